@@ -1,0 +1,67 @@
+# Two commands for newcomers: `make demo` and `make test`. Each sets up .venv as needed; nothing else is assumed than
+# Python 3.11 or newer and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: demo check-demo test test-core test-all lint format bench docs clean
+
+demo: $(VENV)/.demo
+	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
+
+# The demo's figures against the accepted ones.
+check-demo: $(VENV)/.demo
+	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
+
+test: $(VENV)/.test
+	$(BIN)/pytest
+
+# The tests that need no torch, where torch is not installed.
+test-core: .venv-core/.done
+	.venv-core/bin/pytest tests/core
+
+# What takes minutes or needs another system. The ordinary tests are `make test`.
+test-all: $(VENV)/.dev
+	$(BIN)/pytest -m "slow or peers"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.demo
+	$(BIN)/python bench/run.py
+
+# Every command of README and docs, run as it stands.
+docs: $(VENV)/.test
+	$(BIN)/pytest -m "slow or not slow" tests/model/test_docs.py
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo,test]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install $(PIP_FLAGS) -e '.[dev]'
+	touch $@
+
+.venv-core/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/pip install $(PIP_FLAGS) -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-core runs dist build

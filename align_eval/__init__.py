@@ -1,0 +1,60 @@
+"""How much the incompleteness of Whisper's cross-attention costs its word timestamps.
+
+Importing this package imports none of the heavy ones: every name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from align_eval.api import align
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.run import evaluate
+    from align_eval.errors import AlignEvalError, InputError
+    from align_eval.formats.run_folder import read_run, write_run
+    from align_eval.formats.textgrids import read_words, write_words
+    from align_eval.model.load import load_model
+    from align_eval.records import Word
+
+__version__ = version("align-eval")
+
+_HOME = {
+    "AlignEvalError": "errors",
+    "InputError": "errors",
+    "Word": "records",
+    "align": "api",
+    "evaluate": "engine.run",
+    "load_corpus": "corpus.bundled",
+    "load_model": "model.load",
+    "read_run": "formats.run_folder",
+    "read_words": "formats.textgrids",
+    "write_run": "formats.run_folder",
+    "write_words": "formats.textgrids",
+}
+
+__all__ = [
+    "AlignEvalError",
+    "InputError",
+    "Word",
+    "align",
+    "evaluate",
+    "load_corpus",
+    "load_model",
+    "read_run",
+    "read_words",
+    "write_run",
+    "write_words",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""``python -m align_eval``."""
+
+from align_eval.cli import main
+
+main()

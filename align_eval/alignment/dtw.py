@@ -1,0 +1,57 @@
+"""Dynamic time warping with dtw-python.
+
+Its ``symmetric1`` steps (right, down, diagonal, each at the cost of the cell entered) are those of openai-whisper's
+own search, and the path is the same wherever no two paths tie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from align_eval.records import IntVector
+
+if TYPE_CHECKING:
+    from align_eval.alignment.options import DtwOptions
+
+
+def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float]:
+    """Cheapest path through ``cost`` (row, column) from corner to corner.
+
+    Returns
+    -------
+    rows, columns : int32[n_steps]
+        The cells of the path in order.
+    total : float
+        The sum of the costs of its cells.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # dtw-python greets on import
+        from dtw import dtw
+    result = dtw(cost, step_pattern="symmetric1")
+    rows = np.asarray(result.index1, dtype=np.int32)
+    columns = np.asarray(result.index2, dtype=np.int32)
+    return rows, columns, float(cost[rows, columns].sum())
+
+
+def dtw_token_frames(values: npt.NDArray[np.float32]) -> tuple[IntVector, float]:
+    """Stretch of columns of each row on the path of least ``-values``.
+
+    Returns
+    -------
+    token_frames : int32[n_tokens, 2]
+        First column of the row, and first column of the next row (the number of columns for the last).
+    cost : float
+    """
+    n_frames = values.shape[1]
+    rows, columns, cost = dtw_path(-values.astype(np.float64))
+    starts = columns[np.diff(rows, prepend=-1) > 0]
+    return np.stack([starts, np.append(starts[1:], n_frames)], axis=1).astype(np.int32), cost
+
+
+def dtw_offset_s(options: DtwOptions, start_s: float) -> float:
+    """Time of the start of column 0."""
+    return 0.0 if options.grid == "index" else start_s

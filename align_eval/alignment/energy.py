@@ -1,0 +1,27 @@
+"""How loud the audio is at each column of a map."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import oaconvolve
+from scipy.signal.windows import hann
+
+from align_eval.units import SAMPLE_RATE
+
+ENERGY_WINDOW_S = 0.025
+
+
+def energy_at_columns(
+    samples: npt.NDArray[np.float32], n_frames: int, frame_s: float, start_s: float
+) -> npt.NDArray[np.float64]:
+    """Root mean square under a 25 ms Hann window centred on each column, scaled to a maximum of one.
+
+    Silence throughout gives zeros.
+    """
+    window = hann(round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1)  # odd, so that it has a centre
+    power = oaconvolve(samples.astype(np.float64) ** 2, window / window.sum(), mode="same")
+    centres = np.rint((start_s + (np.arange(n_frames) + 0.5) * frame_s) * SAMPLE_RATE).astype(np.int64)
+    rms = np.sqrt(np.maximum(power[np.clip(centres, 0, len(power) - 1)], 0.0))
+    peak = rms.max(initial=0.0)
+    return np.asarray(rms / peak if peak > 0 else rms)

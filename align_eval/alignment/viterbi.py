@@ -1,0 +1,143 @@
+"""Viterbi search through words in order with optional silence between them.
+
+States: silence, the tokens of word 1, silence, the tokens of word 2, ..., silence, end of text. Every token of a word
+takes at least one frame; silences and the end of the text may be passed over. The path maximises the sum over frames
+of the score of the state that each is in.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from align_eval.alignment.options import ViterbiOptions
+from align_eval.errors import InputError
+from align_eval.records import EOT_WORD, IntVector
+
+FloatVector = npt.NDArray[np.float64]
+
+SILENCE = -1
+"""``row_of_state`` of a silence state."""
+
+
+def viterbi_token_frames(
+    values: npt.NDArray[np.float32],
+    word_of_token: IntVector,
+    energy: FloatVector,
+    options: ViterbiOptions,
+) -> tuple[IntVector, float]:
+    """Stretch of columns of each row on the best path.
+
+    Returns
+    -------
+    token_frames : int32[n_tokens, 2]
+        First column of the row and the one after its last; both ``n_frames`` where the end of the text took none.
+    cost : float
+        Minus the score of the path.
+
+    Raises
+    ------
+    InputError
+        Where there are fewer frames than tokens.
+    """
+    n_tokens, n_frames = values.shape
+    if n_frames < n_tokens - 1:
+        raise InputError(
+            "alignment viterbi",
+            f"{n_tokens - 1} tokens do not fit into {n_frames} frames",
+            "check that audio and text belong together, or use dtw",
+        )
+    row_of_state, skippable = topology(word_of_token)
+    tokens = values.astype(np.float64)
+    silence = silence_score(tokens, energy, options)
+    scores = np.where((row_of_state == SILENCE)[:, None], silence, tokens[row_of_state])  # (state, frame)
+    states, total = best_path(scores, skippable)
+    token_frames = np.full((n_tokens, 2), n_frames, dtype=np.int32)
+    rows = row_of_state[states]
+    for row in range(n_tokens):
+        columns = np.flatnonzero(rows == row)
+        if len(columns):
+            token_frames[row] = columns[0], columns[-1] + 1
+    return token_frames, -total
+
+
+def topology(word_of_token: IntVector) -> tuple[IntVector, npt.NDArray[np.bool_]]:
+    """States of a text: the map row that each scores (or :data:`SILENCE`), and whether it may be passed over."""
+    rows: list[int] = []
+    previous = None
+    for row, word in enumerate(word_of_token):
+        if word != previous:
+            rows.append(SILENCE)
+        rows.append(row)
+        previous = word
+    row_of_state = np.array(rows, dtype=np.int32)
+    return row_of_state, (row_of_state == SILENCE) | (row_of_state == np.flatnonzero(word_of_token == EOT_WORD)[0])
+
+
+def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
+    """Score of silence at each frame, ``(n_frames,)``; see :class:`~align_eval.alignment.options.ViterbiOptions`."""
+    level = options.silence_level
+    if options.silence == "constant":
+        return np.full(tokens.shape[1], tokens.mean() + level * tokens.std())
+    mean, std = tokens.mean(axis=0), tokens.std(axis=0)
+    if options.silence == "zscore":
+        return np.asarray(mean + level * std)
+    spread = energy.std()
+    standardised = (energy - energy.mean()) / spread if spread > 0 else np.zeros_like(energy)
+    return np.asarray(mean - level * standardised * std)
+
+
+def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[IntVector, float]:
+    """Best left-to-right path, one state a frame.
+
+    A state follows itself, the one before it, or an earlier one if all between are skippable; the path starts in the
+    first state and ends in the last, or past skippable ones there.
+
+    Parameters
+    ----------
+    scores : float64[n_states, n_frames]
+
+    Returns
+    -------
+    states : int32[n_frames]
+    total : float
+    """
+    states, total = _search(np.ascontiguousarray(scores, dtype=np.float64), skippable)
+    return states, float(total)
+
+
+@numba.njit(cache=True)
+def _search(scores, skippable):  # type: ignore[no-untyped-def]  # compiled: its types are those of the arrays
+    n_states, n_frames = scores.shape
+    best = np.full(n_states, -np.inf)
+    came_from = np.zeros((n_frames, n_states), dtype=np.int32)
+    for s in range(n_states):
+        best[s] = scores[s, 0]
+        if not skippable[s]:
+            break
+    for t in range(1, n_frames):
+        # downwards, so that the states before s still hold frame t - 1
+        for s in range(n_states - 1, -1, -1):
+            source, top = s, best[s]
+            p = s - 1
+            while p >= 0:
+                if best[p] > top:
+                    source, top = p, best[p]
+                if not skippable[p]:
+                    break
+                p -= 1
+            best[s] = top + scores[s, t]
+            came_from[t, s] = source
+    state = n_states - 1
+    for s in range(n_states - 1, -1, -1):
+        if best[s] > best[state]:
+            state = s
+        if not skippable[s]:
+            break
+    total = best[state]
+    path = np.empty(n_frames, dtype=np.int32)
+    for t in range(n_frames - 1, -1, -1):
+        path[t] = state
+        state = came_from[t, state]
+    return path, total

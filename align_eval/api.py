@@ -1,0 +1,66 @@
+"""The alignment library's one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from align_eval.corpus.audio import Samples, read_audio
+from align_eval.engine.process import align_words
+from align_eval.errors import InputError
+from align_eval.presets import make_systems
+from align_eval.records import AudioSpan, Word
+
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+
+def align(
+    model: Whisper,
+    audio: str | Path | Samples,
+    text: str,
+    *,
+    source: str = "gradient:at=encoder-output",
+    align: str = "viterbi",
+    language: str | None = None,
+) -> tuple[Word, ...]:
+    """Times of the words of a known text.
+
+    Parameters
+    ----------
+    model
+        As from :func:`~align_eval.model.load.load_model`.
+    audio
+        A file, or float32 samples at 16 kHz; at most 30 s.
+    text
+        What is spoken; words are what white space separates.
+    source, align
+        Specs, as ``attention:heads=all`` and ``dtw``, or a preset's name as ``align``.
+    language
+        Whisper's code of the language; needed by multilingual models.
+
+    Returns
+    -------
+    tuple of Word
+        With times in seconds and the mean probability of the word's tokens as confidence.
+
+    Raises
+    ------
+    InputError
+        Where audio, text, model or spec cannot be used.
+
+    Examples
+    --------
+    >>> model = load_model("tiny.en")  # doctest: +SKIP
+    >>> align(model, "speech.wav", "and you always want to see it")  # doctest: +SKIP
+    """
+    (system,) = make_systems([source], [align])
+    if isinstance(audio, str | Path):
+        samples = read_audio(AudioSpan(Path(audio)))
+    else:
+        samples = np.ascontiguousarray(audio, dtype=np.float32)
+        if samples.ndim != 1 or not np.isfinite(samples).all():
+            raise InputError("audio", f"is an array of shape {samples.shape}", "give finite mono samples at 16 kHz")
+    return align_words(model, samples, text.split(), language, [system])[system]

@@ -1,0 +1,132 @@
+"""The command line: parse, call, print. No logic."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from align_eval.errors import EXIT_BAD_INPUT, AlignEvalError
+
+app = typer.Typer(
+    name="align-eval",
+    help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
+    "Exit codes: 0 done, 2 an input was bad (what could be done was done), 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[
+    str, typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file or a CTranslate2 folder.")
+]
+Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
+Language = Annotated[str | None, typer.Option(help="Whisper's code of the language, as en.")]
+
+
+@app.command()
+def run(
+    corpus: Annotated[str, typer.Argument(help="A folder of audio with TextGrids, or a bundled name (demo, demo-ru).")],
+    out: Annotated[Path, typer.Option(help="Folder for run.json, words.parquet and textgrids/.")],
+    model: Model = "tiny.en",
+    source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
+    align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
+    preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Name of the tier that holds the words.")] = None,
+    language: Language = None,
+    speaker_characters: Annotated[
+        int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")
+    ] = None,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+) -> None:
+    """Score word times from attention and from saliency against a corpus's TextGrids.
+
+    Without --source, --align and --preset the default table is made: openai-whisper's own times, and attention
+    (alignment heads, all heads) and gradient (encoder output, 3/4 depth), each with both preparations and both paths.
+
+    Example: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
+    """
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.progress import progress
+    from align_eval.engine.run import evaluate
+    from align_eval.formats.run_folder import write_run
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
+    from align_eval.report.table import print_run
+
+    default = not (source or align or preset)
+    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    with progress(len(loaded.utterances)) as on_done:
+        evaluation = evaluate(
+            loaded,
+            model,
+            sources=source or (DEFAULT_SOURCES if default or align else ()),
+            aligns=align or DEFAULT_ALIGNS,
+            presets=preset or (["openai"] if default else []),
+            device=device,
+            seed=seed,
+            on_done=on_done,
+        )
+    write_run(out, evaluation.run, evaluation.words)
+    # a piped table is not squeezed into the 80 columns that rich assumes
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    print_run(evaluation.run, console)
+    console.print(f"written: {out}/run.json, words.parquet, textgrids/", markup=False, highlight=False, soft_wrap=True)
+    if evaluation.run.failures:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+@app.command()
+def align(
+    audio: Annotated[Path, typer.Argument(help="An audio file of at most 30 s.")],
+    text: Annotated[str, typer.Option(help="What is spoken.")],
+    out: Annotated[Path | None, typer.Option(help="TextGrid to write; without it the words are printed.")] = None,
+    model: Model = "tiny.en",
+    source: Annotated[str, typer.Option(help="A relevance source.")] = "gradient:at=encoder-output",
+    align: Annotated[str, typer.Option(help="An alignment, or a preset's name.")] = "viterbi",
+    language: Language = None,
+    device: Device = "cpu",
+) -> None:
+    """Align a known text with its audio.
+
+    Example: align-eval align speech.wav --text "and you always want to see it" --out speech.TextGrid
+    """
+    from align_eval.api import align as align_text
+    from align_eval.corpus.audio import audio_duration_s
+    from align_eval.formats.textgrids import write_words
+    from align_eval.model.load import load_model
+
+    words = align_text(load_model(model, device=device), audio, text, source=source, align=align, language=language)
+    if out:
+        write_words(out, {"words": words}, audio_duration_s(audio))
+        return
+    for word in words:
+        print(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.text}")
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="sources, aligns, presets, models or corpora.")],
+) -> None:
+    """List what can be named: sources and alignments with their keys, presets, models, corpora."""
+    from align_eval.report.listing import listing
+
+    for line in listing(what):
+        print(line)
+
+
+def main() -> None:
+    """Run the command line; an error that we raise on purpose is one line and its exit code."""
+    try:
+        app()
+    except AlignEvalError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Corpora by name: those that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from align_eval.corpus.folder import Corpus, load_folder
+
+BUNDLED = {
+    "demo": "15 English clips, 191 words: 83 with manual times, 108 with automatic ones",
+    "demo-ru": "6 Russian clips, 66 words with automatic times",
+}
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def bundled_path(name: str) -> Path:
+    """Folder of a bundled corpus: inside an installed package, or at the top of a source checkout."""
+    installed = _PACKAGE / "corpora" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / "corpora" / name
+
+
+def load_corpus(
+    name_or_path: str | Path,
+    *,
+    tier: str | None = None,
+    language: str | None = None,
+    speaker_characters: int | None = None,
+) -> Corpus:
+    """Load a bundled corpus by its name, or a folder by its path (see :func:`~align_eval.corpus.folder.load_folder`).
+
+    A folder in the working directory that bears a bundled name is reached as ``./demo``.
+    """
+    name = str(name_or_path)
+    folder = bundled_path(name) if name in BUNDLED else Path(name_or_path)
+    return load_folder(folder, name=name, tier=tier, language=language, speaker_characters=speaker_characters)

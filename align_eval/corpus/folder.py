@@ -1,0 +1,181 @@
+"""A corpus on disk: a folder of audio files with TextGrids of the same name beside them.
+
+``corpus.csv`` in the folder may say more of each file, by ``id`` (path without suffix, relative to the folder):
+``language``, ``speaker``, ``recording``, ``reference`` (``manual`` or ``automatic``). Without it the speaker is the
+name of the sub-folder, as the Montreal Forced Aligner has it, or unknown, and each file is its own recording.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
+from align_eval.errors import InputError
+from align_eval.formats.textgrids import read_words
+from align_eval.records import AudioSpan, Failure, Utterance, Word
+from align_eval.units import FRAME_S
+
+TEXTGRID_SUFFIX = ".textgrid"
+METADATA_NAME = "corpus.csv"
+METADATA_COLUMNS = ("id", "language", "speaker", "recording", "reference")
+REFERENCE_KINDS = ("manual", "automatic", "unstated")
+END_TOLERANCE_S = FRAME_S
+"""A last word may end this much after the audio: aligners round to their grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Utterances by id, and what could not be used."""
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    failures: tuple[Failure, ...]
+
+
+def load_folder(
+    folder: Path,
+    *,
+    name: str | None = None,
+    tier: str | None = None,
+    language: str | None = None,
+    speaker_characters: int | None = None,
+) -> Corpus:
+    """Read a folder; what fails is listed, the rest is kept.
+
+    Parameters
+    ----------
+    tier
+        Name of the word tier, where it is not ``words``.
+    language
+        Language of the utterances that ``corpus.csv`` does not give one.
+    speaker_characters
+        The speaker is that many first characters of the file's name.
+
+    Raises
+    ------
+    InputError
+        Where the folder is missing or holds no audio with TextGrids at all, or ``corpus.csv`` is malformed.
+    """
+    if not folder.is_dir():
+        raise InputError(folder, "there is no such folder", "give a folder of audio with TextGrids, or a bundled name")
+    audio, grids = _files(folder, AUDIO_SUFFIXES), _files(folder, (TEXTGRID_SUFFIX,))
+    if not audio and not grids:
+        raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
+    metadata = _read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
+    utterances, failures = [], []
+    for id_ in sorted(set(audio) | set(grids)):
+        try:
+            audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
+            utterance = _utterance(id_, audio_path, grid_path, tier)
+            utterances.append(_with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
+        except InputError as error:
+            failures.append(Failure(id_, str(error)))
+    return Corpus(name or folder.name, tuple(utterances), tuple(failures))
+
+
+def corpus_checksum(utterances: Iterable[Utterance]) -> str:
+    """SHA-256 over the audio files' bytes and the reference words, in the order of ids, whatever order they come in."""
+    digest = hashlib.sha256()
+    for u in sorted(utterances, key=lambda u: u.id):
+        words = [(w.text, w.start_s, w.end_s) for w in u.words]
+        digest.update(hashlib.sha256(u.audio.path.read_bytes()).digest())
+        digest.update(repr((u.id, u.language, u.speaker, u.recording, u.reference, words)).encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
+    """Files by id; hidden ones are not looked at."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and path.suffix.lower() in suffixes and not any(p.startswith(".") for p in relative.parts):
+            found.setdefault(relative.with_suffix("").as_posix(), []).append(path)
+    return found
+
+
+def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple[Path, Path]:
+    place = folder / id_
+    if not grids:
+        raise InputError(audio[0], "has no TextGrid beside it", f"add {audio[0].with_suffix('.TextGrid').name}")
+    if not audio:
+        raise InputError(grids[0], "has no audio beside it", f"add one of {' '.join(AUDIO_SUFFIXES)}")
+    for what, paths in (("audio files", audio), ("TextGrids", grids)):
+        if len(paths) > 1:
+            names = ", ".join(p.name for p in paths)
+            raise InputError(place, f"{len(paths)} {what} have this name: {names}", "leave one of them")
+    return audio[0], grids[0]
+
+
+def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None) -> Utterance:
+    duration_s = audio_duration_s(audio_path)
+    words = read_words(grid_path, tier)
+    late = next((i for i, w in enumerate(words) if w.end_s > duration_s + END_TOLERANCE_S or w.start_s < 0), None)
+    if late is not None:
+        w: Word = words[late]
+        raise InputError(
+            grid_path,
+            f"word {late + 1} ({w.text!r}, {w.start_s:g} to {w.end_s:g} s) lies outside the audio ({duration_s:g} s)",
+            "check that audio and TextGrid belong together",
+        )
+    folders = Path(id_).parts[:-1]
+    return Utterance(
+        id=id_,
+        audio=AudioSpan(audio_path),
+        words=words,
+        text=" ".join(w.text for w in words),
+        language=None,
+        speaker=folders[-1] if folders else None,
+        recording=id_,
+        duration_s=duration_s,
+    )
+
+
+def _with_metadata(
+    u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None
+) -> Utterance:
+    stem = Path(u.id).name
+    reference = row.get("reference") or u.reference
+    speaker = stem[:speaker_characters] if speaker_characters else u.speaker
+    return Utterance(
+        id=u.id,
+        audio=u.audio,
+        words=u.words,
+        text=u.text,
+        language=row.get("language") or language,
+        speaker=row.get("speaker") or speaker,
+        recording=row.get("recording") or u.recording,
+        duration_s=u.duration_s,
+        reference=reference,
+    )
+
+
+def _read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(path, f"cannot be read as CSV in UTF-8 ({error})", "save it again") from error
+    columns = set(rows[0]) if rows else {"id"}
+    if "id" not in columns or columns - set(METADATA_COLUMNS):
+        raise InputError(
+            path,
+            f"columns are {sorted(map(str, columns))}",
+            f"known: {', '.join(METADATA_COLUMNS)}; id is needed",
+        )
+    doubled = [id_ for id_, n in Counter(row["id"] for row in rows).items() if n > 1]
+    if doubled:
+        raise InputError(path, f"id {doubled[0]!r} stands twice", "leave one row an id")
+    for line, row in enumerate(rows, start=2):
+        if row["id"] not in ids:
+            raise InputError(f"{path}, line {line}", f"no file for id {row['id']!r}", "remove the row or add the file")
+        kind = row.get("reference")
+        if kind and kind not in REFERENCE_KINDS:
+            raise InputError(f"{path}, line {line}", f"reference {kind!r}", f"one of {', '.join(REFERENCE_KINDS)}")
+    return {row["id"]: {k: v for k, v in row.items() if v} for row in rows}

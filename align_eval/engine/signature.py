@@ -1,0 +1,66 @@
+"""The signature of a run: everything that two runs must share, or differ in on purpose, to be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from align_eval.alignment import canonical_align
+from align_eval.records import Plan
+from align_eval.relevance import canonical_source
+
+SCHEMA = 1
+
+PACKAGES = (
+    "align-eval",
+    "torch",
+    "openai-whisper",
+    "numpy",
+    "scipy",
+    "numba",
+    "dtw-python",
+    "soundfile",
+    "soxr",
+)
+
+
+def run_signature(plan: Plan, *, model_checksum: str, corpus: str, corpus_checksum: str) -> dict[str, Any]:
+    """All that decides the results, specs with their defaults written out, and a short id over it."""
+    settings = asdict(plan) | {
+        "systems": [
+            [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
+            for system in plan.systems
+        ],
+        "model_checksum": model_checksum,
+        "corpus": corpus,
+        "corpus_checksum": corpus_checksum,
+        "packages": {name: package_version(name) for name in PACKAGES},
+    }
+    return {"id": signature_id(settings), **settings}
+
+
+def signature_id(settings: dict[str, Any]) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the settings as canonical JSON."""
+    canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def run_environment() -> dict[str, Any]:
+    """Where the run took place: informative, never compared."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+    }
+
+
+def package_version(name: str) -> str:
+    """Installed version of a package, ``absent`` where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

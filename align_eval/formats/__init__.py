@@ -1,0 +1,1 @@
+"""File forms: what they mean is decided here and nowhere else."""

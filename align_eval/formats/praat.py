@@ -1,0 +1,256 @@
+"""Praat text files, read strictly: decides validity, keeps the place, loses nothing.
+
+Praat reads its text files as a stream of free-standing tokens: numbers, strings in double quotes (a doubled quote
+stands for one), and flags such as ``<exists>``; everything else (``xmin =``, ``intervals [3]:``) is decoration, and
+``!`` starts a comment that runs to the end of its line. Long, short, one-line and hand-edited files are therefore one
+form, and one scanner reads them all (Praat manual, "TextGrid file formats").
+
+The result is made of the ``textgrid`` package's own objects at full precision; only its reader is not used, because it
+drops reversed, zero-length and surplus intervals without a word.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
+
+from align_eval.errors import InputError
+
+OVERLAP_TOLERANCE_S = 1e-6
+"""Neighbours may overlap by less than a sample of any audio: programs write the same boundary with other digits."""
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>\s+)
+  | (?P<comment>![^\n\r]*)
+  | (?P<string>"(?:[^"]|"")*")
+  | (?P<open>")
+  | (?P<flag><\w+>(?=\s|$))
+  | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?%?(?=\s|$))
+  | (?P<nonfinite>(?:[+-]?(?:nan|inf(?:inity)?)|--undefined--)(?=\s|$))
+  | (?P<bad_number>[+-]?\d[^\s"]*)
+  | (?P<other>[^\s"]+)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+Kind = Literal["string", "flag", "number", "nonfinite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A free-standing token and the line it starts on."""
+
+    kind: Kind
+    text: str
+    line: int
+
+
+def decode_text(data: bytes, place: object) -> tuple[str, str]:
+    """Decode a Praat text file: UTF-16 by its byte-order mark, else UTF-8, else Windows Latin-1, as Praat itself does.
+
+    Returns
+    -------
+    text, encoding
+        ``encoding`` is ``cp1252`` or ``latin-1`` where the bytes were not UTF-8: the caller may warn.
+
+    Raises
+    ------
+    InputError
+        For an empty file, a binary TextGrid, and bytes that are no text.
+    """
+    if not data.strip():
+        raise InputError(place, "the file is empty", "write the TextGrid again")
+    if data.startswith(b"ooBinaryFile"):
+        raise InputError(place, "is a binary Praat file", "save it in Praat as a text file")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    elif b"\x00" in data:
+        raise InputError(
+            place, "holds zero bytes and no byte-order mark", "save it as UTF-8, or as UTF-16 with its mark"
+        )
+    else:
+        encodings = ["utf-8-sig", "cp1252", "latin-1"]
+    for encoding in encodings:
+        try:
+            return data.decode(encoding), encoding
+        except UnicodeDecodeError:
+            continue
+    raise InputError(place, "is not valid UTF-16, as its byte-order mark says", "save it again as UTF-8")
+
+
+def scan(text: str, place: object) -> Iterator[Token]:
+    """Yield the free-standing tokens of a Praat text file, each with its line."""
+    line, position, free = 1, 0, True
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        assert match is not None  # the last two alternatives match every character
+        kind = match.lastgroup
+        where = f"{place}, line {line}"
+        if kind == "open":
+            raise InputError(where, "a string is opened and never closed", "add the missing quote")
+        if kind == "string" and not (match.end() == len(text) or text[match.end()].isspace()):
+            raise InputError(
+                where,
+                f"{text[match.end()]!r} follows the string {match.group()}",
+                "double the quotes inside a text",
+            )
+        if kind == "bad_number" and free:
+            raise InputError(where, f"{match.group()!r} is not a number", "correct the number")
+        # What follows decoration without a space, as 3 in [3]: or x2, is no token; a string always is.
+        if kind == "string" or (free and kind in ("flag", "number", "nonfinite")):
+            raw = match.group()
+            yield Token(kind, raw[1:-1].replace('""', '"') if kind == "string" else raw, line)  # type: ignore[arg-type]
+        free = kind in ("space", "comment", "string")
+        line += len(re.findall(r"\r\n|\r|\n", match.group()))
+        position = match.end()
+
+
+class _Reader:
+    """Takes expected tokens off the stream; every refusal names file, line and what was being read."""
+
+    def __init__(self, text: str, path: object) -> None:
+        self._tokens = scan(text, path)
+        self._path = path
+        self._peeked: Token | None = None
+        self.line = 1
+
+    def peek(self) -> Token | None:
+        if self._peeked is None:
+            self._peeked = next(self._tokens, None)
+        return self._peeked
+
+    def take(self, kind: Kind, what: str, place: str = "") -> str:
+        token = self.peek()
+        where = f"{self._path}{place}"
+        if token is None:
+            raise InputError(
+                f"{where}, line {self.line}",
+                f"the file ends where {what} should stand",
+                "the file is cut short or declares more than it holds: write it again",
+            )
+        self.line = token.line
+        if token.kind == "nonfinite" and kind == "number":
+            raise InputError(f"{where}, line {token.line}", f"{what} is {token.text}", "give a finite number")
+        if token.kind != kind:
+            raise InputError(
+                f"{where}, line {token.line}",
+                f"{what} should stand here (a {kind}), found {token.text!r}",
+                "check that the declared counts (size) are those of the file",
+            )
+        self._peeked = None
+        return token.text
+
+    def number(self, what: str, place: str = "") -> float:
+        text = self.take("number", what, place)
+        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+        if not math.isfinite(value):
+            raise InputError(f"{self._path}{place}, line {self.line}", f"{what} is {value}", "give a finite number")
+        return value
+
+    def count(self, what: str, place: str = "") -> int:
+        value = self.number(what, place)
+        if value < 0 or value != int(value):
+            raise InputError(
+                f"{self._path}{place}, line {self.line}",
+                f"{what} is {value:g}",
+                "give a whole number from 0 up",
+            )
+        return int(value)
+
+
+def parse_textgrid(text: str, path: object) -> TextGrid:
+    """Read a TextGrid in any of Praat's text forms into a :class:`textgrid.TextGrid` at full precision.
+
+    Raises
+    ------
+    InputError
+        Where the file is no TextGrid, is cut short, declares another count than it holds, or has an interval that is
+        reversed, of no length, not finite or overlapping its neighbour. The message names tier, interval and line.
+    """
+    reader = _Reader(text, path)
+    first = reader.peek()
+    if first is None or first.kind != "string" or not first.text.startswith("ooTextFile"):
+        raise InputError(path, 'is no Praat text file: it does not begin with "ooTextFile"', "give a TextGrid")
+    reader.take("string", "the file type")
+    class_name = reader.take("string", "the object class")
+    if class_name.split(" ")[0] != "TextGrid":
+        raise InputError(path, f"holds a Praat {class_name!r}, not a TextGrid", "save the TextGrid object alone")
+    grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
+    _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
+    if reader.take("flag", "the flag that says whether there are tiers").lower() == "<exists>":
+        for i in range(reader.count("the number of tiers")):
+            # Appended here, not by its method: that one refuses a tier that outlasts the grid by a digit.
+            grid.tiers.append(_read_tier(reader, path, i + 1))
+    surplus = reader.peek()
+    if surplus is not None:
+        raise InputError(
+            f"{path}, line {surplus.line}",
+            f"the file goes on ({surplus.text!r}) after all the tiers and intervals it declares",
+            "correct the declared counts (size)",
+        )
+    return grid
+
+
+def read_textgrid(path: Path) -> tuple[TextGrid, str]:
+    """Read a TextGrid file; returns it with the encoding that its bytes turned out to have (:func:`decode_text`)."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+    text, encoding = decode_text(data, path)
+    return parse_textgrid(text, path), encoding
+
+
+def _check_span(start_s: float, end_s: float, place: str, what: str) -> None:
+    if end_s < start_s:
+        raise InputError(
+            place, f"{what} ends ({end_s:g} s) before it starts ({start_s:g} s)", "swap or correct its times"
+        )
+    if end_s == start_s:
+        raise InputError(place, f"{what} has no length (at {start_s:g} s)", "remove it or give it a length")
+
+
+def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | PointTier:
+    place = f", tier {index}"
+    tier_class = reader.take("string", "the class of the tier", place)
+    if tier_class not in ("IntervalTier", "TextTier"):
+        raise InputError(
+            f"{path}{place}, line {reader.line}",
+            f"unknown tier class {tier_class!r}",
+            "only IntervalTier and TextTier exist: check that the declared counts (size) are those of the file",
+        )
+    name = reader.take("string", "the name of the tier", place)
+    place = f", tier {name!r}"
+    start_s, end_s = reader.number("xmin", place), reader.number("xmax", place)
+    n = reader.count("the number of entries", place)
+    if tier_class == "TextTier":
+        points = PointTier(name=name, minTime=start_s, maxTime=end_s)
+        for i in range(n):
+            where = f"{place}, point {i + 1}"
+            points.points.append(Point(reader.number("its time", where), reader.take("string", "its text", where)))
+        return points
+    tier = IntervalTier(name=name, minTime=start_s, maxTime=end_s)
+    previous_end_s = -math.inf
+    for i in range(n):
+        where = f"{place}, interval {i + 1}"
+        low_s, high_s = reader.number("its xmin", where), reader.number("its xmax", where)
+        mark = reader.take("string", "its text", where)
+        _check_span(low_s, high_s, f"{path}{where}", "the interval")
+        if low_s < previous_end_s - OVERLAP_TOLERANCE_S:
+            raise InputError(
+                f"{path}{where}",
+                f"starts ({low_s:g} s) before interval {i} ends ({previous_end_s:g} s)",
+                "intervals of a tier must not overlap: correct the times",
+            )
+        # Appended, not added: addInterval would refuse what differs in the last digit only.
+        tier.intervals.append(Interval(low_s, high_s, mark))
+        previous_end_s = high_s
+    return tier

@@ -1,0 +1,60 @@
+"""The folder of a run: ``run.json``, ``words.parquet`` and ``textgrids/``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+
+from align_eval.errors import InputError
+from align_eval.formats.textgrids import write_words
+from align_eval.formats.words_table import write_words_table
+from align_eval.records import Failure, Run, ScoreRow, Word
+
+REFERENCE_TIER = "reference"
+
+
+def write_run(out: Path, run: Run, words: pa.Table) -> None:
+    """Write a finished run. TextGrids hold the reference and a tier a system."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_words_table(out / "words.parquet", words)
+        _write_textgrids(out / "textgrids", words)
+        text = json.dumps(asdict(run), ensure_ascii=False, indent=1, allow_nan=False)
+        (out / "run.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(out, f"cannot be written ({error.strerror})", "choose another --out") from error
+
+
+def read_run(path: Path) -> Run:
+    """Read the ``run.json`` of a run folder, or such a file itself."""
+    file = path / "run.json" if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return Run(
+            schema=data["schema"],
+            signature=data["signature"],
+            rows=tuple(ScoreRow(**row) for row in data["rows"]),
+            failures=tuple(Failure(**failure) for failure in data["failures"]),
+            environment=data["environment"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(file, f"is no run of this version ({error})", "run again") from error
+
+
+def _write_textgrids(folder: Path, words: pa.Table) -> None:
+    tiers: dict[str, dict[str, list[Word]]] = {}
+    duration_s: dict[str, float] = {}
+    for row in words.to_pylist():
+        of_utterance = tiers.setdefault(row["utterance"], {REFERENCE_TIER: []})
+        duration_s[row["utterance"]] = row["duration_s"]
+        reference = of_utterance[REFERENCE_TIER]
+        if row["word_index"] == len(reference):  # the first system brings the reference
+            reference.append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
+        if row["start_s"] is not None:
+            system = of_utterance.setdefault(f"{row['source']} | {row['align']}", [])
+            system.append(Word(row["word"], row["start_s"], row["end_s"]))
+    for utterance, of_utterance in tiers.items():
+        write_words(folder / f"{utterance}.TextGrid", of_utterance, duration_s[utterance])

@@ -1,0 +1,94 @@
+"""Words in TextGrids: which tier holds them, reading them as :class:`~align_eval.records.Word`, and writing tiers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
+
+from align_eval.errors import InputError
+from align_eval.formats.praat import read_textgrid
+from align_eval.records import Word
+
+WORD_TIER_NAMES = ("words", "word")
+"""Names that say that a tier holds words, in any case; MFA's ``speaker - words`` fits as well."""
+
+
+def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> IntervalTier:
+    """Find the one interval tier that holds the words; never guess.
+
+    Raises
+    ------
+    InputError
+        Where no tier or several fit; the message names the tiers there are.
+    """
+    names = [str(t.name) for t in grid.tiers]
+    fitting = [t for t in grid.tiers if _fits(str(t.name), tier)]
+    intervals = [t for t in fitting if isinstance(t, IntervalTier)]
+    if len(intervals) == 1:
+        return intervals[0]
+    wanted = f"tier {tier!r}" if tier else "word tier"
+    listed = f"the tiers are {', '.join(map(repr, names)) or 'none'}"
+    if len(intervals) > 1:
+        found = ", ".join(repr(str(t.name)) for t in intervals)
+        raise InputError(path, f"{len(intervals)} tiers fit as {wanted}: {found}", f"name one with --tier; {listed}")
+    if fitting:
+        raise InputError(
+            path,
+            f"{wanted} {str(fitting[0].name)!r} holds points, not intervals",
+            f"name another with --tier; {listed}",
+        )
+    raise InputError(path, f"no {wanted}", f"name one with --tier; {listed}")
+
+
+def words_of_tier(tier: IntervalTier) -> tuple[Word, ...]:
+    """Words of a tier in order; an interval without text is silence."""
+    return tuple(
+        Word(interval.mark.strip(), float(interval.minTime), float(interval.maxTime))
+        for interval in tier.intervals
+        if interval.mark.strip()
+    )
+
+
+def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
+    """Read the words of a TextGrid file, times in seconds as written."""
+    grid, _ = read_textgrid(path)
+    words = words_of_tier(word_tier(grid, path, tier))
+    if not words:
+        raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
+    return words
+
+
+def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: float) -> None:
+    """Write word tiers as a TextGrid that Praat opens; a tier a mapping entry.
+
+    Words of no length cannot be intervals: they become points of a tier ``<name> (no length)``, so that none is lost.
+    """
+    end_s = max([duration_s, *(word.end_s for words in tiers.values() for word in words)])
+    grid = TextGrid(minTime=0.0, maxTime=end_s)
+    for name, words in tiers.items():
+        safe = name.replace('"', "'")  # the textgrid package does not escape tier names
+        intervals = IntervalTier(name=safe, minTime=0.0, maxTime=end_s)
+        points = PointTier(name=f"{safe} (no length)", minTime=0.0, maxTime=end_s)
+        for word in words:
+            if word.start_s < word.end_s:
+                intervals.addInterval(Interval(float(word.start_s), float(word.end_s), word.text))
+            else:
+                points.points.append(Point(float(word.start_s), word.text))
+        grid.append(intervals)
+        if points.points:
+            grid.append(points)
+    buffer = io.StringIO()
+    buffer.close = lambda: None  # type: ignore[method-assign]  # its writer closes what it is given
+    grid.write(buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(buffer.getvalue(), encoding="utf-8")
+
+
+def _fits(name: str, tier: str | None) -> bool:
+    if tier is not None:
+        return name == tier
+    lowered = name.strip().lower()
+    return lowered in WORD_TIER_NAMES or any(lowered.endswith(f" - {fit}") for fit in WORD_TIER_NAMES)

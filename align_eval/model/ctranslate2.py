@@ -1,0 +1,254 @@
+"""CTranslate2 Whisper folders (``model.bin``, ``config.json``) as ordinary ``whisper.model.Whisper`` modules.
+
+``model.bin`` is a flat list of named arrays, little-endian: format version, name and revision of the specification,
+then each variable's name, shape, type and bytes, then aliases (CTranslate2, ``specs/model_spec.py``). Linear layers
+that read the same input are fused: self-attention holds query, key and value in one, cross-attention key and value.
+Quantised arrays carry a ``<name>_scale`` beside them; the value is the integer divided by its row's scale.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from whisper.model import ModelDimensions, Whisper
+
+from align_eval.errors import InputError
+
+FORMAT_VERSION = 6
+SPECIFICATION = "WhisperSpec"
+ALIASES_SINCE_VERSION = 3
+
+_DTYPES = ("<f4", "<i1", "<i2", "<i4", "<f2", "bfloat16")
+_MAX_RANK = 4
+
+Variables = dict[str, npt.NDArray[np.generic]]
+
+
+def read_variables(data: bytes, place: object) -> Variables:
+    """Read the named arrays of a ``model.bin``, quantised ones multiplied out to float32.
+
+    Raises
+    ------
+    InputError
+        Where the bytes are cut short, are followed by others, or are another format or kind of model.
+    """
+    cursor = _Cursor(data, place)
+    version = cursor.unpack("I")
+    if not 1 < version <= FORMAT_VERSION:
+        raise InputError(
+            place,
+            f"is no CTranslate2 model that this version reads (format {version})",
+            "convert the model again",
+        )
+    specification = cursor.string()
+    if specification != SPECIFICATION:
+        raise InputError(place, f"holds a {specification!r}, not a {SPECIFICATION}", "give a Whisper model")
+    cursor.unpack("I")  # revision of the specification
+    stored: Variables = {}
+    for _ in range(cursor.unpack("I")):
+        name, array = cursor.variable()
+        stored[name] = array
+    if version >= ALIASES_SINCE_VERSION:
+        for _ in range(cursor.unpack("I")):
+            alias, name = cursor.string(), cursor.string()
+            if name not in stored:
+                raise InputError(place, f"alias {alias!r} names a variable {name!r} that is not there", "copy it again")
+            stored[alias] = stored[name]
+    if cursor.offset != len(data):
+        raise InputError(place, f"{len(data) - cursor.offset} bytes follow the last variable", "copy the file again")
+    return {name: _dequantise(name, array, stored) for name, array in stored.items() if not name.endswith("_scale")}
+
+
+def to_whisper(variables: Variables, place: object) -> Whisper:
+    """Build an ordinary Whisper module in float32 with these weights.
+
+    Raises
+    ------
+    InputError
+        Where a weight is missing, has another shape than the model needs, or is not finite.
+    """
+    weights = _Weights(variables, place)
+    conv1, positions = weights["encoder/conv1/weight"], weights["encoder/position_encodings/encodings"]
+    vocabulary, text_positions = (
+        weights["decoder/embeddings/weight"],
+        weights["decoder/position_encodings/encodings"],
+    )
+    n_audio_layer, n_text_layer = weights.n_layers("encoder"), weights.n_layers("decoder")
+    state: dict[str, torch.Tensor] = {
+        "encoder.positional_embedding": positions,
+        "decoder.positional_embedding": text_positions,
+        "decoder.token_embedding.weight": vocabulary,
+        **weights.affine("encoder.conv1", "encoder/conv1"),
+        **weights.affine("encoder.conv2", "encoder/conv2"),
+        **weights.norm("encoder.ln_post", "encoder/layer_norm"),
+        **weights.norm("decoder.ln", "decoder/layer_norm"),
+    }
+    for side, n_layer in (("encoder", n_audio_layer), ("decoder", n_text_layer)):
+        for i in range(n_layer):
+            block, layer = f"{side}.blocks.{i}", f"{side}/layer_{i}"
+            state |= weights.fused(
+                [f"{block}.attn.{p}" for p in ("query", "key", "value")], f"{layer}/self_attention/linear_0"
+            )
+            state |= weights.affine(f"{block}.attn.out", f"{layer}/self_attention/linear_1")
+            state |= weights.norm(f"{block}.attn_ln", f"{layer}/self_attention/layer_norm")
+            state |= weights.affine(f"{block}.mlp.0", f"{layer}/ffn/linear_0")
+            state |= weights.affine(f"{block}.mlp.2", f"{layer}/ffn/linear_1")
+            state |= weights.norm(f"{block}.mlp_ln", f"{layer}/ffn/layer_norm")
+            if side == "decoder":
+                state |= weights.affine(f"{block}.cross_attn.query", f"{layer}/attention/linear_0")
+                state |= weights.fused(
+                    [f"{block}.cross_attn.{p}" for p in ("key", "value")], f"{layer}/attention/linear_1"
+                )
+                state |= weights.affine(f"{block}.cross_attn.out", f"{layer}/attention/linear_2")
+                state |= weights.norm(f"{block}.cross_attn_ln", f"{layer}/attention/layer_norm")
+    dims = ModelDimensions(
+        n_mels=conv1.shape[1],
+        n_audio_ctx=positions.shape[0],
+        n_audio_state=positions.shape[1],
+        n_audio_head=int(weights["encoder/num_heads"]),
+        n_audio_layer=n_audio_layer,
+        n_vocab=vocabulary.shape[0],
+        n_text_ctx=text_positions.shape[0],
+        n_text_state=text_positions.shape[1],
+        n_text_head=int(weights["decoder/num_heads"]),
+        n_text_layer=n_text_layer,
+    )
+    model = Whisper(dims)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(place, f"does not fit a Whisper model ({error})", "convert the model again") from error
+    return model
+
+
+def set_alignment_heads(model: Whisper, config: str, place: object) -> None:
+    """Give the model the ``alignment_heads`` of a ``config.json``; without any it keeps openai-whisper's default."""
+    try:
+        heads = json.loads(config).get("alignment_heads")
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise InputError(place, f"is not a JSON object ({error})", "copy the file again") from error
+    if heads is None:
+        return
+    mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
+    for pair in heads if isinstance(heads, list) else [heads]:
+        try:
+            layer, head = (int(i) for i in pair)
+            if min(layer, head) < 0:
+                raise IndexError
+            mask[layer, head] = True
+        except (TypeError, ValueError, IndexError) as error:
+            raise InputError(
+                place,
+                f"alignment head {pair!r} is no [layer, head] of a model with {mask.shape[0]} x {mask.shape[1]}",
+                "correct alignment_heads",
+            ) from error
+    model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """Where reading stands in the bytes."""
+
+    data: bytes
+    place: object
+    offset: int = 0
+
+    def take(self, size: int) -> bytes:
+        if self.offset + size > len(self.data):
+            raise InputError(
+                self.place,
+                f"is cut short: {len(self.data)} bytes, at least {self.offset + size} are needed",
+                "copy the file again, with all its parts",
+            )
+        self.offset += size
+        return self.data[self.offset - size : self.offset]
+
+    def unpack(self, code: str) -> int:
+        return int(struct.unpack(f"<{code}", self.take(struct.calcsize(f"<{code}")))[0])
+
+    def string(self) -> str:
+        raw = self.take(self.unpack("H"))
+        try:
+            return raw.removesuffix(b"\x00").decode("ascii")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                self.place, f"byte {self.offset}: {raw[:20]!r} is no name", "copy the file again"
+            ) from error
+
+    def variable(self) -> tuple[str, npt.NDArray[np.generic]]:
+        name, rank = self.string(), self.unpack("B")
+        if rank > _MAX_RANK:
+            raise InputError(self.place, f"variable {name!r} has {rank} axes", "copy the file again")
+        shape = tuple(self.unpack("I") for _ in range(rank))
+        type_id, n_bytes = self.unpack("B"), self.unpack("I")
+        if type_id >= len(_DTYPES):
+            raise InputError(self.place, f"variable {name!r} has the unknown type {type_id}", "convert the model again")
+        raw = self.take(n_bytes)
+        dtype = _DTYPES[type_id]
+        size = np.dtype("<u2" if dtype == "bfloat16" else dtype).itemsize * int(np.prod(shape, dtype=np.int64))
+        if size != n_bytes:
+            raise InputError(
+                self.place,
+                f"variable {name!r} {shape} has {n_bytes} bytes, not {size}",
+                "copy the file again",
+            )
+        if dtype == "bfloat16":  # the upper half of a float32
+            return name, (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
+        return name, np.frombuffer(raw, dtype).reshape(shape)
+
+
+def _dequantise(name: str, array: npt.NDArray[np.generic], stored: Variables) -> npt.NDArray[np.generic]:
+    scale = stored.get(f"{name}_scale")
+    if scale is None:
+        return array
+    rows = np.asarray(scale, dtype=np.float32)
+    # int8 has one scale a row, int16 one for all; a convolution's row is all that makes one output channel
+    return array.astype(np.float32) / rows.reshape(rows.shape + (1,) * (array.ndim - rows.ndim))
+
+
+class _Weights:
+    """Variables as float32 tensors under Whisper's parameter names."""
+
+    def __init__(self, variables: Variables, place: object) -> None:
+        self._variables = variables
+        self._place = place
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        if name not in self._variables:
+            raise InputError(self._place, f"has no variable {name!r}", "convert the model again")
+        array = np.array(self._variables[name], dtype=np.float32)
+        if not np.isfinite(array).all():
+            raise InputError(self._place, f"variable {name!r} holds values that are not finite", "copy the file again")
+        return torch.from_numpy(array)
+
+    def n_layers(self, side: str) -> int:
+        names = {n.split("/")[1] for n in self._variables if n.startswith(f"{side}/layer_")} - {"layer_norm"}
+        return len(names)
+
+    def affine(self, target: str, source: str) -> dict[str, torch.Tensor]:
+        return {f"{target}.weight": self[f"{source}/weight"], f"{target}.bias": self[f"{source}/bias"]}
+
+    def norm(self, target: str, source: str) -> dict[str, torch.Tensor]:
+        return {f"{target}.weight": self[f"{source}/gamma"], f"{target}.bias": self[f"{source}/beta"]}
+
+    def fused(self, targets: Sequence[str], source: str) -> dict[str, torch.Tensor]:
+        weights = self[f"{source}/weight"].chunk(len(targets))
+        biases = self[f"{source}/bias"].chunk(len(targets))
+        state: dict[str, torch.Tensor] = {}
+        for target, weight, bias in zip(targets, weights, biases, strict=True):
+            state[f"{target}.weight"] = weight
+            if not target.endswith(".key"):
+                state[f"{target}.bias"] = bias
+            elif bias.any():
+                raise InputError(
+                    self._place,
+                    f"{source}: the key has a bias, Whisper's has none",
+                    "convert the model again",
+                )
+        return state

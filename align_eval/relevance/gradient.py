@@ -1,0 +1,121 @@
+"""Gradient of each token's log-probability with respect to the encoder's input, inside or output.
+
+One forward pass from the depth on, then one vector-Jacobian product a token, in chunks. The vocabulary is left before
+the chunks begin: a token's log-probability depends on its own row of the decoder's last hidden state alone, so the
+gradient there is one ordinary backward pass for all tokens, and only the way from there to the depth is run per token.
+
+Reference: Zeyer, Schlüter, Ney 2026 (arXiv 2607.06831), the L2 norm over features of grad log p(token).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from whisper.model import Whisper, disable_sdpa
+
+from align_eval.errors import InputError
+from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
+from align_eval.relevance.options import GradientOptions
+
+MEMORY_BUDGET_BYTES = 384 * 2**20
+"""What the backward pass of one chunk may take; on two cores, larger chunks were no faster (docs/method.md)."""
+
+MAX_CHUNK = 16
+
+
+def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Tensor:
+    """Row-normalised gradient magnitudes on the encoder's frames, ``(1, token, frame)``.
+
+    Raises
+    ------
+    InputError
+        Where the model has no such block, or the gradient of a token is zero or not finite.
+    """
+    step = tap_index(options.at, model.dims.n_audio_layer)
+    magnitudes = _magnitudes(model, shared, step, options.reduce)  # (token, frame or mel frame)
+    if step == 0:
+        magnitudes = _pool_mel_frames(magnitudes)
+    cropped = magnitudes[:, : shared.n_frames]
+    totals = cropped.sum(dim=-1, keepdim=True)
+    bad = (~(totals[:, 0].isfinite() & (totals[:, 0] > 0))).nonzero()
+    if len(bad):
+        row = int(bad[0, 0])
+        raise InputError(
+            f"source gradient:at={options.at}, token row {row}",
+            f"the gradient sums to {totals[row, 0]:g} over the audio",
+            "the model may be damaged, or sees nothing of the audio",
+        )
+    return (cropped / totals)[None]
+
+
+def tap_index(at: str, n_layer: int) -> int:
+    """Index into :attr:`~align_eval.model.forward.Pass.taps` of a place named by ``at``."""
+    if at in ("mel", "conv", "encoder-output"):
+        return {"mel": 0, "conv": 1, "encoder-output": n_layer + 3}[at]
+    number, _, divisor = at.removeprefix("encoder.").partition("/")
+    if divisor:
+        if int(divisor) == 0 or int(number) > int(divisor):
+            raise InputError(f"source gradient:at={at}", "is no share of the blocks", "as in encoder.3/4")
+        blocks = (2 * int(number) * n_layer + int(divisor)) // (2 * int(divisor))  # to the nearest, halves up
+    else:
+        blocks = int(number)
+    if blocks > n_layer:
+        raise InputError(
+            f"source gradient:at={at}", f"the encoder has {n_layer} blocks", f"encoder.0 to encoder.{n_layer}"
+        )
+    return 2 + blocks
+
+
+def chunk_tokens(model: Whisper, n_tokens: int, step: int) -> int:
+    """How many tokens go backwards at once: a function of the model, the depth and the text, never of what is free."""
+    dims = model.dims
+    decoder = dims.n_text_layer * (3 * dims.n_text_head * n_tokens + 4 * dims.n_text_state) * dims.n_audio_ctx
+    block = (3 * dims.n_audio_head * dims.n_audio_ctx + 12 * dims.n_audio_state) * dims.n_audio_ctx
+    floats: int = max(decoder, block if step < dims.n_audio_layer + 2 else 0)
+    return max(1, min(MAX_CHUNK, MEMORY_BUDGET_BYTES // (4 * floats)))
+
+
+def _magnitudes(model: Whisper, shared: Pass, step: int, reduce: str) -> Tensor:
+    """Gradient magnitudes over features, ``(token, time of the tapped tensor)``."""
+    decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
+    first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
+    targets = decoder_input[0, first_row + 1 :]
+    leaf = shared.taps[step].detach().clone().requires_grad_()
+    rows = []
+    with torch.enable_grad(), disable_sdpa():  # the fused attention has no batched backward pass
+        x = leaf
+        for run in encoder_steps(model)[step:]:
+            x = run(x)
+        hidden = decoder_hidden(model, decoder_input, x)  # (1, row, state)
+        own = hidden[0, first_row:-1]
+        (to_hidden,) = torch.autograd.grad(
+            token_log_prob(model, own, targets).sum(), own, retain_graph=True
+        )  # (token, state): row i is the gradient of token i, since no other token reads it
+        chunk = chunk_tokens(model, n_tokens, step)
+        for first in range(0, n_tokens, chunk):
+            tokens = torch.arange(first, min(first + chunk, n_tokens))
+            upstream = hidden.new_zeros(len(tokens), *hidden.shape)  # (token of the chunk, 1, row, state)
+            upstream[torch.arange(len(tokens)), 0, first_row + tokens] = to_hidden[tokens]
+            (grads,) = torch.autograd.grad(
+                hidden, leaf, upstream, is_grads_batched=True, retain_graph=True
+            )  # (token of the chunk, 1, ...) as the tapped tensor
+            rows.append(_reduce(grads[:, 0], leaf.detach()[0], reduce, feature_axis=0 if step == 0 else 1))
+    return torch.cat(rows)
+
+
+def _reduce(grads: Tensor, inputs: Tensor, reduce: str, feature_axis: int) -> Tensor:
+    """From ``(token, ...)`` gradients to ``(token, time)``; ``feature_axis`` counts without the token axis."""
+    if reduce == "input":
+        return (grads * inputs).sum(dim=feature_axis + 1).abs()
+    norms: Tensor = torch.linalg.vector_norm(grads, ord={"l2": 2, "l1": 1}[reduce], dim=feature_axis + 1)
+    return norms
+
+
+def _pool_mel_frames(values: Tensor) -> Tensor:
+    """Pool ``(token, mel frame)`` to encoder frames by how much of each mel frame lies inside.
+
+    Encoder frame j is centred on mel frame 2j and is twice as long: it holds that frame and half of either neighbour.
+    """
+    padded = torch.nn.functional.pad(values, (1, 1))
+    middle, left, right = padded[:, 1:-1:2], padded[:, 0:-2:2], padded[:, 2::2]
+    return middle + (left + right) / 2

@@ -1,0 +1,33 @@
+"""Preparation: from a stack of row-normalised maps to the one map that a path is searched in.
+
+The same for attention and saliency, because it decides more than the choice between them does.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from whisper.timing import median_filter
+
+from align_eval.relevance.options import Preparation
+
+MEDIAN_WIDTH = 7
+
+
+def prepare(stack: Tensor, prep: Preparation) -> Tensor:
+    """Prepare ``(map, row, frame)`` to ``(row, frame)``, greater meaning more relevant.
+
+    ``zscore-median``
+        Each map is standardised per frame over its rows and median-filtered over 7 frames; then the mean over maps
+        (openai-whisper, ``timing.find_alignment``).
+    ``log``
+        The mean over maps, rows scaled to sum to one, and its logarithm: the log of a distribution over frames
+        (log-softmax of the log saliency; Zeyer et al. 2026).
+    """
+    if prep == "zscore-median":
+        std, mean = torch.std_mean(stack, dim=-2, keepdim=True, unbiased=False)
+        filtered: Tensor = median_filter((stack - mean) / std, MEDIAN_WIDTH)
+        return filtered.mean(dim=0)
+    mean = stack.mean(dim=0)
+    mean = mean / mean.sum(dim=-1, keepdim=True)
+    return mean.clamp_min(torch.finfo(mean.dtype).tiny).log()  # a weight that underflowed to 0 stays the least

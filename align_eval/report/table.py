@@ -1,0 +1,88 @@
+"""The score table on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from align_eval.records import Run, ScoreRow
+from align_eval.scoring.statistics import FEW_CLUSTERS
+
+_Key = tuple[str, str, str]
+"""boundaries, calibration, metric"""
+
+COLUMNS: tuple[tuple[str, _Key], ...] = (
+    ("WBE all", ("all", "none", "wbe_mean")),
+    ("WBE interior", ("interior", "none", "wbe_mean")),
+    ("interior, calibrated", ("interior", "reference", "wbe_mean")),
+    ("median", ("interior", "none", "wbe_median")),
+    ("bias start", ("interior", "none", "start_bias")),
+    ("bias end", ("interior", "none", "end_bias")),
+    ("≤ 50 ms", ("interior", "none", "within_50ms")),
+    ("IoU", ("all", "none", "iou")),
+    ("cover", ("all", "none", "coverage")),
+)
+WITH_INTERVAL = 3
+"""So many of the first columns show their interval."""
+
+
+def print_run(run: Run, console: Console) -> None:
+    """Print a table a kind of reference, then what failed, then the signature."""
+    for reference in sorted({row.reference for row in run.rows}):
+        rows = [row for row in run.rows if row.reference == reference]
+        console.print(score_table_of(rows, reference))
+    console.print(
+        "WBE: mean absolute error of word boundaries in ms; interior: without each utterance's first start and last "
+        "end; calibrated: moved by the median error of other clusters.",
+        style="dim", markup=False, highlight=False,
+    )  # fmt: skip
+    for failure in run.failures:
+        console.print(f"failed: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    if run.failures:
+        console.print(f"{len(run.failures)} failed and are not scored.", style="red", highlight=False)
+    s = run.signature
+    packages = " ".join(f"{name}-{version}" for name, version in s["packages"].items() if version != "absent")
+    console.print(
+        f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
+        f"{s['corpus_checksum'][:12]}, text={s['text']} unit={s['unit']} context={s['context']} device={s['device']} "
+        f"dtype={s['dtype']} seed={s['seed']}, {packages}",
+        style="dim", markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def score_table_of(rows: Sequence[ScoreRow], reference: str) -> Table:
+    """A line a system; values of one kind of reference."""
+    first = rows[0]
+    label = f"{first.n_clusters} {first.clusters}, {first.n_effective_clusters:.1f} effective"
+    if first.n_clusters < 2:
+        label += ": nothing to resample, no intervals"
+    elif first.n_effective_clusters < FEW_CLUSTERS:
+        label += ": 95 % intervals within these recordings only"
+    else:
+        label += ", 95 % intervals"
+    table = Table(title=f"{reference} reference: {first.n_words} words, {label}", title_justify="left", pad_edge=False)
+    table.add_column("source", overflow="fold")
+    table.add_column("align", overflow="fold")
+    for name, _ in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    by_system: dict[tuple[str, str], dict[_Key, ScoreRow]] = {}
+    for row in rows:
+        by_system.setdefault((row.source, row.align), {})[row.boundaries, row.calibration, row.metric] = row
+    for (source, align), values in by_system.items():
+        cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(COLUMNS)]
+        table.add_row(source, align, *cells)
+    return table
+
+
+def _cell(row: ScoreRow | None, *, interval: bool) -> str:
+    if row is None:
+        return "-"
+    if row.unit == "share":
+        return f"{row.value:.0%}" if row.metric != "iou" else f"{row.value:.2f}"
+    signed = row.metric.endswith("bias")
+    text = f"{row.value:+.0f}" if signed else f"{row.value:.1f}"
+    if interval and row.ci_low is not None and row.ci_high is not None:
+        text += f" [{row.ci_low:.0f}, {row.ci_high:.0f}]"
+    return text

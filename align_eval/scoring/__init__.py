@@ -1,0 +1,1 @@
+"""Scores from a words table. Torch-free: a finished run is scored again without a model."""

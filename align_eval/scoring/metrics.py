@@ -1,0 +1,94 @@
+"""Metrics of word boundaries, each as per-cluster sufficient statistics.
+
+A metric is either a ratio of sums (a mean, a share) or a median. Both are computed from weights a cluster, so that a
+value (all weights one) and the draws of its bootstrap interval are the same function of the same numbers.
+
+Word boundary error (WBE) is the mean over boundaries of the absolute error; over all boundaries that is the mean over
+words of (abs start error + abs end error) / 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from align_eval.scoring.boundaries import Floats, Ints, WordTimes, counted
+from align_eval.units import MS_PER_S
+
+TOLERANCES_MS = (10, 20, 25, 50, 100, 200)
+
+ROUNDING_S = 1e-9
+"""Times are sums of binary fractions: an error of exactly 50 ms must count as within 50 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Sum of ``numerator`` over sum of ``denominator``, both one entry a cluster."""
+
+    numerator: Floats
+    denominator: Floats
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights; NaN where nothing is left to divide by."""
+        total = weights @ self.denominator
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(total > 0, (weights @ self.numerator) / total, np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """Median of ``values``, each of which belongs to a cluster."""
+
+    values: Floats
+    cluster: Ints
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Weighted median for each row of ``(draw, cluster)`` weights; the middle of the two where it falls between."""
+        order = np.argsort(self.values, kind="stable")
+        values, cluster = self.values[order], self.cluster[order]
+        medians = np.full(len(weights), np.nan)
+        for draw, row in enumerate(weights):  # one draw at a time: memory does not grow with their number
+            below = np.cumsum(row[cluster])
+            if len(below) and below[-1] > 0:
+                low = np.searchsorted(below, below[-1] / 2, side="left")
+                high = np.searchsorted(below, below[-1] / 2, side="right")
+                medians[draw] = (values[low] + values[min(high, len(values) - 1)]) / 2
+        return medians
+
+
+def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iterator[tuple[str, str, Ratio | Median]]:
+    """Yield (name, unit, statistics) of every metric, over ``all`` or ``interior`` boundaries."""
+    starts, ends = counted(times, boundaries)
+    start_error = (times.start_s - times.reference_start_s)[starts]
+    end_error = (times.end_s - times.reference_end_s)[ends]
+    start_cluster, end_cluster = times.cluster[starts], times.cluster[ends]
+    error = np.concatenate([start_error, end_error])
+    cluster = np.concatenate([start_cluster, end_cluster])
+
+    def mean(values: Floats, of: Ints) -> Ratio:
+        return Ratio(
+            np.bincount(of, values, minlength=n_clusters).astype(np.float64),
+            np.bincount(of, minlength=n_clusters).astype(np.float64),
+        )
+
+    yield "wbe_mean", "ms", mean(np.abs(error) * MS_PER_S, cluster)
+    yield "wbe_median", "ms", Median(np.abs(error) * MS_PER_S, cluster)
+    yield "start_bias", "ms", mean(start_error * MS_PER_S, start_cluster)
+    yield "end_bias", "ms", mean(end_error * MS_PER_S, end_cluster)
+    for ms in TOLERANCES_MS:
+        within = (np.abs(error) <= ms / MS_PER_S + ROUNDING_S).astype(np.float64)
+        yield f"within_{ms}ms", "share", mean(within, cluster)
+    whole = starts & ends
+    yield "iou", "share", mean(intersection_over_union(times)[whole], times.cluster[whole])
+    yield "coverage", "share", mean(times.scored.astype(np.float64), times.cluster)
+
+
+def intersection_over_union(times: WordTimes) -> Floats:
+    """Shared length of word and reference over the length that either covers; NaN where times are missing."""
+    low = np.maximum(times.start_s, times.reference_start_s)
+    high = np.minimum(times.end_s, times.reference_end_s)
+    shared = np.maximum(high - low, 0.0)
+    either = (times.end_s - times.start_s) + (times.reference_end_s - times.reference_start_s) - shared
+    return np.asarray(shared / either)
