@@ -33,4 +33,4 @@ def load_corpus(
     """
     name = str(name_or_path)
     folder = bundled_path(name) if name in BUNDLED else Path(name_or_path)
-    return load_folder(folder, name=name, tier=tier, language=language, speaker_characters=speaker_characters)
+    return load_folder(folder, tier=tier, language=language, speaker_characters=speaker_characters)

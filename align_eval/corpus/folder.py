@@ -40,7 +40,6 @@ class Corpus:
 def load_folder(
     folder: Path,
     *,
-    name: str | None = None,
     tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
@@ -75,7 +74,7 @@ def load_folder(
             utterances.append(_with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
         except InputError as error:
             failures.append(Failure(id_, str(error)))
-    return Corpus(name or folder.name, tuple(utterances), tuple(failures))
+    return Corpus(folder.resolve().name, tuple(utterances), tuple(failures))
 
 
 def corpus_checksum(utterances: Iterable[Utterance]) -> str:

@@ -15,11 +15,11 @@ _Key = tuple[str, str, str]
 
 COLUMNS: tuple[tuple[str, _Key], ...] = (
     ("WBE all", ("all", "none", "wbe_mean")),
-    ("WBE interior", ("interior", "none", "wbe_mean")),
-    ("interior, calibrated", ("interior", "reference", "wbe_mean")),
+    ("interior", ("interior", "none", "wbe_mean")),
+    ("calibrated", ("interior", "reference", "wbe_mean")),
     ("median", ("interior", "none", "wbe_median")),
-    ("bias start", ("interior", "none", "start_bias")),
-    ("bias end", ("interior", "none", "end_bias")),
+    ("start bias", ("interior", "none", "start_bias")),
+    ("end bias", ("interior", "none", "end_bias")),
     ("≤ 50 ms", ("interior", "none", "within_50ms")),
     ("IoU", ("all", "none", "iou")),
     ("cover", ("all", "none", "coverage")),
@@ -34,8 +34,9 @@ def print_run(run: Run, console: Console) -> None:
         rows = [row for row in run.rows if row.reference == reference]
         console.print(score_table_of(rows, reference))
     console.print(
-        "WBE: mean absolute error of word boundaries in ms; interior: without each utterance's first start and last "
-        "end; calibrated: moved by the median error of other clusters.",
+        "WBE: mean absolute error of word boundaries in ms, over all of them; interior: without each utterance's first "
+        "start and last end; calibrated: interior, moved by the median error of other clusters. Median, bias and "
+        "share within 50 ms are of interior boundaries.",
         style="dim", markup=False, highlight=False,
     )  # fmt: skip
     for failure in run.failures:

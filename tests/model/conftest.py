@@ -1,0 +1,61 @@
+"""Real weights, loaded once; and small models made by hand where a number must be known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from whisper.model import ModelDimensions, Whisper
+
+from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import load_corpus
+from align_eval.model.forward import shared_pass
+from align_eval.model.load import load_model
+from align_eval.model.text import force_words
+
+
+@pytest.fixture(scope="session")
+def tiny_en():
+    """The real tiny.en weights that the extra `demo` installs."""
+    return load_model("tiny.en")
+
+
+@pytest.fixture(scope="session")
+def demo():
+    return load_corpus("demo")
+
+
+@pytest.fixture(scope="session")
+def clip(demo):
+    """A clip of 1.2 s with 4 words: the cheapest real speech there is."""
+    return next(u for u in demo.utterances if u.id == "en_praatio_bobby")
+
+
+@pytest.fixture(scope="session")
+def clip_pass(tiny_en, clip):
+    return shared_pass(tiny_en, read_audio(clip.audio), force_words(tiny_en, [w.text for w in clip.words], "en"))
+
+
+def small_dims(n_audio_layer: int = 2, n_state: int = 16) -> ModelDimensions:
+    """Dimensions of a model with tiny.en's vocabulary and window, small in everything else."""
+    return ModelDimensions(
+        n_mels=80,
+        n_audio_ctx=1500,
+        n_audio_state=n_state,
+        n_audio_head=2,
+        n_audio_layer=n_audio_layer,
+        n_vocab=51864,
+        n_text_ctx=448,
+        n_text_state=n_state,
+        n_text_head=2,
+        n_text_layer=2,
+    )
+
+
+@pytest.fixture
+def random_model():
+    """A small model with random weights, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    model = Whisper(small_dims())
+    for parameter in model.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,96 @@
+"""The library as a user calls it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import align_eval
+from align_eval import InputError, align, read_words
+from align_eval.corpus.audio import read_audio
+from align_eval.model.text import force_words
+
+
+def test_align_gives_words_in_order_inside_the_audio(tiny_en, clip):
+    words = align(tiny_en, clip.audio.path, clip.text, source="gradient:at=encoder-output", align="viterbi")
+    assert [w.text for w in words] == ["bobby", "ripped", "the", "ledger"]
+    times = [t for w in words for t in (w.start_s, w.end_s)]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert times[-1] <= clip.duration_s + 0.02
+    assert all(0 < w.confidence <= 1 for w in words)
+
+
+def test_align_takes_samples_as_well_as_a_file(tiny_en, clip):
+    from_file = align(tiny_en, clip.audio.path, clip.text, source="attention", align="dtw")
+    assert align(tiny_en, read_audio(clip.audio), clip.text, source="attention", align="dtw") == from_file
+
+
+def test_align_finds_manual_word_times_better_than_equal_shares_would(tiny_en, clip):
+    """A control that could fail: words spread evenly over the clip."""
+    words = align(tiny_en, clip.audio.path, clip.text)
+    edges = np.linspace(0, clip.duration_s, len(words) + 1)
+
+    def error(pairs):
+        return np.mean([abs(s - w.start_s) + abs(e - w.end_s) for (s, e), w in zip(pairs, clip.words, strict=True)]) / 2
+
+    assert error([(w.start_s, w.end_s) for w in words]) < error(list(zip(edges[:-1], edges[1:], strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", r"text: there are no words"), ("word " * 500, r"text: takes 503 tokens, the decoder holds 448")],
+)
+def test_align_refuses_text_that_cannot_be_forced(tiny_en, clip, text, message):
+    with pytest.raises(InputError, match=message):
+        align(tiny_en, clip.audio.path, text)
+
+
+def test_align_refuses_samples_that_are_not_mono_and_finite(tiny_en):
+    for samples in (np.zeros((2, 16000), np.float32), np.full(16000, np.nan, np.float32)):
+        with pytest.raises(InputError, match=r"audio: is an array of shape"):
+            align(tiny_en, samples, "word")
+
+
+def test_more_tokens_than_frames_are_refused_by_viterbi_and_placed_by_dtw(tiny_en):
+    samples = np.random.default_rng(0).standard_normal(16000).astype(np.float32) * 0.1
+    with pytest.raises(InputError, match=r"100 tokens do not fit into 50 frames"):
+        align(tiny_en, samples, "a " * 100)
+    words = align(tiny_en, samples, "a " * 100, align="dtw")
+    assert len(words) == 100
+
+
+def test_a_word_that_gives_no_token_is_refused(tiny_en):
+    with pytest.raises(InputError, match=r"word 2: ' ' gives no token"):
+        force_words(tiny_en, ["one", " "], "en")
+
+
+def test_what_looks_like_a_special_token_is_text(tiny_en):
+    forced = force_words(tiny_en, ["<|endoftext|>"], "en")
+    assert len(forced.tokens) > 2
+    assert forced.tokens[:-1].count(forced.tokens[-1]) == 0
+
+
+def test_every_token_belongs_to_the_word_it_came_from(tiny_en):
+    forced = force_words(tiny_en, ["unbelievable", "a", "antidisestablishmentarianism"], "en")
+    assert forced.word_of_token.tolist() == sorted(forced.word_of_token[:-1].tolist()) + [-1]
+    assert len(forced.tokens) == len(forced.word_of_token) == len(forced.decoder_input) - forced.n_prefix - 1
+
+
+def test_the_command_line_aligns_into_a_textgrid_or_prints(clip, tmp_path):
+    command = [sys.executable, "-m", "align_eval", "align", str(clip.audio.path), "--text", clip.text]
+    out = tmp_path / "words.TextGrid"
+    subprocess.run([*command, "--out", str(out)], check=True)
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    words = read_words(out)
+    assert [line.split("\t")[2] for line in printed] == [w.text for w in words] == clip.text.split()
+    assert [line.split("\t")[0] for line in printed] == [f"{w.start_s:.3f}" for w in words]
+
+
+def test_every_public_name_is_there():
+    assert all(getattr(align_eval, name) is not None for name in align_eval.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        align_eval.nonsense  # noqa: B018
