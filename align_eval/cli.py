@@ -11,6 +11,9 @@ from rich.console import Console
 
 from align_eval.errors import EXIT_BAD_INPUT, AlignEvalError
 
+PIPED_WIDTH = 190
+"""A piped table is not squeezed into the 80 columns that rich assumes."""
+
 app = typer.Typer(
     name="align-eval",
     help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
@@ -72,10 +75,15 @@ def run(
             on_done=on_done,
         )
     write_run(out, evaluation.run, evaluation.words)
-    # a piped table is not squeezed into the 80 columns that rich assumes
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     print_run(evaluation.run, console)
-    console.print(f"written: {out}/run.json, words.parquet, textgrids/", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"written: {out}/run.json, words.parquet, textgrids/",
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     if evaluation.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
 
@@ -124,7 +132,9 @@ def main() -> None:
     try:
         app()
     except AlignEvalError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"error: {error}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
         sys.exit(error.exit_code)
 
 

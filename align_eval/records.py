@@ -34,6 +34,8 @@ class Word:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
             raise ValueError(f"word {self.text!r}: times are not finite ({self.start_s}, {self.end_s})")
+        if self.confidence is not None and not math.isfinite(self.confidence):
+            raise ValueError(f"word {self.text!r}: confidence is not finite ({self.confidence})")
         if self.end_s < self.start_s:
             raise ValueError(f"word {self.text!r}: ends ({self.end_s:g} s) before it starts ({self.start_s:g} s)")
 
@@ -46,6 +48,11 @@ class AudioSpan:
     channel: int | None = None
     start_s: float = 0.0
     end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        end_s = math.inf if self.end_s is None else self.end_s
+        if not 0 <= self.start_s < end_s or (self.channel is not None and self.channel < 0):
+            raise ValueError(f"{self.path}: no span from {self.start_s} to {self.end_s} s of channel {self.channel}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,8 @@ class RelevanceMap:
     spec: str
 
     def __post_init__(self) -> None:
-        values = np.ascontiguousarray(self.values, dtype=np.float32)
-        words = np.ascontiguousarray(self.word_of_token, dtype=np.int32)
+        values = np.array(self.values, dtype=np.float32, order="C")  # copies: the caller's arrays stay writable
+        words = np.array(self.word_of_token, dtype=np.int32)
         if values.ndim != 2 or values.shape[0] != words.shape[0] or 0 in values.shape:
             raise ValueError(
                 f"{self.spec}: map {values.shape} does not fit its {words.shape[0]} tokens and at least one frame"
@@ -126,8 +133,11 @@ class RelevanceMap:
                 f"the map is not finite there ({values[row, column]}; {len(bad)} such values)",
                 "check the model's weights, or use another preparation (prep=log or prep=zscore-median)",
             )
-        if words[-1] != EOT_WORD or np.any(np.diff(words[:-1]) < 0) or np.any(words[:-1] < 0):
-            raise ValueError(f"{self.spec}: word_of_token must ascend from 0 and end with {EOT_WORD}")
+        steps = np.diff(words[:-1], prepend=0)
+        if words[-1] != EOT_WORD or np.any(steps < 0) or np.any(steps > 1) or (len(words) > 1 and words[0] != 0):
+            raise ValueError(f"{self.spec}: word_of_token must rise from 0 in steps of 1 and end with {EOT_WORD}")
+        if not (math.isfinite(self.start_s) and 0 < self.frame_s < math.inf):
+            raise ValueError(f"{self.spec}: no time axis from {self.start_s} s in steps of {self.frame_s} s")
         for array in (values, words):
             array.flags.writeable = False
         object.__setattr__(self, "values", values)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from align_eval.errors import InputError
@@ -58,7 +57,7 @@ def format_spec(name: str, options: Options, *, full: bool = False) -> str:
     parts = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if value is not None and (full or value != field.default or field.metadata == ALWAYS):
+        if full or value != field.default or field.metadata == ALWAYS:
             parts.append(f"{field.name}={_format(value)}")
     return f"{name}:{','.join(parts)}" if parts else name
 
@@ -79,8 +78,6 @@ def _split(tail: str, place: str) -> list[str]:
 
 
 def _convert(raw: str, hint: Any, place: str) -> Any:
-    if get_origin(hint) is UnionType:  # X | None: None is said by leaving the key out
-        hint = get_args(hint)[0]
     if get_origin(hint) is Literal:
         if raw not in get_args(hint):
             raise InputError(place, f"{raw!r} is not a choice", f"choose one of {', '.join(get_args(hint))}")
@@ -88,7 +85,7 @@ def _convert(raw: str, hint: Any, place: str) -> Any:
     try:
         value = hint(raw)
     except ValueError as error:
-        raise InputError(place, f"{raw!r} is not a {hint.__name__}", "give a plain number") from error
+        raise InputError(place, f"{raw!r} is not a number", "give a plain number") from error
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(place, f"{raw!r} is not finite", "give a finite number")
     return value

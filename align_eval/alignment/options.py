@@ -17,30 +17,25 @@ class DtwOptions:
     grid: Literal["edge", "index"] = "edge"
 
 
-DEFAULT_LEVEL = {"constant": 1.0, "zscore": 1.0, "energy": 3.0}
-
-
 @dataclass(frozen=True, slots=True)
 class ViterbiOptions:
     """Viterbi path through the words in order with optional silence before, between and after them.
 
     ``silence`` is what a frame of silence scores, ``level`` how readily. ``constant``: the mean of the map plus
     ``level`` of its standard deviations. ``zscore``: the same, of the tokens at that frame. ``energy``: the mean of the
-    tokens at that frame, minus ``level`` of their standard deviations times the standardised energy (Zeyer et al.
-    2026). ``end``: a word ends with its ``own`` last frame, or where the ``next`` word starts.
+    tokens at that frame, minus ``level`` times the standardised log energy times the distance from that mean to the
+    best token there; at level 1 silence draws with the best token where it is one standard deviation quieter than the
+    mean. (Zeyer et al. 2026 have the tokens' standard deviation for that distance, which long texts with one sharp
+    token a frame make too small: docs/method.md.) ``end``: a word ends with its ``own`` last frame, or where the
+    ``next`` word starts.
 
-    The default level of ``energy`` is the best one on one speaker's read speech (LJSpeech), for attention and for
-    gradient alike; those of the other two are one standard deviation, not tuned.
+    The default level was chosen for ``energy`` on one speaker's read speech (LJSpeech), where it suits attention and
+    gradient alike; for the other two it is one standard deviation, not tuned.
     """
 
     silence: Literal["constant", "zscore", "energy"] = "energy"
-    level: float | None = None
+    level: float = 1.0
     end: Literal["own", "next"] = "own"
-
-    @property
-    def silence_level(self) -> float:
-        """The level given, or the default of this kind of silence."""
-        return DEFAULT_LEVEL[self.silence] if self.level is None else self.level
 
 
 ALIGN_OPTIONS: dict[str, type] = {"dtw": DtwOptions, "viterbi": ViterbiOptions}

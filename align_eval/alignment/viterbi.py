@@ -20,6 +20,9 @@ FloatVector = npt.NDArray[np.float64]
 SILENCE = -1
 """``row_of_state`` of a silence state."""
 
+ENERGY_FLOOR = 1e-4
+"""80 dB below the loudest frame: digital silence counts as that quiet, not as infinitely so."""
+
 
 def viterbi_token_frames(
     values: npt.NDArray[np.float32],
@@ -77,15 +80,16 @@ def topology(word_of_token: IntVector) -> tuple[IntVector, npt.NDArray[np.bool_]
 
 def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
     """Score of silence at each frame, ``(n_frames,)``; see :class:`~align_eval.alignment.options.ViterbiOptions`."""
-    level = options.silence_level
+    level = options.level
     if options.silence == "constant":
         return np.full(tokens.shape[1], tokens.mean() + level * tokens.std())
-    mean, std = tokens.mean(axis=0), tokens.std(axis=0)
+    mean = tokens.mean(axis=0)
     if options.silence == "zscore":
-        return np.asarray(mean + level * std)
-    spread = energy.std()
-    standardised = (energy - energy.mean()) / spread if spread > 0 else np.zeros_like(energy)
-    return np.asarray(mean - level * standardised * std)
+        return np.asarray(mean + level * tokens.std(axis=0))
+    loudness = np.log(np.maximum(energy, ENERGY_FLOOR))
+    even = np.ptp(loudness) == 0  # asked of the range: rounding gives equal values a standard deviation
+    standardised = np.zeros_like(loudness) if even else (loudness - loudness.mean()) / loudness.std()
+    return np.asarray(mean - level * standardised * (tokens.max(axis=0) - mean))
 
 
 def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[IntVector, float]:

@@ -15,6 +15,14 @@ from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au")
 
+OGG_PAGE_BYTES = 65_307
+"""The longest page of an Ogg file: its last one begins within that many bytes from the end."""
+
+OGG_END_OF_STREAM = b"\x04"
+"""The flag byte of a page is at least that on the last one: the flag is its highest."""
+
+UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+
 Samples = npt.NDArray[np.float32]
 
 
@@ -36,7 +44,7 @@ def read_audio(span: AudioSpan) -> Samples:
         (20 ms), or the span is longer than Whisper's window (30 s).
     """
     info = _info(span.path)
-    first = round(span.start_s * info.samplerate)
+    first = min(round(span.start_s * info.samplerate), info.frames)
     last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
     length_s = (last - first) / info.samplerate
     if length_s > WINDOW_S:
@@ -46,7 +54,7 @@ def read_audio(span: AudioSpan) -> Samples:
             "cut it at pauses into pieces of at most 30 s: longer audio is not supported yet",
         )
     if length_s < FRAME_S:
-        raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "remove it")
+        raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "give a longer one")
     try:
         samples, rate = soundfile.read(span.path, start=first, stop=last, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -85,22 +93,35 @@ def _info(path: Path) -> soundfile._SoundFileInfo:
         raise InputError(path, f"is not audio that libsndfile reads ({error})", "convert it to WAV or FLAC") from error
     if info.frames <= 0 or info.samplerate <= 0:
         raise InputError(path, "holds no samples", "remove it or copy it again")
-    _check_riff_length(path, size)
+    _check_length(path, size)
     return info
 
 
-def _check_riff_length(path: Path, size: int) -> None:
-    """A WAV file that was cut is read without complaint; its header still knows the length it had.
-
-    0 and 0xFFFFFFFF stand for "unknown" in streamed files.
-    """
+def _check_length(path: Path, size: int) -> None:
+    """Refuse a file that was cut: libsndfile reads what is left without complaint, but its header knows better."""
     with path.open("rb") as file:
-        header = file.read(12)
-    if header[:4] == b"RIFF" and header[8:] == b"WAVE":
-        declared = int.from_bytes(header[4:8], "little")
-        if declared not in (0, 0xFFFFFFFF) and declared + 8 > size + 1:
-            raise InputError(
-                path,
-                f"is cut short: its header promises {declared + 8} bytes, it has {size}",
-                "copy the file again",
-            )
+        header = file.read(28)
+        file.seek(max(0, size - OGG_PAGE_BYTES))
+        tail = file.read()
+    declared = _declared_size(header)
+    if declared is not None and declared > size + 1:  # some writers count a padding byte that they do not write
+        raise InputError(path, f"is cut short: its header promises {declared} bytes, it has {size}", "copy it again")
+    last_page = tail.rfind(b"OggS")
+    if header[:4] == b"OggS" and (last_page < 0 or not tail[last_page + 5 : last_page + 6] >= OGG_END_OF_STREAM):
+        raise InputError(path, "is cut short: its last page is not marked as the last", "copy it again")
+
+
+def _declared_size(header: bytes) -> int | None:
+    """Bytes that a WAV, RF64, AIFF or AU file says it has; None for other forms and for "unknown", as in streams."""
+    kind, form = header[:4], header[8:12]
+    if kind == b"RIFF" and form == b"WAVE":
+        size = int.from_bytes(header[4:8], "little")
+        return size + 8 if size not in UNKNOWN_SIZES else None
+    if kind == b"RF64" and header[12:16] == b"ds64":
+        return int.from_bytes(header[20:28], "little") + 8
+    if kind == b"FORM":
+        return int.from_bytes(header[4:8], "big") + 8
+    if kind == b".snd":
+        size = int.from_bytes(header[8:12], "big")
+        return size + int.from_bytes(header[4:8], "big") if size not in UNKNOWN_SIZES else None
+    return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,23 +157,24 @@ def _read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
         return {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            reader = csv.DictReader(file, strict=True)
+            columns = list(reader.fieldnames or ())
+            rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"cannot be read as CSV in UTF-8 ({error})", "save it again") from error
-    columns = set(rows[0]) if rows else {"id"}
-    if "id" not in columns or columns - set(METADATA_COLUMNS):
-        raise InputError(
-            path,
-            f"columns are {sorted(map(str, columns))}",
-            f"known: {', '.join(METADATA_COLUMNS)}; id is needed",
-        )
-    doubled = [id_ for id_, n in Counter(row["id"] for row in rows).items() if n > 1]
-    if doubled:
-        raise InputError(path, f"id {doubled[0]!r} stands twice", "leave one row an id")
-    for line, row in enumerate(rows, start=2):
-        if row["id"] not in ids:
-            raise InputError(f"{path}, line {line}", f"no file for id {row['id']!r}", "remove the row or add the file")
-        kind = row.get("reference")
-        if kind and kind not in REFERENCE_KINDS:
-            raise InputError(f"{path}, line {line}", f"reference {kind!r}", f"one of {', '.join(REFERENCE_KINDS)}")
-    return {row["id"]: {k: v for k, v in row.items() if v} for row in rows}
+    if "id" not in columns or set(columns) - set(METADATA_COLUMNS):
+        raise InputError(path, f"columns are {columns}", f"known: {', '.join(METADATA_COLUMNS)}; id is needed")
+    metadata: dict[str, dict[str, str]] = {}
+    for line, row in rows:
+        place = f"{path}, line {line}"
+        if None in row or None in row.values():
+            raise InputError(place, f"does not have {len(columns)} values", "quote values that hold a comma")
+        values = {key: value.strip() for key, value in row.items()}
+        if values["id"] in metadata:
+            raise InputError(place, f"id {values['id']!r} stands twice", "leave one row an id")
+        if values["id"] not in ids:
+            raise InputError(place, f"no file for id {values['id']!r}", "remove the row or add the file")
+        if values.get("reference", "") not in ("", *REFERENCE_KINDS):
+            raise InputError(place, f"reference {values['reference']!r}", f"one of {', '.join(REFERENCE_KINDS)}")
+        metadata[values["id"]] = values
+    return metadata

@@ -41,13 +41,13 @@ def progress(total: int, console: Console | None = None) -> Iterator[Report]:
             rate = done / max(time.monotonic() - began, 1e-9)
             console.print(
                 f"[{done}/{total}] {id_}  {rate:.2f}/s, {(total - done) / rate:.0f} s left",
-                markup=False, highlight=False, soft_wrap=True,
+                markup=False, emoji=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 
         yield line
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),

@@ -13,8 +13,9 @@ import pyarrow as pa
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.engine.process import process
-from align_eval.engine.signature import SCHEMA, run_environment, run_signature
+from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
+from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
 from align_eval.records import Failure, Plan, Run, System, Word
@@ -88,7 +89,7 @@ def evaluate(
         listed = "; ".join(f.message for f in failures[:3])
         raise InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
     run = Run(
-        schema=SCHEMA,
+        schema=SCHEMA_VERSION,
         signature=run_signature(
             plan,
             model_checksum=model_checksum(loaded),

@@ -13,8 +13,6 @@ from align_eval.alignment import canonical_align
 from align_eval.records import Plan
 from align_eval.relevance import canonical_source
 
-SCHEMA = 1
-
 PACKAGES = (
     "align-eval",
     "torch",

@@ -33,9 +33,9 @@ _TOKEN = re.compile(
   | (?P<string>"(?:[^"]|"")*")
   | (?P<open>")
   | (?P<flag><\w+>(?=\s|$))
-  | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?%?(?=\s|$))
+  | (?P<number>[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?%?(?=\s|$))
   | (?P<nonfinite>(?:[+-]?(?:nan|inf(?:inity)?)|--undefined--)(?=\s|$))
-  | (?P<bad_number>[+-]?\d[^\s"]*)
+  | (?P<bad_number>[+-]?\.?[0-9][^\s"]*)
   | (?P<other>[^\s"]+)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -51,6 +51,11 @@ class Token:
     kind: Kind
     text: str
     line: int
+
+
+def shorten(text: str, width: int = 40) -> str:
+    """The text, or its beginning: what a message can hold."""
+    return text if len(text) <= width else f"{text[:width]}..."
 
 
 def decode_text(data: bytes, place: object) -> tuple[str, str]:
@@ -99,11 +104,11 @@ def scan(text: str, place: object) -> Iterator[Token]:
         if kind == "string" and not (match.end() == len(text) or text[match.end()].isspace()):
             raise InputError(
                 where,
-                f"{text[match.end()]!r} follows the string {match.group()}",
+                f"{text[match.end()]!r} follows the string {shorten(match.group())}",
                 "double the quotes inside a text",
             )
         if kind == "bad_number" and free:
-            raise InputError(where, f"{match.group()!r} is not a number", "correct the number")
+            raise InputError(where, f"{shorten(match.group())!r} is not a number", "correct the number")
         # What follows decoration without a space, as 3 in [3]: or x2, is no token; a string always is.
         if kind == "string" or (free and kind in ("flag", "number", "nonfinite")):
             raw = match.group()
@@ -142,7 +147,7 @@ class _Reader:
         if token.kind != kind:
             raise InputError(
                 f"{where}, line {token.line}",
-                f"{what} should stand here (a {kind}), found {token.text!r}",
+                f"{what} should stand here (a {kind}), found {shorten(token.text)!r}",
                 "check that the declared counts (size) are those of the file",
             )
         self._peeked = None
@@ -185,7 +190,10 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
         raise InputError(path, f"holds a Praat {class_name!r}, not a TextGrid", "save the TextGrid object alone")
     grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
     _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
-    if reader.take("flag", "the flag that says whether there are tiers").lower() == "<exists>":
+    flag = reader.take("flag", "the flag that says whether there are tiers").lower()
+    if flag not in ("<exists>", "<absent>"):
+        raise InputError(f"{path}, line {reader.line}", f"unknown flag {flag}", "write <exists> or <absent>")
+    if flag == "<exists>":
         for i in range(reader.count("the number of tiers")):
             # Appended here, not by its method: that one refuses a tier that outlasts the grid by a digit.
             grid.tiers.append(_read_tier(reader, path, i + 1))
@@ -193,7 +201,7 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
     if surplus is not None:
         raise InputError(
             f"{path}, line {surplus.line}",
-            f"the file goes on ({surplus.text!r}) after all the tiers and intervals it declares",
+            f"the file goes on ({shorten(surplus.text)!r}) after all the tiers and intervals it declares",
             "correct the declared counts (size)",
         )
     return grid
@@ -230,6 +238,7 @@ def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | Poin
     name = reader.take("string", "the name of the tier", place)
     place = f", tier {name!r}"
     start_s, end_s = reader.number("xmin", place), reader.number("xmax", place)
+    _check_span(start_s, end_s, f"{path}{place}", "the tier")
     n = reader.count("the number of entries", place)
     if tier_class == "TextTier":
         points = PointTier(name=name, minTime=start_s, maxTime=end_s)

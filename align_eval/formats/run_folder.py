@@ -13,6 +13,9 @@ from align_eval.formats.textgrids import write_words
 from align_eval.formats.words_table import write_words_table
 from align_eval.records import Failure, Run, ScoreRow, Word
 
+SCHEMA_VERSION = 1
+"""Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
+
 REFERENCE_TIER = "reference"
 
 
@@ -33,6 +36,8 @@ def read_run(path: Path) -> Run:
     file = path / "run.json" if path.is_dir() else path
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA_VERSION:
+            raise ValueError(f"schema {data['schema']}")
         return Run(
             schema=data["schema"],
             signature=data["signature"],

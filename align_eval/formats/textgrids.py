@@ -9,7 +9,7 @@ from pathlib import Path
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError
-from align_eval.formats.praat import read_textgrid
+from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
 
 WORD_TIER_NAMES = ("words", "word")
@@ -65,6 +65,12 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
     """Write word tiers as a TextGrid that Praat opens; a tier a mapping entry.
 
     Words of no length cannot be intervals: they become points of a tier ``<name> (no length)``, so that none is lost.
+    Neighbours that overlap by less than the reader's tolerance are written as touching.
+
+    Raises
+    ------
+    InputError
+        For a word that starts before zero or overlaps the one before it.
     """
     end_s = max([duration_s, *(word.end_s for words in tiers.values() for word in words)])
     grid = TextGrid(minTime=0.0, maxTime=end_s)
@@ -72,14 +78,23 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
         safe = name.replace('"', "'")  # the textgrid package does not escape tier names
         intervals = IntervalTier(name=safe, minTime=0.0, maxTime=end_s)
         points = PointTier(name=f"{safe} (no length)", minTime=0.0, maxTime=end_s)
+        previous_end_s = 0.0
         for word in words:
-            if word.start_s < word.end_s:
-                intervals.addInterval(Interval(float(word.start_s), float(word.end_s), word.text))
+            if word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
+                raise InputError(
+                    f"{path}, tier {safe!r}, word {word.text!r}",
+                    f"starts at {word.start_s:g} s, before {previous_end_s:g} s",
+                    "a tier cannot hold words that overlap or start before zero",
+                )
+            start_s = max(float(word.start_s), previous_end_s)
+            if start_s < word.end_s:
+                intervals.intervals.append(Interval(start_s, float(word.end_s), word.text))
+                previous_end_s = float(word.end_s)
             else:
-                points.points.append(Point(float(word.start_s), word.text))
-        grid.append(intervals)
+                points.points.append(Point(start_s, word.text))
+        grid.tiers.append(intervals)
         if points.points:
-            grid.append(points)
+            grid.tiers.append(points)
     buffer = io.StringIO()
     buffer.close = lambda: None  # type: ignore[method-assign]  # its writer closes what it is given
     grid.write(buffer)

@@ -81,12 +81,16 @@ def read_words_table(path: Path) -> pa.Table:
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", "it was written by something else: run again")
-    return table.select(SCHEMA.names).cast(SCHEMA)
+    try:
+        return table.select(SCHEMA.names).cast(SCHEMA)
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(path, f"a column is not of its type ({error})", "run again") from error
 
 
 def table_checksum(table: pa.Table) -> str:
     """SHA-256 of the table's values, whatever file they came from."""
     buffer = io.BytesIO()
+    rebuilt = pa.Table.from_pylist(table.to_pylist(), SCHEMA)  # what lies under a null differs from table to table
     with pa.ipc.new_stream(buffer, SCHEMA) as writer:
-        writer.write_table(table.combine_chunks())
+        writer.write_table(rebuilt)
     return hashlib.sha256(buffer.getvalue()).hexdigest()

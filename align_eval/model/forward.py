@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+import torch.nn.functional as F
 import whisper
 from torch import Tensor, nn
 from whisper.model import Whisper, disable_sdpa

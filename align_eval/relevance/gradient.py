@@ -53,12 +53,8 @@ def tap_index(at: str, n_layer: int) -> int:
     if at in ("mel", "conv", "encoder-output"):
         return {"mel": 0, "conv": 1, "encoder-output": n_layer + 3}[at]
     number, _, divisor = at.removeprefix("encoder.").partition("/")
-    if divisor:
-        if int(divisor) == 0 or int(number) > int(divisor):
-            raise InputError(f"source gradient:at={at}", "is no share of the blocks", "as in encoder.3/4")
-        blocks = (2 * int(number) * n_layer + int(divisor)) // (2 * int(divisor))  # to the nearest, halves up
-    else:
-        blocks = int(number)
+    # a share is taken to the nearest block, halves up
+    blocks = (2 * int(number) * n_layer + int(divisor)) // (2 * int(divisor)) if divisor else int(number)
     if blocks > n_layer:
         raise InputError(
             f"source gradient:at={at}", f"the encoder has {n_layer} blocks", f"encoder.0 to encoder.{n_layer}"

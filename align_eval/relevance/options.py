@@ -10,8 +10,8 @@ from align_eval.spec import ALWAYS
 
 Preparation = Literal["zscore-median", "log"]
 
-_HEADS = re.compile(r"alignment|all|layer\.\d+|\d+\.\d+(\+\d+\.\d+)*")
-_AT = re.compile(r"mel|conv|encoder-output|encoder\.\d+(/\d+)?")
+_HEADS = re.compile(r"alignment|all|layer\.[0-9]+|[0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*")
+_AT = re.compile(r"mel|conv|encoder-output|encoder\.([0-9]+)(?:/([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,12 @@ class GradientOptions:
     prep: Preparation = "zscore-median"
 
     def __post_init__(self) -> None:
-        if not _AT.fullmatch(self.at):
+        match = _AT.fullmatch(self.at)
+        if not match:
             raise ValueError(f"at={self.at} is none of mel, conv, encoder.K, encoder.A/B, encoder-output")
+        share, whole = match.groups()
+        if whole is not None and not int(share) <= int(whole) > 0:
+            raise ValueError(f"at={self.at} is no share of the blocks, as encoder.3/4 is")
 
 
 SOURCE_OPTIONS: dict[str, type] = {"attention": AttentionOptions, "gradient": GradientOptions}

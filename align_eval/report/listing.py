@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
@@ -50,10 +49,6 @@ def _specs(table: Mapping[str, type]) -> Iterator[str]:
         yield format_spec(name, options(), full=True)
         for line in inspect.cleandoc(options.__doc__ or "").splitlines():
             yield f"    {line}".rstrip()
-        choices = {
-            f.name: get_type_hints(options)[f.name].__args__
-            for f in dataclasses.fields(options)
-            if hasattr(get_type_hints(options)[f.name], "__args__")
-        }
-        for key, values in choices.items():
-            yield f"    {key}: {' | '.join(values)}"
+        for key, hint in get_type_hints(options).items():
+            if get_origin(hint) is Literal:
+                yield f"    {key}: {' | '.join(get_args(hint))}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from align_eval.records import Run, ScoreRow
+from align_eval.presets import PRESETS
+from align_eval.records import Run, ScoreRow, System
 from align_eval.scoring.statistics import FEW_CLUSTERS
 
 _Key = tuple[str, str, str]
@@ -27,20 +30,26 @@ COLUMNS: tuple[tuple[str, _Key], ...] = (
 WITH_INTERVAL = 3
 """So many of the first columns show their interval."""
 
+NARROW_WIDTH = 150
+NARROW_COLUMNS = tuple(column for column in COLUMNS if column[0] in ("WBE all", "interior", "≤ 50 ms"))
+"""What a narrow terminal shows; all of it is in run.json."""
+
 
 def print_run(run: Run, console: Console) -> None:
     """Print a table a kind of reference, then what failed, then the signature."""
     for reference in sorted({row.reference for row in run.rows}):
         rows = [row for row in run.rows if row.reference == reference]
-        console.print(score_table_of(rows, reference))
+        console.print(score_table_of(rows, reference, COLUMNS if console.width >= NARROW_WIDTH else NARROW_COLUMNS))
     console.print(
         "WBE: mean absolute error of word boundaries in ms, over all of them; interior: without each utterance's first "
         "start and last end; calibrated: interior, moved by the median error of other clusters. Median, bias and "
         "share within 50 ms are of interior boundaries.",
-        style="dim", markup=False, highlight=False,
+        style="dim", markup=False, emoji=False, highlight=False,
     )  # fmt: skip
     for failure in run.failures:
-        console.print(f"failed: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"failed: {failure.message}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
     if run.failures:
         console.print(f"{len(run.failures)} failed and are not scored.", style="red", highlight=False)
     s = run.signature
@@ -49,32 +58,41 @@ def print_run(run: Run, console: Console) -> None:
         f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
         f"{s['corpus_checksum'][:12]}, text={s['text']} unit={s['unit']} context={s['context']} device={s['device']} "
         f"dtype={s['dtype']} seed={s['seed']}, {packages}",
-        style="dim", markup=False, highlight=False, soft_wrap=True,
+        style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 
-def score_table_of(rows: Sequence[ScoreRow], reference: str) -> Table:
+def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[tuple[str, _Key]] = COLUMNS) -> Table:
     """A line a system; values of one kind of reference."""
     first = rows[0]
-    label = f"{first.n_clusters} {first.clusters}, {first.n_effective_clusters:.1f} effective"
+    clusters = first.clusters if first.n_clusters != 1 else first.clusters.removesuffix("s")
+    label = f"{first.n_clusters} {clusters}, {first.n_effective_clusters:.1f} effective"
     if first.n_clusters < 2:
         label += ": nothing to resample, no intervals"
     elif first.n_effective_clusters < FEW_CLUSTERS:
         label += ": 95 % intervals within these recordings only"
     else:
         label += ", 95 % intervals"
-    table = Table(title=f"{reference} reference: {first.n_words} words, {label}", title_justify="left", pad_edge=False)
+    table = Table(
+        title=Text(f"{reference} reference: {first.n_words} words, {label}"), title_justify="left", box=box.SIMPLE_HEAD
+    )
     table.add_column("source", overflow="fold")
     table.add_column("align", overflow="fold")
-    for name, _ in COLUMNS:
+    for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
     by_system: dict[tuple[str, str], dict[_Key, ScoreRow]] = {}
     for row in rows:
         by_system.setdefault((row.source, row.align), {})[row.boundaries, row.calibration, row.metric] = row
     for (source, align), values in by_system.items():
-        cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(COLUMNS)]
-        table.add_row(source, align, *cells)
+        cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
+        table.add_row(Text(source), Text(_named(source, align)), *cells)
     return table
+
+
+def _named(source: str, align: str) -> str:
+    """The alignment, with the name of the preset that the pair is."""
+    names = [name for name, system in PRESETS.items() if system == System(source, align)]
+    return f"{align} ({names[0]})" if names else align
 
 
 def _cell(row: ScoreRow | None, *, interval: bool) -> str:

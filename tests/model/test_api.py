@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -37,7 +38,7 @@ def test_align_finds_manual_word_times_better_than_equal_shares_would(tiny_en, c
     def error(pairs):
         return np.mean([abs(s - w.start_s) + abs(e - w.end_s) for (s, e), w in zip(pairs, clip.words, strict=True)]) / 2
 
-    assert error([(w.start_s, w.end_s) for w in words]) < error(list(zip(edges[:-1], edges[1:], strict=True)))
+    assert error([(w.start_s, w.end_s) for w in words]) < error(list(itertools.pairwise(edges)))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_what_looks_like_a_special_token_is_text(tiny_en):
 
 def test_every_token_belongs_to_the_word_it_came_from(tiny_en):
     forced = force_words(tiny_en, ["unbelievable", "a", "antidisestablishmentarianism"], "en")
-    assert forced.word_of_token.tolist() == sorted(forced.word_of_token[:-1].tolist()) + [-1]
+    assert forced.word_of_token.tolist() == [*sorted(forced.word_of_token[:-1].tolist()), -1]
     assert len(forced.tokens) == len(forced.word_of_token) == len(forced.decoder_input) - forced.n_prefix - 1
 
 

@@ -14,7 +14,7 @@ from align_eval.relevance.prepare import prepare
 
 
 def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):
-    """'bobby ripped the ledger' takes 5 tokens and the end: 6 rows; one prefix row and the EOT input row are left out."""
+    """'bobby ripped the ledger' takes 5 tokens and the end: 6 rows; the prefix and the EOT input are left out."""
     weights = attention(tiny_en, clip_pass, AttentionOptions())
     n_all = clip_pass.cross.shape[2]
     assert weights.shape == (8, len(clip_pass.text.tokens), clip_pass.n_frames)

@@ -63,8 +63,8 @@ def test_each_token_has_the_gradient_that_plain_autograd_gives_it(random_model, 
 @pytest.mark.parametrize(
     ("reduce", "by_hand"),
     [
-        ("l2", lambda g, x: g.pow(2).sum(1).sqrt()),
-        ("l1", lambda g, x: g.abs().sum(1)),
+        ("l2", lambda g, _: g.pow(2).sum(1).sqrt()),
+        ("l1", lambda g, _: g.abs().sum(1)),
         ("input", lambda g, x: (g * x).sum(1).abs()),
     ],
 )
@@ -112,7 +112,7 @@ def test_depth_is_a_number_or_a_share_of_blocks(at, n_layer, blocks):
     assert tap_index(at, n_layer) == 2 + blocks
 
 
-@pytest.mark.parametrize("at", ["encoder.5", "encoder.5/4", "encoder.1/0"])
+@pytest.mark.parametrize("at", ["encoder.5", "encoder.99"])
 def test_a_block_that_is_not_there_is_refused(at):
     with pytest.raises(InputError, match=at.replace(".", r"\.")):
         tap_index(at, 4)

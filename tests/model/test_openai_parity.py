@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +39,7 @@ def times_of_both(model, utterance):
     # openai-whisper splits words at spaces and punctuation, which need not be the reference's: compare by its tokens
     columns = ours.token_frames[:, 0]
     first = np.cumsum([0, *(len(timing.tokens) for timing in theirs)])
-    times = [(columns[i] / 50, columns[j] / 50) for i, j in zip(first[:-1], first[1:], strict=True)]
+    times = [(columns[i] / 50, columns[j] / 50) for i, j in itertools.pairwise(first)]
     return [(timing.start, timing.end) for timing in theirs], times, ours.words
 
 

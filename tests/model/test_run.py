@@ -104,8 +104,8 @@ def test_a_shift_of_the_reference_is_read_as_the_opposite_bias(tiny_en, clips, e
         words = tuple(Word(w.text, w.start_s + 0.04, w.end_s + 0.04) for w in clip.words)
         fields = {name: getattr(clip, name) for name in clip.__dataclass_fields__}
         moved.append(type(clip)(**(fields | {"words": words})))
-    before = {k: v for k, v in bias(evaluation.run)}
-    after = {k: v for k, v in bias(run_on(tiny_en, moved).run)}
+    before = dict(bias(evaluation.run))
+    after = dict(bias(run_on(tiny_en, moved).run))
     assert before.keys() == after.keys()
     for key, value in before.items():
         assert after[key] - value == pytest.approx(-40, abs=1e-9)
@@ -150,7 +150,9 @@ def bad_folder(folder):
     write_words(folder / "two_tiers.TextGrid", {"words": [Word("w", 0, 1)], "Words": [Word("w", 0, 1)]}, 1.0)
     add_textgrid(folder, "late", end_s=1.5)
     add_textgrid(folder, "too_many_tokens", text="\u16a0" * 300)
-    (folder / "broken_grid.TextGrid").write_text('"ooTextFile"\n"TextGrid"\n0 1 <exists> 1 "IntervalTier" "words" 0 1 1')
+    (folder / "broken_grid.TextGrid").write_text(
+        '"ooTextFile"\n"TextGrid"\n0 1 <exists> 1 "IntervalTier" "words" 0 1 1'
+    )
     return folder
 
 

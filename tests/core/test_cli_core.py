@@ -1,0 +1,101 @@
+"""The command line as users start it: what it prints, its exit codes, and that torch stays unloaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from align_eval.alignment import canonical_align
+from align_eval.alignment.options import ALIGN_OPTIONS
+from align_eval.corpus.bundled import BUNDLED
+from align_eval.presets import PRESETS
+from align_eval.relevance import canonical_source
+from align_eval.relevance.options import SOURCE_OPTIONS
+
+HEAVY = ("torch", "whisper", "ctranslate2")
+
+# Runs the command line in a process of its own and says last which heavy packages that loaded.
+LOADED = f"""
+import sys
+from align_eval.cli import main
+try:
+    main()
+finally:
+    print("loaded:", *(name for name in {HEAVY!r} if name in sys.modules))
+"""
+
+
+def start(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", cwd=cwd, check=False
+    )
+
+
+def align_eval(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return start("-m", "align_eval", *arguments, cwd=cwd)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["align", "--help"], ["list", "--help"]])
+def test_help_is_printed(arguments):
+    done = align_eval(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["run", "--help"], ["list", "sources"], ["list", "corpora"], ["run", "missing", "--out", "out"]],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):
+    done = start("-c", LOADED, *arguments, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+LISTS = {
+    "sources": [canonical_source(name, full=True) for name in SOURCE_OPTIONS],
+    "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
+    "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
+    "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
+}
+
+
+@pytest.mark.parametrize(("what", "expected"), LISTS.items(), ids=LISTS.keys())
+def test_a_list_prints_what_its_table_holds(what, expected):
+    done = align_eval("list", what)
+    assert (done.returncode, done.stderr) == (0, "")
+    headings = [line for line in done.stdout.splitlines() if not line.startswith("    ") and line]
+    assert headings == expected
+
+
+def test_the_list_of_sources_says_every_choice():
+    lines = align_eval("list", "sources").stdout.splitlines()
+    for choices in ("prep: zscore-median | log", "softmax: cropped | full", "reduce: l2 | l1 | input"):
+        assert f"    {choices}" in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["list", "engines"],
+            "error: list engines: there is no such list; one of sources, aligns, presets, models, corpora",
+        ),
+        (
+            ["run", "missing", "--out", "out"],
+            "error: missing: there is no such folder; give a folder of audio with TextGrids, or a bundled name",
+        ),
+    ],
+    ids=["unknown list", "missing corpus"],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
+    done = align_eval(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message + "\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_that_is_not_known_is_exit_code_2():
+    done = align_eval("run", "demo", "--out", "out", "--speed", "fast")
+    assert done.returncode == 2
+    assert "--speed" in done.stderr

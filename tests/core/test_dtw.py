@@ -1,0 +1,83 @@
+"""The cheapest path through a cost matrix, against planted paths and against dynamic programming written out."""
+
+import subprocess
+import sys
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from align_eval.alignment.dtw import dtw_path, dtw_token_frames
+
+# Small whole numbers: sums are exact, so that costs are compared with ==.
+COSTS = hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-4, 4))
+STEPS = st.lists(st.sampled_from([(0, 1), (1, 0), (1, 1)]), max_size=40)
+
+
+def staircase(steps: list[tuple[int, int]]) -> np.ndarray:
+    return np.cumsum([(0, 0), *steps], axis=0)  # (step, row and column)
+
+
+def map_of(path: np.ndarray) -> np.ndarray:
+    """1 on the path and -1 beside it: leaving the path, or a detour to a further cell, always costs."""
+    values = np.full(path[-1] + 1, -1.0, dtype=np.float32)
+    values[tuple(path.T)] = 1.0
+    return values
+
+
+def least_cost(cost: np.ndarray) -> float:
+    best = np.full_like(cost, np.inf)
+    for i, j in np.ndindex(cost.shape):
+        before = [best[i - a, j - b] for a, b in ((0, 1), (1, 0), (1, 1)) if i >= a and j >= b]
+        best[i, j] = cost[i, j] + (min(before) if i or j else 0.0)
+    return float(best[-1, -1])
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_a_planted_staircase_is_recovered_exactly(steps):
+    path = staircase(steps)
+    rows, columns, total = dtw_path(-map_of(path).astype(np.float64))
+    np.testing.assert_array_equal(np.stack([rows, columns], axis=1), path)
+    assert total == -len(path)
+
+
+@settings(deadline=None)
+@given(COSTS)
+def test_the_cost_is_the_optimum_of_dynamic_programming(cost):
+    rows, columns, total = dtw_path(cost)
+    assert total == least_cost(cost) == cost[rows, columns].sum()
+
+
+@settings(deadline=None)
+@given(COSTS)
+def test_the_path_goes_from_corner_to_corner_in_unit_steps(cost):
+    rows, columns, _ = dtw_path(cost)
+    assert (rows[0], columns[0]) == (0, 0)
+    assert (rows[-1] + 1, columns[-1] + 1) == cost.shape
+    assert set(zip(np.diff(rows).tolist(), np.diff(columns).tolist(), strict=True)) <= {(0, 1), (1, 0), (1, 1)}
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_a_row_stretches_from_its_first_column_to_that_of_the_next_row(steps):
+    path = staircase(steps)
+    n_tokens, n_frames = path[-1] + 1
+    starts = [int(path[path[:, 0] == row, 1].min()) for row in range(n_tokens)]
+    token_frames, cost = dtw_token_frames(map_of(path))
+    assert token_frames.tolist() == [list(pair) for pair in zip(starts, [*starts[1:], n_frames], strict=True)]
+    assert cost == -len(path)
+
+
+def test_rows_share_a_column_where_there_are_more_tokens_than_frames():
+    # Down, down, right, down: rows 0, 1 and 2 begin in column 0, row 3 in column 1, which is the last.
+    path = staircase([(1, 0), (1, 0), (0, 1), (1, 0)])
+    token_frames, _ = dtw_token_frames(map_of(path))
+    assert token_frames.tolist() == [[0, 0], [0, 0], [0, 1], [1, 2]]
+
+
+def test_nothing_is_printed_although_the_library_greets_on_import():
+    code = "import numpy; from align_eval.alignment.dtw import dtw_path; dtw_path(numpy.ones((2, 2)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

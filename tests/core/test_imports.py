@@ -1,0 +1,121 @@
+"""Imports go one way down the street, and nothing heavy is loaded before it is used.
+
+Read from the source of every module, imports inside functions and under TYPE_CHECKING included.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import align_eval
+
+PACKAGE = Path(align_eval.__file__).parent
+
+# Every part, from the top of the street down, with those of our parts that it imports.
+MAY_IMPORT = {
+    "errors": set(),
+    "units": set(),
+    "records": {"errors"},
+    "spec": {"errors"},
+    "formats": {"errors", "records"},
+    "corpus": {"errors", "units", "records", "formats"},
+    "model": {"errors", "units", "records", "corpus"},
+    "relevance": {"errors", "records", "spec", "model"},
+    "alignment": {"errors", "units", "records", "spec"},
+    "scoring": {"units", "records"},
+    "presets": {"errors", "records", "spec", "relevance", "alignment"},
+    "report": {"errors", "records", "spec", "corpus", "model", "relevance", "alignment", "scoring", "presets"},
+    "engine": {"errors", "records", "formats", "corpus", "model", "relevance", "alignment", "scoring", "presets"},
+    "api": {"errors", "records", "corpus", "presets", "engine"},
+    "cli": {"errors", "formats", "corpus", "model", "presets", "report", "engine", "api"},
+    "__init__": {"errors", "records", "formats", "corpus", "model", "engine", "api"},
+    "__main__": {"cli"},
+}
+
+TORCH_FREE = (
+    "errors",
+    "units",
+    "records",
+    "spec",
+    "formats",
+    "corpus",
+    "alignment",
+    "scoring",
+    "presets",
+    "report",
+    "cli",
+)
+HEAVY = {"torch", "whisper"}
+HEAVY_BY_NAME = {
+    "report/listing.py": {"whisper"},  # `align-eval list models`: the names that openai-whisper knows
+}
+
+
+def modules(part: str | None = None) -> list[str]:
+    """Paths of modules relative to the package; ``part`` is a module or a folder of the package."""
+    paths = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if "corpora" not in path.parts)
+    return [path.as_posix() for path in paths if part is None or path.parts[0] in (part, f"{part}.py")]
+
+
+def part_of(module: str) -> str:
+    return Path(module).parts[0].removesuffix(".py")
+
+
+def imported(module: str) -> set[str]:
+    """Full names of all that a module imports at any level, each with the names taken from it."""
+    names = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}, line {node.lineno}: a relative import; name it from align_eval on"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_every_part_of_the_package_stands_in_the_table():
+    assert {part_of(module) for module in modules()} == set(MAY_IMPORT)
+
+
+def test_the_table_goes_one_way():
+    parts = list(MAY_IMPORT)
+    against = {part: above - set(parts[: parts.index(part)]) for part, above in MAY_IMPORT.items()}
+    assert {part: others for part, others in against.items() if others} == {}
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_a_part_imports_the_parts_that_the_table_gives_it_and_no_other(part):
+    names = {name for module in modules(part) for name in imported(module) if name.startswith("align_eval.")}
+    assert {name.split(".")[1] for name in names} - {part} == MAY_IMPORT[part]
+
+
+@pytest.mark.parametrize("module", [module for part in TORCH_FREE for module in modules(part)])
+def test_what_needs_no_model_imports_neither_torch_nor_whisper(module):
+    assert {name.split(".")[0] for name in imported(module)} & HEAVY == HEAVY_BY_NAME.get(module, set())
+
+
+def loaded_after(statement: str) -> list[str]:
+    code = f"import sys\n{statement}\nprint(*sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def names_of(part: str) -> str:
+    names = (f"align_eval.{module.removesuffix('.py').replace('/', '.')}" for module in modules(part))
+    return ", ".join(name.removesuffix(".__init__") for name in names)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import align_eval; dir(align_eval)",
+        "import align_eval; align_eval.evaluate",
+        *(f"import {names_of(part)}" for part in TORCH_FREE),
+    ],
+)
+def test_importing_loads_neither_torch_nor_whisper(statement):
+    assert loaded_after(statement) == []

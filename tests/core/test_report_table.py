@@ -1,0 +1,125 @@
+"""What the score table prints."""
+
+import re
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from align_eval.records import Failure, Run, ScoreRow
+from align_eval.report.table import print_run
+
+SIGNATURE = {
+    "id": "0123456789ab", "model": "tiny.en", "model_checksum": "a" * 64, "corpus": "demo", "corpus_checksum": "b" * 64,
+    "text": "words", "unit": "subword", "context": "full", "device": "cpu", "dtype": "float32", "seed": 7,
+    "packages": {"numpy": "2.4.6", "torch": "absent"},
+}  # fmt: skip
+
+ROW = ScoreRow(
+    source="attention:heads=all", align="dtw", text="words", reference="manual", boundaries="all", calibration="none",
+    protocol="wbe", metric="wbe_mean", value=61.26, ci_low=50.4, ci_high=73.6, unit="ms", n_words=83,
+    clusters="speakers", n_clusters=40, n_effective_clusters=31.25,
+)  # fmt: skip
+
+
+def printed(*rows: ScoreRow, failures: tuple[Failure, ...] = (), **signature: object) -> str:
+    file = StringIO()
+    print_run(Run(1, SIGNATURE | signature, rows, failures), Console(file=file, width=200))
+    return file.getvalue()
+
+
+def lines_of_systems(text: str) -> list[list[str]]:
+    """Cells of the lines that name an alignment."""
+    cells = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+    return [line for line in cells if len(line) > 2 and line[1].startswith("dtw")]
+
+
+def cells(*rows: ScoreRow) -> list[str]:
+    (line,) = lines_of_systems(printed(*rows))
+    return line
+
+
+def test_values_stand_under_their_columns_with_their_intervals():
+    interior = replace(ROW, boundaries="interior", ci_low=None, ci_high=None)
+    rows = (
+        ROW,
+        replace(interior, value=40.0, ci_low=30.0, ci_high=50.0),
+        replace(interior, calibration="reference", value=20.0, ci_low=15.0, ci_high=25.0),
+        replace(interior, metric="wbe_median", value=33.3, ci_low=1.0, ci_high=2.0),
+        replace(interior, metric="start_bias", value=12.4),
+        replace(interior, metric="end_bias", value=-7.6),
+        replace(interior, metric="within_50ms", unit="share", value=0.75),
+        replace(ROW, metric="iou", unit="share", value=0.625),
+        replace(ROW, metric="coverage", unit="share", value=1.0),
+    )
+    assert cells(*rows) == [
+        "attention:heads=all", "dtw", "61.3 [50, 74]", "40.0 [30, 50]", "20.0 [15, 25]", "33.3", "+12", "-8", "75%",
+        "0.62", "100%",
+    ]  # fmt: skip
+
+
+def test_a_narrow_terminal_shows_whole_names_and_values():
+    file = StringIO()
+    print_run(Run(1, SIGNATURE, (ROW,)), Console(file=file, width=80))
+    ((source, align, value, *_),) = lines_of_systems(file.getvalue())
+    assert (source, align, value) == ("attention:heads=all", "dtw", "61.3 [50, 74]")
+
+
+def test_what_was_not_scored_is_a_dash():
+    assert cells(ROW)[2:] == ["61.3 [50, 74]", *["-"] * 8]
+
+
+def test_a_system_has_a_line_and_a_kind_of_reference_has_a_table():
+    text = printed(ROW, replace(ROW, source="gradient", value=5.0), replace(ROW, reference="automatic", n_words=108))
+    titles = [line for line in text.splitlines() if " reference: " in line]
+    assert [title.split(",")[0] for title in titles] == ["automatic reference: 108 words", "manual reference: 83 words"]
+    assert [line[0] for line in lines_of_systems(text)] == ["attention:heads=all", "attention:heads=all", "gradient"]
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "n_effective", "label"),
+    [
+        (40, 31.25, "40 speakers, 31.2 effective, 95 % intervals"),
+        (12, 10.0, "12 speakers, 10.0 effective, 95 % intervals"),
+        (12, 9.9, "12 speakers, 9.9 effective: 95 % intervals within these recordings only"),
+        (1, 1.0, "1 speaker, 1.0 effective: nothing to resample, no intervals"),
+    ],
+)
+def test_the_title_says_what_the_intervals_are_worth(n_clusters, n_effective, label):
+    text = printed(replace(ROW, n_clusters=n_clusters, n_effective_clusters=n_effective))
+    title = next(line for line in text.splitlines() if " reference: " in line)
+    assert title.rstrip() == f"manual reference: 83 words, {label}"
+
+
+def test_without_an_interval_the_value_stands_alone():
+    assert cells(replace(ROW, n_clusters=1, ci_low=None, ci_high=None))[2] == "61.3"
+
+
+def test_failures_are_printed_each_and_counted():
+    text = printed(ROW, failures=(Failure("a", "a.wav: is empty; copy it"), Failure("b", "b.wav: is cut; copy it")))
+    assert "failed: a.wav: is empty; copy it\nfailed: b.wav: is cut; copy it\n2 failed and are not scored.\n" in text
+
+
+def test_without_failures_nothing_is_said_of_them():
+    assert "failed" not in printed(ROW)
+
+
+def test_the_signature_is_printed_whole_on_one_line():
+    last = printed(ROW).splitlines()[-1]
+    assert last == (
+        "signature 0123456789ab: model tiny.en aaaaaaaaaaaa, corpus demo bbbbbbbbbbbb, text=words unit=subword "
+        "context=full device=cpu dtype=float32 seed=7, numpy-2.4.6"
+    )
+
+
+@pytest.mark.parametrize("name", ["[red]", "take[bold]1[/bold]", "[/x]"])
+def test_what_looks_like_markup_is_printed_as_it_is(name):
+    text = printed(ROW, failures=(Failure("a", f"{name}.wav: is empty; copy it"),), corpus=name, model=name)
+    assert f"failed: {name}.wav: is empty" in text
+    assert f"model {name} aaaaaaaaaaaa, corpus {name} bbbbbbbbbbbb" in text
+
+
+@pytest.mark.parametrize("name", ["[red]x", "a[/x]", "c:100:"])
+def test_what_looks_like_markup_in_a_system_is_printed_as_it_is(name):
+    assert name in printed(replace(ROW, source=name))

@@ -1,0 +1,141 @@
+"""A run folder is read back as it was written, and its TextGrids open."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from align_eval.errors import InputError
+from align_eval.formats.praat import read_textgrid
+from align_eval.formats.run_folder import read_run, write_run
+from align_eval.formats.textgrids import words_of_tier
+from align_eval.formats.words_table import read_words_table, words_table
+from align_eval.records import AudioSpan, Failure, Run, System, Utterance, Word
+from align_eval.scoring.summary import score_table
+
+SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
+REFERENCE = (Word("naïve", 0.5, 1.0), Word("яма", 1.25, 1.75))
+FOUND = {
+    SYSTEMS[0]: (Word("naïve", 0.25, 1.125), Word("яма", 1.125, 2.0)),
+    SYSTEMS[1]: (Word("naïve", 0.0, 0.875), Word("яма", 1.5, 1.625)),
+}
+
+
+def utterance(id_: str) -> Utterance:
+    return Utterance(id_, AudioSpan(Path("a.wav")), REFERENCE, "naïve яма", "ru", None, id_, 2.0, "manual")
+
+
+WORDS = words_table([utterance(id_) for id_ in ("s1/a", "s1/b", "failed")], SYSTEMS, {"s1/a": FOUND, "s1/b": FOUND})
+RUN = Run(
+    schema=1,
+    signature={"id": "0123456789ab", "model": "tiny.en", "systems": [["attention", "dtw"]], "seed": 0},
+    rows=score_table(WORDS),
+    failures=(Failure("failed", "failed.wav: holds no samples «»; remove it"),),
+    environment={"python": "3.12"},
+)
+
+
+def test_a_run_is_read_back_equal_from_its_folder_and_from_its_file(tmp_path):
+    write_run(tmp_path / "deep" / "run", RUN, WORDS)
+    assert len(RUN.rows) > 10
+    assert read_run(tmp_path / "deep" / "run") == RUN
+    assert read_run(tmp_path / "deep" / "run" / "run.json") == RUN
+
+
+def test_the_words_are_read_back_and_score_the_same(tmp_path):
+    write_run(tmp_path, RUN, WORDS)
+    words = read_words_table(tmp_path / "words.parquet")
+    assert words.equals(WORDS)
+    assert score_table(words) == RUN.rows
+
+
+def test_a_run_without_intervals_and_failures_is_read_back_equal(tmp_path):
+    single = words_table([utterance("a")], SYSTEMS, {"a": FOUND})
+    run = Run(1, {}, score_table(single))
+    assert run.rows[0].ci_low is None
+    write_run(tmp_path, run, single)
+    assert read_run(tmp_path) == run
+
+
+def test_writing_again_gives_the_same_bytes(tmp_path):
+    for name in ("one", "other"):
+        write_run(tmp_path / name, RUN, WORDS)
+    for file in (tmp_path / "one").rglob("*.*"):
+        assert file.read_bytes() == (tmp_path / "other" / file.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_textgrids_hold_the_reference_and_a_tier_a_system(tmp_path):
+    write_run(tmp_path, RUN, WORDS)
+    grid, encoding = read_textgrid(tmp_path / "textgrids" / "s1" / "a.TextGrid")
+    assert encoding.startswith("utf-8")
+    assert (grid.minTime, grid.maxTime) == (0.0, 2.0)
+    tiers = {tier.name: words_of_tier(tier) for tier in grid.tiers}
+    assert tiers == {
+        "reference": REFERENCE,
+        "attention:heads=all | dtw": FOUND[SYSTEMS[0]],
+        "gradient | viterbi": FOUND[SYSTEMS[1]],
+    }
+
+
+def test_the_textgrid_of_a_failed_utterance_holds_its_reference_alone(tmp_path):
+    write_run(tmp_path, RUN, WORDS)
+    grid, _ = read_textgrid(tmp_path / "textgrids" / "failed.TextGrid")
+    assert [(tier.name, words_of_tier(tier)) for tier in grid.tiers] == [("reference", REFERENCE)]
+
+
+def test_words_of_no_length_are_points_so_that_none_is_lost(tmp_path):
+    found = {SYSTEMS[0]: (Word("naïve", 0.5, 0.5), Word("яма", 0.5, 1.0))}
+    write_run(tmp_path, RUN, words_table([utterance("a")], SYSTEMS[:1], {"a": found}))
+    grid, _ = read_textgrid(tmp_path / "textgrids" / "a.TextGrid")
+    _, intervals, points = grid.tiers
+    assert [word.text for word in words_of_tier(intervals)] == ["яма"]
+    assert [(p.time, p.mark) for p in points.points] == [(0.5, "naïve")]
+    assert points.name == "attention:heads=all | dtw (no length)"
+
+
+def without(key: str) -> str:
+    run = {"schema": 1, "signature": {}, "rows": [], "failures": [], "environment": {}}
+    return json.dumps({name: value for name, value in run.items() if name != key})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '{"schema": 1, "sign',
+        "[]",
+        "null",
+        *map(without, ("schema", "signature", "rows", "failures", "environment")),
+        without("rows")[:-1] + ', "rows": [{"metric": "wbe_mean"}]}',
+        without("failures")[:-1] + ', "failures": [{"id": "a", "message": "m", "other": 1}]}',
+    ],
+)
+def test_a_damaged_run_is_refused_by_its_file(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InputError, match=r"run\.json: is no run of this version"):
+        read_run(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "run.json").write_bytes(b"\xff\xfe\x00{")
+    with pytest.raises(InputError, match=r"run\.json: is no run of this version"):
+        read_run(tmp_path)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"run\.json: is no run of this version .*No such file"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/run"])
+def test_a_file_in_the_way_of_the_folder_is_refused_and_left_alone(tmp_path, out):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(InputError, match=rf"{out}: cannot be written \(.*\); choose another --out"):
+        write_run(tmp_path / out, RUN, WORDS)
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_run_of_another_schema_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text('{"schema": 99, "signature": {}, "rows": [], "failures": [], "environment": {}}')
+    with pytest.raises(InputError, match=r"run\.json: is no run of this version \(schema 99\)"):
+        read_run(tmp_path)

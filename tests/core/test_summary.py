@@ -1,0 +1,143 @@
+"""From words to score rows: shifts that must read as shifts, and what is kept apart."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from align_eval.formats.words_table import words_table
+from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
+from align_eval.scoring.summary import score_table
+
+SYSTEM = System("attention", "dtw")
+OTHER = System("gradient", "dtw")
+
+
+def utterance(id_: str, speaker: str | None = None, reference: str = "manual", later_s: float = 0.0) -> Utterance:
+    spans = ((0.1, 0.37), (0.37, 0.9), (1.23, 1.7))
+    words = tuple(Word(f"w{i}", start_s + later_s, end_s + later_s) for i, (start_s, end_s) in enumerate(spans))
+    return Utterance(id_, AudioSpan(Path("a.wav")), words, "w0 w1 w2", "en", speaker, id_, 2.0, reference)
+
+
+def moved(u: Utterance, by_s: float = 0.0) -> tuple[Word, ...]:
+    return tuple(replace(w, start_s=w.start_s + by_s, end_s=w.end_s + by_s) for w in u.words)
+
+
+def scores(utterances, found, **options) -> list[ScoreRow]:
+    return list(score_table(words_table(utterances, tuple(next(iter(found.values()))), found), **options))
+
+
+def value(rows, metric, boundaries="all", calibration="none", system=SYSTEM, reference="manual") -> float:
+    key = (system.source, system.align, reference, boundaries, calibration, metric)
+    (row,) = [r for r in rows if (r.source, r.align, r.reference, r.boundaries, r.calibration, r.metric) == key]
+    return row.value
+
+
+SPEAKERS = [utterance(id_, speaker=id_) for id_ in "abcd"]
+
+
+@pytest.mark.parametrize("boundaries", ["all", "interior"])
+@pytest.mark.parametrize("calibration", ["none", "reference"])
+def test_the_reference_against_itself_is_perfect_and_so_is_its_interval(boundaries, calibration):
+    rows = scores(SPEAKERS, {u.id: {SYSTEM: u.words} for u in SPEAKERS})
+    perfect = {"wbe_mean": 0.0, "wbe_median": 0.0, "start_bias": 0.0, "end_bias": 0.0, "within_10ms": 1.0, "iou": 1.0}
+    for row in rows:
+        expected = perfect.get(row.metric, 1.0)
+        assert (row.value, row.ci_low, row.ci_high) == (expected, expected, expected)
+    assert {value(rows, metric, boundaries, calibration) for metric in perfect} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("boundaries", ["all", "interior"])
+def test_a_reference_that_is_40_ms_later_reads_minus_40_ms_and_calibration_takes_it_away(boundaries):
+    late = [utterance(u.id, u.speaker, later_s=0.04) for u in SPEAKERS]
+    rows = scores(late, {u.id: {SYSTEM: u.words} for u in SPEAKERS})
+    for metric in ("start_bias", "end_bias"):
+        assert value(rows, metric, boundaries) == pytest.approx(-40.0, abs=1e-9)
+        assert value(rows, metric, boundaries, "reference") == pytest.approx(0.0, abs=1e-9)
+    assert value(rows, "wbe_mean", boundaries) == pytest.approx(40.0, abs=1e-9)
+    assert value(rows, "wbe_mean", boundaries, "reference") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_interior_does_not_see_the_outermost_boundaries():
+    # Only the first start and the last end are wrong, each by half a second of the 6 boundaries.
+    u = utterance("a")
+    first, middle, last = u.words
+    found = (replace(first, start_s=first.start_s - 0.5), middle, replace(last, end_s=last.end_s + 0.5))
+    rows = scores([u], {"a": {SYSTEM: found}})
+    assert value(rows, "wbe_mean") == pytest.approx((500 + 500) / 6)
+    assert value(rows, "wbe_mean", "interior") == 0.0
+
+
+def test_manual_and_automatic_references_are_never_pooled():
+    utterances = [utterance("a"), utterance("b"), utterance("c", reference="automatic")]
+    found = {u.id: {SYSTEM: moved(u, 0.5 if u.reference == "manual" else 0.25)} for u in utterances}
+    rows = scores(utterances, found)
+    assert value(rows, "start_bias", reference="manual") == pytest.approx(500.0)
+    assert value(rows, "start_bias", reference="automatic") == pytest.approx(250.0)
+    assert {(r.reference, r.n_words, r.n_clusters) for r in rows} == {("manual", 6, 2), ("automatic", 3, 1)}
+
+
+def test_systems_are_scored_apart_on_the_same_words():
+    found = {u.id: {SYSTEM: moved(u, 0.5), OTHER: moved(u, 0.25)} for u in SPEAKERS}
+    rows = scores(SPEAKERS, found)
+    assert value(rows, "start_bias") == pytest.approx(500.0)
+    assert value(rows, "start_bias", system=OTHER) == pytest.approx(250.0)
+
+
+def test_an_utterance_that_failed_lowers_coverage_and_nothing_else():
+    # The failed one is speaker d's second, so that the same speakers stand behind both tables.
+    failed = utterance("e", speaker="d")
+    found = {u.id: {SYSTEM: moved(u, by_s)} for u, by_s in zip(SPEAKERS, (0.01, 0.02, 0.05, 0.4), strict=True)}
+    without, with_failed = scores(SPEAKERS, found), scores([*SPEAKERS, failed], found)
+    assert value(without, "coverage") == 1.0
+    assert value(with_failed, "coverage") == 12 / 15
+    assert {row.n_words for row in with_failed} == {15}
+
+    def others(rows):
+        return [
+            (r.boundaries, r.calibration, r.metric, r.value, r.ci_low, r.ci_high)
+            for r in rows
+            if r.metric != "coverage"
+        ]
+
+    assert others(with_failed) == others(without)
+
+
+def test_a_corpus_in_another_order_gives_the_same_rows():
+    found = {u.id: {SYSTEM: moved(u, by_s)} for u, by_s in zip(SPEAKERS, (0.01, 0.02, 0.05, 0.4), strict=True)}
+    rows = scores(SPEAKERS, found)
+    assert scores(SPEAKERS[::-1], found) == rows
+    assert scores([SPEAKERS[i] for i in (2, 0, 3, 1)], dict(reversed(found.items()))) == rows
+
+
+def test_a_single_recording_has_values_without_intervals_and_no_calibration():
+    u = utterance("a")
+    rows = scores([u], {"a": {SYSTEM: moved(u, 0.25)}})
+    assert {(r.ci_low, r.ci_high, r.calibration, r.clusters, r.n_clusters) for r in rows} == {
+        (None, None, "none", "recordings", 1)
+    }
+
+
+def test_single_words_have_no_interior_boundary_and_so_no_interior_error():
+    u = utterance("a")
+    single = replace(u, words=u.words[:1])
+    rows = scores([single], {"a": {SYSTEM: single.words}})
+    assert {r.metric for r in rows if r.boundaries == "interior"} == {"coverage"}
+
+
+def test_the_seed_moves_intervals_and_not_values():
+    # 12 unequal clusters: with four of them the outermost draws are the same whatever the seed
+    twelve = [utterance(id_, speaker=id_) for id_ in "abcdefghijkl"]
+    found = {u.id: {SYSTEM: moved(u, 0.001 * i**2)} for i, u in enumerate(twelve)}
+    one, same, other = (scores(twelve, found, seed=seed) for seed in (1, 1, 2))
+    assert one == same
+    assert [r.value for r in one] == [r.value for r in other]
+    assert [r.ci_high for r in one] != [r.ci_high for r in other]
+
+
+def test_every_row_says_what_it_stands_on():
+    rows = scores(SPEAKERS, {u.id: {SYSTEM: u.words} for u in SPEAKERS}, text="words")
+    assert {(r.text, r.protocol, r.clusters, r.n_clusters, r.n_effective_clusters) for r in rows} == {
+        ("words", "wbe", "speakers", 4, 4.0)
+    }
+    assert len({(r.boundaries, r.calibration, r.metric) for r in rows}) == len(rows)

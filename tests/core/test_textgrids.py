@@ -1,0 +1,142 @@
+"""Which tier holds the words, reading them, and writing tiers that are read back exactly."""
+
+import pytest
+from textgrid import IntervalTier, PointTier, TextGrid
+
+from align_eval.errors import InputError
+from align_eval.formats.praat import read_textgrid
+from align_eval.formats.textgrids import read_words, word_tier, words_of_tier, write_words
+from align_eval.records import Word
+
+
+def grid_of(*names: str, points: tuple[str, ...] = ()) -> TextGrid:
+    grid = TextGrid(minTime=0.0, maxTime=1.0)
+    grid.tiers = [PointTier(n, 0.0, 1.0) if n in points else IntervalTier(n, 0.0, 1.0) for n in names]
+    return grid
+
+
+@pytest.mark.parametrize(
+    ("names", "tier", "chosen"),
+    [
+        (("phones", "words"), None, "words"),
+        (("word", "phone"), None, "word"),
+        (("WORDS", "phones"), None, "WORDS"),
+        ((" Words ",), None, " Words "),
+        (("anna - words", "anna - phones"), None, "anna - words"),
+        (("words", "words-old", "keywords"), None, "words"),
+        (("words", "ORT"), "ORT", "ORT"),
+        (("a - words", "b - words"), "b - words", "b - words"),
+    ],
+)
+def test_the_one_tier_that_fits_is_chosen(names, tier, chosen):
+    assert word_tier(grid_of(*names), "a.TextGrid", tier).name == chosen
+
+
+def test_a_point_tier_of_the_same_name_does_not_stand_in_the_way():
+    grid = grid_of("words", "Word", points=("words",))
+    assert word_tier(grid, "a.TextGrid").name == "Word"
+
+
+REFUSALS = {
+    "several fit": (
+        grid_of("a - words", "b - words", "phones"),
+        None,
+        r"a\.TextGrid: 2 tiers fit as word tier: 'a - words', 'b - words'; "
+        r"name one with --tier; the tiers are 'a - words', 'b - words', 'phones'",
+    ),
+    "two of the name asked for": (grid_of("x", "x"), "x", r"a\.TextGrid: 2 tiers fit as tier 'x': 'x', 'x'"),
+    "none fits": (
+        grid_of("phones", "syllables"),
+        None,
+        r"a\.TextGrid: no word tier; name one with --tier; the tiers are 'phones', 'syllables'",
+    ),
+    "no tier at all": (grid_of(), None, r"a\.TextGrid: no word tier; .*the tiers are none"),
+    "a name asked for is taken literally": (
+        grid_of("Words"),
+        "words",
+        r"a\.TextGrid: no tier 'words'; .*the tiers are 'Words'",
+    ),
+    "points": (
+        grid_of("words", points=("words",)),
+        None,
+        r"a\.TextGrid: word tier 'words' holds points, not intervals; name another",
+    ),
+}
+
+
+@pytest.mark.parametrize(("grid", "tier", "message"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_word_tier_is_never_guessed(grid, tier, message):
+    with pytest.raises(InputError, match=message):
+        word_tier(grid, "a.TextGrid", tier)
+
+
+def test_an_interval_of_white_space_is_silence_and_labels_are_stripped():
+    tier = IntervalTier("words", 0.0, 4.0)
+    for start_s, mark in enumerate(["", " \t\n", " one ", "two words"]):
+        tier.add(float(start_s), start_s + 1.0, mark)
+    assert words_of_tier(tier) == (Word("one", 2.0, 3.0), Word("two words", 3.0, 4.0))
+
+
+def test_a_tier_without_words_is_refused(tmp_path):
+    path = tmp_path / "silent.TextGrid"
+    write_words(path, {"words": []}, 1.0)
+    with pytest.raises(InputError, match=r"silent\.TextGrid: the word tier holds no words; remove the file"):
+        read_words(path)
+
+
+def test_words_are_written_and_read_at_full_precision(tmp_path):
+    words = (Word("a", 0.1, 0.1 + 0.2), Word("é", 1 / 3, 2 / 3), Word("c", 2 / 3, 0.7000000000000001))
+    path = tmp_path / "new" / "a.TextGrid"
+    write_words(path, {"words": words, "other": words[:1]}, 1.0)
+    assert read_words(path) == words
+    assert read_words(path, "other") == words[:1]
+
+
+def test_words_of_no_length_are_kept_as_points(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    write_words(path, {"words": [Word("a", 0.2, 0.5), Word("um", 0.5, 0.5), Word("b", 0.5, 0.9)]}, 1.0)
+    intervals, points = read_textgrid(path)[0].tiers
+    assert [w.text for w in words_of_tier(intervals)] == ["a", "b"]
+    assert (points.name, [(p.time, p.mark) for p in points]) == ("words (no length)", [(0.5, "um")])
+
+
+def test_double_quotes_survive_in_labels_and_become_single_in_names(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    words = (Word('"no"', 0.0, 0.5), Word('6" nail', 0.5, 1.0))
+    write_words(path, {'the "best" one': words}, 1.0)
+    assert read_words(path, "the 'best' one") == words
+
+
+def test_a_word_past_the_duration_stretches_every_tier(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    write_words(path, {"words": [Word("late", 0.9, 1.25)], "other": [Word("a", 0.0, 0.5)]}, 1.0)
+    grid, _ = read_textgrid(path)
+    assert [grid.maxTime, *(tier.maxTime for tier in grid.tiers)] == [1.25, 1.25, 1.25]
+    assert read_words(path) == (Word("late", 0.9, 1.25),)
+
+
+def test_the_textgrid_package_opens_what_is_written(tmp_path):
+    """It rounds to 5 decimals; these times have fewer. Gaps between words are written as empty intervals."""
+    path = tmp_path / "a.TextGrid"
+    write_words(path, {"words": [Word('say "a"', 0.25, 0.5), Word("и", 0.75, 1.0), Word("um", 1.0, 1.0)]}, 1.0)
+    intervals, points = TextGrid.fromFile(str(path)).tiers
+    assert [(i.minTime, i.maxTime, i.mark) for i in intervals] == [
+        (0.0, 0.25, ""),
+        (0.25, 0.5, 'say "a"'),
+        (0.5, 0.75, ""),
+        (0.75, 1.0, "и"),
+    ]
+    assert [(p.time, p.mark) for p in points] == [(1.0, "um")]
+
+
+def test_neighbours_that_overlap_within_the_readers_tolerance_are_written_as_touching(tmp_path):
+    """The reader lets them in, so the writer must let them out."""
+    words = [Word("a", 0.0, 0.5000001), Word("b", 0.5, 1.0)]
+    write_words(tmp_path / "a.TextGrid", {"words": words}, 1.0)
+    assert read_words(tmp_path / "a.TextGrid") == (words[0], Word("b", 0.5000001, 1.0))
+
+
+@pytest.mark.parametrize("words", [[Word("a", 0.0, 0.6), Word("b", 0.5, 1.0)], [Word("b", -0.01, 0.5)]])
+def test_words_that_a_tier_cannot_hold_are_refused_by_name(tmp_path, words):
+    with pytest.raises(InputError, match=r"a\.TextGrid, tier 'x', word 'b': starts at"):
+        write_words(tmp_path / "a.TextGrid", {"x": words}, 1.0)

@@ -1,0 +1,129 @@
+"""``words.parquet``: what goes in comes out, equal tables are equal bytes, and other files are refused."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from align_eval.errors import InputError
+from align_eval.formats.words_table import SCHEMA, read_words_table, table_checksum, words_table, write_words_table
+from align_eval.records import AudioSpan, System, Utterance, Word
+
+SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))
+REFERENCE = (Word("naïve", 0.5, 1.0), Word('"яма"', 1.0, 1.75))
+FOUND = (Word("naïve", 0.25, 1.5, 0.5), Word('"яма"', 1.5, 1.5))
+
+
+def utterance(id_: str, speaker: str | None = None) -> Utterance:
+    return Utterance(id_, AudioSpan(Path("a.wav")), REFERENCE, "naïve яма", None, speaker, id_, 2.0, "manual")
+
+
+UTTERANCES = (utterance("b"), utterance("a", "s1"), utterance("failed"))
+RESULTS = {id_: dict.fromkeys(SYSTEMS, FOUND) for id_ in ("b", "a")}
+
+
+@pytest.fixture
+def table() -> pa.Table:
+    return words_table(UTTERANCES, SYSTEMS, RESULTS)
+
+
+def test_rows_stand_in_the_order_of_ids_systems_and_words(table):
+    rows = [(r["utterance"], r["source"], r["word_index"]) for r in table.to_pylist()]
+    assert rows == [(u, s.source, i) for u in ("a", "b", "failed") for s in SYSTEMS for i in (0, 1)]
+
+
+def test_errors_are_signed_hypothesis_minus_reference(table):
+    first, second = table.to_pylist()[:2]
+    assert (first["start_error_s"], first["end_error_s"]) == (-0.25, 0.5)  # starts early, ends late
+    assert (second["start_error_s"], second["end_error_s"]) == (0.5, -0.25)
+
+
+def test_a_failed_utterance_keeps_its_words_and_has_no_times(table):
+    rows = [r for r in table.to_pylist() if r["utterance"] == "failed"]
+    assert [(r["word"], r["reference_start_s"]) for r in rows] == [("naïve", 0.5), ('"яма"', 1.0)] * 2
+    unknown = ("start_s", "end_s", "start_error_s", "end_error_s", "confidence")
+    assert {r[name] for r in rows for name in unknown} == {None}
+
+
+def test_a_time_of_zero_is_a_time():
+    u = Utterance("a", AudioSpan(Path("a.wav")), (Word("x", 0.0, 0.5),), "x", None, None, "a", 1.0)
+    (row,) = words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: (Word("x", 0.0, 0.0, 0.0),)}}).to_pylist()
+    assert [row[name] for name in ("start_s", "end_s", "start_error_s", "confidence")] == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_what_is_written_is_read_back(table, tmp_path):
+    write_words_table(tmp_path / "words.parquet", table)
+    read = read_words_table(tmp_path / "words.parquet")
+    assert read.schema == SCHEMA
+    assert read.equals(table)
+
+
+def test_equal_tables_are_equal_bytes_whatever_order_the_utterances_came_in(table, tmp_path):
+    again = words_table(UTTERANCES[::-1], SYSTEMS, dict(reversed(RESULTS.items())))
+    for name, t in (("one", table), ("other", again)):
+        write_words_table(tmp_path / name, t)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    assert table_checksum(table) == table_checksum(again)
+
+
+def test_the_checksum_of_what_is_read_back_is_that_of_what_was_written(tmp_path):
+    full = {"a": dict.fromkeys(SYSTEMS, tuple(Word(w.text, w.start_s, w.end_s, 0.5) for w in FOUND))}
+    table = words_table([utterance("a", "s1")], SYSTEMS, full)
+    write_words_table(tmp_path / "words.parquet", table)
+    assert table_checksum(read_words_table(tmp_path / "words.parquet")) == table_checksum(table)
+
+
+def test_the_checksum_does_not_see_in_how_many_pieces_a_table_is_held(table):
+    assert table_checksum(pa.concat_tables([table.slice(0, 5), table.slice(5)])) == table_checksum(table)
+
+
+@pytest.mark.parametrize("change", [{"start_s": 0.2500000001}, {"word": "naive"}, {"confidence": None}])
+def test_the_checksum_sees_every_value(table, change):
+    rows = table.to_pylist()
+    other = pa.Table.from_pylist([rows[0] | change, *rows[1:]], schema=SCHEMA)
+    assert table_checksum(other) != table_checksum(table)
+
+
+@pytest.mark.parametrize("column", ["utterance", "start_s", "n_words"])
+def test_a_table_without_one_of_the_columns_is_refused(table, tmp_path, column):
+    pq.write_table(table.drop_columns([column]), tmp_path / "words.parquet")
+    with pytest.raises(InputError, match=rf"words\.parquet: lacks the columns {column};"):
+        read_words_table(tmp_path / "words.parquet")
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path):
+    (tmp_path / "words.parquet").write_text("utterance,word\n")
+    with pytest.raises(InputError, match=r"words\.parquet: cannot be read as a words table"):
+        read_words_table(tmp_path / "words.parquet")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read as a words table"):
+        read_words_table(tmp_path / "words.parquet")
+
+
+def test_columns_in_another_order_wider_or_beside_ours_are_brought_to_the_schema(table, tmp_path):
+    wide = table.set_column(SCHEMA.get_field_index("n_words"), "n_words", table.column("n_words").cast(pa.int64()))
+    other = wide.select(SCHEMA.names[::-1]).append_column("note", pa.array(["x"] * len(table)))
+    pq.write_table(other, tmp_path / "words.parquet")
+    assert read_words_table(tmp_path / "words.parquet").equals(table)
+
+
+def test_the_checksum_is_of_values_not_of_what_lies_beneath_a_null(tmp_path):
+    """Words without confidence beside words with one: arrays differ beneath the nulls, tables do not."""
+    mixed = (Word("naïve", 0.25, 1.5, None), FOUND[1])
+    table = words_table(UTTERANCES, SYSTEMS, {"a": dict.fromkeys(SYSTEMS, mixed)})
+    write_words_table(tmp_path / "words.parquet", table)
+    read = read_words_table(tmp_path / "words.parquet")
+    assert read.equals(table)
+    assert table_checksum(read) == table_checksum(table)
+    assert table_checksum(table.slice(2, 3)) == table_checksum(pa.Table.from_pylist(table.to_pylist()[2:5], SCHEMA))
+
+
+@pytest.mark.parametrize(("column", "values"), [("start_s", ["x"]), ("word_index", ["x"]), ("recording", [None])])
+def test_a_column_of_another_type_is_refused(tmp_path, table, column, values):
+    wrong = table.slice(0, 1).to_pydict() | {column: values}
+    pq.write_table(pa.table(wrong), tmp_path / "words.parquet")
+    with pytest.raises(InputError, match=r"words\.parquet: a column is not of its type"):
+        read_words_table(tmp_path / "words.parquet")

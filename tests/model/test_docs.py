@@ -1,0 +1,149 @@
+"""Every command and every piece of Python in README and docs, run as it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import bundled_path
+from align_eval.records import AudioSpan
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "corpora" / "README.md"]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """(file name, content) of the fenced blocks in a language."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return [(path.name, match) for path in TEXTS for match in pattern.findall(path.read_text(encoding="utf-8"))]
+
+
+COMMANDS = [line for _, block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`."""
+    corpus = tmp_path / "my_corpus"
+    corpus.mkdir()
+    for clip in ("en_praatio_bobby", "en_praatio_damon"):
+        for suffix in (".flac", ".TextGrid"):
+            shutil.copy(bundled_path("demo") / f"{clip}{suffix}", corpus)
+    samples = read_audio(AudioSpan(corpus / "en_praatio_bobby.flac"))
+    soundfile.write(corpus / "speech.wav", samples, 16000)
+    (corpus / "en_praatio_bobby.flac").unlink()
+    (corpus / "en_praatio_bobby.TextGrid").rename(corpus / "speech.TextGrid")
+    return tmp_path
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_there_are_commands_to_run():
+    assert {shlex.split(c)[0] for c in COMMANDS} == {"make", "pip", "align-eval"}
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
+def test_what_is_made_is_made_by_ci(command):
+    """Running them here would run this test inside itself: CI runs each in a fresh environment."""
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("pip ")])
+def test_every_extra_that_is_installed_exists(command):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    name, extras = re.fullmatch(r"pip install '([\w-]+)\[([\w,]+)\]'", command).groups()
+    assert name == project["name"]
+    assert set(extras.split(",")) <= set(project["optional-dependencies"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("align-eval ")])
+def test_every_command_line_works(command, workplace):
+    done = run([sys.executable, "-m", "align_eval", *shlex.split(command)[1:]], workplace)
+    assert done.returncode == 0, done.stderr
+    out = re.search(r"--out (\S+)", command)
+    assert out is None or (workplace / out.group(1)).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "code"), blocks("python"))
+def test_every_piece_of_python_works(name, code, workplace):
+    assert name
+    done = run([sys.executable, "-c", code], workplace)
+    assert done.returncode == 0, done.stderr
+    assert "bobby" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_selection_script_prints_every_path(workplace):
+    done = run([sys.executable, str(ROOT / "scripts" / "select_silence.py"), "my_corpus"], workplace)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("dtw ")
+    assert len(lines) == 2 + 6 + 3 + 3
+    assert all(float(value) > 0 for line in lines[1:] for value in line.split()[1:])
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_both_tables(workplace):
+    done = run([sys.executable, str(ROOT / "bench" / "run.py"), "--json", "bench.json"], workplace)
+    assert done.returncode == 0, done.stderr
+    assert "dtw-python" in done.stdout
+    assert (workplace / "bench.json").is_file()
+
+
+def test_links_between_texts_lead_somewhere():
+    for path in TEXTS:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path):
+    """The accepted figures against themselves pass; one moved by 5 ms, or one missing, fails."""
+    script = [sys.executable, str(ROOT / "scripts" / "check_demo.py")]
+    accepted = json.loads((ROOT / "corpora" / "demo" / "baseline.json").read_text())
+
+    def run_of(figures: dict[str, float]) -> Path:
+        rows = []
+        for key, value in figures.items():
+            reference, source, align, boundaries, metric, unit = key.split(" | ")
+            rows.append(
+                {
+                    "source": source, "align": align, "text": "words", "reference": reference,
+                    "boundaries": boundaries, "calibration": "none", "protocol": "wbe", "metric": metric,
+                    "value": value, "ci_low": None, "ci_high": None, "unit": unit, "n_words": 1,
+                    "clusters": "speakers", "n_clusters": 1, "n_effective_clusters": 1.0,
+                }
+            )  # fmt: skip
+        path = tmp_path / "run.json"
+        path.write_text(json.dumps({"schema": 1, "signature": {}, "rows": rows, "failures": [], "environment": {}}))
+        return path
+
+    def check(figures: dict[str, float]) -> subprocess.CompletedProcess[str]:
+        return run([*script, str(run_of(figures)), str(ROOT / "corpora" / "demo" / "baseline.json")], tmp_path)
+
+    first = next(key for key in accepted if key.endswith("ms"))
+    assert check(accepted).returncode == 0
+    moved = check(accepted | {first: accepted[first] + 5})
+    assert (moved.returncode, f"moved: {first}" in moved.stdout) == (1, True)
+    missing = check({key: value for key, value in accepted.items() if key != first})
+    assert (missing.returncode, f"missing: {first}" in missing.stdout) == (1, True)
+
+
+def test_every_target_of_the_makefile_is_phony_or_a_stamp():
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE).group(1).split()
+    targets = re.findall(r"^([\w-]+):", text, re.MULTILINE)
+    assert set(targets) == set(phony)
