@@ -146,7 +146,7 @@ def test_other_forms_cut_short_are_refused_and_whole_ones_are_not(tmp_path, name
     path = write(tmp_path / name, np.random.default_rng(0).standard_normal(2 * RATE) * 0.1, **options)
     assert len(read_audio(AudioSpan(path))) == 2 * RATE
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=rf"{name}: (is cut short|is not audio)"):
+    with pytest.raises(InputError, match=rf"{name}: (is cut short|is not audio|holds no samples)"):
         read_audio(AudioSpan(path))
 
 

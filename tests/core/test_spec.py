@@ -42,9 +42,9 @@ def test_a_source_is_parsed_into_its_options(text, options):
     assert parse_spec(text, SOURCE_OPTIONS, "source") == (text.strip().partition(":")[0], options)
 
 
-def test_a_number_is_parsed_and_one_left_out_is_none():
+def test_a_number_is_parsed_and_one_left_out_is_the_default():
     assert parse_spec("viterbi:level=2.5", ALIGN_OPTIONS, "align") == ("viterbi", ViterbiOptions(level=2.5))
-    assert parse_spec("viterbi", ALIGN_OPTIONS, "align")[1].level is None
+    assert parse_spec("viterbi", ALIGN_OPTIONS, "align")[1].level == 1
     assert parse_spec("dtw", ALIGN_OPTIONS, "align") == ("dtw", DtwOptions())
 
 
