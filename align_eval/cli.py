@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from align_eval.errors import EXIT_BAD_INPUT, AlignEvalError
+from align_eval.errors import EXIT_BAD_INPUT, AlignEvalError, InputWarning
 
 PIPED_WIDTH = 190
 """A piped table is not squeezed into the 80 columns that rich assumes."""
@@ -128,13 +129,18 @@ def list_(
 
 
 def main() -> None:
-    """Run the command line; an error that we raise on purpose is one line and its exit code."""
+    """Run the command line; an error that we raise on purpose is one line and its exit code, a warning one line."""
+    stderr = Console(stderr=True)
+
+    def show_warning(message: Warning | str, *_: object) -> None:
+        stderr.print(f"warning: {message}", style="yellow", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # it needs none of the rest
+    warnings.simplefilter("always", InputWarning)
     try:
         app()
     except AlignEvalError as error:
-        Console(stderr=True).print(
-            f"error: {error}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True
-        )
+        stderr.print(f"error: {error}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 

@@ -14,6 +14,10 @@ class AlignEvalError(Exception):
     exit_code = EXIT_BAD_INPUT
 
 
+class InputWarning(UserWarning):
+    """An input that was used, and on what assumption."""
+
+
 class InputError(AlignEvalError):
     """An input that cannot be used.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
 
@@ -53,8 +54,17 @@ def words_of_tier(tier: IntervalTier) -> tuple[Word, ...]:
 
 
 def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
-    """Read the words of a TextGrid file, times in seconds as written."""
-    grid, _ = read_textgrid(path)
+    """Read the words of a TextGrid file, times in seconds as written.
+
+    Warns
+    -----
+    InputWarning
+        Where the file is not in Unicode, and was read as Windows Latin-1.
+    """
+    grid, encoding = read_textgrid(path)
+    if not encoding.startswith("utf"):
+        message = f"{path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
+        warnings.warn(message, InputWarning, stacklevel=2)
     words = words_of_tier(word_tier(grid, path, tier))
     if not words:
         raise InputError(path, "the word tier holds no words", "remove the file, or align it again")

@@ -3,7 +3,7 @@
 import pytest
 from textgrid import IntervalTier, PointTier, TextGrid
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import read_words, word_tier, words_of_tier, write_words
 from align_eval.records import Word
@@ -140,3 +140,11 @@ def test_neighbours_that_overlap_within_the_readers_tolerance_are_written_as_tou
 def test_words_that_a_tier_cannot_hold_are_refused_by_name(tmp_path, words):
     with pytest.raises(InputError, match=r"a\.TextGrid, tier 'x', word 'b': starts at"):
         write_words(tmp_path / "a.TextGrid", {"x": words}, 1.0)
+
+
+def test_a_file_that_is_not_unicode_is_read_with_a_warning_that_says_as_what(tmp_path):
+    write_words(tmp_path / "a.TextGrid", {"words": [Word("Zoë", 0.0, 1.0)]}, 1.0)
+    text = (tmp_path / "a.TextGrid").read_text(encoding="utf-8")
+    (tmp_path / "a.TextGrid").write_bytes(text.encode("cp1252"))
+    with pytest.warns(InputWarning, match=r"a\.TextGrid: is not UTF-8 and was read as cp1252"):
+        assert read_words(tmp_path / "a.TextGrid") == (Word("Zoë", 0.0, 1.0),)

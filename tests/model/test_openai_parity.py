@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import torch
 import whisper
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from whisper.timing import find_alignment
 
 from align_eval.alignment import align_map
+from align_eval.alignment.dtw import dtw_path
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.engine.run import evaluate
@@ -59,6 +63,14 @@ def test_word_times_are_openai_whispers_in_russian_with_a_multilingual_model(id_
     utterance = next(u for u in load_corpus("demo-ru").utterances if u.id == id_)
     theirs, ours, _ = times_of_both(base, utterance)
     assert ours == theirs
+
+
+@settings(deadline=None)
+@given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(-2, 2)))
+def test_where_paths_tie_ours_costs_no_more_than_openai_whispers(cost):
+    """Small integers tie all the time; there openai-whisper's branch may take the costlier path, ours may not."""
+    rows, columns = whisper.timing.dtw_cpu(cost)
+    assert dtw_path(cost)[2] <= cost[rows, columns].sum()
 
 
 def test_error_of_openais_own_times_is_what_an_independent_implementation_found(tiny_en):
