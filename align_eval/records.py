@@ -6,6 +6,7 @@ The one record that holds tensors, the shared pass, lives in :mod:`align_eval.mo
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ class RelevanceMap:
         The word that each row belongs to, ascending; :data:`EOT_WORD` for the last row.
     spec : str
         The source that made it.
+    details : mapping
+        The evidence that the source gives of itself: plain numbers, strings and lists.
     """
 
     values: FloatMatrix
@@ -117,6 +120,7 @@ class RelevanceMap:
     start_s: float
     word_of_token: IntVector
     spec: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float32, order="C")  # copies: the caller's arrays stay writable

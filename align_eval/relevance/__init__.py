@@ -1,8 +1,9 @@
 """Relevance maps: which stretch of time matters to which token.
 
-A source is a function ``f(model, pass, options) -> Tensor (map, row, frame)`` of non-negative values whose rows sum to
-one over the real frames (the scale of a saliency differs by orders of magnitude from token to token, so nothing may
-compare tokens before). Preparation, the same for every source, makes the one map that alignments read.
+A source is a function ``f(model, pass, options) -> Stack``: maps ``(map, row, frame)`` of non-negative values whose
+rows sum to one over the real frames, with the evidence that the source gives of itself. (The scale of a saliency differs
+by orders of magnitude from token to token, so nothing may compare tokens before.) Preparation, the same for every
+source, makes the one map that alignments read.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.spec import format_spec, parse_spec
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from whisper.model import Whisper
 
     from align_eval.model.forward import Pass
+    from align_eval.relevance.stack import Stack
 
 SOURCES = {
     "attention": "align_eval.relevance.attention:attention",
@@ -45,7 +46,7 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
     from align_eval.relevance.prepare import prepare
 
     first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
-    stacks: dict[tuple[str, Any], Tensor] = {}
+    stacks: dict[tuple[str, Any], Stack] = {}
     maps: dict[str, RelevanceMap] = {}
     for spec in dict.fromkeys(specs):
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
@@ -53,7 +54,7 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
         if key not in stacks:
             module, function = SOURCES[name].split(":")
             stacks[key] = getattr(import_module(module), function)(model, shared, options)
-        values = prepare(stacks[key], options.prep)
+        values = prepare(stacks[key].values, options.prep)
         if values.shape[0] > n_tokens:  # the source gave every decoder row
             values = values[first_row : first_row + n_tokens]
         maps[spec] = RelevanceMap(
@@ -62,5 +63,6 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
             start_s=shared.start_s,
             word_of_token=shared.text.word_of_token,
             spec=format_spec(name, options),
+            details=stacks[key].details,
         )
     return maps

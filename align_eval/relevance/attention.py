@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
 from align_eval.model.load import alignment_heads
 from align_eval.relevance.options import AttentionOptions
+from align_eval.relevance.stack import Stack
 
 
-def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Tensor:
+def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
     """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads."""
     logits = shared.cross  # (layer, head, row, frame of the window)
     if options.rows == "text":
@@ -19,8 +19,8 @@ def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Tensor
     heads = _heads(model, options.heads, logits.shape[0], logits.shape[1])
     chosen = logits[[layer for layer, _ in heads], [head for _, head in heads]]  # (head, row, frame)
     if options.softmax == "cropped":
-        return chosen[..., : shared.n_frames].softmax(dim=-1)
-    return chosen.softmax(dim=-1)[..., : shared.n_frames]
+        return Stack(chosen[..., : shared.n_frames].softmax(dim=-1))
+    return Stack(chosen.softmax(dim=-1)[..., : shared.n_frames])
 
 
 def _heads(model: Whisper, spec: str, n_layer: int, n_head: int) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from whisper.model import Whisper, disable_sdpa
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.relevance.options import GradientOptions
+from align_eval.relevance.stack import Stack, pool_mel_frames, reduce_features, rows_to_distributions
 
 MEMORY_BUDGET_BYTES = 384 * 2**20
 """What the backward pass of one chunk may take; on two cores, larger chunks were no faster (docs/method.md)."""
@@ -23,7 +24,7 @@ MEMORY_BUDGET_BYTES = 384 * 2**20
 MAX_CHUNK = 16
 
 
-def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Tensor:
+def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
     """Row-normalised gradient magnitudes on the encoder's frames, ``(1, token, frame)``.
 
     Raises
@@ -34,18 +35,8 @@ def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Tensor:
     step = tap_index(options.at, model.dims.n_audio_layer)
     magnitudes = _magnitudes(model, shared, step, options.reduce)  # (token, frame or mel frame)
     if step == 0:
-        magnitudes = _pool_mel_frames(magnitudes)
-    cropped = magnitudes[:, : shared.n_frames]
-    totals = cropped.sum(dim=-1, keepdim=True)
-    bad = (~(totals[:, 0].isfinite() & (totals[:, 0] > 0))).nonzero()
-    if len(bad):
-        row = int(bad[0, 0])
-        raise InputError(
-            f"source gradient:at={options.at}, token row {row}",
-            f"the gradient sums to {totals[row, 0]:g} over the audio",
-            "the model may be damaged, or sees nothing of the audio",
-        )
-    return (cropped / totals)[None]
+        magnitudes = pool_mel_frames(magnitudes)
+    return Stack(rows_to_distributions(magnitudes, shared.n_frames, f"source gradient:at={options.at}")[None])
 
 
 def tap_index(at: str, n_layer: int) -> int:
@@ -95,23 +86,6 @@ def _magnitudes(model: Whisper, shared: Pass, step: int, reduce: str) -> Tensor:
             (grads,) = torch.autograd.grad(
                 hidden, leaf, upstream, is_grads_batched=True, retain_graph=True
             )  # (token of the chunk, 1, ...) as the tapped tensor
-            rows.append(_reduce(grads[:, 0], leaf.detach()[0], reduce, feature_axis=0 if step == 0 else 1))
+            attributed = grads[:, 0] * leaf.detach() if reduce == "input" else grads[:, 0]
+            rows.append(reduce_features(attributed, "sum" if reduce == "input" else reduce, 1 if step == 0 else 2))
     return torch.cat(rows)
-
-
-def _reduce(grads: Tensor, inputs: Tensor, reduce: str, feature_axis: int) -> Tensor:
-    """From ``(token, ...)`` gradients to ``(token, time)``; ``feature_axis`` counts without the token axis."""
-    if reduce == "input":
-        return (grads * inputs).sum(dim=feature_axis + 1).abs()
-    norms: Tensor = torch.linalg.vector_norm(grads, ord={"l2": 2, "l1": 1}[reduce], dim=feature_axis + 1)
-    return norms
-
-
-def _pool_mel_frames(values: Tensor) -> Tensor:
-    """Pool ``(token, mel frame)`` to encoder frames by how much of each mel frame lies inside.
-
-    Encoder frame j is centred on mel frame 2j and is twice as long: it holds that frame and half of either neighbour.
-    """
-    padded = torch.nn.functional.pad(values, (1, 1))
-    middle, left, right = padded[:, 1:-1:2], padded[:, 0:-2:2], padded[:, 2::2]
-    return middle + (left + right) / 2

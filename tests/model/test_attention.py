@@ -15,7 +15,7 @@ from align_eval.relevance.prepare import prepare
 
 def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):
     """'bobby ripped the ledger' takes 5 tokens and the end: 6 rows; the prefix and the EOT input are left out."""
-    weights = attention(tiny_en, clip_pass, AttentionOptions())
+    weights = attention(tiny_en, clip_pass, AttentionOptions()).values
     n_all = clip_pass.cross.shape[2]
     assert weights.shape == (8, len(clip_pass.text.tokens), clip_pass.n_frames)
     assert n_all == len(clip_pass.text.tokens) + clip_pass.text.n_prefix + 1
@@ -23,7 +23,7 @@ def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):
 
 @pytest.mark.parametrize("softmax", ["cropped", "full"])
 def test_weights_are_distributions_over_the_frames_that_were_asked_for(tiny_en, clip_pass, softmax):
-    sums = attention(tiny_en, clip_pass, AttentionOptions(softmax=softmax)).sum(-1)
+    sums = attention(tiny_en, clip_pass, AttentionOptions(softmax=softmax)).values.sum(-1)
     if softmax == "cropped":
         torch.testing.assert_close(sums, torch.ones_like(sums))
     else:
@@ -32,11 +32,13 @@ def test_weights_are_distributions_over_the_frames_that_were_asked_for(tiny_en, 
 
 
 def test_heads_are_counted_from_zero_in_layers_and_heads(tiny_en, clip_pass):
-    everything = attention(tiny_en, clip_pass, AttentionOptions(heads="all"))
+    everything = attention(tiny_en, clip_pass, AttentionOptions(heads="all")).values
     assert everything.shape[0] == 4 * 6
-    torch.testing.assert_close(attention(tiny_en, clip_pass, AttentionOptions(heads="layer.2")), everything[12:18])
     torch.testing.assert_close(
-        attention(tiny_en, clip_pass, AttentionOptions(heads="3.5+0.1")), everything[[3 * 6 + 5, 1]]
+        attention(tiny_en, clip_pass, AttentionOptions(heads="layer.2")).values, everything[12:18]
+    )
+    torch.testing.assert_close(
+        attention(tiny_en, clip_pass, AttentionOptions(heads="3.5+0.1")).values, everything[[3 * 6 + 5, 1]]
     )
     assert alignment_heads(tiny_en) == [(1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)]
 

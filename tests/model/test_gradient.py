@@ -48,7 +48,7 @@ def plain_gradient(model, shared, at, token):
 
 @pytest.mark.parametrize("at", PLACES)
 def test_each_token_has_the_gradient_that_plain_autograd_gives_it(random_model, small_pass, at):
-    rows = gradient(random_model, small_pass, GradientOptions(at=at))[0]
+    rows = gradient(random_model, small_pass, GradientOptions(at=at)).values[0]
     for token in range(len(small_pass.text.tokens)):
         grad = plain_gradient(random_model, small_pass, at, token)
         if at == "mel":  # (mel, frame): encoder frame j holds mel frame 2j and half of either neighbour
@@ -69,7 +69,7 @@ def test_each_token_has_the_gradient_that_plain_autograd_gives_it(random_model, 
     ],
 )
 def test_reductions_over_features_are_what_they_are_called(random_model, small_pass, reduce, by_hand):
-    rows = gradient(random_model, small_pass, GradientOptions(at="encoder.1", reduce=reduce))[0]
+    rows = gradient(random_model, small_pass, GradientOptions(at="encoder.1", reduce=reduce)).values[0]
     expected = by_hand(plain_gradient(random_model, small_pass, "encoder.1", 0), small_pass.taps[3][0])
     expected = expected[: small_pass.n_frames]
     torch.testing.assert_close(rows[0], expected / expected.sum(), rtol=1e-3, atol=1e-7)
@@ -84,7 +84,7 @@ def test_gradient_equals_a_derivative_by_hand(random_model):
             linear.bias.zero_()
     samples = np.random.default_rng(1).standard_normal(6400).astype(np.float32)
     shared = shared_pass(random_model, samples, force_words(random_model, ["word"], "en"))
-    rows = gradient(random_model, shared, GradientOptions())[0]
+    rows = gradient(random_model, shared, GradientOptions()).values[0]
     # Uniform weights 1/1500 for every frame: each has the same gradient, whatever the values and the output do.
     torch.testing.assert_close(rows, torch.full_like(rows, 1 / shared.n_frames))
 
@@ -93,7 +93,7 @@ def test_chunk_size_changes_nothing_but_rounding(tiny_en, clip_pass, monkeypatch
     maps = []
     for chunk in (1, 2, 5):
         monkeypatch.setattr(module, "chunk_tokens", lambda *_, chunk=chunk: chunk)
-        maps.append(gradient(tiny_en, clip_pass, GradientOptions(at="encoder.3")))
+        maps.append(gradient(tiny_en, clip_pass, GradientOptions(at="encoder.3")).values)
     torch.testing.assert_close(maps[1], maps[0], rtol=1e-4, atol=1e-9)
     torch.testing.assert_close(maps[2], maps[0], rtol=1e-4, atol=1e-9)
 
@@ -144,5 +144,5 @@ def test_parameters_gather_no_gradients(random_model, small_pass):
 
 def test_a_map_that_is_not_finite_is_refused_with_its_place(random_model, small_pass):
     random_model.decoder.ln.weight[0] = torch.nan
-    with pytest.raises(InputError, match=r"gradient:at=encoder-output, token row 0: the gradient sums to nan"):
+    with pytest.raises(InputError, match=r"gradient:at=encoder-output, token row 0: the map sums to nan"):
         relevance_maps(random_model, small_pass, ["gradient"])

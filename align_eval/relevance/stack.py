@@ -1,0 +1,67 @@
+"""What a source yields, and the steps that all sources share: mel frames to encoder frames, rows to distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from align_eval.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Maps of one source before preparation.
+
+    Attributes
+    ----------
+    values : Tensor
+        ``(map, row, frame)``, non-negative, on the encoder frames that hold audio; one map a head, or a single one.
+    details : mapping
+        The evidence that a source gives of itself, as plain numbers, strings and lists.
+    """
+
+    values: Tensor
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pool_mel_frames(values: Tensor) -> Tensor:
+    """Pool ``(..., mel frame)`` to encoder frames by how much of each mel frame lies inside.
+
+    Encoder frame j is centred on mel frame 2j and is twice as long: it holds that frame and half of either neighbour.
+    """
+    padded = torch.nn.functional.pad(values, (1, 1))
+    middle, left, right = padded[..., 1:-1:2], padded[..., 0:-2:2], padded[..., 2::2]
+    return middle + (left + right) / 2
+
+
+def reduce_features(values: Tensor, reduce: str, feature_axis: int) -> Tensor:
+    """Magnitude over features: the norm ``l2`` or ``l1``, or ``sum``, the magnitude of the signed sum."""
+    if reduce == "sum":
+        return values.sum(dim=feature_axis).abs()
+    norms: Tensor = torch.linalg.vector_norm(values, ord={"l2": 2, "l1": 1}[reduce], dim=feature_axis)
+    return norms
+
+
+def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tensor:
+    """Crop ``(token, frame)`` to the frames that hold audio and scale each row to sum to one.
+
+    Raises
+    ------
+    InputError
+        Where a row is zero throughout or not finite; ``place`` names the source.
+    """
+    cropped = magnitudes[:, :n_frames]
+    totals = cropped.sum(dim=-1, keepdim=True)
+    bad = (~(totals[:, 0].isfinite() & (totals[:, 0] > 0))).nonzero()
+    if len(bad):
+        row = int(bad[0, 0])
+        raise InputError(
+            f"{place}, token row {row}",
+            f"the map sums to {totals[row, 0]:g} over the audio",
+            "the model may be damaged, or sees nothing of the audio",
+        )
+    return cropped / totals
