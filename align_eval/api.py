@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def align(
-    model: Whisper,
+    model: Whisper | str | Path,
     audio: str | Path | Samples,
     text: str,
     *,
@@ -31,7 +31,7 @@ def align(
     Parameters
     ----------
     model
-        As from :func:`~align_eval.model.load.load_model`.
+        As from :func:`~align_eval.model.load.load_model`, or what that takes.
     audio
         A file, or float32 samples at 16 kHz; at most 30 s.
     text
@@ -57,10 +57,20 @@ def align(
     >>> align(model, "speech.wav", "and you always want to see it")  # doctest: +SKIP
     """
     (system,) = make_systems([source], [align])
+    if not isinstance(text, str):
+        raise InputError("text", f"is a {type(text).__name__}", "give one string, words separated by white space")
+    if isinstance(model, str | Path):
+        from align_eval.model.load import load_model
+
+        model = load_model(model)
     if isinstance(audio, str | Path):
         samples = read_audio(AudioSpan(Path(audio)))
     else:
-        samples = np.ascontiguousarray(audio, dtype=np.float32)
-        if samples.ndim != 1 or not np.isfinite(samples).all():
-            raise InputError("audio", f"is an array of shape {samples.shape}", "give finite mono samples at 16 kHz")
-    return align_words(model, samples, text.split(), language, [system])[system]
+        given = np.asarray(audio)
+        if given.ndim != 1 or not np.issubdtype(given.dtype, np.floating):
+            problem = f"is an array of {given.dtype} of shape {given.shape}"
+            raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
+        if not np.isfinite(given).all():
+            raise InputError("audio", f"sample {int(np.argmin(np.isfinite(given)))} is not finite", "mend the audio")
+        samples = np.ascontiguousarray(given, dtype=np.float32)
+    return align_words(model, samples, text.split(), language, [system]).words[system]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,13 @@ Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
 Language = Annotated[str | None, typer.Option(help="Whisper's code of the language, as en.")]
 
 
+class Context(StrEnum):
+    """What the encoder sees."""
+
+    full = "full"
+    fit = "fit"
+
+
 @app.command()
 def run(
     corpus: Annotated[str, typer.Argument(help="A folder of audio with TextGrids, or a bundled name (demo, demo-ru).")],
@@ -45,6 +53,9 @@ def run(
     speaker_characters: Annotated[
         int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")
     ] = None,
+    context: Annotated[
+        Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
+    ] = Context.full,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
@@ -58,12 +69,13 @@ def run(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
-    from align_eval.formats.run_folder import write_run
+    from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
     from align_eval.report.table import print_run
 
     default = not (source or align or preset)
     loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    prepare_folder(out)
     with progress(len(loaded.utterances)) as on_done:
         evaluation = evaluate(
             loaded,
@@ -71,11 +83,12 @@ def run(
             sources=source or (DEFAULT_SOURCES if default or align else ()),
             aligns=align or DEFAULT_ALIGNS,
             presets=preset or (["openai"] if default else []),
+            context=context.value,
             device=device,
             seed=seed,
             on_done=on_done,
         )
-    write_run(out, evaluation.run, evaluation.words)
+    write_run(out, evaluation.run, evaluation.words, evaluation.details)
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     print_run(evaluation.run, console)
     console.print(
@@ -115,6 +128,54 @@ def align(
         return
     for word in words:
         print(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.text}")
+
+
+@app.command()
+def faithfulness(
+    corpus: Annotated[str, typer.Argument(help="A folder of audio with TextGrids, or a bundled name (demo, demo-ru).")],
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    model: Model = "tiny.en",
+    source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
+    form: Annotated[
+        str, typer.Option(help="log-prob (teacher-forced) or wer (re-decoded, several times slower).")
+    ] = "log-prob",
+    step: Annotated[int, typer.Option(min=1, max=50, help="Percent of the frames between two points.")] = 5,
+    random_orders: Annotated[int, typer.Option(min=1, help="Random orders that the baseline is averaged over.")] = 5,
+    tier: Annotated[str | None, typer.Option(help="Name of the tier that holds the words.")] = None,
+    language: Language = None,
+    speaker_characters: Annotated[
+        int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")
+    ] = None,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random orders and the bootstrap.")] = 0,
+) -> None:
+    """Delete and insert frames in the order a source ranks them, beside random orders and the loudest first.
+
+    Without --source: attention of all heads, and the gradient at the encoder output.
+
+    Example: align-eval faithfulness demo --source gradient:at=mel --out runs/faithfulness.json
+    """
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.progress import progress
+    from align_eval.findings.records import FaithfulnessOptions, write_faithfulness
+    from align_eval.formats.run_folder import prepare_folder
+    from align_eval.report.faithfulness_table import print_faithfulness
+
+    options = FaithfulnessOptions(form=form, step_percent=step, n_random=random_orders, seed=seed)
+    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    prepare_folder(out.parent)
+    from align_eval.findings.faithfulness import DEFAULT_ORDERS, measure_faithfulness  # loads torch
+
+    with progress(len(loaded.utterances)) as on_done:
+        finding = measure_faithfulness(
+            loaded, model, sources=source or DEFAULT_ORDERS, options=options, device=device, on_done=on_done
+        )
+    write_faithfulness(out, finding)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    print_faithfulness(finding, console)
+    console.print(f"written: {out}", markup=False, emoji=False, highlight=False, soft_wrap=True)
+    if finding.failures:
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 @app.command(name="list")

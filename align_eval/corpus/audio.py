@@ -21,6 +21,9 @@ OGG_PAGE_BYTES = 65_307
 OGG_END_OF_STREAM = b"\x04"
 """The flag byte of a page is at least that on the last one: the flag is its highest."""
 
+MAX_STATED_FRAMES = 2**40
+"""libsndfile states an astronomical length where a stream's header gives none."""
+
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 
 Samples = npt.NDArray[np.float32]
@@ -93,6 +96,8 @@ def _info(path: Path) -> soundfile._SoundFileInfo:
         raise InputError(path, f"is not audio that libsndfile reads ({error})", "convert it to WAV or FLAC") from error
     if info.frames <= 0 or info.samplerate <= 0:
         raise InputError(path, "holds no samples", "remove it or copy it again")
+    if info.frames > MAX_STATED_FRAMES:
+        raise InputError(path, "its header does not say how long it is", "encode it again from a finished file")
     _check_length(path, size)
     return info
 

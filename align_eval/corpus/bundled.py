@@ -31,6 +31,6 @@ def load_corpus(
 
     A folder in the working directory that bears a bundled name is reached as ``./demo``.
     """
-    name = str(name_or_path)
-    folder = bundled_path(name) if name in BUNDLED else Path(name_or_path)
+    named = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is always a folder
+    folder = bundled_path(str(name_or_path)) if named else Path(name_or_path)
     return load_folder(folder, tier=tier, language=language, speaker_characters=speaker_characters)

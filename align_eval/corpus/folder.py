@@ -2,20 +2,21 @@
 
 ``corpus.csv`` in the folder may say more of each file, by ``id`` (path without suffix, relative to the folder):
 ``language``, ``speaker``, ``recording``, ``reference`` (``manual`` or ``automatic``). Without it the speaker is the
-name of the sub-folder, as the Montreal Forced Aligner has it, or unknown, and each file is its own recording.
+name of the first sub-folder, as the Montreal Forced Aligner has it, or unknown, and each file is its own recording.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.errors import InputError
-from align_eval.formats.textgrids import read_words
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.units import FRAME_S
 
@@ -25,6 +26,9 @@ METADATA_COLUMNS = ("id", "language", "speaker", "recording", "reference")
 REFERENCE_KINDS = ("manual", "automatic", "unstated")
 END_TOLERANCE_S = FRAME_S
 """A last word may end this much after the audio: aligners round to their grid."""
+
+SPAN_TOLERANCE_S = 0.1
+"""A TextGrid may be this much longer or shorter than its audio before that is said: it may belong to another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,12 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
 
 
 def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None) -> Utterance:
-    duration_s = audio_duration_s(audio_path)
-    words = read_words(grid_path, tier)
+    words, grid_start_s, grid_end_s = read_word_tier(grid_path, tier)
+    try:
+        duration_s = audio_duration_s(audio_path)
+    except InputError:
+        # Said again, and listed, when the utterance is processed: until then its words are there to be counted.
+        duration_s = max(grid_end_s, words[-1].end_s)
     late = next((i for i, w in enumerate(words) if w.end_s > duration_s + END_TOLERANCE_S or w.start_s < 0), None)
     if late is not None:
         w: Word = words[late]
@@ -120,6 +128,9 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None) ->
             f"word {late + 1} ({w.text!r}, {w.start_s:g} to {w.end_s:g} s) lies outside the audio ({duration_s:g} s)",
             "check that audio and TextGrid belong together",
         )
+    if grid_start_s != 0 or abs(grid_end_s - duration_s) > SPAN_TOLERANCE_S:
+        message = f"{grid_path}: spans {grid_start_s:g} to {grid_end_s:g} s, the audio 0 to {duration_s:g} s"
+        warnings.warn(f"{message}; its times are taken as they are", InputWarning, stacklevel=2)
     folders = Path(id_).parts[:-1]
     return Utterance(
         id=id_,
@@ -127,7 +138,7 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None) ->
         words=words,
         text=" ".join(w.text for w in words),
         language=None,
-        speaker=folders[-1] if folders else None,
+        speaker=folders[0] if folders else None,
         recording=id_,
         duration_s=duration_s,
     )

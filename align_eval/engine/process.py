@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from whisper.model import Whisper
 
 
-def process(utterance: Utterance, plan: Plan, model: Whisper) -> dict[System, tuple[Word, ...]]:
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Word times of one utterance by system, and the evidence that sources gave of themselves, by their spec."""
+
+    words: dict[System, tuple[Word, ...]]
+    details: dict[str, dict[str, Any]]
+
+
+def process(utterance: Utterance, plan: Plan, model: Whisper) -> Aligned:
     """Word times of an utterance by every system of the plan; the same bytes whatever is processed before or beside.
 
     Raises
@@ -27,7 +36,7 @@ def process(utterance: Utterance, plan: Plan, model: Whisper) -> dict[System, tu
     try:
         samples = read_audio(utterance.audio)
         texts = [word.text for word in utterance.words]
-        return align_words(model, samples, texts, utterance.language, plan.systems)
+        return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context)
     except InputError as error:
         if utterance.audio.path.name in error.place:
             raise
@@ -35,8 +44,14 @@ def process(utterance: Utterance, plan: Plan, model: Whisper) -> dict[System, tu
 
 
 def align_words(
-    model: Whisper, samples: Samples, texts: Sequence[str], language: str | None, systems: Sequence[System]
-) -> dict[System, tuple[Word, ...]]:
+    model: Whisper,
+    samples: Samples,
+    texts: Sequence[str],
+    language: str | None,
+    systems: Sequence[System],
+    *,
+    context: str = "full",
+) -> Aligned:
     """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass.
 
     The confidence of a word is the mean probability of its tokens.
@@ -45,7 +60,7 @@ def align_words(
     from align_eval.model.text import force_words
 
     forced = force_words(model, texts, language)
-    shared = shared_pass(model, samples, forced)
+    shared = shared_pass(model, samples, forced, context)
     energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
     probability = shared.log_prob.exp().numpy()
     confidence = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
@@ -56,4 +71,6 @@ def align_words(
         results[system] = tuple(
             Word(text, start_s, end_s, p) for text, (start_s, end_s), p in zip(texts, times, confidence, strict=True)
         )
-    return results
+    return Aligned(
+        results, {source: dict(relevance.details) for source, relevance in maps.items() if relevance.details}
+    )

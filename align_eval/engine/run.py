@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.engine.process import process
+from align_eval.engine.process import Aligned, process
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
-from align_eval.records import Failure, Plan, Run, System, Word
+from align_eval.records import Failure, Plan, Run
 from align_eval.scoring.summary import score_table
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A run with the words that it was scored from."""
+    """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec."""
 
     run: Run
     words: pa.Table
+    details: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -40,6 +41,7 @@ def evaluate(
     sources: Sequence[str] = DEFAULT_SOURCES,
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
+    context: Literal["full", "fit"] = "full",
     device: str = "cpu",
     seed: int = 0,
     on_done: Callable[[str], None] | None = None,
@@ -54,6 +56,8 @@ def evaluate(
         A loaded model, or what :func:`~align_eval.model.load.load_model` takes.
     sources, aligns, presets
         Every source is read by every alignment; presets are pairs of their own.
+    context
+        Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
     on_done
         Called with each utterance's id when it is done, failed or not.
 
@@ -63,28 +67,36 @@ def evaluate(
         Where the corpus or the model cannot be used at all, or a spec is unknown. An utterance that fails is listed in
         ``run.failures``, and its words count against coverage.
     """
-    from align_eval.model.load import load_model, model_checksum
+    from align_eval.model.load import check_precision, load_model, model_checksum
 
     systems = make_systems(sources, aligns, presets)
+    if not systems:
+        raise InputError("systems", "there are none", "give sources and aligns, or presets")
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
     if not corpus.utterances:
         listed = "; ".join(f.message for f in corpus.failures[:3])
         raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {listed}", "mend what is listed")
-    name = model if isinstance(model, str) else "a loaded model"
     loaded = load_model(model, device=device) if isinstance(model, str) else model
-    plan = Plan(model=name, systems=systems, device=loaded.device.type, seed=seed)
-    results: dict[str, dict[System, tuple[Word, ...]]] = {}
+    check_precision(loaded)
+    name = model if isinstance(model, str) else "a loaded model"
+    plan = Plan(model=name, systems=systems, context=context, device=loaded.device.type, seed=seed)
+    results: dict[str, Aligned] = {}
     failures = list(corpus.failures)
     for utterance in corpus.utterances:
         try:
             results[utterance.id] = process(utterance, plan, loaded)
         except InputError as error:
             failures.append(Failure(utterance.id, str(error)))
+        except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
+            failures.append(
+                Failure(utterance.id, f"utterance {utterance.id}: the model failed ({error}); try it alone")
+            )
         gc.collect(0)  # graphs of large tensors are cyclic: without this they pile up
         if on_done:
             on_done(utterance.id)
-    words = words_table(corpus.utterances, systems, results)
+    words = words_table(corpus.utterances, systems, {id_: aligned.words for id_, aligned in results.items()})
+    details = {id_: aligned.details for id_, aligned in sorted(results.items()) if aligned.details}
     if not results:
         listed = "; ".join(f.message for f in failures[:3])
         raise InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
@@ -100,4 +112,4 @@ def evaluate(
         failures=tuple(sorted(failures, key=lambda f: f.id)),
         environment=run_environment(),
     )
-    return Evaluation(run, words)
+    return Evaluation(run, words, details)

@@ -38,7 +38,8 @@ def run_signature(plan: Plan, *, model_checksum: str, corpus: str, corpus_checks
         "corpus_checksum": corpus_checksum,
         "packages": {name: package_version(name) for name in PACKAGES},
     }
-    return {"id": signature_id(settings), **settings}
+    named = {"model", "corpus"}  # names and paths; what they stand for is in the checksums
+    return {"id": signature_id({k: v for k, v in settings.items() if k not in named}), **settings}
 
 
 def signature_id(settings: dict[str, Any]) -> str:

@@ -41,6 +41,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+CHRONOLOGICAL = "Praat chronological TextGrid text file"
+
 Kind = Literal["string", "flag", "number", "nonfinite"]
 
 
@@ -182,9 +184,10 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
     """
     reader = _Reader(text, path)
     first = reader.peek()
-    if first is None or first.kind != "string" or not first.text.startswith("ooTextFile"):
+    if first is None or first.kind != "string" or not first.text.startswith(("ooTextFile", CHRONOLOGICAL)):
         raise InputError(path, 'is no Praat text file: it does not begin with "ooTextFile"', "give a TextGrid")
-    reader.take("string", "the file type")
+    if reader.take("string", "the file type") == CHRONOLOGICAL:
+        return _read_chronological(reader, path)
     class_name = reader.take("string", "the object class")
     if class_name.split(" ")[0] != "TextGrid":
         raise InputError(path, f"holds a Praat {class_name!r}, not a TextGrid", "save the TextGrid object alone")
@@ -217,6 +220,23 @@ def read_textgrid(path: Path) -> tuple[TextGrid, str]:
     return parse_textgrid(text, path), encoding
 
 
+def _read_chronological(reader: _Reader, path: object) -> TextGrid:
+    """Read the form in which intervals and points of all tiers stand in the order of their times."""
+    grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
+    _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
+    for i in range(reader.count("the number of tiers")):
+        tier_class, name = _tier_head(reader, path, i + 1)
+        start_s, end_s = reader.number("xmin", f", tier {name!r}"), reader.number("xmax", f", tier {name!r}")
+        grid.tiers.append((IntervalTier if tier_class == "IntervalTier" else PointTier)(name, start_s, end_s))
+    while reader.peek() is not None:
+        index = reader.count("the number of a tier")
+        if not 1 <= index <= len(grid.tiers):
+            raise InputError(f"{path}, line {reader.line}", f"there is no tier {index}", "correct the number")
+        tier = grid.tiers[index - 1]
+        _read_entry(reader, path, tier, len(tier) + 1)
+    return grid
+
+
 def _check_span(start_s: float, end_s: float, place: str, what: str) -> None:
     if end_s < start_s:
         raise InputError(
@@ -226,7 +246,8 @@ def _check_span(start_s: float, end_s: float, place: str, what: str) -> None:
         raise InputError(place, f"{what} has no length (at {start_s:g} s)", "remove it or give it a length")
 
 
-def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | PointTier:
+def _tier_head(reader: _Reader, path: object, index: int) -> tuple[str, str]:
+    """Class and name of a tier."""
     place = f", tier {index}"
     tier_class = reader.take("string", "the class of the tier", place)
     if tier_class not in ("IntervalTier", "TextTier"):
@@ -235,31 +256,35 @@ def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | Poin
             f"unknown tier class {tier_class!r}",
             "only IntervalTier and TextTier exist: check that the declared counts (size) are those of the file",
         )
-    name = reader.take("string", "the name of the tier", place)
+    return tier_class, reader.take("string", "the name of the tier", place)
+
+
+def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | PointTier:
+    tier_class, name = _tier_head(reader, path, index)
     place = f", tier {name!r}"
     start_s, end_s = reader.number("xmin", place), reader.number("xmax", place)
     _check_span(start_s, end_s, f"{path}{place}", "the tier")
-    n = reader.count("the number of entries", place)
-    if tier_class == "TextTier":
-        points = PointTier(name=name, minTime=start_s, maxTime=end_s)
-        for i in range(n):
-            where = f"{place}, point {i + 1}"
-            points.points.append(Point(reader.number("its time", where), reader.take("string", "its text", where)))
-        return points
-    tier = IntervalTier(name=name, minTime=start_s, maxTime=end_s)
-    previous_end_s = -math.inf
-    for i in range(n):
-        where = f"{place}, interval {i + 1}"
-        low_s, high_s = reader.number("its xmin", where), reader.number("its xmax", where)
-        mark = reader.take("string", "its text", where)
-        _check_span(low_s, high_s, f"{path}{where}", "the interval")
-        if low_s < previous_end_s - OVERLAP_TOLERANCE_S:
-            raise InputError(
-                f"{path}{where}",
-                f"starts ({low_s:g} s) before interval {i} ends ({previous_end_s:g} s)",
-                "intervals of a tier must not overlap: correct the times",
-            )
-        # Appended, not added: addInterval would refuse what differs in the last digit only.
-        tier.intervals.append(Interval(low_s, high_s, mark))
-        previous_end_s = high_s
+    tier = (IntervalTier if tier_class == "IntervalTier" else PointTier)(name, start_s, end_s)
+    for i in range(reader.count("the number of entries", place)):
+        _read_entry(reader, path, tier, i + 1)
     return tier
+
+
+def _read_entry(reader: _Reader, path: object, tier: IntervalTier | PointTier, number: int) -> None:
+    """Read one interval or point and append it, past the checks of ``textgrid``, which mind the last digit."""
+    if isinstance(tier, PointTier):
+        where = f", tier {tier.name!r}, point {number}"
+        tier.points.append(Point(reader.number("its time", where), reader.take("string", "its text", where)))
+        return
+    where = f", tier {tier.name!r}, interval {number}"
+    low_s, high_s = reader.number("its xmin", where), reader.number("its xmax", where)
+    mark = reader.take("string", "its text", where)
+    _check_span(low_s, high_s, f"{path}{where}", "the interval")
+    previous_end_s = tier.intervals[-1].maxTime if tier.intervals else -math.inf
+    if low_s < previous_end_s - OVERLAP_TOLERANCE_S:
+        raise InputError(
+            f"{path}{where}",
+            f"starts ({low_s:g} s) before interval {number - 1} ends ({previous_end_s:g} s)",
+            "intervals of a tier must not overlap: correct the times",
+        )
+    tier.intervals.append(Interval(low_s, high_s, mark))

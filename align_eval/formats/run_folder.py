@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,23 +20,43 @@ SCHEMA_VERSION = 1
 """Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
 
 REFERENCE_TIER = "reference"
+RUN_NAME = "run.json"
 
 
-def write_run(out: Path, run: Run, words: pa.Table) -> None:
-    """Write a finished run. TextGrids hold the reference and a tier a system."""
+def prepare_folder(out: Path) -> None:
+    """Make the folder of a run, before the work that is to be written there.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be made.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(out, f"cannot be made ({error.strerror})", "choose another --out") from error
+
+
+def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] | None = None) -> None:
+    """Write a finished run. TextGrids hold the reference and a tier a system."""
+    prepare_folder(out)
+    try:
+        if (out / RUN_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
+            shutil.rmtree(out / "textgrids", ignore_errors=True)
         write_words_table(out / "words.parquet", words)
         _write_textgrids(out / "textgrids", words)
+        if details:
+            text = json.dumps(details, ensure_ascii=False, allow_nan=False)
+            (out / "details.json").write_text(text + "\n", encoding="utf-8")
         text = json.dumps(asdict(run), ensure_ascii=False, indent=1, allow_nan=False)
-        (out / "run.json").write_text(text + "\n", encoding="utf-8")
+        (out / RUN_NAME).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", "choose another --out") from error
 
 
 def read_run(path: Path) -> Run:
     """Read the ``run.json`` of a run folder, or such a file itself."""
-    file = path / "run.json" if path.is_dir() else path
+    file = path / RUN_NAME if path.is_dir() else path
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA_VERSION:

@@ -61,18 +61,30 @@ def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
     InputWarning
         Where the file is not in Unicode, and was read as Windows Latin-1.
     """
+    return read_word_tier(path, tier)[0]
+
+
+def read_word_tier(path: Path, tier: str | None = None) -> tuple[tuple[Word, ...], float, float]:
+    """Read the words as :func:`read_words` does, with the times at which the TextGrid starts and ends."""
     grid, encoding = read_textgrid(path)
     if not encoding.startswith("utf"):
         message = f"{path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
-        warnings.warn(message, InputWarning, stacklevel=2)
+        warnings.warn(message, InputWarning, stacklevel=3)
     words = words_of_tier(word_tier(grid, path, tier))
     if not words:
         raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
-    return words
+    return words, float(grid.minTime), float(grid.maxTime)
 
 
 def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: float) -> None:
-    """Write word tiers as a TextGrid that Praat opens; a tier a mapping entry.
+    """Write word tiers as a TextGrid that Praat opens.
+
+    Parameters
+    ----------
+    tiers
+        Words by the name of their tier, times in seconds.
+    duration_s
+        Length of the audio; the grid is longer where a word is.
 
     Words of no length cannot be intervals: they become points of a tier ``<name> (no length)``, so that none is lost.
     Neighbours that overlap by less than the reader's tolerance are written as touching.
@@ -80,7 +92,7 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
     Raises
     ------
     InputError
-        For a word that starts before zero or overlaps the one before it.
+        For a word that starts before zero or overlaps the one before it, and where the file cannot be written.
     """
     end_s = max([duration_s, *(word.end_s for words in tiers.values() for word in words)])
     grid = TextGrid(minTime=0.0, maxTime=end_s)
@@ -108,8 +120,11 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
     buffer = io.StringIO()
     buffer.close = lambda: None  # type: ignore[method-assign]  # its writer closes what it is given
     grid.write(buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(buffer.getvalue(), encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(buffer.getvalue(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror})", "choose another name") from error
 
 
 def _fits(name: str, tier: str | None) -> bool:

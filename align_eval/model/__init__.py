@@ -1,1 +1,9 @@
-"""Whisper models: loading, text to tokens, the shared teacher-forced pass. Needs torch."""
+"""Whisper models: loading, text to tokens, the shared teacher-forced pass. Needs torch and openai-whisper."""
+
+from importlib.util import find_spec
+
+from align_eval.errors import InputError
+
+for _package in ("torch", "whisper"):
+    if find_spec(_package) is None:
+        raise InputError(f"package {_package}", "is not installed", "pip install 'align-eval[whisper]'")

@@ -135,6 +135,8 @@ def set_alignment_heads(model: Whisper, config: str, place: object) -> None:
         raise InputError(place, f"is not a JSON object ({error})", "copy the file again") from error
     if heads is None:
         return
+    if heads == []:
+        raise InputError(place, "alignment_heads is empty", "name heads, or leave the key out for the upper half")
     mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
     for pair in heads if isinstance(heads, list) else [heads]:
         try:

@@ -25,6 +25,9 @@ from align_eval.errors import InputError
 from align_eval.model.text import ForcedText
 from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES, START_S
 
+FIT_MARGIN_S = 1.0
+"""Silence that is encoded after the audio when the context is fitted to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -65,7 +68,7 @@ def encoder_steps(model: Whisper) -> list[Callable[[Tensor], Tensor]]:
         return x.permute(0, 2, 1)
 
     def add_positions(x: Tensor) -> Tensor:
-        positioned: Tensor = x + encoder.positional_embedding
+        positioned: Tensor = x + encoder.positional_embedding[: x.shape[1]]
         return positioned.to(x.dtype)
 
     return [convolve, add_positions, *encoder.blocks, encoder.ln_post]
@@ -109,10 +112,12 @@ def captured_cross_attention(model: Whisper) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def shared_pass(model: Whisper, samples: Samples, text: ForcedText) -> Pass:
+def shared_pass(model: Whisper, samples: Samples, text: ForcedText, context: str = "full") -> Pass:
     """Run encoder and decoder once on 16 kHz samples, teacher-forced on a text.
 
-    The audio is padded with silence to 30 s, as openai-whisper's ``pad_or_trim`` does.
+    The audio is padded with silence to 30 s, as openai-whisper's ``pad_or_trim`` does. With ``context="fit"`` only the
+    audio and :data:`FIT_MARGIN_S` of that silence are encoded, with as much of the positional embedding: faster, and
+    not quite the same model.
     """
     if len(samples) > N_SAMPLES:
         raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut it at pauses")
@@ -122,7 +127,9 @@ def shared_pass(model: Whisper, samples: Samples, text: ForcedText) -> Pass:
     decoder_input = torch.tensor([text.decoder_input], device=model.device)
     with torch.no_grad(), captured_cross_attention(model) as cross:
         padded = whisper.pad_or_trim(torch.from_numpy(samples))
-        taps = [whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)[None]]
+        mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)[None]
+        n_encoded = n_frames + round(FIT_MARGIN_S / FRAME_S) if context == "fit" else model.dims.n_audio_ctx
+        taps = [mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)]]
         for step in encoder_steps(model):
             taps.append(step(taps[-1]))
         hidden = decoder_hidden(model, decoder_input, taps[-1])[0, text.n_prefix : -1]

@@ -22,6 +22,8 @@ from whisper.model import ModelDimensions, Whisper
 from align_eval.errors import InputError
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
 
+DEVICES = ("cpu", "cuda", "mps")
+
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
@@ -104,22 +106,37 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
     """
     path = Path(name_or_path)
     name = str(name_or_path)
-    if name in whisper.available_models():
+    if name in available_models():
         model = _load_named(name)
     elif path.is_dir():
         model = _load_folder(path)
     elif path.is_file():
         model = _load_checkpoint(path)
     else:
-        known = ", ".join(whisper.available_models())
+        known = ", ".join(available_models())
         raise InputError(name, "no such model", f"give a .pt file, a CTranslate2 folder or one of {known}")
     for parameter in model.parameters():
         if not torch.isfinite(parameter).all():
             raise InputError(name, "the weights hold values that are not finite", "copy or download them again")
+    if device.partition(":")[0] not in DEVICES:
+        raise InputError(f"device {device!r}", "is none that a model can run on", f"one of {', '.join(DEVICES)}")
     try:
         return model.float().eval().requires_grad_(False).to(device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {device!r}", f"cannot be used ({error})", "use --device cpu") from error
+
+
+def available_models() -> list[str]:
+    """Openai's names."""
+    return list(whisper.available_models())
+
+
+def check_precision(model: Whisper) -> None:
+    """Refuse a model whose parameters are not all float32: its figures would be said to be what they are not."""
+    kinds = {parameter.dtype for parameter in model.parameters()}
+    if kinds != {torch.float32}:
+        listed = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        raise InputError("model", f"its parameters are {listed}", "give a float32 model, as load_model does")
 
 
 def model_checksum(model: Whisper) -> str:

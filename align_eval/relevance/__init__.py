@@ -1,14 +1,14 @@
 """Relevance maps: which stretch of time matters to which token.
 
 A source is a function ``f(model, pass, options) -> Stack``: maps ``(map, row, frame)`` of non-negative values whose
-rows sum to one over the real frames, with the evidence that the source gives of itself. (The scale of a saliency differs
-by orders of magnitude from token to token, so nothing may compare tokens before.) Preparation, the same for every
-source, makes the one map that alignments read.
+rows sum to one over the real frames, with the evidence that the source gives of itself. (The scale of a saliency
+differs by orders of magnitude from token to token, so nothing may compare tokens before.) Preparation, the same for
+every source, makes the one map that alignments read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -26,13 +26,48 @@ if TYPE_CHECKING:
 SOURCES = {
     "attention": "align_eval.relevance.attention:attention",
     "gradient": "align_eval.relevance.gradient:gradient",
+    "spes": "align_eval.relevance.spes:spes",
+    "attention-norm": "align_eval.relevance.attention_norm:attention_norm",
+    "value-zeroing": "align_eval.relevance.value_zeroing:value_zeroing",
+    "hybrid": "align_eval.relevance.hybrid:hybrid",
+    "control-uniform": "align_eval.relevance.controls:control_uniform",
+    "control-diagonal": "align_eval.relevance.controls:control_diagonal",
+    "control-energy": "align_eval.relevance.controls:control_energy",
+    "control-shuffled": "align_eval.relevance.controls:control_shuffled",
+    "control-random-weights": "align_eval.relevance.controls:control_random_weights",
+    "saliency": "align_eval.relevance.captum_gradients:saliency",
+    "input-x-gradient": "align_eval.relevance.captum_gradients:input_x_gradient",
+    "smoothgrad": "align_eval.relevance.captum_gradients:smoothgrad",
+    "integrated-gradients": "align_eval.relevance.captum_gradients:integrated_gradients",
+    "gradient-shap": "align_eval.relevance.captum_gradients:gradient_shap",
+    "occlusion": "align_eval.relevance.captum_perturbations:occlusion",
+    "kernel-shap": "align_eval.relevance.captum_perturbations:kernel_shap",
 }
 """A new source is one function, one line here, and its options."""
+
+MADE_OF_OTHERS = ("hybrid", "control-shuffled")
+"""Sources that ask for other sources' stacks: their function takes a last argument, from a spec to its stack."""
 
 
 def canonical_source(spec: str, *, full: bool = False) -> str:
     """The canonical spec of a source; ``full`` writes its defaults out."""
     return format_spec(*parse_spec(spec, SOURCE_OPTIONS, "source"), full=full)
+
+
+def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
+    """The stacks of sources by spec, each computed once, also where a source is made of others."""
+    stacks: dict[tuple[str, Any], Stack] = {}
+
+    def stack_of(spec: str) -> Stack:
+        name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
+        key = name, replace(options, prep="log")  # any one value: the stack does not depend on it
+        if key not in stacks:
+            module, function = SOURCES[name].split(":")
+            others = (stack_of,) if name in MADE_OF_OTHERS else ()
+            stacks[key] = getattr(import_module(module), function)(model, shared, options, *others)
+        return stacks[key]
+
+    return stack_of
 
 
 def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[str, RelevanceMap]:
@@ -46,15 +81,12 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
     from align_eval.relevance.prepare import prepare
 
     first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
-    stacks: dict[tuple[str, Any], Stack] = {}
+    stack_of = stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
     for spec in dict.fromkeys(specs):
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
-        key = name, replace(options, prep="log")  # any one value: the stack does not depend on it
-        if key not in stacks:
-            module, function = SOURCES[name].split(":")
-            stacks[key] = getattr(import_module(module), function)(model, shared, options)
-        values = prepare(stacks[key].values, options.prep)
+        stack = stack_of(spec)
+        values = prepare(stack.values, options.prep)
         if values.shape[0] > n_tokens:  # the source gave every decoder row
             values = values[first_row : first_row + n_tokens]
         maps[spec] = RelevanceMap(
@@ -63,6 +95,6 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
             start_s=shared.start_s,
             word_of_token=shared.text.word_of_token,
             spec=format_spec(name, options),
-            details=stacks[key].details,
+            details=stack.details,
         )
     return maps

@@ -16,14 +16,17 @@ def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
     logits = shared.cross  # (layer, head, row, frame of the window)
     if options.rows == "text":
         logits = logits[:, :, shared.text.n_prefix : -1]
-    heads = _heads(model, options.heads, logits.shape[0], logits.shape[1])
+    heads = select_heads(model, options.heads, logits.shape[0], logits.shape[1])
     chosen = logits[[layer for layer, _ in heads], [head for _, head in heads]]  # (head, row, frame)
     if options.softmax == "cropped":
         return Stack(chosen[..., : shared.n_frames].softmax(dim=-1))
     return Stack(chosen.softmax(dim=-1)[..., : shared.n_frames])
 
 
-def _heads(model: Whisper, spec: str, n_layer: int, n_head: int) -> list[tuple[int, int]]:
+def select_heads(
+    model: Whisper, spec: str, n_layer: int, n_head: int, *, source: str = "attention"
+) -> list[tuple[int, int]]:
+    """The (layer, head) pairs, counted from 0, that the key ``heads`` of a source names."""
     if spec == "alignment":
         return alignment_heads(model)
     if spec == "all":
@@ -35,7 +38,7 @@ def _heads(model: Whisper, spec: str, n_layer: int, n_head: int) -> list[tuple[i
     for layer, head in heads:
         if layer >= n_layer or head >= n_head:
             raise InputError(
-                f"source attention:heads={spec}",
+                f"source {source}:heads={spec}",
                 f"there is no layer {layer}, head {head}",
                 f"layers are 0 to {n_layer - 1}, heads 0 to {n_head - 1}",
             )

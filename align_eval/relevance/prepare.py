@@ -1,6 +1,6 @@
 """Preparation: from a stack of row-normalised maps to the one map that a path is searched in.
 
-The same for attention and saliency, because it decides more than the choice between them does.
+The same for attention and saliency, because it can move the error as much as the choice between them does.
 """
 
 from __future__ import annotations

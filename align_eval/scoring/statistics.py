@@ -21,15 +21,21 @@ def cluster_rows(table: pa.Table) -> tuple[str, Ints]:
     Returns
     -------
     kind : str
-        ``speakers`` where every row names one and there are several, else ``recordings``.
+        ``speakers`` where every row names one and there are several; ``recordings`` where none does, or all are one's;
+        ``speakers and recordings`` where some do: a row without a speaker then counts by its recording.
     cluster : int64[n_rows]
         From 0, in the order of names.
     """
-    speakers = table.column("speaker")
-    by_speaker = speakers.null_count == 0 and len(speakers.unique()) > 1
-    names = speakers if by_speaker else table.column("recording")
-    _, cluster = np.unique(np.asarray(names.to_pylist(), dtype=np.str_), return_inverse=True)
-    return ("speakers" if by_speaker else "recordings"), cluster.astype(np.int64)
+    speakers, recordings = table.column("speaker").to_pylist(), table.column("recording").to_pylist()
+    known = {speaker for speaker in speakers if speaker is not None}
+    if not known or (len(known) == 1 and None not in speakers):
+        kind, names = "recordings", [("recording", recording) for recording in recordings]
+    else:
+        kind = "speakers and recordings" if None in speakers else "speakers"
+        pairs = zip(speakers, recordings, strict=True)
+        names = [("recording", r) if s is None else ("speaker", s) for s, r in pairs]
+    number = {name: i for i, name in enumerate(sorted(set(names)))}
+    return kind, np.array([number[name] for name in names], dtype=np.int64)
 
 
 def effective_clusters(words_per_cluster: Ints) -> float:

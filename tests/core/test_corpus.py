@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from textgrid import IntervalTier, TextGrid
 
+from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
 from align_eval.corpus.folder import corpus_checksum, load_folder
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
 
@@ -94,7 +96,6 @@ def no_words(folder):
         (two_audio_files, "{folder}/bad: 2 audio files have this name: bad.flac, bad.wav; leave one of them"),
         (two_textgrids, "{folder}/bad: 2 TextGrids have this name: bad.TextGrid, bad.textgrid; leave one of them"),
         (late_word, "{folder}/bad.TextGrid: word 3 ('late', 0.9 to 1.25 s) lies outside the audio (1 s); check"),
-        (empty_audio, "{folder}/bad.wav: the file is empty; copy it again"),
         (damaged_textgrid, "{folder}/bad.TextGrid: is no Praat text file"),
         (no_words, "{folder}/bad.TextGrid: the word tier holds no words"),
     ],
@@ -139,10 +140,40 @@ def test_hidden_files_and_folders_are_not_looked_at(tmp_path):
 METADATA = "id,language,speaker,recording,reference\n"
 
 
-def test_the_speaker_is_the_nearest_sub_folder(tmp_path):
+def test_the_speaker_is_the_first_sub_folder(tmp_path):
+    """LibriSpeech has the speaker first and the chapter below: chapters of one reader are not other speakers."""
     add_pair(tmp_path, "anna/a")
-    add_pair(tmp_path, "room/bert/b")
-    assert {u.id: u.speaker for u in load_folder(tmp_path).utterances} == {"anna/a": "anna", "room/bert/b": "bert"}
+    add_pair(tmp_path, "61/70968/b")
+    assert {u.id: u.speaker for u in load_folder(tmp_path).utterances} == {"anna/a": "anna", "61/70968/b": "61"}
+
+
+def test_a_reference_whose_audio_cannot_be_read_stays_so_that_its_words_are_counted(tmp_path):
+    add_pair(tmp_path, "a")
+    empty_audio(tmp_path)
+    corpus = load_folder(tmp_path)
+    assert [u.id for u in corpus.utterances] == ["a", "bad"]
+    with pytest.raises(InputError, match=r"bad\.wav: the file is empty; copy it again"):
+        read_audio(corpus.utterances[1].audio)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.5, 1.0), (0.0, 30.0)])
+def test_a_textgrid_that_does_not_span_its_audio_is_used_with_a_warning(tmp_path, start_s, end_s):
+    add_pair(tmp_path, "a")
+    grid = TextGrid(minTime=start_s, maxTime=end_s)
+    tier = IntervalTier("words", start_s, end_s)
+    tier.add(0.6, 0.9, "word")
+    grid.append(tier)
+    grid.write(str(tmp_path / "a.TextGrid"))
+    with pytest.warns(InputWarning, match=rf"a\.TextGrid: spans {start_s:g} to {end_s:g} s, the audio 0 to 1 s"):
+        corpus = load_folder(tmp_path)
+    assert corpus.utterances[0].words == (Word("word", 0.6, 0.9),)
+
+
+def test_a_path_is_a_folder_even_where_a_bundled_corpus_has_its_name(tmp_path, monkeypatch):
+    add_pair(tmp_path, "demo/a")
+    monkeypatch.chdir(tmp_path)
+    assert [u.id for u in load_corpus(Path("demo")).utterances] == ["a"]
+    assert len(load_corpus("demo").utterances) == 15
 
 
 def test_the_speaker_is_the_first_characters_of_the_name_where_that_is_said(tmp_path):

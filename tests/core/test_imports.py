@@ -27,10 +27,31 @@ MAY_IMPORT = {
     "alignment": {"errors", "units", "records", "spec"},
     "scoring": {"units", "records"},
     "presets": {"errors", "records", "spec", "relevance", "alignment"},
-    "report": {"errors", "records", "spec", "corpus", "model", "relevance", "alignment", "scoring", "presets"},
     "engine": {"errors", "records", "formats", "corpus", "model", "relevance", "alignment", "scoring", "presets"},
-    "api": {"errors", "records", "corpus", "presets", "engine"},
-    "cli": {"errors", "formats", "corpus", "model", "presets", "report", "engine", "api"},
+    "findings": {
+        "errors",
+        "records",
+        "corpus",
+        "model",
+        "relevance",
+        "alignment",
+        "scoring",
+        "engine",
+    },
+    "report": {
+        "errors",
+        "records",
+        "spec",
+        "corpus",
+        "model",
+        "relevance",
+        "alignment",
+        "scoring",
+        "presets",
+        "findings",
+    },
+    "api": {"errors", "records", "corpus", "model", "presets", "engine"},
+    "cli": {"errors", "formats", "corpus", "model", "presets", "engine", "findings", "report", "api"},
     "__init__": {"errors", "records", "formats", "corpus", "model", "engine", "api"},
     "__main__": {"cli"},
 }
@@ -49,9 +70,7 @@ TORCH_FREE = (
     "cli",
 )
 HEAVY = {"torch", "whisper"}
-HEAVY_BY_NAME = {
-    "report/listing.py": {"whisper"},  # `align-eval list models`: the names that openai-whisper knows
-}
+HEAVY_BY_NAME = {}
 
 
 def modules(part: str | None = None) -> list[str]:

@@ -378,3 +378,44 @@ def test_a_mutated_file_is_never_worse_than_refused(text):
 def test_what_only_looks_like_a_number_flag_or_tier_is_refused_at_once(body, message):
     with pytest.raises(InputError, match=message):
         parse_textgrid(f'"ooTextFile" "TextGrid" {body}', "a.TextGrid")
+
+
+CHRONOLOGICAL = '''"Praat chronological TextGrid text file"
+0 2.3   ! Time domain.
+2   ! Number of tiers.
+"IntervalTier" "words" 0 2.3
+"TextTier" "bell" 0 2.3
+
+1 0 0.5
+""
+1 0.5 1.25
+"one ""two"""
+2 0.75
+"ding"
+1 1.25 2.3
+"three"
+'''
+
+
+def test_the_chronological_form_is_read_tier_by_tier():
+    grid = parse_textgrid(CHRONOLOGICAL, "a.TextGrid")
+    words, bell = grid.tiers
+    assert [(i.minTime, i.maxTime, i.mark) for i in words] == [
+        (0, 0.5, ""),
+        (0.5, 1.25, 'one "two"'),
+        (1.25, 2.3, "three"),
+    ]
+    assert [(p.time, p.mark) for p in bell] == [(0.75, "ding")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("2 0.75", "3 0.75", r"there is no tier 3"),
+        ("1 1.25 2.3", "1 1.2 2.3", r"tier 'words', interval 3: starts \(1\.2 s\) before interval 2 ends"),
+        ('"three"\n', "", r"the file ends where its text should stand"),
+    ],
+)
+def test_a_damaged_chronological_file_is_refused_with_its_place(old, new, message):
+    with pytest.raises(InputError, match=message):
+        parse_textgrid(CHRONOLOGICAL.replace(old, new), "a.TextGrid")

@@ -130,7 +130,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 @pytest.mark.parametrize("out", ["taken", "taken/run"])
 def test_a_file_in_the_way_of_the_folder_is_refused_and_left_alone(tmp_path, out):
     (tmp_path / "taken").write_text("mine")
-    with pytest.raises(InputError, match=rf"{out}: cannot be written \(.*\); choose another --out"):
+    with pytest.raises(InputError, match=rf"{out}: cannot be made \(.*\); choose another --out"):
         write_run(tmp_path / out, RUN, WORDS)
     assert (tmp_path / "taken").read_text() == "mine"
 
@@ -139,3 +139,10 @@ def test_a_run_of_another_schema_is_refused(tmp_path):
     (tmp_path / "run.json").write_text('{"schema": 99, "signature": {}, "rows": [], "failures": [], "environment": {}}')
     with pytest.raises(InputError, match=r"run\.json: is no run of this version \(schema 99\)"):
         read_run(tmp_path)
+
+
+def test_textgrids_of_an_earlier_run_do_not_mix_with_the_new_ones(tmp_path):
+    write_run(tmp_path, RUN, WORDS)
+    (tmp_path / "textgrids" / "gone.TextGrid").write_text("of another corpus")
+    write_run(tmp_path, RUN, WORDS)
+    assert not (tmp_path / "textgrids" / "gone.TextGrid").exists()

@@ -17,12 +17,17 @@ def table(speakers: list[str | None], recordings: list[str]) -> pa.Table:
     [
         (["b", "a", "b"], ["1", "2", "3"], "speakers", [1, 0, 1]),
         (["a", "a", "a"], ["2", "1", "2"], "recordings", [1, 0, 1]),  # one speaker leaves nothing to resample
-        (["b", None, "a"], ["1", "1", "2"], "recordings", [0, 0, 1]),  # whose the second row is nobody knows
+        (
+            ["b", None, "a", "a"],
+            ["1", "1", "2", "3"],
+            "speakers and recordings",
+            [2, 0, 1, 1],
+        ),
         ([None, None], ["x", "y"], "recordings", [0, 1]),
         (["a", "a"], ["1", "1"], "recordings", [0, 0]),
     ],
 )
-def test_speakers_are_resampled_where_all_are_known_and_differ_else_recordings(speakers, recordings, kind, cluster):
+def test_speakers_are_resampled_and_recordings_where_there_are_none_or_one(speakers, recordings, kind, cluster):
     found_kind, found = cluster_rows(table(speakers, recordings))
     assert (found_kind, found.tolist()) == (kind, cluster)
 

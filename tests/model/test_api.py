@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import align_eval
-from align_eval import InputError, align, read_words
+from align_eval import InputError, align, evaluate, read_words
 from align_eval.corpus.audio import read_audio
 from align_eval.model.text import force_words
 
@@ -51,9 +51,36 @@ def test_align_refuses_text_that_cannot_be_forced(tiny_en, clip, text, message):
 
 
 def test_align_refuses_samples_that_are_not_mono_and_finite(tiny_en):
-    for samples in (np.zeros((2, 16000), np.float32), np.full(16000, np.nan, np.float32)):
-        with pytest.raises(InputError, match=r"audio: is an array of shape"):
+    for samples in (np.zeros((2, 16000), np.float32), np.zeros(16000, np.int16)):
+        with pytest.raises(InputError, match=r"audio: is an array of (float32|int16) of shape .*floats from -1 to 1"):
             align(tiny_en, samples, "word")
+    with pytest.raises(InputError, match=r"audio: sample 3 is not finite"):
+        align(tiny_en, np.array([0, 0, 0, np.nan] * 4000, np.float32), "word")
+
+
+def test_align_takes_one_string(tiny_en, clip):
+    with pytest.raises(InputError, match=r"text: is a list; give one string"):
+        align(tiny_en, clip.audio.path, ["bobby"])
+
+
+def test_a_model_of_another_precision_is_refused_not_mislabelled(random_model):
+    with pytest.raises(InputError, match=r"model: its parameters are float16; give a float32 model"):
+        evaluate("demo", random_model.half(), sources=["attention"], aligns=["dtw"])
+
+
+def test_no_systems_are_refused(tiny_en):
+    with pytest.raises(InputError, match=r"systems: there are none"):
+        evaluate("demo", tiny_en, sources=[], aligns=[], presets=[])
+
+
+def test_the_command_line_says_where_it_cannot_write(clip, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    command = [sys.executable, "-m", "align_eval", "align", str(clip.audio.path), "--text", clip.text]
+    command += ["--out", str(tmp_path / "file" / "x")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_more_tokens_than_frames_are_refused_by_viterbi_and_placed_by_dtw(tiny_en):

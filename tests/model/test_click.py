@@ -26,6 +26,7 @@ SOURCES = [
     "attention:heads=all,rows=all,softmax=full,prep=log",
     *(f"gradient:at={at},prep=log" for at in ("mel", "conv", "encoder.0", "encoder.1", "encoder.2", "encoder-output")),
     "gradient:at=mel,reduce=l1,prep=log",
+    "gradient:at=encoder-output,reduce=input,prep=log",
 ]
 
 CLICK_SAMPLES = [8000, 8100, 8130, 8155, 12345, 15999]

@@ -180,5 +180,19 @@ def test_a_weight_package_with_another_checksum_is_refused(monkeypatch, tmp_path
 
 def test_a_device_that_is_not_there_is_refused(random_model, tmp_path):
     path = save_checkpoint(random_model, tmp_path / "small.pt")
-    with pytest.raises(InputError, match=r"device 'nonsense': cannot be used"):
-        load_model(path, device="nonsense")
+    for device in ("nonsense", "meta"):
+        with pytest.raises(InputError, match=rf"device '{device}': is none that a model can run on; one of cpu, cuda"):
+            load_model(path, device=device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_cuda_device_is_refused_where_there_is_none(random_model, tmp_path):
+    path = save_checkpoint(random_model, tmp_path / "small.pt")
+    with pytest.raises(InputError, match=r"device 'cuda': cannot be used"):
+        load_model(path, device="cuda")
+
+
+def test_an_empty_list_of_alignment_heads_is_refused(copied):
+    (copied / "config.json").write_text('{"alignment_heads": []}')
+    with pytest.raises(InputError, match=r"config\.json: alignment_heads is empty"):
+        load_model(copied)

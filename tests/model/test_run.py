@@ -176,8 +176,8 @@ def test_every_bad_utterance_is_named_and_the_others_are_scored(tiny_en, bad_fol
     for id_, message in expected.items():
         assert message in messages[id_]
     coverage = next(r for r in run.rows if (r.metric, r.boundaries, r.calibration) == ("coverage", "all", "none"))
-    # long and too_many_tokens were good references: their words count as not covered
-    assert (coverage.n_words, coverage.value) == (4 + 4 + 3 + 2, pytest.approx(11 / 13))
+    # the references of long, too_many_tokens, truncated, empty and text were good: their words count as not covered
+    assert (coverage.n_words, coverage.value) == (4 + 4 + 3 + 5, pytest.approx(11 / 16))
 
 
 def test_the_command_line_lists_failures_writes_the_rest_and_exits_with_2(bad_folder, tmp_path):

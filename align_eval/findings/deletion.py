@@ -1,0 +1,175 @@
+"""Deletion and insertion curves over frames: rankings, masks, areas and what is concluded from them. Torch-free.
+
+Conventions. A *level* is a share of the encoder frames that hold audio, from 0 to 1 in equal steps. A deletion curve
+has its level's share of frames masked, the most relevant first, and runs from the clean utterance to the fully deleted
+one. An insertion curve has its level's share kept, the most relevant first, and runs from fully deleted to clean: it is
+the deletion curve of the reversed order read from its end, and is computed so.
+
+Every score grows with faithfulness:
+
+log-probability, deletion
+    (clean - area under the curve) / (clean - deleted): the area between the clean level and the curve, as a share of
+    what full deletion costs. 1/2 where every frame matters the same, towards 1 where the first ones matter alone.
+log-probability, insertion
+    (area - deleted) / (clean - deleted).
+word error rate, deletion
+    The area under the curve of min(rate, 1), as in Gaido et al.'s deletion metric divided by 100.
+word error rate, insertion
+    One minus that area.
+
+References: Petsiuk, Das, Saenko 2018 (RISE) for both curves; Dabkowski, Gal 2017 for the size of what suffices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from align_eval.scoring.boundaries import Floats, Ints
+
+Kind = Literal["deletion", "insertion"]
+KINDS: tuple[Kind, ...] = ("deletion", "insertion")
+
+STEP_PERCENT = 5
+
+SIZE_SHARE = 0.9
+"""How much of the way from fully deleted to clean the kept frames must reach to suffice."""
+
+Verdict = Literal["more faithful", "less faithful", "undecided", "withheld"]
+
+
+class Statistic(Protocol):
+    """What :func:`~align_eval.scoring.statistics.estimate` evaluates."""
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights."""
+
+
+def frame_relevance(token_map: npt.NDArray[np.floating]) -> Floats:
+    """Relevance of each frame to the utterance: the mean over tokens of the map standardised per token.
+
+    ``(token, frame)`` to ``(frame,)``. A token whose row is constant says nothing and counts as zeros.
+    """
+    rows = token_map.astype(np.float64)
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    std = rows.std(axis=1, keepdims=True)
+    told = std > np.finfo(np.float32).eps * np.abs(rows).max(axis=1, keepdims=True)
+    return np.asarray(np.divide(centred, std, out=np.zeros_like(rows), where=told).mean(axis=0))
+
+
+def most_relevant_first(relevance: Floats, rng: np.random.Generator) -> Ints:
+    """Order of frames by falling relevance; equal ones in random order, for in order of time they would be a map."""
+    return np.lexsort((rng.permutation(len(relevance)), -relevance)).astype(np.int64)
+
+
+def levels(step_percent: int = STEP_PERCENT) -> Floats:
+    """The levels of a curve, 0 and 1 included.
+
+    Raises
+    ------
+    ValueError
+        Where 100 is no multiple of the step.
+    """
+    if step_percent < 1 or 100 % step_percent:
+        raise ValueError(f"a step of {step_percent} % does not divide 100 %")
+    return np.arange(0, 101, step_percent) / 100
+
+
+def deletion_masks(order: Ints, step_percent: int = STEP_PERCENT) -> npt.NDArray[np.bool_]:
+    """What is masked at each level, ``(level, frame)``: the first frames of the order, their number rounded half up."""
+    n_frames = len(order)
+    rank = np.empty(n_frames, dtype=np.int64)
+    rank[order] = np.arange(n_frames)
+    n_masked = (np.arange(0, 101, step_percent) * n_frames + 50) // 100
+    return np.asarray(rank < n_masked[:, None])
+
+
+def curve_area(curve: Floats) -> Floats:
+    """Trapezoid area under equally spaced levels from 0 to 1, ``(..., level)`` to ``(...)``."""
+    return np.asarray((curve[..., 1:] + curve[..., :-1]).mean(axis=-1) / 2)
+
+
+def log_prob_gain(curve: Floats, kind: Kind) -> tuple[float, float]:
+    """What the order gains and what there is to gain, in nats: the score of a log-probability curve is their ratio."""
+    clean, deleted = (curve[0], curve[-1]) if kind == "deletion" else (curve[-1], curve[0])
+    area = curve_area(curve)
+    return float(clean - area if kind == "deletion" else area - deleted), float(clean - deleted)
+
+
+def sufficient_share(insertion: Floats, share: float = SIZE_SHARE) -> float | None:
+    """Size metric: the least level of an insertion curve that reaches ``share`` of the way from deleted to clean.
+
+    On the grid, never interpolated. None where the clean utterance is no likelier than the deleted one.
+    """
+    deleted, clean = insertion[0], insertion[-1]
+    if not clean > deleted:
+        return None
+    reached = insertion >= deleted + share * (clean - deleted)
+    reached[-1] = True  # share = 1 must not fail on rounding
+    return float(np.argmax(reached) / (len(insertion) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class ClippedErrorRate:
+    """Score of the error-rate curve of a corpus: errors over words, both summed before the rate is clipped at 1.
+
+    ``errors`` is ``(cluster, level)``, ``n_words`` ``(cluster,)``.
+    """
+
+    errors: Floats
+    n_words: Floats
+    kind: Kind
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights; NaN where no word is left."""
+        words = (weights @ self.n_words)[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rate = np.where(words > 0, (weights @ self.errors) / words, np.nan)
+        return error_rate_score(rate, self.kind)
+
+
+def error_rate_score(rate: Floats, kind: Kind) -> Floats:
+    """Score of curves of error rates, ``(..., level)``, each level clipped at 1."""
+    area = curve_area(np.minimum(rate, 1.0))
+    return area if kind == "deletion" else np.asarray(1.0 - area)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanOf:
+    """Mean of statistics: a baseline over its random orders."""
+
+    parts: Sequence[Statistic]
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of weights."""
+        return np.asarray(np.mean([part.evaluate(weights) for part in self.parts], axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One statistic minus another, paired: in every draw both see the same clusters."""
+
+    of: Statistic
+    minus: Statistic
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of weights."""
+        return np.asarray(self.of.evaluate(weights) - self.minus.evaluate(weights))
+
+
+def verdict(ci_low: float | None, ci_high: float | None) -> Verdict:
+    """What the interval of a difference of scores says; without an interval nothing is decided."""
+    if ci_low is not None and ci_low > 0:
+        return "more faithful"
+    if ci_high is not None and ci_high < 0:
+        return "less faithful"
+    return "undecided"
+
+
+def conclusion(verdicts: Collection[Verdict]) -> Verdict:
+    """What holds whatever a masked frame is filled with: the verdicts where they are all the same, else withheld."""
+    return next(iter(verdicts)) if len(set(verdicts)) == 1 else "withheld"

@@ -1,0 +1,109 @@
+"""Controls: maps that know nothing of which word is where, or nothing at all.
+
+What they score is what a worthless map scores. Three are made without the model (flat, a straight line, the energy),
+one takes another source's rows from the wrong tokens, and one takes another source from a Whisper that learnt nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from whisper.model import Whisper
+
+from align_eval.model.forward import Pass, captured_cross_attention, decoder_hidden, encoder_steps, token_log_prob
+from align_eval.relevance import stacks_of
+from align_eval.relevance.hybrid import text_rows
+from align_eval.relevance.options import (
+    ControlDiagonalOptions,
+    ControlEnergyOptions,
+    ControlRandomWeightsOptions,
+    ControlShuffledOptions,
+    ControlUniformOptions,
+)
+from align_eval.relevance.stack import Stack, pool_mel_frames, rows_to_distributions
+
+
+def control_uniform(_model: Whisper, shared: Pass, _options: ControlUniformOptions) -> Stack:
+    """Every frame the same to every token, ``(1, token, frame)``."""
+    shape = (1, len(shared.text.tokens), shared.n_frames)
+    return Stack(torch.full(shape, 1 / shared.n_frames, device=shared.cross.device))
+
+
+def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOptions) -> Stack:
+    """A bump a token on the straight line from the first frame to the last, ``(1, token, frame)``.
+
+    The first token peaks in the first column, the end of the text in the last. The bump is ``1 / (1 + (t / width)^2)``,
+    half as high at ``width_s`` from its peak; it has no zeros that a preparation would divide by.
+    """
+    device = shared.cross.device
+    peaks = torch.linspace(0, shared.n_frames - 1, len(shared.text.tokens), device=device)
+    columns = torch.arange(shared.n_frames, device=device)
+    distance_s = (columns - peaks[:, None]) * shared.frame_s  # (token, frame)
+    bumps = 1 / (1 + (distance_s / options.width_s) ** 2)
+    return Stack(rows_to_distributions(bumps, shared.n_frames, "source control-diagonal")[None])
+
+
+def control_energy(_model: Whisper, shared: Pass, _options: ControlEnergyOptions) -> Stack:
+    """The power of the audio over time, the same to every token, ``(1, token, frame)``.
+
+    The mean over mel bins of the power that the model was shown, its log-mel undone, pooled to encoder frames. The
+    log-mel has a floor 80 dB below its maximum, so no frame is without any.
+    """
+    power = 10 ** (4 * shared.taps[0][0] - 4)  # (mel bin, mel frame); the log-mel is (log10 power + 4) / 4
+    envelope = pool_mel_frames(power.mean(dim=0))[None]  # (1, frame)
+    row = rows_to_distributions(envelope, shared.n_frames, "source control-energy")
+    return Stack(row.expand(1, len(shared.text.tokens), -1))
+
+
+def control_shuffled(
+    _model: Whisper, shared: Pass, options: ControlShuffledOptions, stack_of: Callable[[str], Stack]
+) -> Stack:
+    """Another source with its rows dealt out among the tokens: no token keeps its own, ``(map, token, frame)``."""
+    stack = stack_of(options.of[1:-1])
+    values = text_rows(stack.values, shared)
+    return Stack(values[:, shuffled_rows(values.shape[1], options.seed).to(values.device)], stack.details)
+
+
+def shuffled_rows(n_rows: int, seed: int) -> Tensor:
+    """A random permutation that is one cycle through all rows, so that none stays in its place; ``(n_rows,)``."""
+    order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
+    permutation = torch.empty_like(order)
+    permutation[order] = order.roll(1)
+    return permutation
+
+
+def control_random_weights(model: Whisper, shared: Pass, options: ControlRandomWeightsOptions) -> Stack:
+    """Another source from a Whisper with random weights, on the same mel and tokens, its alignment heads kept."""
+    random = randomised(model, options.seed)
+    return stacks_of(random, pass_again(random, shared))(options.of[1:-1])
+
+
+def randomised(model: Whisper, seed: int) -> Whisper:
+    """A copy with every parameter drawn anew, normal with that parameter's own mean and standard deviation.
+
+    The draws come from a generator of their own, on the CPU, so that a seed means the same on every device. Buffers
+    (the encoder's sinusoids, the alignment heads) are copied.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    random = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in random.parameters():
+            std, mean = torch.std_mean(parameter.float(), unbiased=False)
+            parameter.copy_(torch.randn(parameter.shape, generator=generator).to(parameter.device) * std + mean)
+    return random
+
+
+def pass_again(model: Whisper, shared: Pass) -> Pass:
+    """The pass of another model over the mel and the tokens of a pass."""
+    decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
+    with torch.no_grad(), captured_cross_attention(model) as cross:
+        taps = [shared.taps[0]]
+        for step in encoder_steps(model):
+            taps.append(step(taps[-1]))
+        hidden = decoder_hidden(model, decoder_input, taps[-1])[0, shared.text.n_prefix : -1]
+        log_prob = token_log_prob(model, hidden, decoder_input[0, shared.text.n_prefix + 1 :])
+    return replace(shared, taps=tuple(taps), cross=torch.stack(cross), log_prob=log_prob.cpu())
