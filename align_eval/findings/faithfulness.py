@@ -2,7 +2,9 @@
 
 What is masked, and the two forms of asking, are in :mod:`align_eval.findings.masking`.
 
-Every source is beside two baselines: the loudest frames first, and random orders.
+Every source is beside two baselines: the loudest frames first, and random orders. A random order's insertion curve is
+its deletion curve read from the end (the reverse of a random order is as random), so that its two scores sum to one and
+are one piece of evidence, not two.
 
 References: Gaido et al., the deletion metric of a token map (mean over tokens of the row-standardised map).
 """

@@ -106,7 +106,7 @@ def test_unbalanced_parentheses_are_refused(tail):
 
 
 SOURCE_REFUSALS = {
-    "saliency": "source 'saliency': unknown source 'saliency'; known: attention, gradient",
+    "oracle": "source 'oracle': unknown source 'oracle'; known: attention, gradient",
     "": "source '': unknown source ''; known: attention, gradient",
     "Attention": "unknown source 'Attention'; known: attention, gradient",
     "attention:head=all": "unknown key 'head=all'; keys of attention: heads, prep, softmax, rows, as key=value",

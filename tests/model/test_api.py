@@ -76,7 +76,7 @@ def test_no_systems_are_refused(tiny_en):
 def test_the_command_line_says_where_it_cannot_write(clip, tmp_path):
     (tmp_path / "file").write_text("mine")
     command = [sys.executable, "-m", "align_eval", "align", str(clip.audio.path), "--text", clip.text]
-    command += ["--out", str(tmp_path / "file" / "x")]
+    command += ["--source", "attention", "--out", str(tmp_path / "file" / "x")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
@@ -86,8 +86,8 @@ def test_the_command_line_says_where_it_cannot_write(clip, tmp_path):
 def test_more_tokens_than_frames_are_refused_by_viterbi_and_placed_by_dtw(tiny_en):
     samples = np.random.default_rng(0).standard_normal(16000).astype(np.float32) * 0.1
     with pytest.raises(InputError, match=r"100 tokens do not fit into 50 frames"):
-        align(tiny_en, samples, "a " * 100)
-    words = align(tiny_en, samples, "a " * 100, align="dtw")
+        align(tiny_en, samples, "a " * 100, source="attention")
+    words = align(tiny_en, samples, "a " * 100, source="attention", align="dtw")
     assert len(words) == 100
 
 

@@ -152,7 +152,7 @@ def test_a_worthless_map_scores_worse_than_a_real_one(tiny_en, demo):
     found = align_words(tiny_en, read_audio(clip.audio), [w.text for w in clip.words], "en", systems)
     worthless, real = (
         np.mean([abs(w.start_s - r.start_s) + abs(w.end_s - r.end_s) for w, r in zip(words, clip.words, strict=True)])
-        for words in found.values()
+        for words in found.words.values()
     )
     assert real < 0.2
     assert worthless > 1

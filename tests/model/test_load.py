@@ -100,6 +100,7 @@ class Malicious:
         return (Path.touch, (self.path,))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_a_checkpoint_is_never_executed(tmp_path):
     trace = tmp_path / "executed"
     with (tmp_path / "evil.pt").open("wb") as file:
