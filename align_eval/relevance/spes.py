@@ -98,6 +98,9 @@ class Sums:
         )
 
 
+Draw = Callable[[int, torch.Generator], tuple[Sums, Sums]]
+
+
 def spes(model: Whisper, shared: Pass, options: SpesOptions) -> Stack:
     """Map of mean divergences, ``(1, token, frame)``, with its split-half reliability.
 
@@ -105,36 +108,46 @@ def spes(model: Whisper, shared: Pass, options: SpesOptions) -> Stack:
     ``reliability``, and then draws that many afresh: the reliability that is reported is of masks that did not decide
     when to stop.
     """
-    masking = _mel_masking(model, shared, options) if options.at == "mel" else _state_masking(model, shared, options)
-    divergence = _Divergence(model, shared)
-    p = PAPER_P[options.at] if options.p == "paper" else float(options.p)
-    pool = partial(_pool_mel, how=options.pool) if options.at == "mel" else (lambda values: values)
-    n_tokens = len(shared.text.tokens)
-    batch = _batch_size(n_tokens, model.dims.n_vocab, masking.labels[0].numel())
-    draw = partial(_draw, masking, divergence, p, n_tokens=n_tokens, batch=batch)
+    labels, draw = sampler(model, shared, options)
+    pool = partial(pool_map, how=options.pool) if options.at == "mel" else (lambda values: values)
     generator = torch.Generator().manual_seed(options.seed)
     n_masks, pilot = (
-        _enough(draw, pool, masking.labels, options.reliability, generator)
+        _enough(draw, pool, labels, options.reliability, generator)
         if options.masks == "auto"
         else (int(options.masks), None)
     )
     halves = draw(n_masks, generator)
-    pooled_halves = [pool(half.map(masking.labels)) for half in halves]
+    pooled_halves = [pool(half.map(labels)) for half in halves]
     by_token, overall = reliability(*pooled_halves)
-    pooled = pool(halves[0].plus(halves[1]).map(masking.labels))
-    sizes = [int(scale.max()) + 1 for scale in masking.labels]
+    pooled = pool(halves[0].plus(halves[1]).map(labels))
+    sizes = [int(scale.max()) + 1 for scale in labels]
     details = {
         "masks": n_masks,
-        "p": p,
+        "p": mask_probability(options),
         "reliability": overall,
         "token_reliability": by_token,
         "unreliable_tokens": [i for i, r in enumerate(by_token) if r < UNRELIABLE],
         "pilot_reliability": pilot,
         "segments": sizes,
-        "identical_scales": identical_scales(masking.labels) if options.at == "mel" else [],
+        "identical_scales": identical_scales(labels) if options.at == "mel" else [],
         "mass_on_padding": _mass_on_padding(pooled, shared.n_frames),
     }
     return Stack(rows_to_distributions(pooled, shared.n_frames, f"source spes:at={options.at}")[None], details)
+
+
+def mask_probability(options: SpesOptions) -> float:
+    """Probability that a segment is hidden: the one given, or the paper's for the place."""
+    return PAPER_P[options.at] if options.p == "paper" else float(options.p)
+
+
+def sampler(model: Whisper, shared: Pass, options: SpesOptions) -> tuple[tuple[Tensor, ...], Draw]:
+    """Partitions into segments, one a scale, and a function that draws masks and sums what they cost, in two halves."""
+    masking = _mel_masking(model, shared, options) if options.at == "mel" else _state_masking(model, shared, options)
+    n_tokens = len(shared.text.tokens)
+    batch = _batch_size(n_tokens, model.dims.n_vocab, masking.labels[0].numel())
+    divergence = _Divergence(model, shared)
+    p = mask_probability(options)
+    return masking.labels, partial(_draw, masking, divergence, p, n_tokens=n_tokens, batch=batch)
 
 
 def segment(mel: npt.NDArray[np.float32], duration_s: float) -> tuple[npt.NDArray[np.int64], ...]:
@@ -230,7 +243,7 @@ def _blocks(n_masks: int, n_scales: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _enough(
-    draw: Callable[[int, torch.Generator], tuple[Sums, Sums]],
+    draw: Draw,
     pool: Callable[[Tensor], Tensor],
     labels: tuple[Tensor, ...],
     wanted: float,
@@ -327,7 +340,7 @@ def removed_from_cross_attention(model: Whisper, gone: Tensor) -> Iterator[None]
             layer.__dict__.pop("qkv_attention", None)
 
 
-def _pool_mel(values: Tensor, how: str) -> Tensor:
+def pool_map(values: Tensor, how: str) -> Tensor:
     """Pool ``(token, mel bin, frame)`` to encoder frames: encoder frame j has mel frames 2j - 1, 2j and 2j + 1.
 
     ``max``: over bins and frames. ``mean``: over both, the outer frames, which lie half inside, at half weight.
