@@ -49,7 +49,7 @@ def rho(weights: Tensor, saliency: Tensor) -> float:
 
 
 def by_layer(weights: Tensor, saliency: Tensor) -> dict[str, float]:
-    """Agreement of every layer's head average and of the average over all; ``weights`` is ``(layer, head, token, frame)``."""
+    """Agreement of each layer's head average and of the average over all, of ``(layer, head, token, frame)``."""
     layers = {f"layer {i}": rho(layer.mean(dim=0), saliency) for i, layer in enumerate(weights)}
     return layers | {"all": rho(weights.mean(dim=(0, 1)), saliency)}
 
@@ -105,8 +105,8 @@ def main() -> None:
         texts = [word.text for word in u.words]
         shared = shared_pass(model, read_audio(u.audio), force_words(model, texts, u.language))
         n_layer = model.dims.n_text_layer
-        weights = attention(model, shared, AttentionOptions(heads="all")).values.cpu().unflatten(0, (n_layer, -1))
-        weights = weights[:, :, :-1]
+        weights = attention(model, shared, AttentionOptions(heads="all")).values.cpu()
+        weights = weights.view(n_layer, -1, *weights.shape[1:])[:, :, :-1]
         result: dict[str, object] = {"id": u.id, "tokens": len(shared.text.tokens) - 1, "frames": shared.n_frames}
         pools: dict[str, Pool] = {how: partial(pool_map, how=how) for how in POOLS}
         places = {"mel": (SpesOptions(at="mel"), pools)}

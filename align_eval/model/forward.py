@@ -124,12 +124,17 @@ def shared_pass(model: Whisper, samples: Samples, text: ForcedText, context: str
     n_frames = len(samples) // HOP_LENGTH // 2
     if n_frames == 0:
         raise InputError("audio", f"{len(samples)} samples are less than one frame", "give longer audio")
+    padded = whisper.pad_or_trim(torch.from_numpy(samples))
+    mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)[None]
+    n_encoded = n_frames + round(FIT_MARGIN_S / FRAME_S) if context == "fit" else model.dims.n_audio_ctx
+    return pass_of_mel(model, mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)], text, n_frames)
+
+
+def pass_of_mel(model: Whisper, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
+    """The pass over a log-mel ``(1, mel bin, frame)`` whose first ``n_frames`` encoder frames hold audio."""
     decoder_input = torch.tensor([text.decoder_input], device=model.device)
     with torch.no_grad(), captured_cross_attention(model) as cross:
-        padded = whisper.pad_or_trim(torch.from_numpy(samples))
-        mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)[None]
-        n_encoded = n_frames + round(FIT_MARGIN_S / FRAME_S) if context == "fit" else model.dims.n_audio_ctx
-        taps = [mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)]]
+        taps = [mel]
         for step in encoder_steps(model):
             taps.append(step(taps[-1]))
         hidden = decoder_hidden(model, decoder_input, taps[-1])[0, text.n_prefix : -1]

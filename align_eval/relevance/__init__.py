@@ -79,16 +79,14 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
         Where a spec is unknown, asks for a head or block that the model lacks, or its map is not finite.
     """
     from align_eval.relevance.prepare import prepare
+    from align_eval.relevance.stack import text_rows
 
-    first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
     stack_of = stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
     for spec in dict.fromkeys(specs):
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
         stack = stack_of(spec)
-        values = prepare(stack.values, options.prep)
-        if values.shape[0] > n_tokens:  # the source gave every decoder row
-            values = values[first_row : first_row + n_tokens]
+        values = text_rows(prepare(stack.values, options.prep), shared.text)
         maps[spec] = RelevanceMap(
             values=values.cpu().numpy(),
             frame_s=shared.frame_s,

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 from whisper.model import Whisper
 
-from align_eval.model.forward import Pass, captured_cross_attention, decoder_hidden, encoder_steps, token_log_prob
+from align_eval.model.forward import Pass, pass_of_mel
 from align_eval.relevance import stacks_of
-from align_eval.relevance.hybrid import text_rows
 from align_eval.relevance.options import (
     ControlDiagonalOptions,
     ControlEnergyOptions,
@@ -24,7 +22,7 @@ from align_eval.relevance.options import (
     ControlShuffledOptions,
     ControlUniformOptions,
 )
-from align_eval.relevance.stack import Stack, pool_mel_frames, rows_to_distributions
+from align_eval.relevance.stack import Stack, pool_mel_frames, rows_to_distributions, text_rows
 
 
 def control_uniform(_model: Whisper, shared: Pass, _options: ControlUniformOptions) -> Stack:
@@ -64,7 +62,7 @@ def control_shuffled(
 ) -> Stack:
     """Another source with its rows dealt out among the tokens: no token keeps its own, ``(map, token, frame)``."""
     stack = stack_of(options.of[1:-1])
-    values = text_rows(stack.values, shared)
+    values = text_rows(stack.values, shared.text)
     return Stack(values[:, shuffled_rows(values.shape[1], options.seed).to(values.device)], stack.details)
 
 
@@ -79,7 +77,8 @@ def shuffled_rows(n_rows: int, seed: int) -> Tensor:
 def control_random_weights(model: Whisper, shared: Pass, options: ControlRandomWeightsOptions) -> Stack:
     """Another source from a Whisper with random weights, on the same mel and tokens, its alignment heads kept."""
     random = randomised(model, options.seed)
-    return stacks_of(random, pass_again(random, shared))(options.of[1:-1])
+    again = pass_of_mel(random, shared.taps[0], shared.text, shared.n_frames)
+    return stacks_of(random, again)(options.of[1:-1])
 
 
 def randomised(model: Whisper, seed: int) -> Whisper:
@@ -95,15 +94,3 @@ def randomised(model: Whisper, seed: int) -> Whisper:
             std, mean = torch.std_mean(parameter.float(), unbiased=False)
             parameter.copy_(torch.randn(parameter.shape, generator=generator).to(parameter.device) * std + mean)
     return random
-
-
-def pass_again(model: Whisper, shared: Pass) -> Pass:
-    """The pass of another model over the mel and the tokens of a pass."""
-    decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
-    with torch.no_grad(), captured_cross_attention(model) as cross:
-        taps = [shared.taps[0]]
-        for step in encoder_steps(model):
-            taps.append(step(taps[-1]))
-        hidden = decoder_hidden(model, decoder_input, taps[-1])[0, shared.text.n_prefix : -1]
-        log_prob = token_log_prob(model, hidden, decoder_input[0, shared.text.n_prefix + 1 :])
-    return replace(shared, taps=tuple(taps), cross=torch.stack(cross), log_prob=log_prob.cpu())

@@ -9,13 +9,13 @@ from whisper.model import Whisper
 
 from align_eval.model.forward import Pass
 from align_eval.relevance.options import HybridOptions
-from align_eval.relevance.stack import Stack
+from align_eval.relevance.stack import Stack, text_rows
 
 
 def hybrid(_model: Whisper, shared: Pass, options: HybridOptions, stack_of: Callable[[str], Stack]) -> Stack:
     """``(1 - alpha) a + alpha b`` of the two sources' mean maps, ``(1, token, frame)``: ``alpha=0`` is ``a``."""
     stacks = [stack_of(nested[1:-1]) for nested in (options.a, options.b)]
-    a, b = (mean_distribution(text_rows(stack.values, shared)) for stack in stacks)
+    a, b = (mean_distribution(text_rows(stack.values, shared.text)) for stack in stacks)
     details = {key: dict(stack.details) for key, stack in zip("ab", stacks, strict=True) if stack.details}
     return Stack(((1 - options.alpha) * a + options.alpha * b)[None], details)
 
@@ -25,11 +25,3 @@ def mean_distribution(values: Tensor) -> Tensor:
     mean = values.mean(dim=0)
     scaled: Tensor = mean / mean.sum(dim=-1, keepdim=True)
     return scaled
-
-
-def text_rows(values: Tensor, shared: Pass) -> Tensor:
-    """The rows of the text and its end, of a source that may give every decoder row; ``(..., row, frame)``."""
-    first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
-    if values.shape[-2] > n_tokens:
-        return values[..., first_row : first_row + n_tokens, :]
-    return values

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from align_eval.errors import InputError
+from align_eval.model.text import ForcedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,9 @@ def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tens
             "the model may be damaged, or sees nothing of the audio",
         )
     return cropped / totals
+
+
+def text_rows(values: Tensor, text: ForcedText) -> Tensor:
+    """The rows of the text and its end, of a source that may give every decoder row; ``(..., row, frame)``."""
+    n_tokens = len(text.tokens)
+    return values[..., text.n_prefix : text.n_prefix + n_tokens, :] if values.shape[-2] > n_tokens else values

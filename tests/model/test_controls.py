@@ -12,7 +12,7 @@ import torch
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.process import align_words
 from align_eval.errors import InputError
-from align_eval.model.forward import shared_pass
+from align_eval.model.forward import pass_of_mel, shared_pass
 from align_eval.model.load import alignment_heads
 from align_eval.model.text import force_words
 from align_eval.records import System
@@ -21,7 +21,6 @@ from align_eval.relevance.controls import (
     control_diagonal,
     control_energy,
     control_uniform,
-    pass_again,
     randomised,
     shuffled_rows,
 )
@@ -104,7 +103,7 @@ def test_every_map_of_a_shuffled_source_has_the_rows_of_that_source_in_one_other
 
 
 def test_the_pass_is_the_shared_one_on_the_same_mel_and_tokens(random_model, small_pass):
-    again = pass_again(random_model, small_pass)
+    again = pass_of_mel(random_model, small_pass.taps[0], small_pass.text, small_pass.n_frames)
     assert torch.equal(again.cross, small_pass.cross)
     assert torch.equal(again.log_prob, small_pass.log_prob)
     assert all(torch.equal(a, b) for a, b in zip(again.taps, small_pass.taps, strict=True))
@@ -141,7 +140,7 @@ def test_random_weights_follow_their_seed_and_leave_model_and_generator_alone(ra
 
 def test_what_the_model_learnt_is_gone_with_random_weights(tiny_en, clip_pass):
     """Its text is a guess: less likely than one token in the whole vocabulary, where the real one is sure of most."""
-    random = pass_again(randomised(tiny_en, 0), clip_pass)
+    random = pass_of_mel(randomised(tiny_en, 0), clip_pass.taps[0], clip_pass.text, clip_pass.n_frames)
     assert clip_pass.log_prob.mean() > -2
     assert random.log_prob.mean() < -np.log(tiny_en.dims.n_vocab)
 

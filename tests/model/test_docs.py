@@ -97,6 +97,21 @@ def test_the_selection_script_prints_every_path(workplace):
 
 
 @pytest.mark.slow
+def test_the_reproduction_script_writes_rho_of_every_place_and_layer(workplace):
+    (workplace / "my_corpus" / "en_praatio_damon.flac").unlink()
+    (workplace / "my_corpus" / "en_praatio_damon.TextGrid").unlink()
+    script = str(ROOT / "scripts" / "reproduction.py")
+    done = run([sys.executable, script, "my_corpus", "tiny.en", "out.json", "--masks", "24"], workplace)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((workplace / "out.json").read_text())["summary"]
+    layers = ["layer 0", "layer 1", "layer 2", "layer 3", "all"]
+    maps = ["mel | max", "mel | mean", "mel | max-mean", "encoder-output zero | state", "encoder-output remove | state"]
+    maps += ["gradient mel | l2", "gradient encoder-output | l2"]
+    assert {f"{m} | {layer}" for m in maps for layer in layers} <= set(summary)
+    assert all(-1 <= value[0] <= 1 for value in summary.values())
+
+
+@pytest.mark.slow
 def test_the_benchmark_prints_both_tables(workplace):
     done = run([sys.executable, str(ROOT / "bench" / "run.py"), "--json", "bench.json"], workplace)
     assert done.returncode == 0, done.stderr
