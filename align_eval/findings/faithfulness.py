@@ -64,7 +64,7 @@ from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
 from align_eval.records import Failure, Plan, Utterance
 from align_eval.relevance import canonical_source, stacks_of
-from align_eval.relevance.stack import Stack
+from align_eval.relevance.stack import Stack, text_rows
 from align_eval.scoring.boundaries import Floats, Ints
 
 DEFAULT_ORDERS = ("attention:heads=all", "gradient:at=encoder-output")
@@ -159,10 +159,7 @@ def utterance_curves(
 
 def source_relevance(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> Floats:
     """Relevance of each frame to the text by a source: its stack averaged over maps, the text's rows, end left out."""
-    values = stack_of(spec).values.mean(dim=0)  # (row, frame)
-    first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)
-    if values.shape[0] > n_tokens:  # the source gave every decoder row
-        values = values[first_row : first_row + n_tokens]
+    values = text_rows(stack_of(spec).values.mean(dim=0), shared.text)  # (row, frame)
     relevance = frame_relevance(values[:-1].cpu().numpy())
     if not np.isfinite(relevance).all():
         raise InputError(f"source {spec}", "the map is not finite", "check the model's weights")
