@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
+from align_eval.corpus.folder import Corpus
 from align_eval.errors import InputError
-from align_eval.records import Plan, System, Utterance, Word
+from align_eval.records import Failure, Plan, System, Utterance, Word
 from align_eval.relevance import relevance_maps
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,41 @@ def process(utterance: Utterance, plan: Plan, model: Whisper) -> Aligned:
     Raises
     ------
     InputError
-        Where audio, text or a map cannot be used; the message names the utterance.
+        Where audio, text or a map cannot be used.
     """
-    try:
-        samples = read_audio(utterance.audio)
-        texts = [word.text for word in utterance.words]
-        return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context)
-    except InputError as error:
-        if utterance.audio.path.name in error.place:
-            raise
-        raise InputError(f"utterance {utterance.id}, {error.place}", error.problem, error.remedy) from error
+    samples = read_audio(utterance.audio)
+    texts = [word.text for word in utterance.words]
+    return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context)
+
+
+def each_utterance(
+    corpus: Corpus, work: Callable[[Utterance], T], on_done: Callable[[str], None] | None = None
+) -> tuple[dict[str, T], tuple[Failure, ...]]:
+    """Do a work on every utterance, and list those that failed with those that could not be loaded, by id.
+
+    Raises
+    ------
+    InputError
+        Where nothing is left: no utterance to work on, or every one failed.
+    """
+    results: dict[str, T] = {}
+    failures = list(corpus.failures)
+    for utterance in corpus.utterances:
+        try:
+            results[utterance.id] = work(utterance)
+        except InputError as error:
+            named = utterance.audio.path.name in error.place
+            failures.append(Failure(utterance.id, str(error) if named else f"utterance {utterance.id}, {error}"))
+        except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
+            message = f"utterance {utterance.id}: the model failed ({error}); try it alone"
+            failures.append(Failure(utterance.id, message))
+        gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory
+        if on_done:
+            on_done(utterance.id)
+    if not results:
+        listed = "; ".join(f.message for f in failures[:3])
+        raise InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
+    return results, tuple(sorted(failures, key=lambda f: f.id))
 
 
 def align_words(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +11,13 @@ import pyarrow as pa
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.engine.process import Aligned, process
+from align_eval.engine.process import each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
-from align_eval.records import Failure, Plan, Run
+from align_eval.records import Plan, Run
 from align_eval.scoring.summary import score_table
 
 if TYPE_CHECKING:
@@ -81,25 +80,9 @@ def evaluate(
     check_precision(loaded)
     name = model if isinstance(model, str) else "a loaded model"
     plan = Plan(model=name, systems=systems, context=context, device=loaded.device.type, seed=seed)
-    results: dict[str, Aligned] = {}
-    failures = list(corpus.failures)
-    for utterance in corpus.utterances:
-        try:
-            results[utterance.id] = process(utterance, plan, loaded)
-        except InputError as error:
-            failures.append(Failure(utterance.id, str(error)))
-        except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
-            failures.append(
-                Failure(utterance.id, f"utterance {utterance.id}: the model failed ({error}); try it alone")
-            )
-        gc.collect(0)  # graphs of large tensors are cyclic: without this they pile up
-        if on_done:
-            on_done(utterance.id)
+    results, failures = each_utterance(corpus, lambda utterance: process(utterance, plan, loaded), on_done)
     words = words_table(corpus.utterances, systems, {id_: aligned.words for id_, aligned in results.items()})
     details = {id_: aligned.details for id_, aligned in sorted(results.items()) if aligned.details}
-    if not results:
-        listed = "; ".join(f.message for f in failures[:3])
-        raise InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
     run = Run(
         schema=SCHEMA_VERSION,
         signature=run_signature(
@@ -109,7 +92,7 @@ def evaluate(
             corpus_checksum=corpus_checksum(corpus.utterances),
         ),
         rows=score_table(words, text=plan.text, seed=seed),
-        failures=tuple(sorted(failures, key=lambda f: f.id)),
+        failures=failures,
         environment=run_environment(),
     )
     return Evaluation(run, words, details)

@@ -24,12 +24,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.metrics import Statistic
 
 Kind = Literal["deletion", "insertion"]
 KINDS: tuple[Kind, ...] = ("deletion", "insertion")
@@ -40,13 +41,6 @@ SIZE_SHARE = 0.9
 """How much of the way from fully deleted to clean the kept frames must reach to suffice."""
 
 Verdict = Literal["more faithful", "less faithful", "undecided", "withheld"]
-
-
-class Statistic(Protocol):
-    """What :func:`~align_eval.scoring.statistics.estimate` evaluates."""
-
-    def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of ``(draw, cluster)`` weights."""
 
 
 def frame_relevance(token_map: npt.NDArray[np.floating]) -> Floats:

@@ -11,7 +11,6 @@ References: Gaido et al., the deletion metric of a token map (mean over tokens o
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.process import each_utterance
 from align_eval.engine.signature import package_version, run_environment, run_signature, signature_id
 from align_eval.errors import InputError
 from align_eval.findings.deletion import (
@@ -62,7 +62,7 @@ from align_eval.findings.summary import clusters_of, hallucinations, summarise
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
-from align_eval.records import Failure, Plan, Utterance
+from align_eval.records import Plan, Utterance
 from align_eval.relevance import canonical_source, stacks_of
 from align_eval.relevance.stack import Stack, text_rows
 from align_eval.scoring.boundaries import Floats, Ints
@@ -105,19 +105,8 @@ def measure_faithfulness(
     name = model if isinstance(model, str) else "a loaded model"
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
-    done: list[UtteranceCurves] = []
-    failures = list(corpus.failures)
-    for utterance in corpus.utterances:
-        try:
-            done.append(utterance_curves(loaded, utterance, specs, options))
-        except InputError as error:
-            failures.append(Failure(utterance.id, f"utterance {utterance.id}, {error}"))
-        gc.collect(0)  # graphs of large tensors are cyclic
-        if on_done:
-            on_done(utterance.id)
-    if not done:
-        listed = "; ".join(f.message for f in failures[:3])
-        raise InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
+    curves, failures = each_utterance(corpus, lambda u: utterance_curves(loaded, u, specs, options), on_done)
+    done = list(curves.values())
     clusters, cluster = clusters_of(corpus.utterances, done)
     rows, comparisons, n_effective = summarise(options.form, done, cluster, options.seed)
     return Faithfulness(
@@ -131,7 +120,7 @@ def measure_faithfulness(
         comparisons=comparisons,
         hallucinations=hallucinations(done),
         utterances=tuple(done),
-        failures=tuple(sorted(failures, key=lambda f: f.id)),
+        failures=failures,
         environment=run_environment(),
     )
 

@@ -20,7 +20,6 @@ from align_eval.findings.deletion import (
     Difference,
     Kind,
     MeanOf,
-    Statistic,
     conclusion,
     error_rate_score,
     log_prob_gain,
@@ -43,7 +42,7 @@ from align_eval.findings.records import (
 )
 from align_eval.records import Utterance
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import Ratio, Statistic
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 
 
@@ -63,7 +62,7 @@ def summarise(
     statistic_of, n_undefined_of = _statistics(form, done, cluster, n_clusters)
     rows = []
     for (order, metric, fill, pooling), statistic in statistic_of.items():
-        value, low, high = estimate(statistic, weights)  # type: ignore[arg-type]  # all it does is evaluate it
+        value, low, high = estimate(statistic, weights)
         if math.isnan(value):
             continue  # no utterance that full deletion costs anything
         rows.append(
@@ -185,7 +184,7 @@ def _own_log_prob_score(curve: Floats, kind: Kind) -> float | None:
 def _compared(
     source: str, baseline: str, metric: Kind, pooling: Pooling, pairs: Mapping[Fill, Difference], weights: Floats
 ) -> Comparison | None:
-    difference = {fill: estimate(pair, weights) for fill, pair in pairs.items()}  # type: ignore[arg-type]
+    difference = {fill: estimate(pair, weights) for fill, pair in pairs.items()}
     if any(math.isnan(value) for value, _, _ in difference.values()):
         return None
     verdicts = {fill: verdict(low, high) for fill, (_, low, high) in difference.items()}

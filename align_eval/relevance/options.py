@@ -31,11 +31,7 @@ class AttentionOptions:
     rows: Literal["text", "all"] = "text"
 
     def __post_init__(self) -> None:
-        if not _HEADS.fullmatch(self.heads):
-            raise ValueError(f"heads={self.heads} is none of alignment, all, layer.L, L.H+L.H")
-        pairs = self.heads.split("+")
-        if len(set(pairs)) < len(pairs):
-            raise ValueError(f"heads={self.heads} names a head twice")
+        _check_heads(self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +101,7 @@ class AttentionNormOptions:
     softmax: Literal["cropped", "full"] = "cropped"
 
     def __post_init__(self) -> None:
-        if not _HEADS.fullmatch(self.heads):
-            raise ValueError(f"heads={self.heads} is none of alignment, all, layer.L, L.H+L.H")
+        _check_heads(self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +230,14 @@ def _refuse_zscore(prep: Preparation) -> None:
 def _refuse_negative(seed: int) -> None:
     if seed < 0:
         raise ValueError(f"seed={seed} is below 0")
+
+
+def _check_heads(heads: str) -> None:
+    if not _HEADS.fullmatch(heads):
+        raise ValueError(f"heads={heads} is none of alignment, all, layer.L, L.H+L.H")
+    pairs = heads.split("+")
+    if len(set(pairs)) < len(pairs):
+        raise ValueError(f"heads={heads} names a head twice")
 
 
 def _check_at(at: str) -> None:

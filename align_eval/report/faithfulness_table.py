@@ -12,7 +12,7 @@ from rich.text import Text
 
 from align_eval.findings.deletion import KINDS, SIZE_SHARE
 from align_eval.findings.records import BASELINES, FILLS, POOLINGS, Faithfulness, FaithfulnessRow, Metric
-from align_eval.scoring.statistics import FEW_CLUSTERS
+from align_eval.report.table import clusters_label
 
 MEANING = {
     "log-prob": "Scores from the text's mean log-probability. deletion: area between the clean level and the curve, "
@@ -47,11 +47,7 @@ def _scores(finding: Faithfulness, pooling: str) -> Table:
     metrics = [metric for metric in get_args(Metric) if any(key[1] == metric for key in rows)]
     n = len(finding.utterances)
     title = f"pooled over the {pooling if pooling == 'corpus' else 'utterances'}: {n} utterances, "
-    title += f"{finding.n_clusters} {finding.clusters}, {finding.n_effective_clusters:.1f} effective"
-    if finding.n_clusters < 2:
-        title += ": nothing to resample, no intervals"
-    elif finding.n_effective_clusters < FEW_CLUSTERS:
-        title += ": 95 % intervals within these recordings only"
+    title += clusters_label(finding.clusters, finding.n_clusters, finding.n_effective_clusters)
     undefined = max((r.n_undefined for r in rows.values()), default=0)
     if undefined:
         title += f"; {undefined} not defined"

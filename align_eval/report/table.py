@@ -65,14 +65,7 @@ def print_run(run: Run, console: Console) -> None:
 def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[tuple[str, _Key]] = COLUMNS) -> Table:
     """A line a system; values of one kind of reference."""
     first = rows[0]
-    clusters = first.clusters if first.n_clusters != 1 else first.clusters.removesuffix("s")
-    label = f"{first.n_clusters} {clusters}, {first.n_effective_clusters:.1f} effective"
-    if first.n_clusters < 2:
-        label += ": nothing to resample, no intervals"
-    elif first.n_effective_clusters < FEW_CLUSTERS:
-        label += ": 95 % intervals within these recordings only"
-    else:
-        label += ", 95 % intervals"
+    label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
     table = Table(
         title=Text(f"{reference} reference: {first.n_words} words, {label}"), title_justify="left", box=box.SIMPLE_HEAD
     )
@@ -87,6 +80,17 @@ def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[t
         cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
         table.add_row(Text(source), Text(_named(source, align)), *cells)
     return table
+
+
+def clusters_label(clusters: str, n_clusters: int, n_effective: float) -> str:
+    """How many clusters there are, what they are worth, and what their intervals therefore speak of."""
+    counted = clusters if n_clusters != 1 else clusters.removesuffix("s")
+    label = f"{n_clusters} {counted}, {n_effective:.1f} effective"
+    if n_clusters < 2:
+        return f"{label}: nothing to resample, no intervals"
+    if n_effective < FEW_CLUSTERS:
+        return f"{label}: 95 % intervals within these recordings only"
+    return f"{label}, 95 % intervals"
 
 
 def _named(source: str, align: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +22,13 @@ TOLERANCES_MS = (10, 20, 25, 50, 100, 200)
 
 ROUNDING_S = 1e-9
 """Times are sums of binary fractions: an error of exactly 50 ms must count as within 50 ms."""
+
+
+class Statistic(Protocol):
+    """A value for every weighting of the clusters: what an interval is made from."""
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Median:
         return medians
 
 
-def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iterator[tuple[str, str, Ratio | Median]]:
+def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iterator[tuple[str, str, Statistic]]:
     """Yield (name, unit, statistics) of every metric, over ``all`` or ``interior`` boundaries."""
     starts, ends = counted(times, boundaries)
     start_error = (times.start_s - times.reference_start_s)[starts]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Median, Ratio
+from align_eval.scoring.metrics import Statistic
 
 N_DRAWS = 2000
 CONFIDENCE = 0.95
@@ -50,7 +50,7 @@ def draw_weights(n_clusters: int, seed: int) -> Floats:
     return rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=N_DRAWS).astype(np.float64)
 
 
-def estimate(statistic: Ratio | Median, weights: Floats) -> tuple[float, float | None, float | None]:
+def estimate(statistic: Statistic, weights: Floats) -> tuple[float, float | None, float | None]:
     """Value and 95 % percentile interval; the interval is None with a single cluster.
 
     Draws in which the statistic has nothing to count are left out.
