@@ -141,15 +141,23 @@ def faithfulness(
     ] = "log-prob",
     step: Annotated[int, typer.Option(min=1, max=50, help="Percent of the frames between two points.")] = 5,
     random_orders: Annotated[int, typer.Option(min=1, help="Random orders that the baseline is averaged over.")] = 5,
+    infidelity_samples: Annotated[
+        int, typer.Option(min=0, help="Random masks an utterance for infidelity (log-prob only); 0 leaves it out.")
+    ] = 50,
+    sensitivity_samples: Annotated[
+        int, typer.Option(min=0, help="Noises an utterance for max-sensitivity (log-prob only); 0 leaves it out.")
+    ] = 3,
     tier: Annotated[str | None, typer.Option(help="Name of the tier that holds the words.")] = None,
     language: Language = None,
     speaker_characters: Annotated[
         int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")
     ] = None,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random orders and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
 ) -> None:
     """Delete and insert frames in the order a source ranks them, beside random orders and the loudest first.
+
+    Also how well each map explains what random masks change (infidelity), and how steady it is (max-sensitivity).
 
     Without --source: attention of all heads, and the gradient at the encoder output.
 
@@ -161,7 +169,14 @@ def faithfulness(
     from align_eval.formats.run_folder import prepare_folder
     from align_eval.report.faithfulness_table import print_faithfulness
 
-    options = FaithfulnessOptions(form=form, step_percent=step, n_random=random_orders, seed=seed)
+    options = FaithfulnessOptions(
+        form=form,
+        step_percent=step,
+        n_random=random_orders,
+        n_infidelity=infidelity_samples,
+        n_sensitivity=sensitivity_samples,
+        seed=seed,
+    )
     loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out.parent)
     from align_eval.findings.faithfulness import DEFAULT_ORDERS, measure_faithfulness  # loads torch

@@ -1,10 +1,14 @@
-"""The agreement of cross-attention with SPES maps on a corpus, by layer: the paper's tables redone for Whisper.
+"""The agreement of cross-attention with saliency on a corpus, by layer and head, and how faithful either is: the
+paper's tables redone for Whisper.
 
-Usage: reproduction.py CORPUS MODEL OUT.json [--masks N] [--device cuda] [--half] [--language en]
+Usage: reproduction.py CORPUS MODEL OUT.json [--masks N] [--grid-masks N] [--device cuda] [--dtype float16]
+                       [--compiled yes] [--wer yes] [--language en]
 
 Cross-attention of a set of heads is z-scored per frame over tokens, the saliency map per token over frames, the row of
 the end of the text left out; rho is Pearson's over the flattened matrices of an utterance, averaged over utterances
-(Papi et al. 2025). Intervals resample utterances, so with one speaker they speak of these recordings only.
+(Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of 5 %. Of the encoder output SPES
+is repeated with fewer masks over a grid of probabilities, and once with all frames of the window. Intervals resample
+utterances, so with one speaker they speak of these recordings only.
 """
 
 from __future__ import annotations
@@ -12,30 +16,41 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from whisper.model import Whisper
 
+from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.findings.deletion import frame_relevance, most_relevant_first
+from align_eval.findings.faithfulness import Order, log_prob_curves, word_error_curves
+from align_eval.findings.records import ENERGY, RANDOM, UtteranceCurves
+from align_eval.findings.summary import summarise
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import load_model, model_checksum
 from align_eval.model.text import force_words
+from align_eval.records import Utterance
 from align_eval.relevance.attention import attention
 from align_eval.relevance.gradient import gradient
 from align_eval.relevance.options import AttentionOptions, GradientOptions, SpesOptions
 from align_eval.relevance.spes import identical_scales, pool_map, reliability, sampler
+from align_eval.relevance.stack import mass_on_padding
 from align_eval.scoring.metrics import Ratio
 from align_eval.scoring.statistics import draw_weights, estimate
 
 Pool = Callable[[Tensor], Tensor]
-POOLS = ("max", "mean", "max-mean")
+POOLS: dict[str, Pool] = {how: partial(pool_map, how=how) for how in ("max", "mean", "max-mean")}
+STATES: dict[str, Pool] = {"": lambda values: values}
+GRID = ("0.1", "0.3", "0.5", "0.7", "0.8", "0.9", "0.95")
+STEP_PERCENT = 5
+N_RANDOM = 3
 
 
 def z_scored(values: Tensor, axis: int) -> Tensor:
@@ -48,108 +63,146 @@ def rho(weights: Tensor, saliency: Tensor) -> float:
     return float(torch.corrcoef(pair)[0, 1])
 
 
-def by_layer(weights: Tensor, saliency: Tensor) -> dict[str, float]:
-    """Agreement of each layer's head average and of the average over all, of ``(layer, head, token, frame)``."""
-    layers = {f"layer {i}": rho(layer.mean(dim=0), saliency) for i, layer in enumerate(weights)}
-    return layers | {"all": rho(weights.mean(dim=(0, 1)), saliency)}
-
-
-def in_half(model: Whisper) -> Whisper:
-    """Half precision, but for the norms, which openai-whisper computes in float32."""
-    model.half()
-    for module in model.modules():
-        if isinstance(module, torch.nn.LayerNorm):
-            module.float()
-    return model
-
-
-def halved(shared: Pass, *, half: bool) -> Pass:
-    return replace(shared, taps=tuple(tap.half() for tap in shared.taps)) if half else shared
+def by_head(weights: Tensor, saliency: Tensor) -> dict[str, float]:
+    """Agreement of each head, each layer's average and the average over all, of ``(layer, head, token, frame)``."""
+    found = {"all": rho(weights.mean(dim=(0, 1)), saliency)}
+    for i, layer in enumerate(weights):
+        found[f"layer {i}"] = rho(layer.mean(dim=0), saliency)
+        found |= {f"head {i}.{j}": rho(head, saliency) for j, head in enumerate(layer)}
+    return found
 
 
 def spes_maps(
-    model: Whisper, shared: Pass, options: SpesOptions, masks: int, pools: dict[str, Pool]
-) -> tuple[dict[str, Tensor], dict[str, object]]:
+    model: Whisper, shared: Pass, options: SpesOptions, masks: int, pools: Mapping[str, Pool]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Maps ``(token, frame)`` by pooling, and what was seen on the way."""
     began = time.perf_counter()
     labels, draw = sampler(model, shared, options)
     segmented_s = time.perf_counter() - began
     first, second = draw(masks, torch.Generator().manual_seed(options.seed))
-    maps = {name: pool(first.plus(second).map(labels))[:, : shared.n_frames].cpu() for name, pool in pools.items()}
-    _, reliable = reliability(*(next(iter(pools.values()))(x.map(labels)) for x in (first, second)))
+    whole = {how: pool(first.plus(second).map(labels)).cpu() for how, pool in pools.items()}
+    _, reliable = reliability(*(next(iter(pools.values()))(half.map(labels)) for half in (first, second)))
     facts = {
+        "masks": masks,
         "segments": [int(scale.max()) + 1 for scale in labels],
         "identical_scales": identical_scales(labels) if options.at == "mel" else [],
         "reliability": reliable,
+        "mass_on_padding": mass_on_padding(next(iter(whole.values())), shared.n_frames),
         "seconds": time.perf_counter() - began - segmented_s,
         "segmenting_seconds": segmented_s,
     }
-    return maps, facts
+    return {how: values[:, : shared.n_frames] for how, values in whole.items()}, facts
+
+
+def maps_of(
+    model: Whisper, shared: Pass, a: argparse.Namespace
+) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]], Tensor]:
+    """Maps ``(token, frame)`` with the row of EOT and facts, by name; and attention, ``(layer, head, ...)``."""
+    stack = attention(model, shared, AttentionOptions(heads="all"))
+    heads = stack.values.cpu().view(model.dims.n_text_layer, -1, *stack.values.shape[1:])
+    maps = {"attention": heads.mean(dim=(0, 1))}
+    facts: dict[str, dict[str, Any]] = {"attention": dict(stack.details)}
+    for at in ("mel", "encoder-output"):
+        of_gradient = gradient(model, shared, GradientOptions(at=at))
+        maps[f"gradient {at}"] = of_gradient.values[0].cpu()
+        facts[f"gradient {at}"] = dict(of_gradient.details)
+    common = {"dtype": a.dtype}
+    runs = {"spes mel": (SpesOptions(at="mel", compiled=a.compiled, **common), a.masks, POOLS)}
+    for mask in ("zero", "remove"):
+        compiled = "no" if mask == "remove" else a.compiled
+        options = SpesOptions(at="encoder-output", mask=mask, compiled=compiled, **common)  # type: ignore[arg-type]
+        runs[f"spes encoder-output {mask}"] = options, a.masks, STATES
+    for p in GRID:
+        options = SpesOptions(at="encoder-output", p=p, compiled=a.compiled, **common)
+        runs[f"spes encoder-output zero p={p}"] = options, a.grid_masks, STATES
+    everywhere = SpesOptions(at="encoder-output", frames="all", compiled=a.compiled, **common)
+    runs["spes encoder-output zero frames=all"] = everywhere, a.grid_masks, STATES
+    for name, (options, masks, pools) in runs.items():
+        found, facts[name] = spes_maps(model, shared, options, masks, pools)
+        maps |= {f"{name} {how}".strip(): values for how, values in found.items()}
+    return maps, facts, heads
+
+
+def orders_of(maps: Mapping[str, Tensor], utterance: Utterance, shared: Pass) -> list[Order]:
+    """Frames by relevance of each map, by energy, and at random."""
+    rng = np.random.default_rng(0)
+    relevance = {name: frame_relevance(values[:-1].numpy()) for name, values in maps.items()}
+    samples = read_audio(utterance.audio)
+    relevance[ENERGY] = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
+    orders = [Order(name, 0, most_relevant_first(values, rng)) for name, values in relevance.items()]
+    return orders + [Order(RANDOM, draw, rng.permutation(shared.n_frames)) for draw in range(N_RANDOM)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("corpus", "model", "out"):
         parser.add_argument(name)
     parser.add_argument("--masks", type=int, default=20_000)
+    parser.add_argument("--grid-masks", type=int, default=4_800)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--half", action="store_true", help="perturb in half precision")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="of the masked passes")
+    parser.add_argument("--compiled", default="no", choices=["no", "yes"])
+    parser.add_argument("--wer", default="no", choices=["no", "yes"], help="deletion by re-decoding too")
     parser.add_argument("--language", default="en")
     a = parser.parse_args()
-    model = load_model(a.model, device=a.device)
-    checksum = model_checksum(model)
-    perturbed = in_half(load_model(a.model, device=a.device)) if a.half else model
-    rows: list[dict[str, object]] = []
+    model = load_model(a.model, device=a.device).requires_grad_(False)
+    settings = {name: value for name, value in vars(a).items() if name not in ("corpus", "out")}
+    settings |= {"model_checksum": model_checksum(model), "torch": torch.__version__}
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, list[UtteranceCurves]] = {"log-prob": [], "wer": []}
     for u in load_corpus(Path(a.corpus), language=a.language).utterances:
         if any(word.text.startswith("<") for word in u.words):
             continue  # a word that the aligner did not know is not what was said
         texts = [word.text for word in u.words]
         shared = shared_pass(model, read_audio(u.audio), force_words(model, texts, u.language))
-        n_layer = model.dims.n_text_layer
-        weights = attention(model, shared, AttentionOptions(heads="all")).values.cpu()
-        weights = weights.view(n_layer, -1, *weights.shape[1:])[:, :, :-1]
-        result: dict[str, object] = {"id": u.id, "tokens": len(shared.text.tokens) - 1, "frames": shared.n_frames}
-        pools: dict[str, Pool] = {how: partial(pool_map, how=how) for how in POOLS}
-        places = {"mel": (SpesOptions(at="mel"), pools)}
-        states: dict[str, Pool] = {"state": lambda m: m}
-        places |= {
-            f"encoder-output {mask}": (SpesOptions(at="encoder-output", mask=mask), states)
-            for mask in ("zero", "remove")
-        }
-        for place, (options, of_place) in places.items():
-            maps, facts = spes_maps(perturbed, halved(shared, half=a.half), options, a.masks, of_place)
-            result[place] = facts | {how: by_layer(weights, m[:-1]) for how, m in maps.items()}
-        for at in ("mel", "encoder-output"):
-            stack = gradient(model, shared, GradientOptions(at=at)).values[0].cpu()
-            result[f"gradient {at}"] = {"l2": by_layer(weights, stack[:-1])}
-        rows.append(result)
-        agreement = {
-            f"{place} {how}": round(layers["all"], 3)
-            for place, of_place in result.items()
-            if isinstance(of_place, dict)
-            for how, layers in of_place.items()
-            if isinstance(layers, dict)
-        }
-        print(u.id, agreement, flush=True)
-        settings = {"model": a.model, "model_checksum": checksum, "masks": a.masks, "device": a.device, "half": a.half}
-        Path(a.out).write_text(json.dumps({"settings": settings, "summary": summary(rows), "rows": rows}, indent=1))
+        maps, facts, heads = maps_of(model, shared, a)
+        agreement = {name: by_head(heads[:, :, :-1], m[:-1]) for name, m in maps.items() if name != "attention"}
+        rows.append({"id": u.id, "n_tokens": len(shared.text.tokens) - 1, "n_frames": shared.n_frames, "facts": facts})
+        rows[-1]["agreement"] = agreement
+        orders = orders_of(maps, u, shared)
+        curves["log-prob"].append(log_prob_curves(model, u.id, shared, orders, STEP_PERCENT))
+        if a.wer == "yes":
+            few = [order for order in orders if "p=" not in order.name and order.draw == 0]
+            curves["wer"].append(word_error_curves(model, u, shared, few, STEP_PERCENT))
+        print(u.id, {name: round(found["all"], 3) for name, found in agreement.items()}, flush=True)
+        found = {"settings": settings, "agreement": agreement_summary(rows), "facts": facts_summary(rows)}
+        found |= {"deletion": {form: deletion_summary(form, done) for form, done in curves.items() if done}}
+        Path(a.out).write_text(json.dumps(found | {"rows": rows}, indent=1), encoding="utf-8")
 
 
-def summary(rows: list[dict[str, object]]) -> dict[str, list[float | None]]:
-    """Mean over utterances and its interval, by place, map and layer."""
-    weights = draw_weights(len(rows), seed=0)
-    found: dict[str, list[float | None]] = {}
-    for place, of_place in rows[0].items():
-        if not isinstance(of_place, dict):
-            continue
-        for how, layers in of_place.items():
-            if isinstance(layers, dict):
-                for layer in layers:
-                    values = np.array([row[place][how][layer] for row in rows])  # type: ignore[index]
-                    found[f"{place} | {how} | {layer}"] = list(estimate(Ratio(values, np.ones(len(rows))), weights))
-        if "reliability" in of_place:
-            values = np.array([row[place]["reliability"] for row in rows])  # type: ignore[index]
-            found[f"{place} | reliability"] = list(estimate(Ratio(values, np.ones(len(rows))), weights))
+def mean_and_interval(values: list[float]) -> list[float | None]:
+    """Mean over utterances and its interval."""
+    return list(estimate(Ratio(np.array(values), np.ones(len(values))), draw_weights(len(values), seed=0)))
+
+
+def agreement_summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[float | None]]]:
+    """Agreement by map, then by head, layer and all."""
+    return {
+        name: {part: mean_and_interval([row["agreement"][name][part] for row in rows]) for part in parts}
+        for name, parts in rows[0]["agreement"].items()
+    }
+
+
+def facts_summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[float | None]]]:
+    """Reliability and mass on the padding by map, and masks a second."""
+    found: dict[str, dict[str, list[float | None]]] = {}
+    for name, facts in rows[0]["facts"].items():
+        known = {key for key in ("reliability", "mass_on_padding") if key in facts}
+        found[name] = {key: mean_and_interval([row["facts"][name][key] for row in rows]) for key in sorted(known)}
+        if "seconds" in facts:
+            rates = [row["facts"][name]["masks"] / row["facts"][name]["seconds"] for row in rows]
+            found[name]["masks_per_s"] = [float(np.median(rates)), None, None]
     return found
+
+
+def deletion_summary(form: str, done: list[UtteranceCurves]) -> dict[str, list[float | None]]:
+    """Deletion scores by order, fill and pooling."""
+    rows, _, _ = summarise(form, done, np.arange(len(done)), seed=0)
+    return {
+        f"{row.order} | {row.fill} | {row.pooling}": [row.value, row.ci_low, row.ci_high]
+        for row in rows
+        if row.metric == "deletion"
+    }
 
 
 if __name__ == "__main__":

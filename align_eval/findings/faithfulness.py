@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from align_eval.findings.deletion import (
     frame_relevance,
     most_relevant_first,
 )
+from align_eval.findings.infidelity import FRAMES_PER_RUN, TokenMap, sensitivities, unexplained
 from align_eval.findings.masking import (
     Decoded,
     Masks,
@@ -50,6 +51,7 @@ from align_eval.findings.records import (
     FILLS,
     RANDOM,
     SCHEMA_VERSION,
+    SENSITIVITY_RADIUS,
     Curve,
     Ends,
     Faithfulness,
@@ -58,18 +60,18 @@ from align_eval.findings.records import (
     Outputs,
     UtteranceCurves,
 )
-from align_eval.findings.summary import clusters_of, hallucinations, summarise
+from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
 from align_eval.records import Plan, Utterance
 from align_eval.relevance import canonical_source, stacks_of
 from align_eval.relevance.stack import Stack, text_rows
-from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.boundaries import Ints
 
 DEFAULT_ORDERS = ("attention:heads=all", "gradient:at=encoder-output")
 
-PACKAGES = ("jiwer", "whisper-normalizer")
+PACKAGES = ("captum", "jiwer", "whisper-normalizer")
 """That decide this finding beside those of every run."""
 
 
@@ -121,6 +123,7 @@ def measure_faithfulness(
         hallucinations=hallucinations(done),
         utterances=tuple(done),
         failures=failures,
+        map_rows=summarise_maps(done, cluster, options.seed),
         environment=run_environment(),
     )
 
@@ -128,31 +131,41 @@ def measure_faithfulness(
 def utterance_curves(
     model: Whisper, utterance: Utterance, specs: Sequence[str], options: FaithfulnessOptions
 ) -> UtteranceCurves:
-    """All curves of one utterance; the same whatever is measured before or beside."""
+    """All that is measured of one utterance; the same whatever is measured before or beside."""
     samples = read_audio(utterance.audio)
     texts = [word.text for word in utterance.words]
     shared = shared_pass(model, samples, force_words(model, texts, utterance.language))
     energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
-    stack_of = stacks_of(model, shared)
-    relevance = {spec: source_relevance(stack_of, shared, spec) for spec in specs} | {ENERGY: energy}
+
+    def maps_of(given: Pass) -> dict[str, TokenMap]:
+        stack_of = stacks_of(model, given)
+        return {spec: source_map(stack_of, given, spec) for spec in specs}
+
+    maps = maps_of(shared)
+    relevance = {spec: frame_relevance(rows) for spec, rows in maps.items()} | {ENERGY: energy}
     orders = [
         Order(name, 0, most_relevant_first(values, _rng(options.seed, utterance.id, name)))
         for name, values in relevance.items()
     ]
     rng = _rng(options.seed, utterance.id, RANDOM)
     orders += [Order(RANDOM, draw, rng.permutation(shared.n_frames)) for draw in range(options.n_random)]
-    if options.form == "log-prob":
-        return _log_prob_curves(model, utterance.id, shared, orders, options.step_percent)
-    return _word_error_curves(model, utterance, shared, orders, options.step_percent)
+    if options.form == "wer":
+        return word_error_curves(model, utterance, shared, orders, options.step_percent)
+    curves = log_prob_curves(model, utterance.id, shared, orders, options.step_percent)
+    masks, noise = (_rng(options.seed, utterance.id, measure) for measure in ("infidelity", "sensitivity"))
+    return replace(
+        curves,
+        unexplained=unexplained(model, shared, maps, energy, options.n_infidelity, masks),
+        sensitivity=sensitivities(model, shared, maps, maps_of, options.n_sensitivity, noise),
+    )
 
 
-def source_relevance(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> Floats:
-    """Relevance of each frame to the text by a source: its stack averaged over maps, the text's rows, end left out."""
-    values = text_rows(stack_of(spec).values.mean(dim=0), shared.text)  # (row, frame)
-    relevance = frame_relevance(values[:-1].cpu().numpy())
-    if not np.isfinite(relevance).all():
+def source_map(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> TokenMap:
+    """The map of a source: its stack averaged over maps, the text's rows, end left out, ``(token, frame)``."""
+    values: TokenMap = text_rows(stack_of(spec).values.mean(dim=0), shared.text)[:-1].cpu().numpy()
+    if not np.isfinite(values).all():
         raise InputError(f"source {spec}", "the map is not finite", "check the model's weights")
-    return relevance
+    return values
 
 
 def _rng(seed: int, utterance: str, order: str) -> np.random.Generator:
@@ -178,9 +191,10 @@ def _fully_deleted(shared: Pass) -> Masks:
     return np.ones((1, shared.n_frames), dtype=np.bool_)
 
 
-def _log_prob_curves(
+def log_prob_curves(
     model: Whisper, id_: str, shared: Pass, orders: Sequence[Order], step_percent: int
 ) -> UtteranceCurves:
+    """Curves of the text's mean log-probability as frames are masked in each order and from its end."""
     clean = mean_log_prob(shared.log_prob[:-1])
     masks = _interior_masks(orders, step_percent)
     curves: list[Curve] = []
@@ -193,9 +207,10 @@ def _log_prob_curves(
     return UtteranceCurves(id_, shared.n_frames, len(shared.log_prob) - 1, tuple(curves))
 
 
-def _word_error_curves(
+def word_error_curves(
     model: Whisper, utterance: Utterance, shared: Pass, orders: Sequence[Order], step_percent: int
 ) -> UtteranceCurves:
+    """Curves of word errors of re-decoding as frames are masked in each order and from its end."""
     language = utterance.language
     reference = normalised(utterance.text, language)
     if not reference.split():
@@ -277,4 +292,11 @@ def _signature(
         "n_random": options.n_random,
         "size_share": SIZE_SHARE,
     }
+    if options.form == "log-prob":
+        settings["faithfulness"] |= {
+            "n_infidelity": options.n_infidelity,
+            "frames_per_run": FRAMES_PER_RUN,
+            "n_sensitivity": options.n_sensitivity,
+            "sensitivity_radius": SENSITIVITY_RADIUS,
+        }
     return {"id": signature_id(settings), **settings}

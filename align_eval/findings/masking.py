@@ -28,11 +28,9 @@ from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from align_eval.findings.records import Fill
+from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.scoring.boundaries import Floats
-
-MEMORY_BUDGET_BYTES = 384 * 2**20
-"""What one batch of masked windows may take inside the model."""
 
 MAX_BATCH = 21
 
@@ -72,7 +70,7 @@ def batch_size(model: Whisper) -> int:
     """How many masked windows are run at once: a function of the model alone."""
     dims = model.dims
     floats = dims.n_audio_ctx * dims.n_audio_state * (12 + 2 * dims.n_text_layer)  # a block's inside, keys and values
-    return int(max(1, min(MAX_BATCH, MEMORY_BUDGET_BYTES // (4 * floats))))
+    return rows_at_once(model, floats, MAX_BATCH)
 
 
 @torch.no_grad()
@@ -87,18 +85,24 @@ def encoded_batches(model: Whisper, shared: Pass, masks: Masks, fill: Fill, batc
         yield x
 
 
-@torch.no_grad()
 def mean_log_probs(model: Whisper, shared: Pass, masks: Masks, fill: Fill, batch: int | None = None) -> Floats:
     """Mean log-probability of the text's tokens, its end left out, under each mask, ``(mask,)``."""
+    return np.array([mean_log_prob(own) for own in token_log_probs(model, shared, masks, fill, batch)])
+
+
+@torch.no_grad()
+def token_log_probs(
+    model: Whisper, shared: Pass, masks: Masks, fill: Fill, batch: int | None = None
+) -> Iterator[Tensor]:
+    """Log-probability of each of the text's tokens, its end left out, ``(token,)``, under one mask after the other."""
     decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
     first_row = shared.text.n_prefix
     targets = decoder_input[0, first_row + 1 : -1]
-    means: list[float] = []
     for encoded in encoded_batches(model, shared, masks, fill, batch or batch_size(model)):
         hidden = decoder_hidden(model, decoder_input.expand(len(encoded), -1), encoded)[:, first_row:-2]
         # one by one: the vocabulary of a whole batch is never held
-        means += [mean_log_prob(token_log_prob(model, own, targets)) for own in hidden]
-    return np.array(means)
+        for own in hidden:
+            yield token_log_prob(model, own, targets).double().cpu()
 
 
 def redecode(model: Whisper, encoded: Tensor, language: str | None, n_tokens: int) -> list[tuple[str, bool]]:

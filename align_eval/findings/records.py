@@ -12,29 +12,50 @@ from align_eval.errors import InputError
 from align_eval.findings.deletion import STEP_PERCENT, Kind, Verdict, levels
 from align_eval.records import Failure
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the file of a faithfulness finding: raised when its meaning changes."""
 
 Form = Literal["log-prob", "wer"]
 Fill = Literal["mean", "floor"]
 FILLS: tuple[Fill, ...] = ("mean", "floor")
 
-ENERGY, RANDOM = "energy", "random"
+ENERGY, RANDOM, FLAT = "energy", "random", "flat"
 BASELINES = (RANDOM, ENERGY)
+
+SENSITIVITY_RADIUS = 0.02
+"""Greatest noise on the log-mel, in its units, for max-sensitivity; captum's own default."""
 
 Pooling = Literal["corpus", "utterance"]
 POOLINGS: tuple[Pooling, ...] = ("corpus", "utterance")
 
 Metric = Literal["deletion", "insertion", "size"]
 
+MapMetric = Literal["unexplained", "sensitivity"]
+
 
 @dataclass(frozen=True, slots=True)
 class FaithfulnessOptions:
-    """What is measured: the form, the curves' step, how many random orders, and the seed of these and the bootstrap."""
+    """What is measured.
+
+    Attributes
+    ----------
+    form : str
+        ``log-prob`` or ``wer``.
+    step_percent : int
+        Of the curves' levels.
+    n_random : int
+        Random orders.
+    n_infidelity, n_sensitivity : int
+        Random masks and noises an utterance, with ``log-prob`` only; 0 leaves the measure out.
+    seed : int
+        Of all of these and of the bootstrap.
+    """
 
     form: str = "log-prob"
     step_percent: int = STEP_PERCENT
     n_random: int = 5
+    n_infidelity: int = 50
+    n_sensitivity: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -42,6 +63,9 @@ class FaithfulnessOptions:
             raise InputError(f"form {self.form!r}", "there is no such form", f"one of {', '.join(get_args(Form))}")
         if self.n_random < 1:
             raise InputError(f"random orders {self.n_random}", "a baseline needs at least one", "give 1 or more")
+        for name, n_samples in (("infidelity", self.n_infidelity), ("sensitivity", self.n_sensitivity)):
+            if n_samples < 0:
+                raise InputError(f"{name} samples {n_samples}", "are less than none", "give 0 to leave it out")
         try:
             levels(self.step_percent)
         except ValueError as error:
@@ -90,14 +114,39 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True)
+class Unexplained:
+    """How the change of log-probability under random masks of one utterance fits a map, in squared nats.
+
+    Attributes
+    ----------
+    source : str
+        A source's spec, ``energy`` or ``flat``.
+    infidelity : float
+        What the map leaves unexplained, summed over tokens.
+    change : float
+        The mean squared change, summed over tokens: what there is to explain.
+    """
+
+    source: str
+    fill: Fill
+    infidelity: float
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
 class UtteranceCurves:
-    """All curves of an utterance. ``n_units`` counts the tokens that were scored, or the normalised reference words."""
+    """All that was measured of an utterance.
+
+    ``n_units`` counts the tokens that were scored, or the normalised reference words; ``sensitivity`` is by source.
+    """
 
     id: str
     n_frames: int
     n_units: int
     curves: tuple[Curve, ...]
     ends: Ends | None = None
+    unexplained: tuple[Unexplained, ...] = ()
+    sensitivity: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +162,24 @@ class FaithfulnessRow:
     ci_high: float | None
     n_utterances: int
     n_undefined: int
+
+
+@dataclass(frozen=True, slots=True)
+class MapRow:
+    """One measure of a map that ranks no frames, less being better.
+
+    ``unexplained``: share of the squared change of log-probability that the map does not explain, both summed over
+    tokens and utterances, from 0 to 1. ``sensitivity``: mean over utterances of the map's greatest relative change
+    under noise; it has no ``fill``.
+    """
+
+    source: str
+    metric: MapMetric
+    fill: Fill | None
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    n_utterances: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +224,7 @@ class Faithfulness:
     hallucinations: tuple[Hallucinations, ...]
     utterances: tuple[UtteranceCurves, ...]
     failures: tuple[Failure, ...] = ()
+    map_rows: tuple[MapRow, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
 
 

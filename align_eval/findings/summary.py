@@ -36,6 +36,8 @@ from align_eval.findings.records import (
     FaithfulnessRow,
     Fill,
     Hallucinations,
+    MapMetric,
+    MapRow,
     Metric,
     Pooling,
     UtteranceCurves,
@@ -85,6 +87,28 @@ def summarise(
                     comparisons.append(_compared(source, baseline, metric, pooling, pairs, weights))
     n_units = np.bincount(cluster, [c.n_units for c in done], minlength=n_clusters).astype(np.int64)
     return tuple(rows), tuple(c for c in comparisons if c), effective_clusters(n_units)
+
+
+def summarise_maps(done: Sequence[UtteranceCurves], cluster: Ints, seed: int) -> tuple[MapRow, ...]:
+    """What maps leave unexplained, by fill, and how sensitive they are, with intervals of the same draws as scores."""
+    n_clusters = int(cluster.max()) + 1
+    weights = draw_weights(n_clusters, seed)
+    parts: dict[tuple[str, MapMetric, Fill | None], Floats] = {}  # (cluster, numerator and denominator)
+
+    def add(source: str, metric: MapMetric, fill: Fill | None, i: int, ratio: tuple[float, float]) -> None:
+        parts.setdefault((source, metric, fill), np.zeros((n_clusters, 2)))[i] += ratio
+
+    for i, utterance in zip(cluster, done, strict=True):
+        for u in utterance.unexplained:
+            add(u.source, "unexplained", u.fill, i, (u.infidelity, u.change))
+        for source, value in utterance.sensitivity.items():
+            add(source, "sensitivity", None, i, (value, 1.0))
+    rows = []
+    for (source, metric, fill), sums in parts.items():
+        value, low, high = estimate(Ratio(sums[:, 0], sums[:, 1]), weights)
+        if not math.isnan(value):  # else no mask changed anything
+            rows.append(MapRow(source, metric, fill, value, low, high, len(done)))
+    return tuple(rows)
 
 
 def hallucinations(done: Sequence[UtteranceCurves]) -> tuple[Hallucinations, ...]:

@@ -38,15 +38,21 @@ TOLERANCE = 0.05
 def saliency(model: Whisper, shared: Pass, options: SaliencyOptions) -> Stack:
     """Derivative of each token's log-probability (captum ``Saliency``, signed until reduced)."""
     tapped = tap(model, shared, options.at, "saliency")
-    method = Saliency(tapped.forward)
-    return Stack(_all_tokens(tapped, options.reduce, lambda x, tokens: method.attribute(x, target=tokens, abs=False)))
+    method = Saliency(tapped.forward_of)
+    return Stack(
+        _all_tokens(
+            tapped, options.reduce, lambda x, tokens: method.attribute(x, abs=False, additional_forward_args=tokens)
+        )
+    )
 
 
 def input_x_gradient(model: Whisper, shared: Pass, options: InputXGradientOptions) -> Stack:
     """Input times derivative of each token's log-probability (captum ``InputXGradient``)."""
     tapped = tap(model, shared, options.at, "input-x-gradient")
-    method = InputXGradient(tapped.forward)
-    return Stack(_all_tokens(tapped, options.reduce, lambda x, tokens: method.attribute(x, target=tokens)))
+    method = InputXGradient(tapped.forward_of)
+    return Stack(
+        _all_tokens(tapped, options.reduce, lambda x, tokens: method.attribute(x, additional_forward_args=tokens))
+    )
 
 
 def _all_tokens(tapped: Tapped, reduce: str, attribute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -66,7 +72,7 @@ def smoothgrad(model: Whisper, shared: Pass, options: SmoothGradOptions) -> Stac
     One call a token, all with the same seed: every token meets the same noise, however large a batch is.
     """
     tapped = tap(model, shared, options.at, "smoothgrad")
-    method = NoiseTunnel(Saliency(tapped.forward))
+    method = NoiseTunnel(Saliency(tapped.forward_of))
     stdev = options.stdev * float(tapped.real.std())
     rows = []
     for token in range(tapped.n_tokens):
@@ -77,7 +83,7 @@ def smoothgrad(model: Whisper, shared: Pass, options: SmoothGradOptions) -> Stac
                 nt_samples=options.n_samples,
                 nt_samples_batch_size=tapped.batch_grad,
                 stdevs=stdev,
-                target=token,
+                additional_forward_args=token,
                 abs=False,
             )
         rows.append(tapped.reduced(attributed, options.reduce))
@@ -92,7 +98,7 @@ def gradient_shap(model: Whisper, shared: Pass, options: GradientShapOptions) ->
     """
     tapped = tap(model, shared, options.at, "gradient-shap")
     baseline = tapped.baseline(options.baseline)
-    method = GradientShap(tapped.forward)
+    method = GradientShap(tapped.forward_of)
     stdev = options.stdevs * float(tapped.real.std())
     rows, deltas = [], []
     for token in range(tapped.n_tokens):
@@ -105,7 +111,7 @@ def gradient_shap(model: Whisper, shared: Pass, options: GradientShapOptions) ->
                     baselines=baseline,
                     n_samples=n_samples,
                     stdevs=stdev,
-                    target=token,
+                    additional_forward_args=token,
                     return_convergence_delta=True,
                 )
                 total += attributed.detach() * n_samples
@@ -135,7 +141,7 @@ def integrated_gradients(model: Whisper, shared: Pass, options: IntegratedGradie
     rows, deltas, n_steps = [], [], []
     for token in range(tapped.n_tokens):
         attributed, delta, steps = integrate(
-            tapped.forward, tapped.real, baseline, token, change[token], options.steps, tapped.batch_grad
+            tapped.forward_of, tapped.real, baseline, token, change[token], options.steps, tapped.batch_grad
         )
         rows.append(tapped.reduced(attributed, options.reduce))
         deltas.append(delta)
@@ -150,7 +156,7 @@ def integrated_gradients(model: Whisper, shared: Pass, options: IntegratedGradie
 
 
 def integrate(
-    forward: Callable[[Tensor], Tensor],
+    forward_of: Callable[[Tensor, int], Tensor],
     real: Tensor,
     baseline: Tensor,
     token: int,
@@ -158,18 +164,18 @@ def integrate(
     steps: str,
     batch: int,
 ) -> tuple[Tensor, float, int]:
-    """Integrated gradients of one output: attributions as ``real``, convergence delta, steps taken.
+    """Integrated gradients of one token: attributions as ``real``, convergence delta, steps taken.
 
     With ``steps="auto"`` they are doubled from :data:`FIRST_STEPS` until the delta is within :data:`TOLERANCE` of
     ``change``, or :data:`MAX_STEPS` is reached.
     """
-    method = IntegratedGradients(forward)
+    method = IntegratedGradients(forward_of)
     n_steps = FIRST_STEPS if steps == "auto" else int(steps)
     while True:
         attributed, deltas = method.attribute(
             real,
             baselines=baseline,
-            target=token,
+            additional_forward_args=token,
             n_steps=n_steps,
             internal_batch_size=batch,
             return_convergence_delta=True,

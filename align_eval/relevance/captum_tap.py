@@ -1,4 +1,4 @@
-"""The function that captum attributes: from the real frames at a tap to the log-probability of every token.
+"""The function that captum attributes: from the real frames at a tap to log-probabilities of tokens.
 
 What is attributed is the tapped tensor on the frames that hold audio; the padding is put back behind them unchanged,
 so that no baseline, noise, mask or path ever touches it. At the encoder's output the padding's keys and values in the
@@ -17,12 +17,10 @@ from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.errors import InputError
+from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.relevance.gradient import tap_index
 from align_eval.relevance.stack import pool_mel_frames, reduce_features, rows_to_distributions
-
-MEMORY_BUDGET_BYTES = 384 * 2**20
-"""What one batch may keep for its backward pass, with fused attention; one row always runs."""
 
 MAX_BATCH = 16
 
@@ -36,7 +34,10 @@ class Tapped:
     real : Tensor
         ``(1, mel bin, mel frame)`` at the mel input, else ``(1, frame, state)``.
     forward : callable
-        From ``(batch, ...)`` as ``real`` to log-probabilities ``(batch, n_tokens)``.
+        From ``(batch, ...)`` as ``real`` to log-probabilities of every token, ``(batch, n_tokens)``.
+    forward_of : callable
+        From the same and one token for all rows, or one a row ``(batch,)``, to its log-probability, ``(batch,)``. A row
+        meets the vocabulary once, not once a token.
     n_frames, n_tokens : int
         Encoder frames that hold audio, and tokens that are scored.
     time_axis, feature_axis : int
@@ -52,6 +53,7 @@ class Tapped:
 
     real: Tensor
     forward: Callable[[Tensor], Tensor]
+    forward_of: Callable[[Tensor, Tensor | int], Tensor]
     n_frames: int
     n_tokens: int
     time_axis: int
@@ -111,14 +113,22 @@ def tap(model: Whisper, shared: Pass, at: str, source: str) -> Tapped:
     at_output = step == len(shared.taps) - 1
     run_hidden = _hidden_from_output(model, decoder_input, padding) if at_output else from_inside
 
+    def own_rows(real: Tensor) -> Tensor:
+        return run_hidden(real)[:, first_row:-1]  # (batch, token, state)
+
     def forward(real: Tensor) -> Tensor:
-        own = run_hidden(real)[:, first_row:-1]  # (batch, token, state)
-        return token_log_prob(model, own.flatten(0, 1), targets.repeat(len(real))).view(len(real), n_tokens)
+        own = own_rows(real).flatten(0, 1)
+        return token_log_prob(model, own, targets.repeat(len(real))).view(len(real), n_tokens)
+
+    def forward_of(real: Tensor, tokens: Tensor | int) -> Tensor:
+        own = own_rows(real)[torch.arange(len(real), device=real.device), tokens]  # (batch, state)
+        return token_log_prob(model, own, targets[tokens].expand(len(real)))
 
     batch_grad, batch = _batch_sizes(model, step, n_tokens, n_context=shared.taps[-1].shape[1])
     return Tapped(
         real=whole.narrow(time_axis, 0, n_real).detach().clone(),
         forward=forward,
+        forward_of=forward_of,
         n_frames=shared.n_frames,
         n_tokens=n_tokens,
         time_axis=time_axis,
@@ -158,20 +168,19 @@ def _hidden_from_output(model: Whisper, decoder_input: Tensor, padding: Tensor) 
 
 
 def _batch_sizes(model: Whisper, step: int, n_tokens: int, n_context: int) -> tuple[int, int]:
-    """Rows of one batch with a backward pass, where each layer keeps its parts, and without."""
+    """Rows of one batch of ``forward_of`` with a backward pass, where each layer keeps its parts, and of ``forward``
+    without.
+    """
     dims = model.dims
     convolutions = 8 * n_context * dims.n_audio_state if step == 0 else 0
     n_blocks = max(0, min(dims.n_audio_layer, dims.n_audio_layer + 2 - step))
     block = 18 * n_context * dims.n_audio_state  # norms, queries, keys, values and four-fold hidden layer, twice
     decoder = 4 * n_context * dims.n_text_state  # keys and values of the cross-attention
-    vocabulary = 3 * n_tokens * dims.n_vocab
+    vocabulary = 3 * dims.n_vocab  # of one token
     kept = convolutions + n_blocks * block + dims.n_text_layer * decoder + vocabulary
-    passing = max(convolutions, block if n_blocks else 0, decoder, vocabulary)
+    passing = max(convolutions, block if n_blocks else 0, decoder, n_tokens * vocabulary)
 
-    def rows(floats: int) -> int:
-        return max(1, min(MAX_BATCH, MEMORY_BUDGET_BYTES // (4 * floats)))
-
-    return rows(kept), rows(passing)
+    return rows_at_once(model, kept, MAX_BATCH), rows_at_once(model, passing, MAX_BATCH)
 
 
 @contextmanager

@@ -14,18 +14,19 @@ from torch import Tensor
 from whisper.model import Whisper, disable_sdpa
 
 from align_eval.errors import InputError
+from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.relevance.options import GradientOptions
-from align_eval.relevance.stack import Stack, pool_mel_frames, reduce_features, rows_to_distributions
-
-MEMORY_BUDGET_BYTES = 384 * 2**20
-"""What the backward pass of one chunk may take; on two cores, larger chunks were no faster (docs/method.md)."""
+from align_eval.relevance.stack import Stack, mass_on_padding, pool_mel_frames, reduce_features, rows_to_distributions
 
 MAX_CHUNK = 16
+"""On two cores, larger chunks were no faster (docs/method.md)."""
 
 
 def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
     """Row-normalised gradient magnitudes on the encoder's frames, ``(1, token, frame)``.
+
+    Evidence: the share of the magnitudes over the encoded window that lies past the audio, mean over tokens.
 
     Raises
     ------
@@ -36,7 +37,8 @@ def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
     magnitudes = _magnitudes(model, shared, step, options.reduce)  # (token, frame or mel frame)
     if step == 0:
         magnitudes = pool_mel_frames(magnitudes)
-    return Stack(rows_to_distributions(magnitudes, shared.n_frames, f"source gradient:at={options.at}")[None])
+    values = rows_to_distributions(magnitudes, shared.n_frames, f"source gradient:at={options.at}")[None]
+    return Stack(values, {"mass_on_padding": mass_on_padding(magnitudes, shared.n_frames)})
 
 
 def tap_index(at: str, n_layer: int) -> int:
@@ -54,12 +56,12 @@ def tap_index(at: str, n_layer: int) -> int:
 
 
 def chunk_tokens(model: Whisper, n_tokens: int, step: int) -> int:
-    """How many tokens go backwards at once: a function of the model, the depth and the text, never of what is free."""
+    """How many tokens go backwards at once."""
     dims = model.dims
     decoder = dims.n_text_layer * (3 * dims.n_text_head * n_tokens + 4 * dims.n_text_state) * dims.n_audio_ctx
     block = (3 * dims.n_audio_head * dims.n_audio_ctx + 12 * dims.n_audio_state) * dims.n_audio_ctx
     floats: int = max(decoder, block if step < dims.n_audio_layer + 2 else 0)
-    return max(1, min(MAX_CHUNK, MEMORY_BUDGET_BYTES // (4 * floats)))
+    return rows_at_once(model, floats, MAX_CHUNK)
 
 
 def _magnitudes(model: Whisper, shared: Pass, step: int, reduce: str) -> Tensor:

@@ -60,7 +60,9 @@ class SpesOptions:
     or the ``paper``'s, 0.5 at the mel and 0.7 at the encoder output. ``mask``: what hides, at the mel the ``mean`` of
     each bin, ``zero`` or the ``floor``; at the encoder output ``zero``, or ``remove``, which takes states out of the
     cross-attention. ``pool``: from mel to encoder frames, ``max`` over bins and frames, ``mean``, or ``max-mean``.
-    ``frames``: states that may be hidden at the encoder output, the ``real`` ones or ``all``.
+    ``frames``: states that may be hidden at the encoder output, the ``real`` ones or ``all``. ``dtype``: of the masked
+    passes; ``float16`` is for a GPU. ``compiled``: ``yes`` runs them through ``torch.compile``, which takes a minute
+    first.
     """
 
     at: Literal["mel", "encoder-output"] = field(default="mel", metadata=ALWAYS)
@@ -70,6 +72,8 @@ class SpesOptions:
     mask: Literal["auto", "mean", "zero", "floor", "remove"] = "auto"
     pool: Literal["max", "mean", "max-mean"] = "max"
     frames: Literal["real", "all"] = "real"
+    dtype: Literal["float32", "float16"] = "float32"
+    compiled: Literal["no", "yes"] = "no"
     seed: int = 0
     prep: Preparation = "zscore-median"
 
@@ -83,6 +87,8 @@ class SpesOptions:
         allowed = ("auto", "mean", "zero", "floor") if self.at == "mel" else ("auto", "zero", "remove")
         if self.mask not in allowed:
             raise ValueError(f"mask={self.mask} cannot hide at {self.at}: one of {', '.join(allowed)}")
+        if self.mask == "remove" and self.compiled == "yes":
+            raise ValueError("compiled=yes: mask=remove, which replaces the attention, runs uncompiled")
 
 
 def _number(text: str) -> float:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,10 @@ from skimage.segmentation import slic
 from torch import Tensor
 from whisper.model import MultiHeadAttention, Whisper
 
+from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps
 from align_eval.relevance.options import SpesOptions
-from align_eval.relevance.stack import Stack, rows_to_distributions
+from align_eval.relevance.stack import Stack, mass_on_padding, rows_to_distributions
 
 SEGMENTS_PER_S = (400, 500, 600)
 MAX_SEGMENTS_S = 7.5
@@ -38,9 +40,11 @@ BLOCK = 240
 """Masks are drawn in blocks of that many, so that the batch size does not decide which masks there are."""
 
 FIRST_MASKS = 2 * BLOCK
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
+"""Of the masked passes; segments are found, distributions compared and sums taken in float32 and double."""
+
 UNRELIABLE = 0.5
-MEMORY_BUDGET_BYTES = 512 * 2**20
-MAX_BATCH = 64
+MAX_BATCH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def spes(model: Whisper, shared: Pass, options: SpesOptions) -> Stack:
         "pilot_reliability": pilot,
         "segments": sizes,
         "identical_scales": identical_scales(labels) if options.at == "mel" else [],
-        "mass_on_padding": _mass_on_padding(pooled, shared.n_frames),
+        "mass_on_padding": mass_on_padding(pooled, shared.n_frames),
     }
     return Stack(rows_to_distributions(pooled, shared.n_frames, f"source spes:at={options.at}")[None], details)
 
@@ -144,8 +148,8 @@ def sampler(model: Whisper, shared: Pass, options: SpesOptions) -> tuple[tuple[T
     """Partitions into segments, one a scale, and a function that draws masks and sums what they cost, in two halves."""
     masking = _mel_masking(model, shared, options) if options.at == "mel" else _state_masking(model, shared, options)
     n_tokens = len(shared.text.tokens)
-    batch = _batch_size(n_tokens, model.dims.n_vocab, masking.labels[0].numel())
-    divergence = _Divergence(model, shared)
+    batch = batch_size(model, n_tokens, masking.labels[0].numel())
+    divergence = _Divergence(model, shared, options)
     p = mask_probability(options)
     return masking.labels, partial(_draw, masking, divergence, p, n_tokens=n_tokens, batch=batch)
 
@@ -186,28 +190,70 @@ def reliability(first: Tensor, second: Tensor) -> tuple[list[float], float]:
     return (2 * r / (1 + r)).clamp(-1, 1).tolist(), float(2 * r.mean() / (1 + r.mean()))
 
 
-class _Divergence:
-    """KL(P || P_masked) of every token, in float32 over the whole vocabulary, against the clean pass."""
+def _encode(model: Whisper, mel: Tensor) -> Tensor:
+    """Encoder outputs of log-mels, ``(batch, mel bin, frame of the window)`` to ``(batch, frame, state)``."""
+    x = mel
+    for step in encoder_steps(model):
+        x = step(x)
+    return x
 
-    def __init__(self, model: Whisper, shared: Pass) -> None:
+
+def _hidden_and_log_sums(
+    model: Whisper, vocabulary: Tensor, decoder_input: Tensor, encoded: Tensor, first_row: int
+) -> tuple[Tensor, Tensor]:
+    """Last hidden state of each token's row, ``(batch, token, state)``, and the log-sum-exp of its logits."""
+    hidden = decoder_hidden(model, decoder_input, encoded)[:, first_row:-1]
+    logits = _product_in_float32(hidden.flatten(0, 1), vocabulary.T)  # (batch * token, vocabulary)
+    return hidden, logits.logsumexp(dim=-1).view(hidden.shape[:2])
+
+
+def _product_in_float32(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product of what may be half precision, summed and returned in float32."""
+    if a.dtype == torch.float32:
+        return a @ b
+    product: Tensor = torch.mm(a, b, out_dtype=torch.float32) if a.is_cuda else a.float() @ b.float()
+    return product
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function)
+
+
+def _kernels(function: Callable[..., Any], options: SpesOptions) -> Callable[..., Any]:
+    return _compiled(function) if options.compiled == "yes" else function
+
+
+class _Divergence:
+    """KL(P || P_masked) of every token, in float32 over the whole vocabulary, against the clean pass.
+
+    With logits ``h w`` of a hidden state ``h`` it is ``logsumexp(h' w) - logsumexp(h w) - (h' - h) E_P[w]``, the
+    Bregman divergence of the log-partition: the vocabulary's vectors are averaged under the clean distribution once,
+    and of a masked one nothing is kept but a number a token.
+    """
+
+    def __init__(self, model: Whisper, shared: Pass, options: SpesOptions) -> None:
         self._model = model
         self._first_row = shared.text.n_prefix
         self._decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
-        self._vocabulary = model.decoder.token_embedding.weight
-        log_p = self._logits(shared.taps[-1].to(self._vocabulary.dtype))[0].log_softmax(dim=-1)
-        self._p = log_p.exp()
-        self._negative_entropy = (self._p * log_p).sum(dim=-1)
-
-    def _logits(self, encoded: Tensor) -> Tensor:
-        hidden = decoder_hidden(self._model, self._decoder_input.expand(len(encoded), -1), encoded)
-        logits: Tensor = hidden[:, self._first_row : -1] @ self._vocabulary.T
-        return logits.float()
+        self._vocabulary = model.decoder.token_embedding.weight.detach().to(DTYPES[options.dtype])
+        self._run = _kernels(_hidden_and_log_sums, options)
+        clean = shared.taps[-1].to(DTYPES[options.dtype])
+        with torch.no_grad():
+            hidden, self._log_sums = _hidden_and_log_sums(
+                model, self._vocabulary, self._decoder_input, clean, self._first_row
+            )
+            logits = _product_in_float32(hidden[0], self._vocabulary.T)
+            self._hidden = hidden.float()
+            self._expected = logits.softmax(dim=-1) @ self._vocabulary.float()  # (token, state)
 
     def __call__(self, encoded: Tensor) -> Tensor:
         """From encoder outputs ``(batch, frame, state)`` to divergences ``(batch, token)``."""
-        log_q = self._logits(encoded).log_softmax(dim=-1)
-        cross = torch.einsum("bnv,nv->bn", log_q, self._p)
-        return (self._negative_entropy - cross).clamp_min(0.0)  # rounding may leave it just below
+        decoder_input = self._decoder_input.expand(len(encoded), -1)
+        hidden, log_sums = self._run(self._model, self._vocabulary, decoder_input, encoded, self._first_row)
+        along = torch.einsum("bnd,nd->bn", hidden.float() - self._hidden, self._expected)
+        divergence: Tensor = log_sums - self._log_sums - along
+        return divergence.clamp_min(0.0)  # rounding may leave it just below
 
 
 def _draw(
@@ -226,11 +272,16 @@ def _draw(
     for half, scale, size in _blocks(n_masks, len(labels)):
         n_segments = len(halves[0].hidden[scale])
         hidden = torch.rand(size, n_segments, generator=generator) < p
-        for rows in torch.split(hidden.to(labels[scale].device), batch):
+        for rows in torch.split(_sent(hidden, labels[scale].device), batch):
             places = rows[:, labels[scale]]  # (batch, *shape of a partition)
             with torch.no_grad(), masking.attend(places):
                 halves[half].add(scale, rows, divergence(masking.encode(places)))
     return halves
+
+
+def _sent(values: Tensor, device: torch.device) -> Tensor:
+    """Values on a device, sent while it still works on what it has."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def _blocks(n_masks: int, n_scales: int) -> Iterator[tuple[int, int, int]]:
@@ -261,9 +312,12 @@ def _enough(
         halves = halves[0].plus(more[0]), halves[1].plus(more[1])
 
 
-def _batch_size(n_tokens: int, n_vocab: int, n_places: int) -> int:
-    """Masks that are evaluated at once: what logits and masked inputs leave room for, a function of sizes alone."""
-    return max(1, min(MAX_BATCH, MEMORY_BUDGET_BYTES // (4 * (3 * n_tokens * n_vocab + n_places))))
+def batch_size(model: Whisper, n_tokens: int, n_places: int) -> int:
+    """Masks that are evaluated at once: a divisor of a block, so that batches are of one size, as compiling asks."""
+    dims = model.dims
+    floats = 2 * n_tokens * dims.n_vocab + n_places + 8 * dims.n_audio_ctx * dims.n_audio_state
+    fitting = rows_at_once(model, floats, MAX_BATCH)
+    return max(size for size in range(1, fitting + 1) if BLOCK % size == 0)
 
 
 def _mel_masking(model: Whisper, shared: Pass, options: SpesOptions) -> Masking:
@@ -277,22 +331,22 @@ def _mel_masking(model: Whisper, shared: Pass, options: SpesOptions) -> Masking:
         "zero": torch.zeros_like(real[:, :1]),
         "floor": real.min().expand(real.shape[0], 1),
     }
-    hidden_value = value[options.mask].to(mel.dtype)
-    steps = encoder_steps(model)
+    clean = mel.to(DTYPES[options.dtype])
+    hidden_value = value[options.mask].to(clean.dtype)
+    run = _kernels(_encode, options)
 
     def encode(places: Tensor) -> Tensor:
-        x = mel.expand(len(places), -1, -1).clone()
-        x[..., :n_real] = torch.where(places, hidden_value, x[..., :n_real])
-        for step in steps:
-            x = step(x)
-        return x
+        x = clean.repeat(len(places), 1, 1)
+        x[..., :n_real] = torch.where(places, hidden_value, clean[:, :n_real])
+        encoded: Tensor = run(model, x)
+        return encoded
 
     labels = tuple(torch.from_numpy(p).to(model.device) for p in partitions)
     return Masking(labels, encode, lambda _: nullcontext())
 
 
 def _state_masking(model: Whisper, shared: Pass, options: SpesOptions) -> Masking:
-    encoded = shared.taps[-1]  # (1, frame of the window, state)
+    encoded = shared.taps[-1].to(DTYPES[options.dtype])  # (1, frame of the window, state)
     n_maskable = shared.n_frames if options.frames == "real" else encoded.shape[1]
     labels = (torch.arange(n_maskable, device=model.device),)
     if options.mask != "remove":
@@ -351,9 +405,3 @@ def pool_map(values: Tensor, how: str) -> Tensor:
     over_bins = values.mean(dim=1) if how == "mean" else values.amax(dim=1)
     padded = F.pad(over_bins[:, None], (1, 1), mode="replicate")[:, 0]
     return (padded[:, 0:-2:2] + 2 * padded[:, 1:-1:2] + padded[:, 2::2]) / 4
-
-
-def _mass_on_padding(pooled: Tensor, n_frames: int) -> float:
-    """Share of the map's mass, rows scaled to sum to one, that lies past the audio; 0 where only audio was masked."""
-    rows = pooled / pooled.sum(dim=1, keepdim=True)
-    return float(rows[:, n_frames:].sum(dim=1).mean())

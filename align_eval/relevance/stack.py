@@ -68,6 +68,14 @@ def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tens
     return cropped / totals
 
 
+def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
+    """Share of the mass of ``(..., row, frame of the window)`` that lies past the audio, mean over maps and rows.
+
+    Every row counts the same, whatever its scale.
+    """
+    return float((magnitudes[..., n_frames:].sum(dim=-1) / magnitudes.sum(dim=-1)).mean())
+
+
 def text_rows(values: Tensor, text: ForcedText) -> Tensor:
     """The rows of the text and its end, of a source that may give every decoder row; ``(..., row, frame)``."""
     n_tokens = len(text.tokens)

@@ -23,12 +23,10 @@ from torch import Tensor, nn
 from whisper.model import ResidualAttentionBlock, Whisper, disable_sdpa
 
 from align_eval.errors import InputError
+from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import Pass, decoder_hidden
 from align_eval.relevance.options import ValueZeroingOptions
 from align_eval.relevance.stack import Stack, rows_to_distributions
-
-MEMORY_BUDGET_BYTES = 384 * 2**20
-"""What the changed residual streams of one chunk of frames may take on their way through the MLP."""
 
 FLOATS_PER_STATE = 16
 """Held at once for each state of each stream: the MLP's two inner layers, 4 states wide, and eight of one state."""
@@ -70,8 +68,8 @@ def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) ->
 
 
 def chunk_frames(n_state: int, n_rows: int) -> int:
-    """How many frames go through the MLP at once: a function of the model and the text, never of what is free."""
-    return max(1, MEMORY_BUDGET_BYTES // (4 * FLOATS_PER_STATE * n_state * n_rows))
+    """How many frames' changed residual streams go through the MLP at once."""
+    return max(1, MEMORY_BUDGET_BYTES["cpu"] // (4 * FLOATS_PER_STATE * n_state * n_rows))
 
 
 @contextmanager

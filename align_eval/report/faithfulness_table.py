@@ -11,7 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from align_eval.findings.deletion import KINDS, SIZE_SHARE
-from align_eval.findings.records import BASELINES, FILLS, POOLINGS, Faithfulness, FaithfulnessRow, Metric
+from align_eval.findings.records import (
+    BASELINES,
+    FILLS,
+    POOLINGS,
+    SENSITIVITY_RADIUS,
+    Faithfulness,
+    FaithfulnessRow,
+    MapRow,
+    Metric,
+)
 from align_eval.report.table import clusters_label
 
 MEANING = {
@@ -22,12 +31,22 @@ MEANING = {
     "insertion: one minus it: more is more faithful. corpus: errors and words summed before clipping.",
 }
 
+MAPS_MEANING = (
+    "unexplained: share of the squared change of log-probability under random masks that a map leaves unexplained, at "
+    "the scale that suits each token best: less is more faithful. sensitivity: greatest relative change of a map under "
+    f"noise of at most {SENSITIVITY_RADIUS:g} on the log-mel: less is steadier, which is not more faithful (the flat "
+    "map's would be 0; it and energy's owe nothing to the model and are given none)."
+)
+
 
 def print_faithfulness(finding: Faithfulness, console: Console) -> None:
     """Print scores by pooling, the comparisons with the baselines, what was decoded, failures and the signature."""
     for pooling in POOLINGS:
         console.print(_scores(finding, pooling))
     console.print(_comparisons(finding))
+    if finding.map_rows:
+        console.print(_maps(finding))
+        _dim(console, MAPS_MEANING)
     _dim(console, MEANING[finding.form] + " mean, floor: what masked frames are filled with.")
     for line in _outputs(finding):
         _dim(console, line)
@@ -74,6 +93,20 @@ def _comparisons(finding: Faithfulness) -> Table:
     return table
 
 
+def _maps(finding: Faithfulness) -> Table:
+    found = {(r.source, r.metric, r.fill): r for r in finding.map_rows}
+    settings = finding.signature["faithfulness"]
+    title = f"maps as a whole: {settings['n_infidelity']} random masks, {settings['n_sensitivity']} noises an utterance"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("source", overflow="fold")
+    keys = list(dict.fromkeys((r.metric, r.fill) for r in finding.map_rows))
+    for metric, fill in keys:
+        table.add_column(f"{metric}, {fill}" if fill else metric, justify="right")
+    for source in dict.fromkeys(r.source for r in finding.map_rows):
+        table.add_row(Text(source), *(_cell(found.get((source, metric, fill))) for metric, fill in keys))
+    return table
+
+
 def _outputs(finding: Faithfulness) -> Iterable[str]:
     """Lines on what the decoder made of masked audio."""
     for fill in FILLS:
@@ -92,7 +125,7 @@ def _outputs(finding: Faithfulness) -> Iterable[str]:
             )
 
 
-def _cell(row: FaithfulnessRow | None) -> str:
+def _cell(row: FaithfulnessRow | MapRow | None) -> str:
     if row is None:
         return "-"
     interval = "" if row.ci_low is None or row.ci_high is None else f" [{row.ci_low:.2f}, {row.ci_high:.2f}]"

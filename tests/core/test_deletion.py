@@ -5,6 +5,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,10 +34,11 @@ from align_eval.findings.records import (
     Faithfulness,
     FaithfulnessOptions,
     Outputs,
+    Unexplained,
     UtteranceCurves,
     write_faithfulness,
 )
-from align_eval.findings.summary import clusters_of, hallucinations, summarise
+from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.report.faithfulness_table import print_faithfulness
 from align_eval.scoring.metrics import Ratio
@@ -348,11 +350,13 @@ def printed(form: str, done: list[UtteranceCurves], cluster: np.ndarray) -> str:
     rows, comparisons, n_effective = summarise(form, done, cluster, seed=0)
     signature = {
         "id": "abc", "model": "tiny.en", "model_checksum": "0" * 64, "corpus": "c", "corpus_checksum": "1" * 64,
-        "device": "cpu", "seed": 0, "faithfulness": {"step_percent": 50, "n_random": 2},
+        "device": "cpu", "seed": 0,
+        "faithfulness": {"step_percent": 50, "n_random": 2, "n_infidelity": 9, "n_sensitivity": 4},
     }  # fmt: skip
     finding = Faithfulness(
         SCHEMA_VERSION, signature, form, "recordings", int(cluster.max()) + 1, n_effective, rows, comparisons,
         hallucinations(done), tuple(done), (Failure("bad", "bad.wav: the file is empty"),),
+        summarise_maps(done, cluster, seed=0),
     )  # fmt: skip
     console = Console(width=190, file=io.StringIO())
     print_faithfulness(finding, console)
@@ -368,6 +372,45 @@ def test_the_table_says_what_is_withheld_how_few_clusters_there_are_and_what_fai
     assert "failed: bad.wav: the file is empty" in text
     assert "signature abc" in text
     assert "nothing to resample" in printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}), np.zeros(12, int))
+
+
+def mapped(n_utterances: int = 4) -> list[UtteranceCurves]:
+    """Utterance i leaves i of 4 unexplained under the mean, and all of 4 under the floor."""
+    return [
+        replace(
+            done,
+            unexplained=(Unexplained("source", "mean", float(i), 4.0), Unexplained("source", "floor", 4.0, 4.0)),
+            sensitivity={"source": 0.1 * i},
+        )
+        for i, done in enumerate(finding_of({"mean": 0.9, "floor": 0.1}, n_utterances))
+    ]
+
+
+def test_what_maps_leave_is_summed_before_it_is_divided_and_sensitivity_is_a_mean():
+    done = mapped(2)
+    done[1] = replace(done[1], unexplained=(Unexplained("source", "mean", 1.0, 12.0), done[1].unexplained[1]))
+    rows = {(r.metric, r.fill): r for r in summarise_maps(done, np.array([0, 1]), seed=0)}
+    share = rows["unexplained", "mean"]
+    # (0 + 1) / (4 + 12), and not the mean of 0 and 1/12; of two clusters a draw may hold either alone
+    assert (share.value, share.ci_low, share.ci_high) == (1 / 16, 0, 1 / 12)
+    assert rows["unexplained", "floor"].value == 1
+    steady = rows["sensitivity", None]
+    assert (steady.value, steady.ci_low, steady.ci_high, steady.n_utterances) == (0.05, 0, 0.1, 2)
+
+
+def test_a_share_of_no_change_is_left_out():
+    done = [replace(d, unexplained=(Unexplained("source", "mean", 0.0, 0.0),), sensitivity={}) for d in mapped()]
+    assert summarise_maps(done, np.arange(4), seed=0) == ()
+
+
+def test_the_table_of_maps_says_what_steadiness_is_not():
+    text = printed("log-prob", mapped(), np.arange(4))
+    assert "9 random masks, 4 noises an utterance" in text
+    assert "0.375 [0." in text  # (0 + 1 + 2 + 3) / 16
+    assert "1.000 [1.00, 1.00]" in text
+    assert "0.150 [0." in text  # the mean of 0, .1, .2 and .3
+    assert "less is steadier, which is not more faithful" in text
+    assert "noises" not in printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}), np.zeros(12, int))
 
 
 def test_the_table_counts_what_was_decoded_from_nothing():
@@ -399,6 +442,8 @@ def test_the_command_refuses_bad_input_before_it_loads_a_model(arguments, messag
     [
         ({"form": "bleu"}, "form 'bleu': there is no such form; one of log-prob, wer"),
         ({"n_random": 0}, "random orders 0: a baseline needs at least one"),
+        ({"n_infidelity": -1}, "infidelity samples -1: are less than none; give 0 to leave it out"),
+        ({"n_sensitivity": -1}, "sensitivity samples -1: are less than none; give 0 to leave it out"),
         ({"step_percent": 30}, "step 30: a step of 30 % does not divide 100 %"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from align_eval.relevance import relevance_maps
 from align_eval.relevance.attention import attention
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.prepare import prepare
+from align_eval.relevance.stack import mass_on_padding
 
 
 def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):
@@ -41,6 +44,42 @@ def test_heads_are_counted_from_zero_in_layers_and_heads(tiny_en, clip_pass):
         attention(tiny_en, clip_pass, AttentionOptions(heads="3.5+0.1")).values, everything[[3 * 6 + 5, 1]]
     )
     assert alignment_heads(tiny_en) == [(1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)]
+
+
+@pytest.mark.parametrize("options", [{}, {"softmax": "full"}, {"rows": "all"}, {"heads": "3.5+0.1"}])
+def test_uniform_attention_has_the_share_of_padded_frames_on_the_padding(tiny_en, clip_pass, options):
+    """Equal logits over 1500 frames give each 1/1500, of which 59 hold audio."""
+    cross = torch.zeros_like(clip_pass.cross)
+    cross[:, :, : clip_pass.text.n_prefix, clip_pass.n_frames :] = 9.0  # rows that are not of the text
+    cross[:, :, -1, clip_pass.n_frames :] = 9.0
+    stack = attention(tiny_en, replace(clip_pass, cross=cross), AttentionOptions(**options))
+    assert stack.details == {"mass_on_padding": pytest.approx(1 - 59 / 1500)}
+
+
+def test_mass_on_padding_is_the_mean_over_chosen_heads_and_rows(tiny_en, clip_pass):
+    """Of two heads one sees the audio alone, the other puts three times as much on one frame of padding in one row."""
+    cross = torch.full_like(clip_pass.cross, -torch.inf)
+    cross[..., 7] = 0.0
+    cross[2, 3, clip_pass.text.n_prefix, 100] = torch.tensor(3.0).log()
+    planted = replace(clip_pass, cross=cross)
+    of_rows = 0.75 / len(clip_pass.text.tokens)
+    for heads, expected in (("2.3", of_rows), ("2.3+0.0", of_rows / 2), ("0.0", 0.0)):
+        details = attention(tiny_en, planted, AttentionOptions(heads=heads)).details
+        assert details == {"mass_on_padding": pytest.approx(expected)}
+
+
+def test_what_the_full_softmax_leaves_to_the_audio_is_not_on_the_padding(tiny_en, clip_pass):
+    """Weights over the window sum to one, so that the map of softmax=full says the same by what it lacks."""
+    full, cropped = (attention(tiny_en, clip_pass, AttentionOptions(softmax=s)) for s in ("full", "cropped"))
+    assert full.details == cropped.details
+    assert full.details["mass_on_padding"] == pytest.approx(1 - float(full.values.sum(-1).mean()))
+
+
+def test_every_row_counts_the_same_in_the_mass_on_padding():
+    """Shares 0.25 and 0.5, though the second row has a hundred times the mass; no padding is no mass."""
+    magnitudes = torch.tensor([[[3.0, 0.0, 1.0], [100.0, 100.0, 200.0]]])
+    assert mass_on_padding(magnitudes, 2) == 0.375
+    assert mass_on_padding(magnitudes, 3) == 0.0
 
 
 @pytest.mark.parametrize("heads", ["layer.4", "4.0", "0.6"])

@@ -11,7 +11,7 @@ from whisper.model import MultiHeadAttention
 from align_eval.errors import InputError
 from align_eval.model.forward import decoder_hidden, encoder_steps, shared_pass, token_log_prob
 from align_eval.model.text import force_words
-from align_eval.relevance import canonical_source, captum_gradients, relevance_maps, stacks_of
+from align_eval.relevance import canonical_source, captum_gradients, captum_tap, relevance_maps, stacks_of
 from align_eval.relevance.captum_gradients import flagged, integrate
 from align_eval.relevance.captum_perturbations import shapley_values, time_blocks
 from align_eval.relevance.captum_tap import seeded, tap
@@ -67,6 +67,45 @@ def test_the_function_gives_every_row_of_a_batch_what_the_shared_pass_gave_the_t
     torch.testing.assert_close(log_probs, small_pass.log_prob.expand(2, -1), rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("at", ["mel", "encoder.1", "encoder-output"])
+def test_one_token_a_row_is_that_tokens_column_of_all(random_model, small_pass, at):
+    """The row is chosen before the product with the vocabulary instead of behind it: the same log-probability."""
+    tapped = tap(random_model, small_pass, at, "test")
+    inputs = torch.cat([tapped.real, tapped.baseline("zero"), tapped.baseline("mean")])
+    every_token = tapped.forward(inputs)
+    tokens = torch.tensor([2, 0, tapped.n_tokens - 1])
+    torch.testing.assert_close(tapped.forward_of(inputs, tokens), every_token[[0, 1, 2], tokens])
+    torch.testing.assert_close(tapped.forward_of(inputs, 1), every_token[:, 1])
+
+
+@pytest.mark.parametrize("source", SOURCES[:5])
+def test_gradients_take_one_row_of_the_vocabulary_for_each_input(random_model, small_pass, source, monkeypatch):
+    """What is wasted shows in sizes: hidden states that meet the vocabulary, for each input that the decoder ran on."""
+    sizes = []
+
+    def counted(model, hidden, tokens):
+        if hidden.requires_grad:  # changes in log-probability are of all tokens, and without a backward pass
+            sizes.append(len(hidden))
+        return token_log_prob(model, hidden, tokens)
+
+    rows = []
+    handle = random_model.decoder.ln.register_forward_hook(
+        lambda _module, _inputs, hidden: rows.append(len(hidden)) if hidden.requires_grad else None
+    )
+    monkeypatch.setattr(captum_tap, "token_log_prob", counted)
+    stacks_of(random_model, small_pass)(source)
+    handle.remove()
+    assert sizes == rows != []
+
+
+def test_with_a_backward_pass_a_long_text_takes_no_smaller_batches(random_model, small_pass):
+    """The vocabulary counts once a row, so that only batches without a backward pass shrink with the text."""
+    step = len(small_pass.taps) - 1
+    short, long = (captum_tap._batch_sizes(random_model, step, n_tokens, 1500) for n_tokens in (10, 400))
+    assert short[0] == long[0]
+    assert short[1] > long[1] >= 1
+
+
 # --- gradients ---
 
 
@@ -75,11 +114,11 @@ def test_integrated_gradients_of_a_linear_function_are_exact_in_one_step():
     generator = torch.Generator().manual_seed(0)
     weights, real, baseline = (torch.randn(n, 4, 6, generator=generator) for n in (3, 1, 1))
 
-    def forward(x):
-        return x.flatten(1) @ weights.flatten(1).T
+    def forward_of(x, token):
+        return x.flatten(1) @ weights[token].flatten()
 
     for token in range(3):
-        attributed, delta, n_steps = integrate(forward, real, baseline, token, 1.0, "1", batch=8)
+        attributed, delta, n_steps = integrate(forward_of, real, baseline, token, 1.0, "1", batch=8)
         torch.testing.assert_close(attributed, weights[token] * (real - baseline))
         assert abs(delta) < 1e-5
         assert n_steps == 1
@@ -92,7 +131,7 @@ def test_integrated_gradients_sum_to_the_change_in_log_probability_within_their_
     baseline = tapped.baseline("mean")
     change = tapped.log_prob_change(baseline)
     for token in range(tapped.n_tokens):
-        attributed, delta, _ = integrate(tapped.forward, tapped.real, baseline, token, float(change[token]), "3", 8)
+        attributed, delta, _ = integrate(tapped.forward_of, tapped.real, baseline, token, float(change[token]), "3", 8)
         assert float(attributed.sum()) == pytest.approx(float(change[token]) + delta, abs=1e-5)
     padding_kept = plain_log_probs(
         random_model, small_pass, 0 if at == "mel" else 5, whole_with(small_pass, at, baseline, small_pass.n_frames)
@@ -165,8 +204,8 @@ def test_auto_doubles_the_steps_until_the_delta_is_small_enough(change, monkeypa
         assert abs(half_way) > captum_gradients.TOLERANCE
 
 
-def steep(x):
-    return torch.sigmoid(40 * (x[:, 0] - 0.37))
+def steep(x, _token):
+    return torch.sigmoid(40 * (x[:, 0, 0] - 0.37))
 
 
 def test_tokens_are_flagged_where_auto_hits_its_cap(random_model, small_pass, monkeypatch):

@@ -15,8 +15,8 @@ from align_eval.corpus.audio import read_audio
 from align_eval.corpus.folder import Corpus
 from align_eval.engine.signature import signature_id
 from align_eval.errors import InputError
-from align_eval.findings.deletion import curve_area, deletion_masks, most_relevant_first
-from align_eval.findings.faithfulness import measure_faithfulness, source_relevance, utterance_curves
+from align_eval.findings.deletion import curve_area, deletion_masks, frame_relevance, most_relevant_first
+from align_eval.findings.faithfulness import measure_faithfulness, source_map, utterance_curves
 from align_eval.findings.masking import (
     against_reference,
     batch_size,
@@ -34,6 +34,10 @@ from align_eval.relevance import stacks_of
 from tests.model.conftest import small_dims
 
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output")
+
+
+def relevance_of(model, shared, spec):
+    return frame_relevance(source_map(stacks_of(model, shared), shared, spec))
 
 
 @pytest.fixture(scope="module")
@@ -96,22 +100,19 @@ def test_the_batch_is_bounded_by_memory_and_by_the_curve(small_model, tiny_en):
 
 @pytest.mark.parametrize("spec", SOURCES)
 def test_relevance_is_one_value_a_frame_from_the_text_without_its_end(small_model, small_pass, spec):
-    relevance = source_relevance(stacks_of(small_model, small_pass), small_pass, spec)
+    relevance = relevance_of(small_model, small_pass, spec)
     assert relevance.shape == (small_pass.n_frames,)
     assert relevance.mean() == pytest.approx(0, abs=1e-6)  # a mean of standardised rows
 
 
 def test_relevance_is_the_same_whichever_rows_the_source_gives(small_model, small_pass):
-    text, every = (
-        source_relevance(stacks_of(small_model, small_pass), small_pass, f"attention:heads=all,rows={r}")
-        for r in ("text", "all")
-    )
+    text, every = (relevance_of(small_model, small_pass, f"attention:heads=all,rows={r}") for r in ("text", "all"))
     assert every == pytest.approx(text, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
 def small_finding(small_model, clip):
-    options = FaithfulnessOptions(step_percent=50, n_random=2)
+    options = FaithfulnessOptions(step_percent=50, n_random=2, n_infidelity=4, n_sensitivity=2)
     return measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=SOURCES, options=options)
 
 
@@ -131,7 +132,7 @@ def test_every_order_has_its_curves_and_all_share_their_ends(small_finding, smal
 def test_insertion_keeps_the_most_relevant_frames(small_finding, small_model, small_pass):
     """At half the frames, deletion masks the upper half of the ranking and insertion the lower half."""
     rng = np.random.default_rng(0)
-    order = most_relevant_first(source_relevance(stacks_of(small_model, small_pass), small_pass, SOURCES[1]), rng)
+    order = most_relevant_first(relevance_of(small_model, small_pass, SOURCES[1]), rng)
     upper = deletion_masks(order, 50)[1]
     lower = deletion_masks(order[::-1], 50)[1]
     expected = mean_log_probs(small_model, small_pass, np.stack([upper, lower]), "floor", 2)
@@ -142,7 +143,8 @@ def test_insertion_keeps_the_most_relevant_frames(small_finding, small_model, sm
 
 
 def test_an_order_does_not_depend_on_what_is_measured_beside_it(small_finding, small_model, clip):
-    alone = utterance_curves(small_model, clip, SOURCES[1:], FaithfulnessOptions(step_percent=50, n_random=2))
+    options = FaithfulnessOptions(step_percent=50, n_random=2, n_infidelity=4, n_sensitivity=2)
+    alone = utterance_curves(small_model, clip, SOURCES[1:], options)
     together = {(c.order, c.draw, c.fill, c.kind): c.values for c in small_finding.utterances[0].curves}
     for c in alone.curves:
         assert c.values == pytest.approx(together[c.order, c.draw, c.fill, c.kind], abs=1e-5)
@@ -155,16 +157,30 @@ def test_the_signature_is_that_of_a_run_with_the_finding_in_it(small_finding, sm
     assert signature["packages"]["jiwer"] != "absent"
     assert signature["faithfulness"]["form"] == "log-prob"
     assert signature["faithfulness"]["sources"][1] == "gradient:at=encoder-output,reduce=l2,prep=zscore-median"
-    options = FaithfulnessOptions(step_percent=50, n_random=1)
+    options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0)
     other = measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=SOURCES[1:], options=options)
     assert other.signature["id"] != signature["id"]
     write_faithfulness(tmp_path / "f.json", small_finding)
-    assert json.loads((tmp_path / "f.json").read_text())["signature"] == signature
+    read = json.loads((tmp_path / "f.json").read_text())
+    assert read["signature"] == signature
+    measures = {(r["source"], r["metric"], r["fill"]) for r in read["map_rows"]}
+    shares = {(s, "unexplained", fill) for s in (*SOURCES, "energy", "flat") for fill in ("mean", "floor")}
+    assert measures == shares | {(s, "sensitivity", None) for s in SOURCES}
+
+
+def test_map_measures_stand_in_the_signature_of_log_probabilities_only(small_finding, small_model, clip):
+    settings = small_finding.signature["faithfulness"]
+    assert (settings["n_infidelity"], settings["n_sensitivity"]) == (4, 2)
+    assert (settings["frames_per_run"], settings["sensitivity_radius"]) == (5, 0.02)
+    options = FaithfulnessOptions(form="wer", step_percent=50, n_random=1)
+    errors = measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=SOURCES[:1], options=options)
+    assert errors.map_rows == ()
+    assert "n_infidelity" not in errors.signature["faithfulness"]
 
 
 def test_what_fails_is_listed_and_nothing_at_all_is_an_error(small_model, clip, tmp_path):
     missing = replace(clip, id="gone", audio=replace(clip.audio, path=tmp_path / "gone.wav"))
-    options = FaithfulnessOptions(step_percent=50, n_random=1)
+    options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0)
     finding = measure_faithfulness(
         Corpus("two", (clip, replace(clip, id="wordless", words=())), ()), small_model, sources=SOURCES[:1],
         options=options,
@@ -209,9 +225,7 @@ def test_text_that_the_normaliser_empties_is_refused_for_word_errors(tiny_en, cl
 
 
 def test_on_real_speech_the_gradient_finds_what_the_model_needs_better_than_chance(tiny_en, clip_pass):
-    order = most_relevant_first(
-        source_relevance(stacks_of(tiny_en, clip_pass), clip_pass, SOURCES[1]), np.random.default_rng(0)
-    )
+    order = most_relevant_first(relevance_of(tiny_en, clip_pass, SOURCES[1]), np.random.default_rng(0))
     orders = [order, *(np.random.default_rng(seed).permutation(clip_pass.n_frames) for seed in range(3))]
     masks = np.concatenate([deletion_masks(frames, 25)[1:-1] for frames in orders])
     interior = mean_log_probs(tiny_en, clip_pass, masks, "mean").reshape(4, 3)

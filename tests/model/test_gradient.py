@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from whisper.model import MultiHeadAttention
 
 from align_eval.errors import InputError
+from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.relevance import gradient as module
@@ -84,9 +85,30 @@ def test_gradient_equals_a_derivative_by_hand(random_model):
             linear.bias.zero_()
     samples = np.random.default_rng(1).standard_normal(6400).astype(np.float32)
     shared = shared_pass(random_model, samples, force_words(random_model, ["word"], "en"))
-    rows = gradient(random_model, shared, GradientOptions()).values[0]
+    stack = gradient(random_model, shared, GradientOptions())
+    rows = stack.values[0]
     # Uniform weights 1/1500 for every frame: each has the same gradient, whatever the values and the output do.
     torch.testing.assert_close(rows, torch.full_like(rows, 1 / shared.n_frames))
+    # So the padding has its share of the frames.
+    assert stack.details == {"mass_on_padding": pytest.approx(1 - shared.n_frames / 1500)}
+
+
+@pytest.mark.parametrize("at", ["mel", "encoder.1", "encoder-output"])
+def test_mass_on_padding_is_what_plain_autograd_puts_past_the_audio(random_model, small_pass, at):
+    """The mel's norms are pooled first: the mel frame between the last frame of audio and the first of padding is half
+    in either, and half of the window's very last is in none.
+    """
+    shares = []
+    for token in range(len(small_pass.text.tokens)):
+        grad = plain_gradient(random_model, small_pass, at, token)
+        norm, n_real = grad.norm(dim=1), small_pass.n_frames
+        if at == "mel":
+            norm, n_real = grad.norm(dim=0), 2 * small_pass.n_frames
+            norm[-1] /= 2
+        edge = norm[n_real - 1] / 2 if at == "mel" else 0.0
+        shares.append(float((norm[n_real:].sum() + edge) / norm.sum()))
+    details = gradient(random_model, small_pass, GradientOptions(at=at)).details
+    assert details == {"mass_on_padding": pytest.approx(sum(shares) / len(shares), rel=1e-4)}
 
 
 def test_chunk_size_changes_nothing_but_rounding(tiny_en, clip_pass, monkeypatch):
@@ -100,7 +122,7 @@ def test_chunk_size_changes_nothing_but_rounding(tiny_en, clip_pass, monkeypatch
 
 def test_chunks_shrink_with_the_model_and_are_never_empty(tiny_en, random_model):
     assert module.chunk_tokens(random_model, 10, 2) >= module.chunk_tokens(tiny_en, 10, 2) >= 1
-    bytes_per_token = module.MEMORY_BUDGET_BYTES / module.chunk_tokens(tiny_en, 10, 2)
+    bytes_per_token = MEMORY_BUDGET_BYTES["cpu"] / module.chunk_tokens(tiny_en, 10, 2)
     assert bytes_per_token >= 4 * 6 * 1500 * 1500  # at least one set of attention weights
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from whisper.model import MultiHeadAttention
 
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
+from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
 from align_eval.relevance import spes as module
@@ -69,9 +72,46 @@ def test_divergence_is_that_of_whole_distributions(random_model):
     tokens = torch.tensor([shared.text.decoder_input])
     p, q = (random_model.decoder(tokens, x)[0, 1:-1].double().log_softmax(-1) for x in (shared.taps[-1], masked))
     expected = (p.exp() * (p - q)).sum(-1)
-    divergence = module._Divergence(random_model, shared)
+    divergence = module._Divergence(random_model, shared, SpesOptions())
     torch.testing.assert_close(divergence(masked)[0].double(), expected, atol=2e-6, rtol=1e-3)
     assert divergence(shared.taps[-1]).max() < 2e-6  # nothing hidden, nothing moved
+
+
+def test_half_precision_moves_a_real_divergence_by_less_than_a_hundredth_of_a_nat(tiny_en, clip):
+    """Half has 11 bits: logits of about 20 move by 1e-2 at most, a divergence, a mean of differences, by less."""
+    texts = [word.text for word in clip.words]
+    shared = shared_pass(tiny_en, read_audio(clip.audio), force_words(tiny_en, texts, "en"), context="fit")
+    masked = shared.taps[-1].clone()
+    masked[:, 10:60] = 0
+    exact = module._Divergence(tiny_en, shared, SpesOptions())(masked)
+    half = module._Divergence(tiny_en, shared, SpesOptions(dtype="float16"))(masked.half())
+    assert exact.max() > 1
+    assert 0 < (half - exact).abs().max() < 1e-2 * max(1, exact.max())
+
+
+def test_a_batch_divides_a_block_and_fits_the_budget(random_model):
+    sizes = [module.batch_size(random_model, n_tokens, 0) for n_tokens in (1, 40, 400)]
+    assert all(module.BLOCK % size == 0 for size in sizes)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[1] * 40 * random_model.dims.n_vocab * 8 <= MEMORY_BUDGET_BYTES["cpu"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("at", ["mel", "encoder-output"])
+def test_compiled_and_half_maps_on_a_gpu_are_those_of_the_cpu(random_model, at):
+    """The same masks everywhere: they are drawn on the CPU, and segments are found on the float32 log-mel."""
+    import copy
+
+    samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.1
+    text = force_words(random_model, ["two", "words"], "en")
+    options = SpesOptions(at=at, masks="240")
+    expected = spes(random_model, shared_pass(random_model, samples, text), options).values
+    on_gpu = copy.deepcopy(random_model).cuda()
+    shared = shared_pass(on_gpu, samples, text)
+    for dtype, compiled, tolerance in (("float32", "no", 0.02), ("float32", "yes", 0.02), ("float16", "yes", 0.1)):
+        found = spes(on_gpu, shared, replace(options, dtype=dtype, compiled=compiled)).values.cpu()
+        assert (found - expected).abs().sum(dim=-1).max() < tolerance  # of rows that sum to one
 
 
 def test_a_removed_state_is_as_if_it_were_not_there(random_model):
@@ -195,6 +235,8 @@ def test_auto_draws_afresh_as_many_masks_as_the_pilot_needed(tiny_en, clip):
         ("spes:p=1.5", "p=1.5 is neither paper nor between 0 and 1"),
         ("spes:at=encoder-output,mask=floor", "mask=floor cannot hide at encoder-output: one of auto, zero, remove"),
         ("spes:mask=remove", "mask=remove cannot hide at mel"),
+        ("spes:at=encoder-output,mask=remove,compiled=yes", "mask=remove, which replaces the attention"),
+        ("spes:dtype=bfloat16", "dtype=bfloat16"),
         ("spes:reliability=1", "reliability=1.0 is not between 0 and 1"),
     ],
 )
