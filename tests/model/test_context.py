@@ -48,6 +48,7 @@ def test_what_a_source_says_of_itself_comes_with_the_evaluation(tiny_en, clip):
         context="fit",
     )
     (sources,) = found.details.values()
-    (details,) = sources.values()  # attention has nothing to say
+    details, attention = (sources[spec] for spec in sorted(sources, reverse=True))
+    assert 0 < attention["mass_on_padding"] < 1
     assert details["masks"] == 60
     assert len(details["token_reliability"]) == 6
