@@ -33,6 +33,14 @@ Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
 Language = Annotated[str | None, typer.Option(help="Whisper's code of the language, as en.")]
 
 
+class Keep(StrEnum):
+    """What is kept of the sources."""
+
+    nothing = "nothing"
+    maps = "maps"
+    heads = "heads"
+
+
 class Context(StrEnum):
     """What the encoder sees."""
 
@@ -56,6 +64,9 @@ def run(
     context: Annotated[
         Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
     ] = Context.full,
+    keep: Annotated[
+        Keep, typer.Option(help="Keep maps for agree and budget: each source's mean map, or every head of attention.")
+    ] = Keep.nothing,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
@@ -69,6 +80,7 @@ def run(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
+    from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
     from align_eval.report.table import print_run
@@ -76,6 +88,7 @@ def run(
     default = not (source or align or preset)
     loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out)
+    drop_maps(out)
     with progress(len(loaded.utterances)) as on_done:
         evaluation = evaluate(
             loaded,
@@ -86,13 +99,15 @@ def run(
             context=context.value,
             device=device,
             seed=seed,
+            keep=keep.value,
+            on_kept=lambda id_, kept: write_maps(out / FOLDER / f"{id_}{SUFFIX}", kept),
             on_done=on_done,
         )
     write_run(out, evaluation.run, evaluation.words, evaluation.details)
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     print_run(evaluation.run, console)
     console.print(
-        f"written: {out}/run.json, words.parquet, textgrids/",
+        f"written: {out}/run.json, words.parquet, textgrids/{'' if keep == Keep.nothing else ', maps/'}",
         markup=False,
         emoji=False,
         highlight=False,
@@ -165,7 +180,8 @@ def faithfulness(
     """
     from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.progress import progress
-    from align_eval.findings.records import FaithfulnessOptions, write_faithfulness
+    from align_eval.findings.records import FaithfulnessOptions
+    from align_eval.formats.findings import write_finding
     from align_eval.formats.run_folder import prepare_folder
     from align_eval.report.faithfulness_table import print_faithfulness
 
@@ -185,12 +201,72 @@ def faithfulness(
         finding = measure_faithfulness(
             loaded, model, sources=source or DEFAULT_ORDERS, options=options, device=device, on_done=on_done
         )
-    write_faithfulness(out, finding)
+    write_finding(out, finding)
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     print_faithfulness(finding, console)
     console.print(f"written: {out}", markup=False, emoji=False, highlight=False, soft_wrap=True)
     if finding.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
+
+
+@app.command()
+def agree(
+    run: Annotated[Path, typer.Argument(help="The folder of a run with --keep heads and some saliency.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+) -> None:
+    """Agreement of cross-attention with every saliency that a run kept, by head, layer and average.
+
+    Beside it: what a map faithful by construction scores on this corpus, the noise ceiling, coverage and entropy.
+    Writes RUN/agree.json.
+
+    Example: align-eval agree runs/kept
+    """
+    from align_eval.findings.agree import measure_agreement
+    from align_eval.findings.kept import read_kept
+    from align_eval.formats.findings import write_finding
+    from align_eval.report.budget_table import print_agreement
+
+    finding = measure_agreement(read_kept(run), seed)
+    write_finding(run / "agree.json", finding)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    print_agreement(finding, console)
+    console.print(f"written: {run}/agree.json", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def budget(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs with --keep heads; a missing map is named.")],
+    floor_ms: Annotated[
+        float | None,
+        typer.Option(min=0, help="How far two references of such speech lie apart: a line in the picture."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
+) -> None:
+    """What attention's incompleteness costs its word times, and what the rest of the error is made of.
+
+    Residual injection with its placebos, the effect of agreement per word, the cells of the error budget, Shapley
+    shares. Writes budget.json and a picture, budget.png, into every run; p-values are adjusted over all of them.
+
+    Example: align-eval budget runs/tiny runs/base --floor-ms 24
+    """
+    from align_eval.engine.progress import progress
+    from align_eval.findings.budget import measure_budget, with_holm
+    from align_eval.findings.kept import read_kept
+    from align_eval.formats.findings import write_finding
+    from align_eval.report.budget_table import print_budget
+    from align_eval.report.waterfall import draw_budget
+
+    kept = [read_kept(run) for run in runs]
+    with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
+        findings = with_holm([measure_budget(of_run, seed, on_done) for of_run in kept])
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    for run, finding in zip(runs, findings, strict=True):
+        write_finding(run / "budget.json", finding)
+        draw_budget(run / "budget.png", finding, floor_ms)
+        print_budget(finding, console)
+        console.print(
+            f"written: {run}/budget.json, budget.png", markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
 
 
 @app.command(name="list")

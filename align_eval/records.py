@@ -91,7 +91,6 @@ class Plan:
     model: str
     systems: tuple[System, ...]
     text: str = "words"
-    unit: str = "subword"
     context: str = "full"
     device: str = "cpu"
     dtype: str = "float32"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.folder import Corpus
 from align_eval.errors import InputError
-from align_eval.records import Failure, Plan, System, Utterance, Word
-from align_eval.relevance import relevance_maps
+from align_eval.formats.maps import KeptMaps
+from align_eval.records import Failure, IntVector, Plan, RelevanceMap, System, Utterance, Word
+from align_eval.relevance import relevance_maps, stacks_of, unit_of, unprepared
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -21,16 +25,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Keep = Literal["nothing", "maps", "heads"]
+"""What is kept of the sources' stacks: nothing, the mean over maps, or every map (every head of attention)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Word times of one utterance by system, and the evidence that sources gave of themselves, by their spec."""
+    """Word times of one utterance by system, the evidence that sources gave of themselves, and what was kept."""
 
     words: dict[System, tuple[Word, ...]]
     details: dict[str, dict[str, Any]]
+    kept: KeptMaps | None = None
 
 
-def process(utterance: Utterance, plan: Plan, model: Whisper) -> Aligned:
+def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "nothing") -> Aligned:
     """Word times of an utterance by every system of the plan; the same bytes whatever is processed before or beside.
 
     Raises
@@ -40,7 +48,7 @@ def process(utterance: Utterance, plan: Plan, model: Whisper) -> Aligned:
     """
     samples = read_audio(utterance.audio)
     texts = [word.text for word in utterance.words]
-    return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context)
+    return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context, keep=keep)
 
 
 def each_utterance(
@@ -81,26 +89,44 @@ def align_words(
     systems: Sequence[System],
     *,
     context: str = "full",
+    keep: Keep = "nothing",
 ) -> Aligned:
-    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass.
+    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass a token unit.
 
     The confidence of a word is the mean probability of its tokens.
     """
     from align_eval.model.forward import shared_pass
     from align_eval.model.text import force_words
+    from align_eval.relevance.stack import text_rows
 
-    forced = force_words(model, texts, language)
-    shared = shared_pass(model, samples, forced, context)
-    energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
-    probability = shared.log_prob.exp().numpy()
-    confidence = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
-    maps = relevance_maps(model, shared, [system.source for system in systems])
+    sources = list(dict.fromkeys(system.source for system in systems))
+    maps: dict[str, RelevanceMap] = {}
+    confidence: dict[str, list[float]] = {}
+    stacks: dict[str, npt.NDArray[np.float32]] = {}
+    word_of_token: dict[str, IntVector] = {}
+    for unit in dict.fromkeys(unit_of(source) for source in sources):
+        forced = force_words(model, texts, language, unit)
+        shared = shared_pass(model, samples, forced, context)
+        of_unit = [source for source in sources if unit_of(source) == unit]
+        stack_of = stacks_of(model, shared)
+        maps |= relevance_maps(model, shared, of_unit, stack_of)
+        probability = shared.log_prob.exp().numpy()
+        confidence[unit] = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
+        word_of_token[unit] = forced.word_of_token
+        if keep != "nothing":
+            for source in of_unit:
+                values = text_rows(stack_of(source).values, forced)
+                whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
+                stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
+    energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)  # of every unit's grid
     results: dict[System, tuple[Word, ...]] = {}
     for system in systems:
         times = align_map(maps[system.source], energy, system.align).words
-        results[system] = tuple(
-            Word(text, start_s, end_s, p) for text, (start_s, end_s), p in zip(texts, times, confidence, strict=True)
-        )
-    return Aligned(
-        results, {source: dict(relevance.details) for source, relevance in maps.items() if relevance.details}
-    )
+        of_words = zip(texts, times, confidence[unit_of(system.source)], strict=True)
+        results[system] = tuple(Word(text, start_s, end_s, p) for text, (start_s, end_s), p in of_words)
+    details = {source: dict(relevance.details) for source, relevance in maps.items() if relevance.details}
+    if keep == "nothing":
+        return Aligned(results, details)
+    of_stacks = {unprepared(source): found for source, found in details.items()}
+    kept = KeptMaps(stacks, word_of_token, energy, shared.frame_s, shared.start_s, of_stacks)
+    return Aligned(results, details, kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.engine.process import each_utterance, process
+from align_eval.engine.process import Aligned, Keep, each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
+from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
-from align_eval.records import Plan, Run
+from align_eval.records import Plan, Run, Utterance
 from align_eval.scoring.summary import score_table
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def evaluate(
     context: Literal["full", "fit"] = "full",
     device: str = "cpu",
     seed: int = 0,
+    keep: Keep = "nothing",
+    on_kept: Callable[[str, KeptMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Derive word times by every system and score them against the corpus's own.
@@ -57,6 +60,8 @@ def evaluate(
         Every source is read by every alignment; presets are pairs of their own.
     context
         Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
+    keep, on_kept
+        What is kept of the sources' stacks, and what is called with it and the utterance's id when that is done.
     on_done
         Called with each utterance's id when it is done, failed or not.
 
@@ -80,7 +85,14 @@ def evaluate(
     check_precision(loaded)
     name = model if isinstance(model, str) else "a loaded model"
     plan = Plan(model=name, systems=systems, context=context, device=loaded.device.type, seed=seed)
-    results, failures = each_utterance(corpus, lambda utterance: process(utterance, plan, loaded), on_done)
+
+    def work(utterance: Utterance) -> Aligned:
+        aligned = process(utterance, plan, loaded, keep)
+        if aligned.kept and on_kept:
+            on_kept(utterance.id, aligned.kept)
+        return replace(aligned, kept=None)  # a corpus of maps is never held
+
+    results, failures = each_utterance(corpus, work, on_done)
     words = words_table(corpus.utterances, systems, {id_: aligned.words for id_, aligned in results.items()})
     details = {id_: aligned.details for id_, aligned in sorted(results.items()) if aligned.details}
     run = Run(

@@ -22,7 +22,7 @@ References: Petsiuk, Das, Saenko 2018 (RISE) for both curves; Dabkowski, Gal 201
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +30,6 @@ import numpy as np
 import numpy.typing as npt
 
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Statistic
 
 Kind = Literal["deletion", "insertion"]
 KINDS: tuple[Kind, ...] = ("deletion", "insertion")
@@ -130,29 +129,6 @@ def error_rate_score(rate: Floats, kind: Kind) -> Floats:
     """Score of curves of error rates, ``(..., level)``, each level clipped at 1."""
     area = curve_area(np.minimum(rate, 1.0))
     return area if kind == "deletion" else np.asarray(1.0 - area)
-
-
-@dataclass(frozen=True, slots=True)
-class MeanOf:
-    """Mean of statistics: a baseline over its random orders."""
-
-    parts: Sequence[Statistic]
-
-    def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of weights."""
-        return np.asarray(np.mean([part.evaluate(weights) for part in self.parts], axis=0))
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One statistic minus another, paired: in every draw both see the same clusters."""
-
-    of: Statistic
-    minus: Statistic
-
-    def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of weights."""
-        return np.asarray(self.of.evaluate(weights) - self.minus.evaluate(weights))
 
 
 def verdict(ci_low: float | None, ci_high: float | None) -> Verdict:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from align_eval.errors import InputError
@@ -226,13 +224,3 @@ class Faithfulness:
     failures: tuple[Failure, ...] = ()
     map_rows: tuple[MapRow, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
-
-
-def write_faithfulness(path: Path, finding: Faithfulness) -> None:
-    """Write a finding as JSON, in the form of ``run.json``."""
-    text = json.dumps(asdict(finding), ensure_ascii=False, indent=1, allow_nan=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error

@@ -17,9 +17,7 @@ import pyarrow as pa
 from align_eval.findings.deletion import (
     KINDS,
     ClippedErrorRate,
-    Difference,
     Kind,
-    MeanOf,
     conclusion,
     error_rate_score,
     log_prob_gain,
@@ -44,7 +42,7 @@ from align_eval.findings.records import (
 )
 from align_eval.records import Utterance
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Ratio, Statistic
+from align_eval.scoring.metrics import Difference, MeanOf, Ratio, Statistic
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 
 

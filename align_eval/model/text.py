@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
 
 import numpy as np
 from whisper.model import Whisper
@@ -60,8 +62,13 @@ def tokenizer_of(model: Whisper, language: str | None) -> Tokenizer:
     return get_tokenizer(multilingual=True, num_languages=model.num_languages, language=language, task="transcribe")
 
 
-def force_words(model: Whisper, words: Sequence[str], language: str | None) -> ForcedText:
+def force_words(
+    model: Whisper, words: Sequence[str], language: str | None, unit: Literal["subword", "character"] = "subword"
+) -> ForcedText:
     """Tokenise words as written, each as a space and the word, so that every token belongs to exactly one word.
+
+    With ``unit="character"`` every character is tokenised on its own, the first of a word with its space before it
+    (Yeh, Meng, Tang 2025); one that the vocabulary lacks gives several tokens.
 
     Raises
     ------
@@ -73,7 +80,9 @@ def force_words(model: Whisper, words: Sequence[str], language: str | None) -> F
     word_of_token: list[int] = []
     for i, word in enumerate(words):
         # what looks like a special token is text here
-        tokens = tokenizer.encoding.encode(f" {word}", disallowed_special=()) if word.strip() else []
+        parts = [f" {word}"] if unit == "subword" else [f" {word[:1]}", *word[1:]]
+        encoded = (tokenizer.encoding.encode(part, disallowed_special=()) for part in parts)
+        tokens = list(chain.from_iterable(encoded)) if word.strip() else []
         if not tokens:
             raise InputError(f"word {i + 1}", f"{word!r} gives no token", "remove it or write it out")
         text += tokens

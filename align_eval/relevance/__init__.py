@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from align_eval.records import RelevanceMap
-from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.relevance.options import SOURCE_OPTIONS, Unit
 from align_eval.spec import format_spec, parse_spec
 
 if TYPE_CHECKING:
@@ -54,13 +54,28 @@ def canonical_source(spec: str, *, full: bool = False) -> str:
     return format_spec(*parse_spec(spec, SOURCE_OPTIONS, "source"), full=full)
 
 
+def unit_of(spec: str) -> Unit:
+    """The token unit that a source asks for: that of the pass which it is to be given."""
+    unit: Unit = parse_spec(spec, SOURCE_OPTIONS, "source")[1].unit
+    return unit
+
+
+def unprepared(spec: str) -> str:
+    """The canonical spec of a source without its preparation: the name of its stack."""
+    name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
+    return format_spec(name, replace(options, prep=type(options)().prep))
+
+
 def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
-    """The stacks of sources by spec, each computed once, also where a source is made of others."""
+    """The stacks of sources by spec, each computed once, also where a source is made of others.
+
+    They are of the pass's own tokens, whatever ``unit`` a spec asks for: :func:`unit_of` says which pass to give.
+    """
     stacks: dict[tuple[str, Any], Stack] = {}
 
     def stack_of(spec: str) -> Stack:
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
-        key = name, replace(options, prep="log")  # any one value: the stack does not depend on it
+        key = name, replace(options, prep="log", unit="subword")  # any one value: the stack does not depend on them
         if key not in stacks:
             module, function = SOURCES[name].split(":")
             others = (stack_of,) if name in MADE_OF_OTHERS else ()
@@ -70,8 +85,12 @@ def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
     return stack_of
 
 
-def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[str, RelevanceMap]:
+def relevance_maps(
+    model: Whisper, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
+) -> dict[str, RelevanceMap]:
     """The prepared maps of sources, by spec; what differs in its preparation only is computed once.
+
+    ``stack_of`` is of :func:`stacks_of`, where the caller wants stacks beside.
 
     Raises
     ------
@@ -81,7 +100,7 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
     from align_eval.relevance.prepare import prepare
     from align_eval.relevance.stack import text_rows
 
-    stack_of = stacks_of(model, shared)
+    stack_of = stack_of or stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
     for spec in dict.fromkeys(specs):
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")

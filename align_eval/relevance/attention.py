@@ -14,8 +14,8 @@ from align_eval.relevance.stack import Stack, mass_on_padding, text_rows
 def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
     """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads.
 
-    Evidence: the share of the model's own weights, softmax over the whole encoded window, that lies past the audio,
-    mean over the heads and the rows of the text. It is the same for either ``softmax`` and any ``rows``.
+    Evidence: the heads, and the share of the model's own weights, softmax over the whole encoded window, that lies past
+    the audio, mean over the heads and the rows of the text. It is the same for either ``softmax`` and any ``rows``.
     """
     logits = shared.cross  # (layer, head, row, frame of the window)
     if options.rows == "text":
@@ -23,7 +23,10 @@ def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
     heads = select_heads(model, options.heads, logits.shape[0], logits.shape[1])
     chosen = logits[[layer for layer, _ in heads], [head for _, head in heads]]  # (head, row, frame)
     weights = chosen.softmax(dim=-1)
-    details = {"mass_on_padding": mass_on_padding(text_rows(weights, shared.text), shared.n_frames)}
+    details = {
+        "mass_on_padding": mass_on_padding(text_rows(weights, shared.text), shared.n_frames),
+        "heads": [f"{layer}.{head}" for layer, head in heads],
+    }
     if options.softmax == "cropped":
         return Stack(chosen[..., : shared.n_frames].softmax(dim=-1), details)
     return Stack(weights[..., : shared.n_frames], details)

@@ -9,6 +9,8 @@ from typing import Literal
 from align_eval.spec import ALWAYS, format_spec, parse_spec
 
 Preparation = Literal["zscore-median", "log"]
+Unit = Literal["subword", "character"]
+"""What the decoder is forced through, a key of every source: Whisper's own tokens, or one character after the other."""
 
 _HEADS = re.compile(r"alignment|all|layer\.[0-9]+|[0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*")
 _LAYER = re.compile(r"all|[0-9]+")
@@ -27,6 +29,7 @@ class AttentionOptions:
 
     heads: str = field(default="alignment", metadata=ALWAYS)
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
     softmax: Literal["cropped", "full"] = "cropped"
     rows: Literal["text", "all"] = "text"
 
@@ -46,6 +49,7 @@ class GradientOptions:
     at: str = field(default="encoder-output", metadata=ALWAYS)
     reduce: Literal["l2", "l1", "input"] = "l2"
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -76,6 +80,7 @@ class SpesOptions:
     compiled: Literal["no", "yes"] = "no"
     seed: int = 0
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         if self.masks != "auto" and not (self.masks.isascii() and self.masks.isdigit() and int(self.masks) >= 6):
@@ -104,6 +109,7 @@ class AttentionNormOptions:
 
     heads: str = field(default="alignment", metadata=ALWAYS)
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
     softmax: Literal["cropped", "full"] = "cropped"
 
     def __post_init__(self) -> None:
@@ -119,6 +125,7 @@ class ValueZeroingOptions:
 
     layer: str = field(default="all", metadata=ALWAYS)
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         if not _LAYER.fullmatch(self.layer):
@@ -129,13 +136,15 @@ class ValueZeroingOptions:
 class HybridOptions:
     """Two sources mixed: ``(1 - alpha) a + alpha b`` of their mean maps, rows summing to one.
 
-    ``a`` and ``b``: sources in parentheses, without a ``prep`` of their own. ``alpha``: the share of ``b``, 0 to 1.
+    ``a`` and ``b``: sources in parentheses, without ``prep`` or ``unit`` of their own. ``alpha``: the share of ``b``, 0
+    to 1.
     """
 
     a: str = field(default="(attention:heads=all)", metadata=ALWAYS)
     b: str = field(default="(gradient:at=encoder-output)", metadata=ALWAYS)
     alpha: float = field(default=0.5, metadata=ALWAYS)
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "a", nested_source("a", self.a))
@@ -149,6 +158,7 @@ class ControlUniformOptions:
     """A flat map: every frame the same to every token. It has no variance over tokens, so ``prep`` is ``log``."""
 
     prep: Preparation = "log"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _refuse_zscore(self.prep)
@@ -163,6 +173,7 @@ class ControlDiagonalOptions:
 
     width_s: float = 0.1
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         if not self.width_s > 0:
@@ -174,6 +185,7 @@ class ControlEnergyOptions:
     """The power of the audio, the same to every token. It has no variance over tokens, so ``prep`` is ``log``."""
 
     prep: Preparation = "log"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _refuse_zscore(self.prep)
@@ -183,12 +195,13 @@ class ControlEnergyOptions:
 class ControlShuffledOptions:
     """Another source with its rows dealt out among the tokens, so that none keeps its own.
 
-    ``of``: that source in parentheses, without a ``prep`` of its own.
+    ``of``: that source in parentheses, without ``prep`` or ``unit`` of its own.
     """
 
     of: str = field(default="(gradient:at=encoder-output)", metadata=ALWAYS)
     seed: int = field(default=0, metadata=ALWAYS)
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "of", nested_source("of", self.of))
@@ -199,12 +212,13 @@ class ControlShuffledOptions:
 class ControlRandomWeightsOptions:
     """Another source from a Whisper whose parameters are random, each with its own mean and standard deviation.
 
-    ``of``: that source in parentheses, without a ``prep`` of its own.
+    ``of``: that source in parentheses, without ``prep`` or ``unit`` of its own.
     """
 
     of: str = field(default="(attention:heads=alignment)", metadata=ALWAYS)
     seed: int = field(default=0, metadata=ALWAYS)
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "of", nested_source("of", self.of))
@@ -219,12 +233,13 @@ def nested_source(key: str, value: str) -> str:
     InputError
         Where the source in parentheses is refused; it is the place.
     ValueError
-        Where there are no parentheses, or the preparation stands inside them.
+        Where there are no parentheses, or preparation or unit stand inside them.
     """
     if not (value.startswith("(") and value.endswith(")")):
         raise ValueError(f"{key}={value} is no source in parentheses, as {key}=(attention:heads=all) is")
-    if re.search(r"[:,]prep=", value):
-        raise ValueError(f"{key}={value} has a prep inside: give it outside the parentheses, once for the whole")
+    inside = re.search(r"[:,](prep|unit)=", value)
+    if inside:
+        raise ValueError(f"{key}={value} has a {inside[1]} inside: give it outside the parentheses, once for the whole")
     return f"({format_spec(*parse_spec(value[1:-1], SOURCE_OPTIONS, 'source'))})"
 
 
@@ -286,6 +301,7 @@ class SaliencyOptions:
     at: str = field(default="encoder-output", metadata=ALWAYS)
     reduce: Reduction = "l2"
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -298,6 +314,7 @@ class InputXGradientOptions:
     at: str = field(default="encoder-output", metadata=ALWAYS)
     reduce: Reduction = "sum"
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -317,6 +334,7 @@ class SmoothGradOptions:
     stdev: float = 0.15
     seed: int = 0
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -339,6 +357,7 @@ class IntegratedGradientsOptions:
     steps: str = "auto"
     baseline: Baseline = "mean"
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -362,6 +381,7 @@ class GradientShapOptions:
     baseline: Baseline = "mean"
     seed: int = 0
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -383,6 +403,7 @@ class OcclusionOptions:
     window_s: float = 0.1
     baseline: Baseline = "mean"
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)
@@ -404,6 +425,7 @@ class KernelShapOptions:
     baseline: Baseline = "mean"
     seed: int = 0
     prep: Preparation = "zscore-median"
+    unit: Unit = "subword"
 
     def __post_init__(self) -> None:
         _check_at(self.at)

@@ -56,7 +56,7 @@ def print_run(run: Run, console: Console) -> None:
     packages = " ".join(f"{name}-{version}" for name, version in s["packages"].items() if version != "absent")
     console.print(
         f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
-        f"{s['corpus_checksum'][:12]}, text={s['text']} unit={s['unit']} context={s['context']} device={s['device']} "
+        f"{s['corpus_checksum'][:12]}, text={s['text']} context={s['context']} device={s['device']} "
         f"dtype={s['dtype']} seed={s['seed']}, {packages}",
         style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True,
     )  # fmt: skip

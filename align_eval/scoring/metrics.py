@@ -9,7 +9,7 @@ words of (abs start error + abs end error) / 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +64,43 @@ class Median:
                 high = np.searchsorted(below, below[-1] / 2, side="right")
                 medians[draw] = (values[low] + values[min(high, len(values) - 1)]) / 2
         return medians
+
+
+@dataclass(frozen=True, slots=True)
+class MeanOf:
+    """Mean of statistics: a baseline over its random orders."""
+
+    parts: Sequence[Statistic]
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights."""
+        return np.asarray(np.mean([part.evaluate(weights) for part in self.parts], axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One statistic minus another, paired: in every draw both see the same clusters."""
+
+    of: Statistic
+    minus: Statistic
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights."""
+        return np.asarray(self.of.evaluate(weights) - self.minus.evaluate(weights))
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Sum of factors times statistics, paired: in every draw all see the same clusters."""
+
+    parts: Sequence[tuple[float, Statistic]]
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of ``(draw, cluster)`` weights; NaN where one of the parts is."""
+        total = np.zeros(len(weights))
+        for factor, part in self.parts:
+            total += factor * part.evaluate(weights)
+        return total
 
 
 def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iterator[tuple[str, str, Statistic]]:

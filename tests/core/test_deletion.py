@@ -14,8 +14,6 @@ from rich.console import Console
 from align_eval.errors import InputError
 from align_eval.findings.deletion import (
     ClippedErrorRate,
-    Difference,
-    MeanOf,
     conclusion,
     curve_area,
     deletion_masks,
@@ -36,12 +34,12 @@ from align_eval.findings.records import (
     Outputs,
     Unexplained,
     UtteranceCurves,
-    write_faithfulness,
 )
 from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
+from align_eval.formats.findings import write_finding
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.report.faithfulness_table import print_faithfulness
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import Difference, MeanOf, Ratio
 
 COST = np.array([1.0, 0.0, 3.0, 0.0])  # what masking each of four frames costs a planted model, in nats
 PERFECT = np.array([2, 0, 1, 3])
@@ -338,12 +336,12 @@ def test_a_finding_is_strict_json_with_its_signature(tmp_path):
         tuple(done),
     )  # fmt: skip
     path = tmp_path / "new" / "finding.json"
-    write_faithfulness(path, finding)
+    write_finding(path, finding)
     read = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert (read["schema"], read["signature"]["id"], len(read["rows"])) == (SCHEMA_VERSION, "abc", len(rows))
     assert read["utterances"][1]["curves"][0]["outputs"]["insertions"] == [0, 8, 0]
     with pytest.raises(InputError, match=r"cannot be written .*choose another --out"):
-        write_faithfulness(tmp_path, finding)
+        write_finding(tmp_path, finding)
 
 
 def printed(form: str, done: list[UtteranceCurves], cluster: np.ndarray) -> str:

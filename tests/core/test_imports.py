@@ -30,7 +30,10 @@ MAY_IMPORT = {
     "engine": {"errors", "records", "formats", "corpus", "model", "relevance", "alignment", "scoring", "presets"},
     "findings": {
         "errors",
+        "units",
         "records",
+        "spec",
+        "formats",
         "corpus",
         "model",
         "relevance",

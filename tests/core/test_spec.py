@@ -80,7 +80,7 @@ def test_an_alignment_has_one_canonical_form_without_defaults(text, canonical):
 
 def test_a_full_spec_writes_the_defaults_out_and_means_the_same():
     full = canonical_source("gradient:at=conv", full=True)
-    assert full == "gradient:at=conv,reduce=l2,prep=zscore-median"
+    assert full == "gradient:at=conv,reduce=l2,prep=zscore-median,unit=subword"
     assert canonical_source(full) == "gradient:at=conv"
     assert canonical_align("dtw", full=True) == "dtw:grid=edge"
 
@@ -109,9 +109,9 @@ SOURCE_REFUSALS = {
     "oracle": "source 'oracle': unknown source 'oracle'; known: attention, gradient",
     "": "source '': unknown source ''; known: attention, gradient",
     "Attention": "unknown source 'Attention'; known: attention, gradient",
-    "attention:head=all": "unknown key 'head=all'; keys of attention: heads, prep, softmax, rows, as key=value",
-    "attention:heads": "unknown key 'heads'; keys of attention: heads, prep, softmax, rows, as key=value",
-    "attention:heads=all,": "unknown key ''; keys of attention: heads, prep, softmax, rows, as key=value",
+    "attention:head=all": "unknown key 'head=all'; keys of attention: heads, prep, unit, softmax, rows, as key=value",
+    "attention:heads": "unknown key 'heads'; keys of attention: heads, prep, unit, softmax, rows, as key=value",
+    "attention:heads=all,": "unknown key ''; keys of attention: heads, prep, unit, softmax, rows, as key=value",
     "attention:heads=all,heads=all": "source 'attention:heads=all,heads=all': key 'heads' given twice",
     "attention:heads=some": "heads=some is none of alignment, all, layer.L, L.H+L.H",
     "attention:heads=3.2+": "heads=3.2+ is none of alignment, all, layer.L, L.H+L.H",

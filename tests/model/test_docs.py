@@ -70,6 +70,9 @@ def test_every_extra_that_is_installed_exists(command):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("align-eval ")])
 def test_every_command_line_works(command, workplace):
+    if "runs/kept" in command and "--out" not in command:  # it reads the run that an earlier command kept
+        (keeping,) = (c for c in COMMANDS if c.endswith("--out runs/kept"))
+        assert run([sys.executable, "-m", "align_eval", *shlex.split(keeping)[1:]], workplace).returncode == 0
     done = run([sys.executable, "-m", "align_eval", *shlex.split(command)[1:]], workplace)
     assert done.returncode == 0, done.stderr
     out = re.search(r"--out (\S+)", command)

@@ -26,7 +26,8 @@ from align_eval.findings.masking import (
     normalised,
     sample_cap,
 )
-from align_eval.findings.records import FaithfulnessOptions, write_faithfulness
+from align_eval.findings.records import FaithfulnessOptions
+from align_eval.formats.findings import write_finding
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
@@ -160,7 +161,7 @@ def test_the_signature_is_that_of_a_run_with_the_finding_in_it(small_finding, sm
     options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0)
     other = measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=SOURCES[1:], options=options)
     assert other.signature["id"] != signature["id"]
-    write_faithfulness(tmp_path / "f.json", small_finding)
+    write_finding(tmp_path / "f.json", small_finding)
     read = json.loads((tmp_path / "f.json").read_text())
     assert read["signature"] == signature
     measures = {(r["source"], r["metric"], r["fill"]) for r in read["map_rows"]}

@@ -1,0 +1,57 @@
+"""Residual injection: what attention lacks of the saliency is put back, and the word times are read again.
+
+The map is attention's, all heads, as the log of a distribution; what is added is the part of the log saliency that log
+attention does not explain, times lambda. Whatever is gained over *placebos*, which change the map as much without
+telling where a token is (the residual rolled in time, of other tokens, of a model with random weights, and attention
+sharpened to the same entropy), is what the incompleteness of attention costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from align_eval.findings.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared
+from align_eval.findings.kept import Item, boundary_clusters, decoded, interior_errors_ms
+from align_eval.findings.residual import arms
+from align_eval.scoring.boundaries import Floats
+
+SALIENCY = "gradient:at=encoder-output"
+RANDOM_WEIGHTS = f"control-random-weights:of=({SALIENCY})"
+
+REAL, ATTENTION = "real", "attention"
+
+
+def needed_stacks(unit: str) -> tuple[str, ...]:
+    """Stacks that residual injection reads."""
+    return tuple(in_unit(spec, unit) for spec in (ALL_HEADS, SALIENCY, RANDOM_WEIGHTS))
+
+
+def injection_errors(
+    items: Sequence[Item], unit: str, seed: int, on_done: Callable[[str], None] | None = None
+) -> dict[str, Errors]:
+    """Errors of attention, of the real residual and of each placebo, at every lambda and silence parameter.
+
+    ``attention`` (lambda 0) is among the candidates of ``real`` and of every placebo: nothing forces a residual in.
+    """
+    errors: dict[tuple[str, float, str], list[Floats]] = {}
+    for index, item in enumerate(items):
+        attention, saliency, random = (
+            prepared(item.maps.stacks[spec], "log").astype(np.float64) for spec in needed_stacks(unit)
+        )
+        of_item = arms(attention, saliency, random, item.maps.frame_s, seed + index)
+        for (arm, amount), values in of_item.items():
+            for align in SILENCES:
+                found = interior_errors_ms(item, decoded(item, values, unit, align))
+                errors.setdefault((arm, amount, align), []).append(found)
+        if on_done:
+            on_done(item.id)
+    of_boundary = boundary_clusters(items)
+    joined = {key: np.concatenate(parts) for key, parts in errors.items()}
+    found_arms: dict[str, Errors] = {}
+    for arm in dict.fromkeys(arm for arm, _, _ in joined):
+        keys = [key for key in joined if key[0] in (ATTENTION, arm)]
+        names = tuple(f"{name} lambda={amount:g} | {align}" for name, amount, align in keys)
+        found_arms[arm] = Errors(names, np.stack([joined[key] for key in keys]), of_boundary)
+    return found_arms

@@ -1,0 +1,29 @@
+"""A finding as JSON: a frozen record, written whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from align_eval.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def write_finding(path: Path, finding: DataclassInstance) -> None:
+    """Write a finding; a number that is not finite is a defect and is refused.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    text = json.dumps(asdict(finding), ensure_ascii=False, indent=1, allow_nan=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error

@@ -1,0 +1,97 @@
+"""One picture of the error budget: from Whisper's own way down, the price of incompleteness marked on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Picture
+
+from align_eval.errors import InputError
+from align_eval.findings.budget import Budget, Figure, Stratum
+
+STEPS = ("preparation", "path", "heads", "swap")
+LABELS = {
+    "preparation": "log\npreparation",
+    "path": "silence-\naware path",
+    "heads": "better\nheads",
+    "swap": "saliency for\nattention",
+}
+INK, GAIN, LOSS, COST, FLOOR = "#4d4d4d", "#2b7bba", "#c44e52", "#e6a400", "#999999"
+
+
+def draw_budget(path: Path, budget: Budget, floor_ms: float | None = None) -> None:
+    """Draw a waterfall for every kind of reference and token unit, side by side, as PNG.
+
+    ``floor_ms`` is how far two references of such speech lie apart, drawn as a line: below it no system is told better.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    picture = Picture(figsize=(5.6 * len(budget.strata), 4.6), layout="constrained")
+    axes = picture.subplots(1, len(budget.strata), sharey=True, squeeze=False)[0]
+    for axis, stratum in zip(axes, budget.strata, strict=True):
+        _waterfall(axis, stratum)
+        if floor_ms is not None:
+            axis.axhline(floor_ms, color=FLOOR, linewidth=1, linestyle="--")
+            axis.annotate("between references", (-0.4, floor_ms), va="bottom", fontsize=7, color="white")
+    axes[0].set_ylabel("mean absolute error of interior word boundaries, ms")
+    s = budget.signature
+    picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}: Shapley shares, 95 % intervals", fontsize=10)
+    try:
+        picture.savefig(path, dpi=120)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+
+
+def _waterfall(axis: Axes, stratum: Stratum) -> None:
+    level = stratum.start.value
+    axis.bar(0, level, color=INK, width=0.7)
+    _label(axis, 0, level, stratum.start)
+    for position, step in enumerate(STEPS, start=1):
+        share = stratum.shapley[step]
+        after = level - share.value
+        axis.plot([position - 1.35, position + 0.35], [level, level], color=INK, linewidth=0.6)
+        axis.bar(position, -share.value, bottom=level, color=GAIN if share.value >= 0 else LOSS, width=0.7)
+        if share.ci_low is not None and share.ci_high is not None:
+            axis.plot([position] * 2, [level - share.ci_high, level - share.ci_low], color="black", linewidth=1)
+        axis.annotate(f"{-share.value:+.1f}", (position, max(level, after)), ha="center", va="bottom", fontsize=8)
+        level = after
+    last = len(STEPS) + 1
+    axis.bar(last, stratum.end.value, color=INK, width=0.7)
+    _label(axis, last, stratum.end.value, stratum.end)
+    cost = stratum.injection.cost
+    attention = stratum.injection.arms["attention"]
+    axis.errorbar(
+        [last + 1],
+        [cost.value],
+        yerr=_arms_of(cost),
+        fmt="D",
+        color=COST,
+        capsize=4,
+    )
+    axis.annotate(f"{cost.value:+.1f}", (last + 1, cost.value), xytext=(8, 4), textcoords="offset points", fontsize=8)
+    axis.axhline(0, color=INK, linewidth=0.6)
+    names = ["Whisper's\nheads, DTW", *(LABELS[step] for step in STEPS), "all steps", "price of\nincompleteness"]
+    axis.set_xticks(range(len(names)), names, fontsize=7)
+    axis.set_title(
+        f"{stratum.reference} reference, {stratum.unit}\n{stratum.n_clusters} {stratum.clusters}, "
+        f"{stratum.n_effective_clusters:.1f} effective; injected into {attention.value:.1f} ms",
+        fontsize=9,
+    )
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
+def _arms_of(figure: Figure) -> list[list[float]] | None:
+    """How far an interval reaches below and above its value."""
+    if figure.ci_low is None or figure.ci_high is None:
+        return None
+    return [[figure.value - figure.ci_low], [figure.ci_high - figure.value]]
+
+
+def _label(axis: Axes, position: float, height: float, figure: Figure) -> None:
+    interval = "" if figure.ci_low is None else f"\n[{figure.ci_low:.0f}, {figure.ci_high:.0f}]"
+    axis.annotate(f"{figure.value:.1f}{interval}", (position, height), ha="center", va="bottom", fontsize=8)

@@ -1,0 +1,262 @@
+"""Agreement over a finished run whose maps are planted: what each row, ceiling and interval must be. No torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from align_eval.cli import app
+from align_eval.errors import InputError
+from align_eval.findings.agree import FAITHFUL, AgreementFinding, measure_agreement
+from align_eval.findings.agreement import LEVELS, METHODS, NORMALISATIONS
+from align_eval.findings.kept import read_kept
+from align_eval.formats.findings import write_finding
+from align_eval.report.budget_table import print_agreement
+from tests.core.planted_run import (
+    DEFAULT,
+    EVERY,
+    EXACT,
+    HEADS,
+    OUTPUT,
+    RANDOM,
+    SIGNATURE,
+    SPEAKERS,
+    Planted,
+    exact,
+    moved,
+    noise,
+    write_planted,
+)
+from tests.core.test_cli_core import LOADED, align_eval, start
+
+SPES = "spes:at=mel"
+
+
+def one_good_head(u: Planted, n_tokens: int) -> np.ndarray:
+    """Head 1.0 is the saliency, the others know nothing, each in its own way."""
+    return np.concatenate([exact(u, n_tokens) if name == "1.0" else noise_of(u, i) for i, name in enumerate(HEADS)])
+
+
+def noise_of(u: Planted, seed: int) -> np.ndarray:
+    rng = np.random.default_rng((seed, *u.edges))
+    return rng.dirichlet(np.full(u.n_frames, 2.0), size=u.n_words + 1).astype(np.float32)[None]
+
+
+SIGNALS = {EVERY: one_good_head, OUTPUT: moved(0), RANDOM: noise}
+
+
+@pytest.fixture(scope="module")
+def finding(tmp_path_factory) -> AgreementFinding:
+    return measure_agreement(read_kept(write_planted(tmp_path_factory.mktemp("run"), signals=SIGNALS)))
+
+
+def rows_of(finding: AgreementFinding, **of: str) -> dict[str, float]:
+    """Values by group, of the rows of one normalisation, method and level."""
+    return {r.group: r.value for r in finding.rows if all(getattr(r, name) == value for name, value in of.items())}
+
+
+def test_every_group_of_heads_stands_under_every_normalisation_correlation_and_level(finding):
+    groups = {*(f"head {name}" for name in HEADS), "layer 0", "layer 1", "head *.0", "head *.1", "all"}
+    for normalisation in NORMALISATIONS:
+        for method in METHODS:
+            for level in LEVELS:
+                found = rows_of(finding, normalisation=normalisation, method=method, level=level)
+                # what is faithful by construction is asked of whole utterances
+                assert set(found) == groups | ({FAITHFUL} if level == "utterance" else set())
+    assert {(r.source, r.saliency) for r in finding.rows} == {(EVERY, OUTPUT)}  # controls are no saliency
+    assert len(finding.rows) == 3 * 2 * (3 * len(groups) + 1)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_head_that_is_the_saliency_agrees_by_one_and_the_others_by_little(finding, level):
+    values = rows_of(finding, normalisation="rows", method="pearson", level=level)
+    assert values["head 1.0"] == pytest.approx(1, abs=1e-6)
+    # 4 rows of 56 frames: rho of independent maps has a standard deviation of 1 / sqrt(4 * 56) in an utterance
+    assert max(abs(values[f"head {name}"]) for name in HEADS if name != "1.0") < 0.15
+    assert values["head 1.0"] > values["layer 1"] > values["all"] > values["layer 0"]
+    assert values["head *.0"] > values["head *.1"]
+
+
+def test_a_map_faithful_by_construction_agrees_by_one_but_under_the_papers_recipe(finding):
+    for method in METHODS:
+        assert rows_of(finding, normalisation="rows", method=method, level="utterance")[FAITHFUL] == pytest.approx(1)
+        assert rows_of(finding, normalisation="none", method=method, level="utterance")[FAITHFUL] == pytest.approx(1)
+        paper = rows_of(finding, normalisation="paper", method=method, level="utterance")
+        assert 0.5 < paper[FAITHFUL] < 1
+        # head 1.0 is the saliency, rows scaled to one as all attention: it can be asked for no more
+        assert paper["head 1.0"] == pytest.approx(paper[FAITHFUL], abs=1e-6)
+
+
+def test_rho_squared_stands_beside_rho_and_intervals_are_of_speakers(finding):
+    for row in finding.rows:
+        assert row.squared == row.value**2
+        assert row.ci_low <= row.value <= row.ci_high
+        assert (row.clusters, row.n_clusters, row.n_effective_clusters) == ("speakers", 4, 4)  # words are as many
+        assert row.n_undefined == 0
+        assert row.n == {"utterance": 4, "word": 16, "token": 16}[row.level]  # a token a word; its end is no token
+
+
+def test_coverage_and_entropy_of_flat_maps_are_known(tmp_path):
+    """Of n frames flat attention holds 90 % in ceil(0.9 n), where a flat saliency holds as much of itself."""
+
+    def flat(u: Planted, n_tokens: int) -> np.ndarray:
+        return np.full_like(exact(u, n_tokens), 1 / u.n_frames)
+
+    planted = [Planted("a", "ann", (0, 10, 20, 30)), Planted("b", "bob", (0, 20, 50))]  # 40 and 60 frames
+    signals = {EVERY: lambda u, n: np.repeat(flat(u, n), 4, axis=0), OUTPUT: flat}
+    found = measure_agreement(read_kept(write_planted(tmp_path, planted, signals)))
+    values = {(f.measure, f.source): f.value for f in found.figures}
+    assert values == {
+        ("coverage", EVERY): pytest.approx(0.9),  # 36 of 40 and 54 of 60
+        ("entropy", EVERY): pytest.approx((np.log(40) + np.log(60)) / 2),
+        ("entropy", OUTPUT): pytest.approx((np.log(40) + np.log(60)) / 2),
+    }
+    assert found.rows == ()  # constant rows have no correlation: nothing is claimed
+    write_finding(tmp_path / "agree.json", found)
+
+
+def test_the_noise_ceiling_is_the_root_of_the_reliability(tmp_path, finding):
+    signals = {EVERY: one_good_head, SPES: moved(0), OUTPUT: moved(0)}
+    found = measure_agreement(
+        read_kept(write_planted(tmp_path / "a", signals=signals, details={SPES: {"reliability": 0.64}}))
+    )
+    (ceiling,) = [f for f in found.figures if f.measure == "noise ceiling"]
+    assert (ceiling.source, ceiling.saliency, ceiling.value) == (SPES, SPES, pytest.approx(0.8))
+    assert {r.saliency for r in found.rows} == {SPES, OUTPUT}
+    assert "noise ceiling" not in {f.measure for f in finding.figures}  # a gradient has no noise
+    details = {SPES: {"reliability": -3.0}}
+    found = measure_agreement(read_kept(write_planted(tmp_path / "b", signals=signals, details=details)))
+    assert [f.value for f in found.figures if f.measure == "noise ceiling"] == [0]
+
+
+def test_characters_are_compared_with_characters(tmp_path):
+    # the good head is planted in both units, a row a character
+    def good(u: Planted, n_tokens: int) -> np.ndarray:
+        return np.repeat(exact(u, n_tokens), 4, axis=0)
+
+    signals = {EVERY: good, OUTPUT: moved(0)}
+    found = measure_agreement(
+        read_kept(write_planted(tmp_path, signals=signals, tokens={"subword": 1, "character": 3}))
+    )
+    pairs = {(r.source, r.saliency): r for r in found.rows if (r.group, r.level) == ("all", "token")}
+    assert set(pairs) == {(EVERY, OUTPUT), (f"{EVERY},unit=character", f"{OUTPUT},unit=character")}
+    assert {saliency: row.n for (_, saliency), row in pairs.items()} == {OUTPUT: 16, f"{OUTPUT},unit=character": 48}
+
+
+def test_kinds_of_reference_have_no_part_in_it(tmp_path):
+    planted = [Planted("a", "ann"), Planted("b", "bob", reference="automatic"), Planted("c", "ann")]
+    found = measure_agreement(read_kept(write_planted(tmp_path, planted, SIGNALS)))
+    assert found.n_utterances == 3
+    (row,) = [r for r in found.rows if (r.group, r.normalisation, r.method, r.level) == (
+        "all", "rows", "pearson", "utterance")]  # fmt: skip
+    assert (row.n, row.n_clusters, row.n_effective_clusters) == (3, 2, pytest.approx(9 / 5))  # 2 and 1
+
+
+@pytest.mark.parametrize(
+    ("signals", "message"),
+    [
+        ({EVERY: one_good_head, RANDOM: noise}, "kept no saliency; run with --keep heads and one of gradient, spes"),
+        (
+            {DEFAULT: moved(0), OUTPUT: moved(0)},
+            ", a: lacks maps that this needs; run with --keep heads --source attention:heads=all$",
+        ),
+        ({EVERY: moved(0), OUTPUT: moved(0)}, "the mean over heads was kept, not the heads; run with --keep heads"),
+    ],
+    ids=["no saliency", "no heads", "mean of heads"],
+)
+def test_what_was_not_kept_is_refused_with_its_remedy(tmp_path, signals, message):
+    with pytest.raises(InputError, match=message):
+        measure_agreement(read_kept(write_planted(tmp_path, signals=signals)))
+
+
+def test_a_run_all_of_which_failed_is_refused(tmp_path):
+    kept = read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
+    with pytest.raises(InputError, match="has no words that were aligned; run again"):
+        measure_agreement(kept)
+
+
+def printed(finding: AgreementFinding) -> str:
+    console = Console(width=190, file=io.StringIO())
+    print_agreement(finding, console)
+    return console.file.getvalue()
+
+
+def test_the_table_shows_averages_and_says_how_few_speakers_there_are(finding):
+    text = printed(finding)
+    assert f"{EVERY} with {OUTPUT}: 4 utterances, 4 speakers, 4.0 effective" in text
+    assert "95 % intervals within these recordings only" in text
+    for group in ("layer 0", "layer 1", "head *.0", "all", FAITHFUL):
+        assert f"{group} " in text
+    assert "head 1.0" not in text  # in the file
+    for measure in (f"coverage of {EVERY}: ", f"entropy of {EVERY}: ", f"entropy of {OUTPUT}: "):
+        assert measure in text
+    assert "its square is the share of variance, which rho is not" in text
+    assert f"from run {SIGNATURE['id']}: model planted.en {'a' * 12}, corpus planted {'b' * 12}, context=full" in text
+
+
+def test_one_cluster_has_no_interval_and_says_so(tmp_path):
+    found = measure_agreement(read_kept(write_planted(tmp_path, [Planted("a", "ann")], SIGNALS)))
+    assert {(r.ci_low, r.ci_high) for r in found.rows} == {(None, None)}
+    assert "1 recording, 1.0 effective: nothing to resample, no intervals" in printed(found)
+
+
+def test_the_command_writes_strict_json_with_the_signature_of_the_run(tmp_path):
+    write_planted(tmp_path, signals=SIGNALS)
+    done = CliRunner().invoke(app, ["agree", str(tmp_path)])
+    assert (done.exit_code, done.exception) == (0, None)
+    assert done.stdout.endswith(f"written: {tmp_path}/agree.json\n")
+    read = json.loads((tmp_path / "agree.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert (read["schema"], read["signature"], read["n_utterances"]) == (1, SIGNATURE, 4)
+    assert len(read["rows"]) == 3 * 2 * (3 * 9 + 1)
+
+
+def test_writing_again_gives_the_same_bytes_and_another_seed_other_intervals(tmp_path):
+    write_planted(tmp_path, signals=SIGNALS)
+    found = []
+    for seed in ("0", "0", "1"):
+        assert CliRunner().invoke(app, ["agree", str(tmp_path), "--seed", seed]).exit_code == 0
+        found.append((tmp_path / "agree.json").read_bytes())
+    assert found[0] == found[1] != found[2]
+
+
+def test_the_command_loads_no_model(tmp_path):
+    done = start("-c", LOADED, "agree", str(write_planted(tmp_path, signals=SIGNALS)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (None, "/run.json: is no run of this version"),
+        ({}, "/maps/a.safetensors: is not there: the run kept no maps; run again with --keep heads\n"),
+        ({EVERY: EXACT[EVERY]}, ": kept no saliency; run with --keep heads and one of "),
+    ],
+    ids=["no run", "no maps", "no saliency"],
+)
+def test_the_command_refuses_in_one_line(tmp_path, kept, message):
+    if kept is not None:
+        write_planted(tmp_path, signals=kept)
+    if kept == {}:
+        (tmp_path / "maps" / "a.safetensors").unlink()
+    done = align_eval("agree", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {tmp_path}{message}")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "agree.json").exists()
+
+
+def test_agreement_needs_no_torch():
+    code = (
+        "import sys, align_eval.findings.agree, align_eval.report.budget_table\n"
+        "print(*({'torch', 'whisper', 'statsmodels', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -1,0 +1,301 @@
+"""What a finished run kept, and the algebra of the budget, on planted runs and hand-made errors. No torch.
+
+What decodes maps is in tests/model/test_budget.py, since their preparation is torch's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from align_eval.errors import InputError
+from align_eval.findings.budget import coalition, incompleteness, last_step, placebos, shapley, swap_gain
+from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
+from align_eval.findings.injection import needed_stacks
+from align_eval.findings.kept import heads_of, interior_errors_ms, read_kept
+from tests.core.planted_run import (
+    CONV,
+    DEFAULT,
+    EVERY,
+    EXACT,
+    HEADS,
+    MIDDLE,
+    OUTPUT,
+    RANDOM,
+    SPEAKERS,
+    Planted,
+    exact,
+    moved,
+    noise,
+    write_planted,
+)
+
+ONE = np.ones((1, 2))
+"""Both clusters counted once."""
+
+
+# What was kept
+
+
+def test_a_run_is_read_with_its_times_clusters_and_maps(tmp_path):
+    kept = read_kept(write_planted(tmp_path), (DEFAULT, EVERY, OUTPUT, RANDOM))
+    items = kept.items["manual"]
+    assert [item.id for item in items] == ["a", "b", "c", "d"]
+    assert (kept.clusters, kept.corpus_clusters) == ({"manual": "speakers"}, "speakers")
+    # two systems stand in the table, an utterance's words are read once; column j starts at 20 j - 10 ms
+    assert items[0].reference_s == pytest.approx(np.array([[0, 0.19], [0.19, 0.43], [0.43, 0.65], [0.65, 0.91]]))
+    assert items[0].maps.stacks[EVERY].shape == (4, 5, 56)
+
+
+def test_clusters_are_numbered_for_each_kind_of_reference_and_for_the_whole_corpus(tmp_path):
+    planted = [
+        Planted("a", "ann", reference="automatic", recording="r1"),
+        Planted("b", "bob"),
+        Planted("c", "ann", reference="automatic", recording="r2"),
+        Planted("d", "dee"),
+        Planted("e", "bob"),
+    ]
+    kept = read_kept(write_planted(tmp_path, planted))
+    # the automatic ones have one speaker, so that their recordings are what there is to resample
+    assert kept.clusters == {"automatic": "recordings", "manual": "speakers"}
+    assert kept.corpus_clusters == "speakers"
+    numbers = {kind: [(i.id, i.cluster, i.corpus_cluster) for i in items] for kind, items in kept.items.items()}
+    assert numbers == {
+        "automatic": [("a", 0, 0), ("c", 1, 0)],
+        "manual": [("b", 0, 1), ("d", 1, 2), ("e", 0, 1)],
+    }
+
+
+def test_what_failed_is_left_out_and_leaves_no_gap_in_the_clusters(tmp_path):
+    kept = read_kept(write_planted(tmp_path, failed=["b"]))
+    assert [(item.id, item.cluster, item.corpus_cluster) for item in kept.items["manual"]] == [
+        ("a", 0, 0), ("c", 1, 1), ("d", 2, 2),
+    ]  # fmt: skip
+    assert [failure.id for failure in kept.run.failures] == ["b"]
+
+
+def test_a_run_all_of_which_failed_has_no_items(tmp_path):
+    assert read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS])).items == {}
+
+
+def test_a_folder_without_maps_is_refused_by_the_file_that_is_missing(tmp_path):
+    write_planted(tmp_path, failed=[u.id for u in SPEAKERS[1:]])
+    (tmp_path / "maps" / "a.safetensors").unlink()
+    with pytest.raises(InputError, match=r"maps/a\.safetensors: is not there: .*; run again with --keep heads$"):
+        read_kept(tmp_path)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"run\.json: is no run"):
+        read_kept(tmp_path)
+
+
+def test_missing_maps_are_named_with_a_command_that_a_shell_takes(tmp_path):
+    write_planted(tmp_path, signals={DEFAULT: moved(0), EVERY: EXACT[EVERY]})
+    with pytest.raises(InputError) as refused:
+        read_kept(tmp_path, (EVERY, OUTPUT, RANDOM))
+    assert str(refused.value) == (
+        f"{tmp_path}, a: lacks maps that this needs; run with --keep heads --source gradient:at=encoder-output "
+        "--source 'control-random-weights:of=(gradient:at=encoder-output),seed=0'"
+    )
+
+
+def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
+    def numbered(u: Planted, n_tokens: int) -> np.ndarray:
+        return np.arange(4, dtype=np.float32)[:, None, None] + np.zeros_like(exact(u, n_tokens))
+
+    heads = heads_of(read_kept(write_planted(tmp_path, signals={EVERY: numbered})).items["manual"][0], EVERY)
+    assert heads[:, :, 0, 0].tolist() == [[0, 1], [2, 3]]  # 0.0, 0.1, 1.0, 1.1
+    (mean, *_) = read_kept(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
+    assert mean.maps.details[EVERY]["heads"] == HEADS
+    with pytest.raises(InputError, match="a, attention:heads=all: the mean over heads was kept.*run with --keep heads"):
+        heads_of(mean, EVERY)
+
+
+def test_interior_errors_leave_out_the_first_start_and_the_last_end(tmp_path):
+    (item, *_) = read_kept(write_planted(tmp_path)).items["manual"]
+    late_s = np.array([[0.5, 0.01], [0.02, 0.03], [0.04, 0.05], [0.06, 0.5]])
+    assert interior_errors_ms(item, item.reference_s + late_s) == pytest.approx([20, 40, 60, 10, 30, 50])
+
+
+# Candidates
+
+
+def test_units_are_those_that_every_item_has(tmp_path):
+    one = read_kept(write_planted(tmp_path / "one")).items["manual"]
+    both = read_kept(write_planted(tmp_path / "both", tokens={"subword": 1, "character": 2})).items["manual"]
+    assert units_of(one) == ("subword",)
+    assert units_of(both) == ("subword", "character")
+    assert units_of((*both, one[0])) == ("subword",)
+
+
+def test_a_spec_is_put_into_another_unit():
+    assert in_unit(RANDOM, "character") == f"{RANDOM},unit=character"
+    assert in_unit(f"{RANDOM},unit=character", "subword") == RANDOM
+    assert needed_stacks("subword") == (EVERY, OUTPUT, RANDOM)
+    assert needed_stacks("character") == tuple(f"{spec},unit=character" for spec in (EVERY, OUTPUT, RANDOM))
+
+
+@pytest.mark.parametrize("gradients", [[OUTPUT], [OUTPUT, MIDDLE], [OUTPUT, MIDDLE, CONV]], ids=len)
+@pytest.mark.parametrize("unit", ["subword", "character"])
+def test_attention_has_as_many_candidates_as_saliency(tmp_path, gradients, unit):
+    signals = {DEFAULT: moved(0), EVERY: EXACT[EVERY], RANDOM: noise} | dict.fromkeys(gradients, moved(0))
+    items = read_kept(write_planted(tmp_path, signals=signals, tokens={"subword": 1, "character": 2})).items["manual"]
+    arms = candidates(items, unit)
+    assert tuple(arms) == ARMS
+    of_unit = {in_unit(spec, unit) for spec in gradients}
+    assert set(arms["best saliency"]) == set(depths(items, unit)) == of_unit
+    assert len(arms["best attention"]) == len(gradients)
+    assert set(arms["default heads"]) <= set(arms["best attention"])  # choosing can only be offered more
+    for of_arm in arms.values():
+        for stack in of_arm.values():
+            assert stack(items[0]).shape[1:] == (5 if unit == "subword" else 9, 56)
+
+
+def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
+    gradients = dict.fromkeys((OUTPUT, MIDDLE, CONV, "gradient:at=mel"), moved(0))
+    signals = {DEFAULT: moved(0), EVERY: EXACT[EVERY], **gradients}
+    (item, *_) = items = read_kept(write_planted(tmp_path / "four", signals=signals)).items["manual"]
+    groups = candidates(items, "subword")["best attention"]
+    assert list(groups) == [DEFAULT, EVERY, f"{EVERY}, layers from 1", f"{EVERY}, layer 0"]
+    heads = item.maps.stacks[EVERY]
+    assert [len(groups[name](item)) for name in groups] == [1, 4, 2, 2]
+    np.testing.assert_array_equal(groups[f"{EVERY}, layers from 1"](item), heads[2:])
+    np.testing.assert_array_equal(groups[f"{EVERY}, layer 0"](item), heads[:2])
+    signals |= {"gradient:at=encoder.1": moved(0)}
+    items = read_kept(write_planted(tmp_path / "five", signals=signals)).items["manual"]
+    with pytest.raises(InputError, match="unit subword: kept 5 gradients, and attention has 4 .*at most 4 gradients"):
+        candidates(items, "subword")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [
+        (DEFAULT, "unit subword, a: lacks maps .*; run with --keep heads --source attention:heads=alignment"),
+        (OUTPUT, "unit subword: no gradient was kept; run with --keep heads --source gradient"),
+    ],
+)
+def test_cells_refuse_what_they_cannot_do_without(tmp_path, lacking, message):
+    signals = {spec: EXACT[spec] for spec in (DEFAULT, EVERY, OUTPUT, RANDOM) if spec != lacking}
+    items = read_kept(write_planted(tmp_path, signals=signals)).items["manual"]
+    with pytest.raises(InputError, match=message):
+        candidates(items, "subword")
+
+
+# Errors
+
+
+def value(statistic) -> float:
+    return float(statistic.evaluate(ONE)[0])
+
+
+def errors(*rows_ms: list[float]) -> Errors:
+    """Candidates on four boundaries, two of either cluster."""
+    return Errors(tuple(f"c{i}" for i in range(len(rows_ms))), np.array(rows_ms, dtype=float), np.array([0, 0, 1, 1]))
+
+
+def test_moving_the_reference_moves_signed_errors_before_they_lose_their_sign():
+    one = errors([10, -10, 30, -50])
+    assert value(one.statistic()) == 25
+    assert value(one.statistic(10)) == (0 + 20 + 20 + 60) / 4
+    assert value(one.statistic(-10)) == (20 + 0 + 40 + 40) / 4
+
+
+def test_a_candidate_is_chosen_on_the_other_cluster():
+    # c0 is best on the first cluster, c1 on the second: either is scored where it was not chosen
+    assert value(errors([0, 0, 100, 100], [40, 40, 8, 8]).statistic()) == (40 + 100) / 2
+    assert value(errors([0, 0, 100, 100]).statistic()) == 50
+
+
+def test_placebos_are_joined_and_attention_is_among_them():
+    attention, real = errors([60] * 4), errors([60] * 4, [10] * 4)
+    injected = {"attention": attention, "real": real, "rolled": errors([60] * 4, [80] * 4)}
+    injected["sharpened"] = errors([60] * 4, [45] * 4)
+    assert placebos(injected).errors_ms[:, 0].tolist() == [60, 80, 60, 45]
+    assert value(incompleteness(injected)) == 45 - 10
+    assert value(incompleteness(injected, 20)) == 25 - 10
+
+
+def cells_of(table: dict[tuple[str, str, str], float]) -> dict[tuple[str, str, str], Errors]:
+    """Cells of known error: all arms the same on every boundary."""
+    return {key: errors([ms] * 4) for key, ms in table.items()}
+
+
+def planted_cells(ms) -> dict[tuple[str, str, str], Errors]:
+    return cells_of({key: ms(*key) for key in product(PREPARATIONS, PATHS, ARMS)})
+
+
+ARM_MS = {"default heads": 0, "all heads": 5, "best attention": -20, "best saliency": -50}
+
+
+def additive(prep: str, path: str, arm: str) -> float:
+    return 100 - 7 * (prep == "log") - 11 * (path == "viterbi") + ARM_MS[arm]
+
+
+def test_shares_of_fixes_that_do_not_interact_are_what_each_takes_off():
+    cells = planted_cells(additive)
+    assert {player: value(share) for player, share in shapley(cells).items()} == pytest.approx(
+        {"preparation": 7, "path": 11, "heads": 20, "swap": 30}
+    )
+    assert {player: value(share) for player, share in last_step(cells).items()} == pytest.approx(
+        {"preparation": 7, "path": 11, "swap": 30}
+    )
+    assert value(swap_gain(cells, "log", "dtw")) == 30
+    assert value(swap_gain(cells, "log", "dtw", 20)) == 30  # 53 and 23 ms late, less 20 of either
+
+
+def test_shares_of_fixes_that_take_off_the_same_are_split_among_their_orders():
+    """A silence-aware path and saliency each take off 30 ms, and no more together; nothing else does anything.
+
+    Path comes before signal in three of six orders and takes 30, after it takes nothing: 15. So for signal, all of it
+    the swap's. As the last step neither takes anything.
+    """
+    cells = planted_cells(lambda prep, path, arm: 70 if path == "viterbi" or arm == "best saliency" else 100)
+    assert {player: value(share) for player, share in shapley(cells).items()} == pytest.approx(
+        {"preparation": 0, "path": 15, "heads": 0, "swap": 15}
+    )
+    assert {player: value(share) for player, share in last_step(cells).items()} == {
+        "preparation": 0, "path": 0, "swap": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_sum_to_what_lies_between_start_and_end(seed):
+    rng = np.random.default_rng(seed)
+    cells = {key: errors(*rng.normal(0, 50, (3, 4))) for key in product(PREPARATIONS, PATHS, ARMS)}
+    start, end = coalition(cells, ()), coalition(cells, ("preparation", "path", "signal"))
+    shares = {player: value(share) for player, share in shapley(cells).items()}
+    assert sum(shares.values()) == pytest.approx(value(start) - value(end), abs=1e-9)
+    # heads and swap are the share of one player that goes from default heads to saliency in one step
+    orders = [("signal",), (), ("preparation", "signal"), ("path", "signal"), ("preparation", "path", "signal")]
+    of = {taken: value(coalition(cells, taken)) for taken in [*orders, ("preparation",), ("path",)]}
+    whole = (of[()] - of[("signal",)]) / 3
+    whole += (of[("preparation",)] - of[("preparation", "signal")] + of[("path",)] - of[("path", "signal")]) / 6
+    whole += (value(coalition(cells, ("preparation", "path"))) - of[("preparation", "path", "signal")]) / 3
+    assert shares["heads"] + shares["swap"] == pytest.approx(whole, abs=1e-9)
+
+
+def test_the_budget_starts_at_whispers_own_way_and_ends_at_saliency_with_log_and_silence():
+    cells = planted_cells(additive)
+    assert value(coalition(cells, ())) == additive("zscore-median", "dtw", "default heads")
+    assert value(coalition(cells, ("preparation", "path", "signal"))) == additive("log", "viterbi", "best saliency")
+    replaced = cells | {("log", "viterbi", "all heads"): replace(cells["log", "viterbi", "all heads"])}
+    assert value(coalition(replaced, ("path", "preparation"), "all heads")) == 100 - 7 - 11 + 5
+
+
+def test_reading_a_run_and_the_algebra_need_no_torch(tmp_path):
+    write_planted(tmp_path)
+    code = (
+        "import sys\nfrom pathlib import Path\nimport align_eval.findings.budget\n"
+        "from align_eval.findings.kept import read_kept\n"
+        "from align_eval.findings.cells import candidates\n"
+        "candidates(read_kept(Path(sys.argv[1])).items['manual'], 'subword')\n"
+        "print(*({'torch', 'whisper', 'statsmodels', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -1,0 +1,59 @@
+"""Kept maps come back as they were written, and a file that is none is refused by place and remedy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from align_eval.errors import InputError
+from align_eval.formats.maps import KeptMaps, drop_maps, read_maps, write_maps
+
+
+def kept() -> KeptMaps:
+    rng = np.random.default_rng(0)
+    return KeptMaps(
+        stacks={"attention:heads=all": rng.random((4, 3, 7), dtype=np.float32)},
+        word_of_token={"subword": np.array([0, 1, -1], dtype=np.int32)},
+        energy=rng.random(7),
+        frame_s=0.02,
+        start_s=-0.01,
+        details={"attention:heads=all": {"mass_on_padding": 0.25}},
+    )
+
+
+def test_maps_come_back_bit_for_bit(tmp_path):
+    written = kept()
+    write_maps(tmp_path / "maps" / "a.safetensors", written)
+    read = read_maps(tmp_path / "maps" / "a.safetensors")
+    for mine, theirs in ((written.stacks, read.stacks), (written.word_of_token, read.word_of_token)):
+        assert mine.keys() == theirs.keys()
+        assert all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
+        assert all(mine[name].dtype == theirs[name].dtype for name in mine)
+    assert written.energy.tobytes() == read.energy.tobytes()
+    assert (read.frame_s, read.start_s, read.details) == (0.02, -0.01, written.details)
+
+
+def test_equal_maps_give_equal_bytes(tmp_path):
+    for name in "ab":
+        write_maps(tmp_path / name, kept())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"no maps", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])
+def test_what_is_no_file_of_maps_is_refused(tmp_path, content):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(InputError, match=r"x: holds no maps of this version .*; run again with --keep"):
+        read_maps(tmp_path / "x")
+
+
+def test_maps_that_were_not_kept_are_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no maps"):
+        read_maps(tmp_path / "nothing")
+
+
+def test_dropping_maps_leaves_the_rest_of_the_folder(tmp_path):
+    write_maps(tmp_path / "maps" / "a.safetensors", kept())
+    (tmp_path / "run.json").write_text("{}")
+    drop_maps(tmp_path)
+    drop_maps(tmp_path)  # nothing to drop is no error
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
