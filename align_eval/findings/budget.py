@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, Errors, cell_errors, units_of
+from align_eval.findings.cells import ARMS, DEFAULT_HEADS, PATHS, PREPARATIONS, Errors, cell_errors, in_unit, units_of
 from align_eval.findings.head_sets import HeadSets, head_sets
 from align_eval.findings.injection import ATTENTION, REAL, SALIENCY, injection_errors, needed_stacks
 from align_eval.findings.kept import Item, KeptRun, require_stacks
@@ -148,7 +148,7 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
             left_out.append(f"{reference} reference: fewer than two {kept.clusters[reference]} with two words")
             continue
         for unit in units_of(items):
-            require_stacks(kept.folder, items, needed_stacks(unit))
+            require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit)))
             cells = cell_errors(items, unit, on_done if unit == PRIMARY_UNIT else None)
             measured[reference, unit] = Measured(items, cells, injection_errors(items, unit, seed))
     if not measured:

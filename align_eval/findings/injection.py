@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from align_eval.errors import InputError
 from align_eval.findings.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared
 from align_eval.findings.kept import Item, boundary_clusters, decoded, interior_errors_ms
 from align_eval.findings.residual import arms
@@ -34,13 +35,21 @@ def injection_errors(
     """Errors of attention, of the real residual and of each placebo, at every lambda and silence parameter.
 
     ``attention`` (lambda 0) is among the candidates of ``real`` and of every placebo: nothing forces a residual in.
+
+    Raises
+    ------
+    InputError
+        Where an utterance has no placebo.
     """
     errors: dict[tuple[str, float, str], list[Floats]] = {}
     for index, item in enumerate(items):
         attention, saliency, random = (
             prepared(item.maps.stacks[spec], "log").astype(np.float64) for spec in needed_stacks(unit)
         )
-        of_item = arms(attention, saliency, random, item.maps.frame_s, seed + index)
+        try:
+            of_item = arms(attention, saliency, random, item.maps.frame_s, seed + index)
+        except ValueError as error:  # attention with tied maxima cannot be sharpened
+            raise InputError(item.id, str(error), "leave it out of this finding") from error
         for (arm, amount), values in of_item.items():
             for align in SILENCES:
                 found = interior_errors_ms(item, decoded(item, values, unit, align))

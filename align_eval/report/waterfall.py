@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Picture
+from typing import TYPE_CHECKING
 
 from align_eval.errors import InputError
 from align_eval.findings.budget import Budget, Figure, Stratum
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 STEPS = ("preparation", "path", "heads", "swap")
 LABELS = {
@@ -30,6 +31,8 @@ def draw_budget(path: Path, budget: Budget, floor_ms: float | None = None) -> No
     InputError
         Where the file cannot be written.
     """
+    from matplotlib.figure import Figure as Picture
+
     picture = Picture(figsize=(5.6 * len(budget.strata), 4.6), layout="constrained")
     axes = picture.subplots(1, len(budget.strata), sharey=True, squeeze=False)[0]
     for axis, stratum in zip(axes, budget.strata, strict=True):
@@ -64,14 +67,9 @@ def _waterfall(axis: Axes, stratum: Stratum) -> None:
     _label(axis, last, stratum.end.value, stratum.end)
     cost = stratum.injection.cost
     attention = stratum.injection.arms["attention"]
-    axis.errorbar(
-        [last + 1],
-        [cost.value],
-        yerr=_arms_of(cost),
-        fmt="D",
-        color=COST,
-        capsize=4,
-    )
+    if cost.ci_low is not None and cost.ci_high is not None:
+        axis.plot([last + 1] * 2, [cost.ci_low, cost.ci_high], color=COST, marker="_", markersize=9)
+    axis.plot(last + 1, cost.value, color=COST, marker="D")
     axis.annotate(f"{cost.value:+.1f}", (last + 1, cost.value), xytext=(8, 4), textcoords="offset points", fontsize=8)
     axis.axhline(0, color=INK, linewidth=0.6)
     names = ["Whisper's\nheads, DTW", *(LABELS[step] for step in STEPS), "all steps", "price of\nincompleteness"]
@@ -83,13 +81,6 @@ def _waterfall(axis: Axes, stratum: Stratum) -> None:
     )
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-
-
-def _arms_of(figure: Figure) -> list[list[float]] | None:
-    """How far an interval reaches below and above its value."""
-    if figure.ci_low is None or figure.ci_high is None:
-        return None
-    return [[figure.value - figure.ci_low], [figure.ci_high - figure.value]]
 
 
 def _label(axis: Axes, position: float, height: float, figure: Figure) -> None:

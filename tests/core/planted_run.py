@@ -1,10 +1,11 @@
 """Run folders whose maps are planted, for tests of what findings read off them. No model, no torch.
 
-An utterance is a row of words without silence: word ``i`` fills the columns from ``edges[i]`` up to ``edges[i + 1]``, the
-end of the text those from ``edges[-1]`` on, and the reference lies exactly there. An *exact* map holds most of each row
-on the row's own columns, so that any path under any preparation reads the reference off it; moved by three columns it
-reads +60 ms at every interior boundary. Of ``gap`` columns before each next word, where the audio is quiet, the row of
-the word before still holds some: a path that knows no silence ends each word ``gap`` columns late.
+An utterance is a row of words without silence: word ``i`` fills the columns from ``edges[i]`` up to ``edges[i + 1]``,
+the end of the text those from ``edges[-1]`` on, and the reference lies exactly there. An *exact* map holds most of each
+row on the row's own columns, so that any path under any preparation reads the reference off it; moved by three columns
+it reads +60 ms at every interior boundary. With a ``gap`` the last columns of each word are quiet and no longer its
+own in the reference, though its row still holds them: a path that knows no silence ends each word ``gap`` columns
+late.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def exact(u: Planted, n_tokens: int = 1, shift: int = 0, outside: float = 0.02) 
     rows = np.full((len(starts) + 1, u.n_frames), outside)
     for row, (start, end) in enumerate(zip([*starts, u.edges[-1] + shift], ends, strict=True)):
         rows[row, start:end] = 1.0
+        rows[row, (start + end) // 2] = 1.05  # a row has one greatest value, or nothing could sharpen it
     for word, end in enumerate(u.edges[1:]):
         rows[(word + 1) * n_tokens - 1, end + shift - u.gap : end + shift] *= 0.9
     return (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)[None]

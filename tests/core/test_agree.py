@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
+import shutil
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from align_eval.report.budget_table import print_agreement
 from tests.core.planted_run import (
     DEFAULT,
     EVERY,
-    EXACT,
     HEADS,
     OUTPUT,
     RANDOM,
@@ -185,14 +183,14 @@ def test_a_run_all_of_which_failed_is_refused(tmp_path):
 def printed(finding: AgreementFinding) -> str:
     console = Console(width=190, file=io.StringIO())
     print_agreement(finding, console)
-    return console.file.getvalue()
+    return " ".join(console.file.getvalue().split())  # a title breaks at the width of its table
 
 
 def test_the_table_shows_averages_and_says_how_few_speakers_there_are(finding):
     text = printed(finding)
     assert f"{EVERY} with {OUTPUT}: 4 utterances, 4 speakers, 4.0 effective" in text
     assert "95 % intervals within these recordings only" in text
-    for group in ("layer 0", "layer 1", "head *.0", "all", FAITHFUL):
+    for group in ("layer 0", "layer 1", "all", FAITHFUL):
         assert f"{group} " in text
     assert "head 1.0" not in text  # in the file
     for measure in (f"coverage of {EVERY}: ", f"entropy of {EVERY}: ", f"entropy of {OUTPUT}: "):
@@ -217,13 +215,13 @@ def test_the_command_writes_strict_json_with_the_signature_of_the_run(tmp_path):
     assert len(read["rows"]) == 3 * 2 * (3 * 9 + 1)
 
 
-def test_writing_again_gives_the_same_bytes_and_another_seed_other_intervals(tmp_path):
+def test_writing_again_gives_the_same_bytes(tmp_path):
     write_planted(tmp_path, signals=SIGNALS)
     found = []
-    for seed in ("0", "0", "1"):
-        assert CliRunner().invoke(app, ["agree", str(tmp_path), "--seed", seed]).exit_code == 0
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["agree", str(tmp_path)]).exit_code == 0
         found.append((tmp_path / "agree.json").read_bytes())
-    assert found[0] == found[1] != found[2]
+    assert found[0] == found[1]
 
 
 def test_the_command_loads_no_model(tmp_path):
@@ -232,31 +230,11 @@ def test_the_command_loads_no_model(tmp_path):
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-@pytest.mark.parametrize(
-    ("kept", "message"),
-    [
-        (None, "/run.json: is no run of this version"),
-        ({}, "/maps/a.safetensors: is not there: the run kept no maps; run again with --keep heads\n"),
-        ({EVERY: EXACT[EVERY]}, ": kept no saliency; run with --keep heads and one of "),
-    ],
-    ids=["no run", "no maps", "no saliency"],
-)
-def test_the_command_refuses_in_one_line(tmp_path, kept, message):
-    if kept is not None:
-        write_planted(tmp_path, signals=kept)
-    if kept == {}:
-        (tmp_path / "maps" / "a.safetensors").unlink()
+def test_the_command_refuses_a_folder_without_maps_in_one_line(tmp_path):
+    write_planted(tmp_path)
+    shutil.rmtree(tmp_path / "maps")
     done = align_eval("agree", str(tmp_path))
+    message = "is not there: the run kept no maps; run again with --keep heads"
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {tmp_path}{message}")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == f"error: {tmp_path}/maps/a.safetensors: {message}\n"
     assert not (tmp_path / "agree.json").exists()
-
-
-def test_agreement_needs_no_torch():
-    code = (
-        "import sys, align_eval.findings.agree, align_eval.report.budget_table\n"
-        "print(*({'torch', 'whisper', 'statsmodels', 'matplotlib'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []

@@ -5,8 +5,7 @@ What decodes maps is in tests/model/test_budget.py, since their preparation is t
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import shutil
 from dataclasses import replace
 from itertools import product
 
@@ -34,6 +33,7 @@ from tests.core.planted_run import (
     noise,
     write_planted,
 )
+from tests.core.test_cli_core import LOADED, start
 
 ONE = np.ones((1, 2))
 """Both clusters counted once."""
@@ -113,7 +113,7 @@ def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
     assert heads[:, :, 0, 0].tolist() == [[0, 1], [2, 3]]  # 0.0, 0.1, 1.0, 1.1
     (mean, *_) = read_kept(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
     assert mean.maps.details[EVERY]["heads"] == HEADS
-    with pytest.raises(InputError, match="a, attention:heads=all: the mean over heads was kept.*run with --keep heads"):
+    with pytest.raises(InputError, match=r"a, attention:heads=all: the mean over heads was .*; run with --keep heads"):
         heads_of(mean, EVERY)
 
 
@@ -169,7 +169,7 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     np.testing.assert_array_equal(groups[f"{EVERY}, layer 0"](item), heads[:2])
     signals |= {"gradient:at=encoder.1": moved(0)}
     items = read_kept(write_planted(tmp_path / "five", signals=signals)).items["manual"]
-    with pytest.raises(InputError, match="unit subword: kept 5 gradients, and attention has 4 .*at most 4 gradients"):
+    with pytest.raises(InputError, match=r"unit subword: 5 gradients were kept, .* has 4 groups .*at most 4 gradients"):
         candidates(items, "subword")
 
 
@@ -255,7 +255,7 @@ def test_shares_of_fixes_that_take_off_the_same_are_split_among_their_orders():
     Path comes before signal in three of six orders and takes 30, after it takes nothing: 15. So for signal, all of it
     the swap's. As the last step neither takes anything.
     """
-    cells = planted_cells(lambda prep, path, arm: 70 if path == "viterbi" or arm == "best saliency" else 100)
+    cells = planted_cells(lambda _, path, arm: 70 if path == "viterbi" or arm == "best saliency" else 100)
     assert {player: value(share) for player, share in shapley(cells).items()} == pytest.approx(
         {"preparation": 0, "path": 15, "heads": 0, "swap": 15}
     )
@@ -288,14 +288,11 @@ def test_the_budget_starts_at_whispers_own_way_and_ends_at_saliency_with_log_and
     assert value(coalition(replaced, ("path", "preparation"), "all heads")) == 100 - 7 - 11 + 5
 
 
-def test_reading_a_run_and_the_algebra_need_no_torch(tmp_path):
+def test_the_command_refuses_a_run_without_maps_in_one_line_and_before_torch_is_needed(tmp_path):
     write_planted(tmp_path)
-    code = (
-        "import sys\nfrom pathlib import Path\nimport align_eval.findings.budget\n"
-        "from align_eval.findings.kept import read_kept\n"
-        "from align_eval.findings.cells import candidates\n"
-        "candidates(read_kept(Path(sys.argv[1])).items['manual'], 'subword')\n"
-        "print(*({'torch', 'whisper', 'statsmodels', 'matplotlib'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    shutil.rmtree(tmp_path / "maps")
+    done = start("-c", LOADED, "budget", str(tmp_path))
+    message = "is not there: the run kept no maps; run again with --keep heads"
+    assert (done.returncode, done.stdout) == (2, "loaded:\n")
+    assert done.stderr == f"error: {tmp_path}/maps/a.safetensors: {message}\n"
+    assert not list(tmp_path.glob("budget.*"))

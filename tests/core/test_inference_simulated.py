@@ -2,7 +2,7 @@
 
 300 corpora, of fixed seeds, give a share near 95 % a standard error of 1.3 %, and one near 5 % as well: a band of 92 to
 97 % is then about the truth of 93.5 to 96.5 %, and "at most 5 %" cannot be told from 5 % itself, so that it is refuted
-only where that many rejections would have come by chance in less than 1 % of the cases (26 of 300).
+only where that many rejections would have come by chance in less than 1 % of the cases (25 of 300).
 """
 
 from dataclasses import dataclass

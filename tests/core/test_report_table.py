@@ -12,7 +12,7 @@ from align_eval.report.table import print_run
 
 SIGNATURE = {
     "id": "0123456789ab", "model": "tiny.en", "model_checksum": "a" * 64, "corpus": "demo", "corpus_checksum": "b" * 64,
-    "text": "words", "unit": "subword", "context": "full", "device": "cpu", "dtype": "float32", "seed": 7,
+    "text": "words", "context": "full", "device": "cpu", "dtype": "float32", "seed": 7,
     "packages": {"numpy": "2.4.6", "torch": "absent"},
 }  # fmt: skip
 
@@ -108,7 +108,7 @@ def test_without_failures_nothing_is_said_of_them():
 def test_the_signature_is_printed_whole_on_one_line():
     last = printed(ROW).splitlines()[-1]
     assert last == (
-        "signature 0123456789ab: model tiny.en aaaaaaaaaaaa, corpus demo bbbbbbbbbbbb, text=words unit=subword "
+        "signature 0123456789ab: model tiny.en aaaaaaaaaaaa, corpus demo bbbbbbbbbbbb, text=words "
         "context=full device=cpu dtype=float32 seed=7, numpy-2.4.6"
     )
 

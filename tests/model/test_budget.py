@@ -1,0 +1,467 @@
+"""The budget of runs whose maps are planted: cells, residual injection, shares, print, picture and command.
+
+Here, since preparation is torch's and the picture matplotlib's; no model is run. What maps are planted, and why they
+read as they do, is said in tests/core/planted_run.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure as Picture
+from rich.console import Console
+from typer.testing import CliRunner
+
+from align_eval.cli import app
+from align_eval.errors import InputError
+from align_eval.findings.budget import Budget, measure_budget, with_holm
+from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
+from align_eval.findings.injection import injection_errors
+from align_eval.findings.kept import Item, read_kept
+from align_eval.findings.residual import LAMBDAS
+from align_eval.formats.findings import write_finding
+from align_eval.report.budget_table import print_budget
+from align_eval.report.waterfall import draw_budget
+from tests.core.planted_run import (
+    CONV,
+    DEFAULT,
+    EVERY,
+    EXACT,
+    LATE,
+    MIDDLE,
+    OUTPUT,
+    RANDOM,
+    SIGNATURE,
+    SPEAKERS,
+    Planted,
+    all_heads,
+    exact,
+    moved,
+    noise,
+    write_planted,
+)
+
+ONE = np.ones((1, len(SPEAKERS)))
+BOTH = {"subword": 1, "character": 2}
+ATTENTION_ARMS = ("default heads", "all heads", "best attention")
+GAPPED = tuple(replace(u, gap=4) for u in SPEAKERS)
+NEAR = 1e-9
+"""Times are sums of binary fractions: an error of nothing is some 1e-14 ms."""
+
+
+def items_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None):
+    return read_kept(write_planted(folder, utterances, signals, tokens)).items["manual"]
+
+
+def budget_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None) -> Budget:
+    return measure_budget(read_kept(write_planted(folder, utterances, signals, tokens)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws():
+    """A tenth of the bootstrap's draws: here intervals are asked whether they are there, not how wide."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("align_eval.scoring.statistics.N_DRAWS", 200)
+        yield
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory) -> Budget:
+    """Attention 60 ms late, gradients exact."""
+    (found,) = with_holm([budget_of(tmp_path_factory.mktemp("late"), signals=LATE, tokens=BOTH)])
+    return found
+
+
+# Cells
+
+
+@pytest.mark.parametrize("unit", BOTH)
+def test_exact_maps_are_read_exactly_in_every_cell(tmp_path, unit):
+    cells = cell_errors(items_of(tmp_path, tokens=BOTH), unit)
+    assert set(cells) == {(prep, path, arm) for prep in PREPARATIONS for path in PATHS for arm in ARMS}
+    for found in cells.values():
+        assert np.abs(found.errors_ms).max() < NEAR
+        assert found.cluster.tolist() == np.repeat(range(4), 6).tolist()  # four words have six interior boundaries
+
+
+def test_a_signal_three_frames_late_reads_60_ms_late(tmp_path):
+    cells = cell_errors(items_of(tmp_path, signals=LATE), "subword")
+    for (_, _, arm), found in cells.items():
+        expected = 60 if arm in ATTENTION_ARMS else 0
+        np.testing.assert_allclose(found.errors_ms, expected, atol=NEAR)
+        for shift_ms in (-10, 0, 10):  # a reference 10 ms later is missed by 10 ms less
+            value = found.statistic(shift_ms).evaluate(ONE)
+            assert value == pytest.approx([abs(expected - shift_ms)], abs=NEAR)
+
+
+def test_a_path_without_silence_ends_words_where_the_next_begin(tmp_path):
+    """Gaps of four columns: starts are exact, ends 80 ms late, 40 in the mean; energy tells them from speech.
+
+    A constant level does not, as the row of the word before is no less certain there.
+    """
+    cells = cell_errors(items_of(tmp_path, GAPPED), "subword")
+    for (_, path, arm), found in cells.items():
+        value = found.statistic().evaluate(ONE)
+        if path == "dtw":
+            np.testing.assert_allclose(found.errors_ms.reshape(-1, 2, 3)[:, 0], 0, atol=NEAR)  # starts
+            np.testing.assert_allclose(found.errors_ms.reshape(-1, 2, 3)[:, 1], 80, atol=NEAR)
+            assert value == pytest.approx([40])
+        else:
+            by_silence = dict(zip(found.candidates, np.abs(found.errors_ms).mean(axis=1), strict=True))
+            for name, ms in by_silence.items():
+                if "level=0.6" not in name:  # not always enough
+                    assert ms == pytest.approx(40 if "constant" in name else 0, abs=NEAR), (arm, name)
+            assert value == pytest.approx([0], abs=NEAR)
+
+
+@pytest.mark.parametrize("gradients", [(OUTPUT,), (OUTPUT, MIDDLE), (OUTPUT, MIDDLE, CONV)], ids=len)
+def test_attention_and_saliency_choose_among_as_many_candidates_and_silences(tmp_path, gradients):
+    signals = {DEFAULT: moved(0), EVERY: EXACT[EVERY], RANDOM: noise} | dict.fromkeys(gradients, moved(0))
+    cells = cell_errors(items_of(tmp_path, signals=signals), "subword")
+    for prep in PREPARATIONS:
+        for path, aligns in PATHS.items():
+            numbers = {arm: len(cells[prep, path, arm].candidates) for arm in ARMS}
+            assert numbers["best attention"] == numbers["best saliency"] == len(gradients) * len(aligns)
+            assert numbers["default heads"] == numbers["all heads"] == len(aligns)
+    for arm in ARMS:
+        names = cells["log", "viterbi", arm].candidates
+        assert {name.split(" | ")[1] for name in names} == set(SILENCES)
+        assert len(set(names)) == len(names)
+
+
+# Residual injection
+
+
+def injected_candidates(arm: str) -> list[str]:
+    amounts = [("attention", 0.0), *((arm, amount) for amount in LAMBDAS[1:] if arm != "attention")]
+    return [f"{name} lambda={amount:g} | {align}" for name, amount in amounts for align in SILENCES]
+
+
+def test_nothing_injected_is_attention_itself_in_every_arm(tmp_path):
+    injected = injection_errors(items_of(tmp_path, signals=LATE), "subword", seed=0)
+    assert list(injected) == ["attention", "real", "rolled", "other token", "random weights", "sharpened"]
+    for arm, found in injected.items():
+        assert list(found.candidates) == injected_candidates(arm)
+        np.testing.assert_array_equal(found.errors_ms[: len(SILENCES)], injected["attention"].errors_ms)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_where_saliency_is_attention_at_some_temperature_there_is_nothing_to_inject(tmp_path, power):
+    """log S is a line in log A, so that no arm has a residual: times are as wrong as they were."""
+
+    def unsure(u: Planted, n_tokens: int) -> np.ndarray:
+        return (exact(u, n_tokens, 2) + noise(u, n_tokens)) / 2
+
+    def sharper(u: Planted, n_tokens: int) -> np.ndarray:
+        return unsure(u, n_tokens) ** power
+
+    signals = {**EXACT, DEFAULT: unsure, EVERY: all_heads(unsure), OUTPUT: sharper, RANDOM: moved(5)}
+    kept = read_kept(write_planted(tmp_path, signals=signals))
+    injected = injection_errors(kept.items["manual"], "subword", seed=0)
+    attention = injected["attention"].errors_ms
+    assert np.abs(attention).max() > 10
+    for found in injected.values():
+        for errors_ms in found.errors_ms.reshape(-1, *attention.shape):
+            np.testing.assert_allclose(errors_ms, attention, atol=NEAR)
+    (stratum,) = measure_budget(kept).strata
+    assert stratum.injection.cost.value == pytest.approx(0, abs=NEAR)
+    assert stratum.injection.p_value == 1
+    assert stratum.injection.stands == "depends on the reference"  # no sign
+
+
+def test_nothing_injected_is_the_cell_of_all_heads_by_their_log_with_silence(tmp_path):
+    def unsure(u: Planted, n_tokens: int) -> np.ndarray:
+        return (exact(u, n_tokens, 2, 0.5) + 2 * noise(u, n_tokens)) / 3
+
+    items = items_of(tmp_path, signals={**EXACT, EVERY: all_heads(unsure)})
+    cells = cell_errors(items, "subword")
+    attention = injection_errors(items, "subword", seed=0)["attention"].errors_ms
+    np.testing.assert_array_equal(attention, cells["log", "viterbi", "all heads"].errors_ms)
+    assert (attention != cells["zscore-median", "viterbi", "all heads"].errors_ms).any()
+
+
+@pytest.mark.parametrize("outside", [0.02, 0.2], ids=["sharp", "flat"])
+def test_a_residual_that_knows_the_times_beats_its_placebos(tmp_path, outside):
+    signals = {**LATE, DEFAULT: moved(3, outside), EVERY: all_heads(moved(3, outside))}
+    injected = injection_errors(items_of(tmp_path, signals=signals), "subword", seed=0)
+    values = {arm: float(found.statistic().evaluate(ONE)[0]) for arm, found in injected.items()}
+    assert values["attention"] == pytest.approx(60)
+    assert values["real"] == pytest.approx(0, abs=NEAR)
+    for placebo in ("rolled", "other token", "random weights", "sharpened"):
+        assert values[placebo] > 30
+
+
+def test_what_incompleteness_costs_has_an_interval_a_p_value_and_what_was_chosen(late):
+    found = late.strata[0].injection
+    assert found.arms["attention"].value == pytest.approx(60)
+    assert found.arms["real"].value == pytest.approx(0, abs=NEAR)
+    # a placebo does no better than attention but by chance, and may do worse where that was on other speakers
+    assert 50 < found.cost.value < 70
+    assert found.cost.ci_low <= found.cost.value <= found.cost.ci_high
+    assert (found.p_value, found.p_holm) == (2 / 16, 2 / 16)  # all four speakers gain: as much in 2 of the 2^4 flips
+    assert 0 <= found.smallest_effect_ms < 60
+    assert found.stands == "stands"
+    assert all(name.startswith("real lambda=") for name in found.chosen)
+    assert not any("real" in name for name in found.chosen_placebo)
+
+
+# Shares
+
+
+def shares_of(budget: Budget) -> tuple[dict[str, float], dict[str, float]]:
+    stratum = budget.strata[0]
+    return tuple({player: figure.value for player, figure in of.items()} for of in (stratum.shapley, stratum.last_step))
+
+
+@pytest.mark.parametrize(
+    ("utterances", "signals", "start", "taken_by"),
+    [
+        (SPEAKERS, EXACT, 0, None),
+        (GAPPED, EXACT, 40, "path"),
+        (SPEAKERS, LATE, 60, "swap"),
+        (SPEAKERS, {**EXACT, DEFAULT: moved(3)}, 60, "heads"),
+    ],
+    ids=["nothing", "path", "swap", "heads"],
+)
+def test_an_error_of_one_cause_is_the_share_of_its_fix(tmp_path, utterances, signals, start, taken_by):
+    budget = budget_of(tmp_path, utterances, signals)
+    shapley, last_step = shares_of(budget)
+    for player in ("preparation", "path", "heads", "swap"):
+        assert shapley[player] == pytest.approx(start if player == taken_by else 0, abs=NEAR)
+    for player in ("preparation", "path", "swap"):
+        assert last_step[player] == pytest.approx(start if player == taken_by else 0, abs=NEAR)
+    assert budget.strata[0].start.value == pytest.approx(start, abs=NEAR)
+    assert budget.strata[0].end.value == pytest.approx(0, abs=NEAR)
+
+
+def test_shares_of_causes_that_interact_sum_to_what_is_gained(tmp_path):
+    signals = {
+        DEFAULT: moved(5),
+        EVERY: all_heads(noise),
+        OUTPUT: moved(1, 0.3),
+        MIDDLE: lambda u, n_tokens: exact(u, n_tokens) + noise(u, n_tokens),
+        RANDOM: noise,
+    }
+    budget = budget_of(tmp_path, GAPPED, signals)
+    shapley, _ = shares_of(budget)
+    assert max(abs(share) for share in shapley.values()) > 5
+    gained = budget.strata[0].start.value - budget.strata[0].end.value
+    assert sum(shapley.values()) == pytest.approx(gained, abs=NEAR)
+
+
+# Strata
+
+
+def test_units_are_strata_and_only_subwords_are_primary(late):
+    assert [(s.reference, s.unit) for s in late.strata] == [("manual", "subword"), ("manual", "character")]
+    for stratum in late.strata:
+        assert (stratum.n_utterances, stratum.n_boundaries, stratum.n_clusters) == (4, 24, 4)
+        assert stratum.n_effective_clusters == 4
+        assert [cell.difference.value for cell in stratum.cells] == pytest.approx([60] * 4)
+        assert {cell.stands for cell in stratum.cells} == {"stands"}
+    assert late.strata[1].injection.p_value is None
+    assert late.strata[1].injection.p_holm is None
+
+
+def test_a_difference_that_turns_with_the_kind_of_reference_does_not_stand(tmp_path):
+    """Automatic times lie three columns late: they agree with attention, manual ones with saliency."""
+    automatic = tuple(
+        replace(u, id=f"auto-{u.id}", speaker=f"auto {u.speaker}", reference="automatic", late=3) for u in SPEAKERS
+    )
+    budget = budget_of(tmp_path, SPEAKERS + automatic, LATE)
+    gains = {s.reference: [cell.difference.value for cell in s.cells] for s in budget.strata}
+    assert gains == {"automatic": pytest.approx([-60] * 4), "manual": pytest.approx([60] * 4)}
+    costs = {s.reference: s.injection.cost.value for s in budget.strata}
+    assert costs["automatic"] == pytest.approx(0, abs=NEAR)  # nothing forces a residual in
+    assert 50 < costs["manual"] < 70
+    for stratum in budget.strata:
+        assert {cell.stands for cell in stratum.cells} == {"depends on the reference"}
+        assert stratum.injection.stands == "depends on the reference"
+
+
+def test_a_difference_of_less_than_the_reference_may_be_off_does_not_stand(tmp_path):
+    """One frame late and one early: equal as it is, and a reference moved by 10 ms favours the one or the other."""
+    planted = tuple(replace(u, late=1) for u in SPEAKERS)
+    signals = {**EXACT, DEFAULT: moved(2), EVERY: all_heads(moved(2))}  # +20 and -20 ms of their reference
+    (stratum,) = budget_of(tmp_path, planted, signals).strata
+    assert [cell.difference.value for cell in stratum.cells] == pytest.approx([0] * 4, abs=NEAR)
+    assert {cell.stands for cell in stratum.cells} == {"depends on the reference"}
+
+
+def test_utterances_of_one_word_have_no_interior_and_leave_no_gap(tmp_path):
+    planted = (Planted("one", "aaa", (0, 20)), *SPEAKERS)
+    (stratum,) = budget_of(tmp_path, planted, LATE).strata
+    assert (stratum.n_utterances, stratum.n_clusters, stratum.n_boundaries) == (4, 4, 24)
+
+
+def test_a_kind_of_reference_with_one_speaker_and_recording_is_left_out_and_named(tmp_path):
+    one = Planted("z", "zoe", reference="automatic")
+    budget = budget_of(tmp_path, (*SPEAKERS, one), LATE)
+    assert [s.reference for s in budget.strata] == ["manual"]
+    assert budget.left_out == ("automatic reference: fewer than two recordings with two words",)
+    assert "left out: automatic reference: fewer than two recordings" in printed(budget)
+
+
+@pytest.mark.parametrize(
+    ("planted", "message"),
+    [
+        ((Planted("a", "ann", recording="r"), Planted("b", "ann", recording="r")), "fewer than two recordings"),
+        ((Planted("a", "ann"), Planted("b", "bob", (0, 20))), "fewer than two speakers with two words"),
+    ],
+    ids=["one recording", "one speaker with two words"],
+)
+def test_a_corpus_with_nothing_to_choose_on_is_refused(tmp_path, planted, message):
+    with pytest.raises(InputError, match=f"manual reference: {message}.*; use a corpus of several speakers"):
+        budget_of(tmp_path, planted)
+
+
+def test_a_run_all_of_which_failed_is_refused(tmp_path):
+    kept = read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
+    with pytest.raises(InputError, match="has no words; use a corpus"):
+        measure_budget(kept)
+
+
+@pytest.mark.parametrize("missing", [DEFAULT, EVERY, OUTPUT, RANDOM])
+def test_a_missing_map_is_named_with_the_command_that_keeps_it(tmp_path, missing):
+    signals = {spec: signal for spec, signal in EXACT.items() if spec != missing}
+    with pytest.raises(InputError, match="lacks maps that this needs; run with --keep heads --source ") as refused:
+        budget_of(tmp_path, signals=signals)
+    assert missing in str(refused.value)
+
+
+def test_character_maps_that_are_half_there_are_refused(tmp_path):
+    kept = read_kept(write_planted(tmp_path, tokens=BOTH))
+    gone = f"{EVERY},unit=character"
+
+    def without(item: Item) -> Item:
+        stacks = {spec: stack for spec, stack in item.maps.stacks.items() if spec != gone}
+        return replace(item, maps=replace(item.maps, stacks=stacks))
+
+    halved = {"manual": tuple(without(item) for item in kept.items["manual"])}
+    with pytest.raises(InputError, match=f"--source {gone}$"):
+        measure_budget(replace(kept, items=halved))
+
+
+# Over runs
+
+
+def test_p_values_are_adjusted_over_runs_and_kinds_of_reference(tmp_path, late):
+    automatic = tuple(replace(u, id=f"auto-{u.id}", reference="automatic") for u in SPEAKERS)
+    two = budget_of(tmp_path, SPEAKERS + automatic, LATE)
+    adjusted = with_holm([late, two])
+    # three primary contrasts of p 1/8 each, all times three: the largest so far is carried on
+    assert [s.injection.p_holm for b in adjusted for s in b.strata] == [3 / 8, None, 3 / 8, 3 / 8]
+    assert [s.injection.p_value for b in adjusted for s in b.strata] == [1 / 8, None, 1 / 8, 1 / 8]
+    assert all(replace(a, strata=()) == replace(b, strata=()) for a, b in zip(adjusted, (late, two), strict=True))
+
+
+def test_a_budget_is_strict_json_with_the_signature_of_its_run_and_the_same_again(tmp_path, late):
+    write_finding(tmp_path / "budget.json", late)
+    text = (tmp_path / "budget.json").read_text(encoding="utf-8")
+    read = json.loads(text, parse_constant=pytest.fail)
+    assert (read["schema"], read["signature"]) == (1, SIGNATURE)
+    assert [stratum["unit"] for stratum in read["strata"]] == ["subword", "character"]
+    assert read["strata"][0]["start"]["value"] == pytest.approx(60)
+    (again,) = with_holm([budget_of(tmp_path / "run", signals=LATE, tokens=BOTH)])
+    write_finding(tmp_path / "again.json", again)
+    assert (tmp_path / "again.json").read_text(encoding="utf-8") == text
+
+
+def test_two_speakers_are_the_fewest_and_are_strict_json_too(tmp_path):
+    """In half of the draws one of two speakers is alone, and there is nothing to choose on: they are left out."""
+    budget = budget_of(tmp_path / "run", SPEAKERS[:2], LATE)
+    write_finding(tmp_path / "budget.json", budget)
+    assert 50 < budget.strata[0].injection.cost.value < 70
+    assert budget.strata[0].injection.p_value == 2 / 4
+    draw_budget(tmp_path / "budget.png", budget)
+
+
+# Print
+
+
+def printed(budget: Budget) -> str:
+    console = Console(width=190, file=io.StringIO())
+    print_budget(budget, console)
+    return " ".join(console.file.getvalue().split())  # a title breaks at the width of its table
+
+
+def test_every_stratum_is_printed_and_says_how_few_speakers_there_are(late):
+    text = printed(late)
+    for unit in BOTH:
+        label = "24 boundaries, 4 speakers, 4.0 effective: 95 % intervals within these recordings only"
+        assert f"manual reference, {unit}: 4 utterances, {label}" in text
+    assert text.count("residual injection") == 2
+    for arm in (*ARMS, "other token", "random weights", "sharpened", "could be shown"):
+        assert arm in text
+    assert text.count("+60.0 [60.0, 60.0] stands") >= 2 * 4  # the cells of either unit
+    assert text.count("0.125") == 1  # the primary contrast alone has a p-value
+    assert text.count("of 60.0 [60.0, 60.0] down to 0.0 [0.0, 0.0]") == 2 * 2
+    assert f"from run {SIGNATURE['id']}: model planted.en" in text
+
+
+# Picture
+
+
+class Drawn(Picture):
+    """A picture that stays to be looked at."""
+
+    made: list[Drawn] = []  # noqa: RUF012
+
+    def __init__(self, *arguments, **options) -> None:
+        super().__init__(*arguments, **options)
+        self.made.append(self)
+
+
+def test_the_waterfall_falls_from_whispers_default_to_the_end(tmp_path, late, monkeypatch):
+    monkeypatch.setattr("matplotlib.figure.Figure", Drawn)
+    draw_budget(tmp_path / "budget.png", late, floor_ms=24)
+    assert (tmp_path / "budget.png").read_bytes().startswith(b"\x89PNG\r\n")
+    axes = Drawn.made.pop().axes
+    assert len(axes) == 2
+    for axis, unit in zip(axes, BOTH, strict=True):
+        assert f"manual reference, {unit}" in axis.get_title()
+        bars = [(bar.get_y(), bar.get_height()) for bar in axis.patches]
+        # start; preparation, path and heads take nothing; the swap takes all; the end
+        assert np.array(bars) == pytest.approx(
+            np.array([(0, 60), (60, 0), (60, 0), (60, 0), (60, -60), (0, 0)]), abs=1e-6
+        )
+        lines = [tuple(line.get_ydata()) for line in axis.lines]
+        assert (24, 24) in lines  # between references: a line, no bar
+        price = late.strata[list(BOTH).index(unit)].injection.cost.value
+        assert f"{price:+.1f}" in [text.get_text() for text in axis.texts]
+
+
+def test_a_picture_that_cannot_be_written_is_refused(tmp_path, late):
+    with pytest.raises(InputError, match=r"cannot be written .*; choose another place"):
+        draw_budget(tmp_path / "missing" / "budget.png", late)
+
+
+def test_a_picture_needs_no_intervals_and_bears_skew_ones(tmp_path, late):
+    stratum = late.strata[0]
+    cost = stratum.injection.cost
+    for ends in ((None, None), (cost.value + 1, cost.value + 2)):  # a resampled interval may leave its value out
+        skew = replace(cost, ci_low=ends[0], ci_high=ends[1])
+        budget = replace(late, strata=(replace(stratum, injection=replace(stratum.injection, cost=skew)),))
+        draw_budget(tmp_path / "budget.png", budget)
+
+
+# Command
+
+
+def test_the_command_writes_a_finding_and_a_picture_into_every_run_without_a_model(tmp_path, monkeypatch):
+    for name in ("whisper.load_model", "torch.load", "align_eval.model.load.load_model"):
+        monkeypatch.setattr(name, lambda *_, **__: pytest.fail("a model was loaded"))
+    runs = [write_planted(tmp_path / name, signals=LATE) for name in ("one", "two")]
+    done = CliRunner().invoke(app, ["budget", *map(str, runs), "--floor-ms", "24"])
+    assert (done.exit_code, done.exception) == (0, None)
+    for run in runs:
+        assert f"written: {run}/budget.json, budget.png" in done.stdout
+        assert (run / "budget.png").read_bytes().startswith(b"\x89PNG\r\n")
+        read = json.loads((run / "budget.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+        assert read["signature"] == SIGNATURE
+        assert read["strata"][0]["injection"]["p_holm"] == 2 / 8  # two runs, two contrasts
