@@ -65,7 +65,7 @@ def run(
         Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
     ] = Context.full,
     keep: Annotated[
-        Keep, typer.Option(help="Keep maps for agree and budget: each source's mean map, or every head of attention.")
+        Keep, typer.Option(help="Keep each source's mean map, or every head of attention, as agree and budget need.")
     ] = Keep.nothing,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,

@@ -34,7 +34,7 @@ from align_eval.findings.agreement import (
     summarise_agreement,
 )
 from align_eval.findings.cells import ALL_HEADS, in_unit
-from align_eval.findings.kept import Item, KeptRun, heads_of, require_stacks
+from align_eval.findings.kept import Item, KeptRun, finding_signature, heads_of, require_stacks
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import Ratio
@@ -77,6 +77,7 @@ class AgreementFinding:
     """The finding of a run, with the signature of that run."""
 
     schema: int
+    finding: Mapping[str, Any]
     signature: Mapping[str, Any]
     n_utterances: int
     rows: tuple[AgreementRow, ...]
@@ -109,7 +110,8 @@ def measure_agreement(kept: KeptRun, seed: int = 0, on_done: Callable[[str], Non
         figures += _figures(items, cluster, weights, heads, spec)
         if on_done:
             on_done(spec)
-    return AgreementFinding(SCHEMA_VERSION, kept.run.signature, len(items), tuple(rows), tuple(figures))
+    signature = finding_signature(kept, "agree", seed, {"normalisations": NORMALISATIONS, "methods": METHODS})
+    return AgreementFinding(SCHEMA_VERSION, signature, kept.run.signature, len(items), tuple(rows), tuple(figures))
 
 
 def _saliencies(items: Sequence[Item]) -> list[tuple[str, str]]:

@@ -16,10 +16,21 @@ from typing import Any
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.findings.cells import ARMS, DEFAULT_HEADS, PATHS, PREPARATIONS, Errors, cell_errors, in_unit, units_of
-from align_eval.findings.head_sets import HeadSets, head_sets
-from align_eval.findings.injection import ATTENTION, REAL, SALIENCY, injection_errors, needed_stacks
-from align_eval.findings.kept import Item, KeptRun, require_stacks
+from align_eval.findings.cells import (
+    ARMS,
+    DEFAULT_HEADS,
+    PATHS,
+    PREPARATIONS,
+    SILENCES,
+    Errors,
+    cell_errors,
+    in_unit,
+    units_of,
+)
+from align_eval.findings.head_sets import N_SETS, HeadSets, head_sets
+from align_eval.findings.injection import REAL, SALIENCY, injection_errors, needed_stacks
+from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks
+from align_eval.findings.residual import LAMBDAS
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import (
     ChosenOnHalves,
@@ -30,7 +41,7 @@ from align_eval.scoring.inference import (
     stands,
     student_interval,
 )
-from align_eval.scoring.metrics import Combination, Statistic
+from align_eval.scoring.metrics import Combination, Smallest, Statistic
 from align_eval.scoring.statistics import draw_weights, effective_clusters
 
 SCHEMA_VERSION = 1
@@ -65,21 +76,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """Residual injection: errors by arm, and best placebo minus real: what incompleteness costs.
+    """Residual injection: errors by arm, each placebo's (and attention's) minus real, and the smallest of these: what
+    incompleteness costs.
 
-    ``p_value``, of the primary contrast alone, flips the sign of whole clusters; ``p_holm`` is adjusted over kinds of
-    reference and runs. ``smallest_effect_ms`` is what this corpus would show four times in five. ``chosen`` says how
-    often a candidate was chosen, twice a random split of the clusters.
+    ``p_value``, of the primary contrast alone, is the largest of those of the placebos, each from flipping the sign of
+    whole clusters: all must be beaten. ``p_holm`` is adjusted over kinds of reference and runs. ``smallest_effect_ms``
+    is what this corpus would show four times in five, None with too few clusters to show any. ``chosen`` says how often
+    a candidate of the real residual was chosen, twice a random split of the clusters.
     """
 
     arms: Mapping[str, Figure]
+    over_real: Mapping[str, Figure]
     cost: Figure
     stands: str
     p_value: float | None
     p_holm: float | None
     smallest_effect_ms: float | None
     chosen: Mapping[str, int]
-    chosen_placebo: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +101,9 @@ class Stratum:
 
     ``shapley`` are the shares of preparation, path and signal in what lies between attention's default heads, prepared
     and read Whisper's way, and saliency prepared by its log and read with silence; signal's is split into heads and
-    swap. ``last_step`` is what is gained where that step is taken last. ``head_sets`` is the effect of agreement on the
-    error of a word, None where words are too few.
+    swap. ``candidates`` are the groups of heads and the depths that were chosen from. ``last_step`` is what is gained
+    where that step is taken last. ``head_sets`` is the effect of agreement on the error of a word, None where words are
+    too few.
     """
 
     reference: str
@@ -99,6 +113,7 @@ class Stratum:
     clusters: str
     n_clusters: int
     n_effective_clusters: float
+    candidates: Mapping[str, tuple[str, ...]]
     cells: tuple[Cell, ...]
     injection: Injection
     start: Figure
@@ -110,9 +125,10 @@ class Stratum:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The finding of a run, with the signature of that run, and what it could not speak of."""
+    """The finding of a run, with what decided it, the signature of that run, and what it could not speak of."""
 
     schema: int
+    finding: Mapping[str, Any]
     signature: Mapping[str, Any]
     strata: tuple[Stratum, ...]
     left_out: tuple[str, ...] = ()
@@ -148,16 +164,23 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
             left_out.append(f"{reference} reference: fewer than two {kept.clusters[reference]} with two words")
             continue
         for unit in units_of(items):
+            fitting = _with_interior([item for item in items if fits(item, unit)])
+            if len(fitting) < len(items):
+                n_short = len(items) - len(fitting)
+                left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
             require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit)))
-            cells = cell_errors(items, unit, on_done if unit == PRIMARY_UNIT else None)
-            measured[reference, unit] = Measured(items, cells, injection_errors(items, unit, seed))
+            cells = cell_errors(fitting, unit, on_done if unit == PRIMARY_UNIT else None)
+            measured[reference, unit] = Measured(fitting, cells, injection_errors(fitting, unit, seed))
     if not measured:
         raise InputError(kept.folder, "; ".join(left_out) or "has no words", "use a corpus of several speakers")
     strata = tuple(
         _stratum(reference, unit, kept.clusters[reference], {r: m for (r, u), m in measured.items() if u == unit}, seed)
         for reference, unit in measured
     )
-    return Budget(SCHEMA_VERSION, kept.run.signature, strata, tuple(left_out))
+    settings = {"lambdas": LAMBDAS, "silences": SILENCES, "shifts_ms": SHIFTS_MS, "head_sets": N_SETS}
+    return Budget(
+        SCHEMA_VERSION, finding_signature(kept, "budget", seed, settings), kept.run.signature, strata, tuple(left_out)
+    )
 
 
 def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
@@ -212,6 +235,7 @@ def _stratum(reference: str, unit: str, clusters: str, every: Mapping[str, Measu
         clusters=clusters,
         n_clusters=n_clusters,
         n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=n_clusters)),
+        candidates={arm: cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(cell(prep, path) for prep in PREPARATIONS for path in PATHS),
         injection=_injection(injected, every, weights, seed, unit),
         start=figure(coalition(cells, ())),
@@ -228,16 +252,18 @@ def swap_gain(cells: CellErrors, prep: str, path: str, shift_ms: float = 0.0) ->
     return Combination(((1.0, attention), (-1.0, saliency)))
 
 
-def incompleteness(injected: InjectionErrors, shift_ms: float = 0.0) -> Combination:
-    """Best placebo minus real residual: what is gained by what only the saliency knows."""
-    placebo = placebos(injected).statistic(shift_ms)
-    return Combination(((1.0, placebo), (-1.0, injected[REAL].statistic(shift_ms))))
+def over_real(injected: InjectionErrors, arm: str, shift_ms: float = 0.0) -> Combination:
+    """An arm minus the real residual."""
+    return Combination(((1.0, injected[arm].statistic(shift_ms)), (-1.0, injected[REAL].statistic(shift_ms))))
 
 
-def placebos(injected: InjectionErrors) -> Errors:
-    """Every placebo at every lambda, attention itself among them."""
-    kinds = [errors for arm, errors in injected.items() if arm not in (REAL, ATTENTION)]
-    return kinds[0].joined(kinds[1:])
+def incompleteness(injected: InjectionErrors, shift_ms: float = 0.0) -> Smallest:
+    """Best placebo minus real residual: what is gained by what only the saliency knows.
+
+    Every placebo has as many candidates as the real residual, attention among them. Were they joined before choosing,
+    their number would be paid for in errors of choosing, and the price be too high.
+    """
+    return Smallest([over_real(injected, arm, shift_ms) for arm in injected if arm != REAL])
 
 
 def _sign(difference: Callable[[float, Measured], Statistic], every: Mapping[str, Measured]) -> str:
@@ -253,20 +279,21 @@ def _sign(difference: Callable[[float, Measured], Statistic], every: Mapping[str
 def _injection(
     injected: InjectionErrors, every: Mapping[str, Measured], weights: Floats, seed: int, unit: str
 ) -> Injection:
-    real, placebo = injected[REAL], placebos(injected)
-    chosen_real, chosen_placebo = real.chosen(), placebo.chosen()
+    real = injected[REAL]
+    chosen = real.chosen()
+    others = {arm: over_real(injected, arm) for arm in injected if arm != REAL}
     cost = incompleteness(injected)
-    totals = chosen_placebo.own_totals() - chosen_real.own_totals()
-    p_value = flip_test(totals, chosen_real.counts, seed, standard_error(cost, weights))
+    own = {arm: injected[arm].chosen().own_totals() - chosen.own_totals() for arm in others}
+    p_values = [flip_test(own[arm], chosen.counts, seed, standard_error(gain, weights)) for arm, gain in others.items()]
     return Injection(
         arms={arm: Figure(*student_interval(errors.statistic(), weights)) for arm, errors in injected.items()},
+        over_real={arm: Figure(*student_interval(gain, weights)) for arm, gain in others.items()},
         cost=Figure(*student_interval(cost, weights)),
         stands=_sign(lambda shift, m: incompleteness(m.injected, shift), every),
-        p_value=p_value if unit == PRIMARY_UNIT else None,
+        p_value=max(p_values) if unit == PRIMARY_UNIT else None,
         p_holm=None,
         smallest_effect_ms=smallest_effect(cost, weights),
-        chosen=_names(real, chosen_real),
-        chosen_placebo=_names(placebo, chosen_placebo),
+        chosen=_names(real, chosen),
     )
 
 

@@ -121,7 +121,7 @@ def candidates(items: Sequence[Item], unit: str) -> dict[str, Candidates]:
     default, every = in_unit(DEFAULT_HEADS, unit), in_unit(ALL_HEADS, unit)
     require_stacks(f"unit {unit}", items, (default, every))
     n_layers = len(heads_of(items[0], every))
-    groups: dict[str, Callable[[Item], Stack]] = {default: _stack(default), every: _stack(every)}
+    groups: dict[str, Callable[[Item], Stack]] = {every: _stack(every), default: _stack(default)}
     # later layers first: from the upper half of them to one
     for first in (*range(n_layers // 2, n_layers), *reversed(range(1, n_layers // 2))):
         groups[f"{every}, layers from {first}"] = _layers(every, slice(first, None))

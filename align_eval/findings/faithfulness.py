@@ -11,7 +11,6 @@ References: Gaido et al., the deletion metric of a token map (mean over tokens o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,6 +59,7 @@ from align_eval.findings.records import (
     Outputs,
     UtteranceCurves,
 )
+from align_eval.findings.seeds import rng_of
 from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import check_precision, load_model, model_checksum
@@ -144,15 +144,15 @@ def utterance_curves(
     maps = maps_of(shared)
     relevance = {spec: frame_relevance(rows) for spec, rows in maps.items()} | {ENERGY: energy}
     orders = [
-        Order(name, 0, most_relevant_first(values, _rng(options.seed, utterance.id, name)))
+        Order(name, 0, most_relevant_first(values, rng_of(options.seed, utterance.id, name)))
         for name, values in relevance.items()
     ]
-    rng = _rng(options.seed, utterance.id, RANDOM)
+    rng = rng_of(options.seed, utterance.id, RANDOM)
     orders += [Order(RANDOM, draw, rng.permutation(shared.n_frames)) for draw in range(options.n_random)]
     if options.form == "wer":
         return word_error_curves(model, utterance, shared, orders, options.step_percent)
     curves = log_prob_curves(model, utterance.id, shared, orders, options.step_percent)
-    masks, noise = (_rng(options.seed, utterance.id, measure) for measure in ("infidelity", "sensitivity"))
+    masks, noise = (rng_of(options.seed, utterance.id, measure) for measure in ("infidelity", "sensitivity"))
     return replace(
         curves,
         unexplained=unexplained(model, shared, maps, energy, options.n_infidelity, masks),
@@ -166,12 +166,6 @@ def source_map(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> Tok
     if not np.isfinite(values).all():
         raise InputError(f"source {spec}", "the map is not finite", "check the model's weights")
     return values
-
-
-def _rng(seed: int, utterance: str, order: str) -> np.random.Generator:
-    """Randomness of one order of one utterance, the same whatever is measured beside."""
-    digest = hashlib.sha256(f"{seed}\n{utterance}\n{order}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def _deletions(orders: Sequence[Order]) -> Iterator[tuple[Order, Ints, bool]]:

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from align_eval.findings.agreement import Normalisation, agreement, entropy
 from align_eval.findings.cells import ALL_HEADS, in_unit, prepared
 from align_eval.findings.kept import Item, decoded
 from align_eval.findings.residual import of_other_tokens
-from align_eval.findings.word_effect import WordEffect, quartiles, random_head_sets, word_effect
+from align_eval.findings.seeds import seed_of
+from align_eval.findings.word_effect import NoVariationError, WordEffect, quartiles, random_head_sets, word_effect
 from align_eval.scoring.boundaries import Floats
 from align_eval.units import MS_PER_S
 
@@ -32,9 +34,10 @@ NORMALISATION: Normalisation = "rows"
 class HeadSets:
     """What agreement with a saliency does to the error of a word.
 
-    ``null`` is the same pipeline with the saliency of another token in every place: what of ``effect`` it shows too is
-    not about agreement. ``quartile_ms`` are mean errors by quarter of agreement, the least first: descriptive only.
-    ``n_undefined`` observations had a constant map and are left out.
+    ``null`` is the same pipeline with the saliency of another word in every place: what of ``effect`` it shows too is
+    not about agreement; ``excess`` is the effect of own less other agreement. ``quartile_ms`` are mean errors by
+    quarter of agreement, the least first: descriptive only. ``n_undefined`` observations had a constant map and are
+    left out.
     """
 
     saliency: str
@@ -42,6 +45,7 @@ class HeadSets:
     size: int
     effect: WordEffect
     null: WordEffect
+    excess: WordEffect
     quartile_ms: tuple[float, ...]
     n_undefined: int
 
@@ -59,13 +63,11 @@ def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> Hea
     sets = random_head_sets(n_heads, max(1, n_heads // SHARE), min(N_SETS, n_heads), seed)
     parts: list[Floats] = []
     n_words = 0
-    for index, item in enumerate(items):
+    for item in items:
         heads = item.maps.stacks[heads_spec]
         words = item.maps.word_of_token[unit][:-1]
         of_saliency = np.asarray(item.maps.stacks[saliency_spec].mean(axis=0)[:-1], dtype=np.float64)
-        if len(of_saliency) < 2:
-            continue  # no other token to take a saliency from
-        of_others = of_other_tokens(of_saliency, seed + index)
+        of_others = of_other_words(of_saliency, words, seed_of(seed, item.id, "other words"))
         number = n_words + np.arange(len(item.reference_s))
         n_words += len(number)
         for chosen in sets:
@@ -90,17 +92,26 @@ def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> Hea
     try:
         effect = word_effect(error_ms, own, spread, *of_word)
         null = word_effect(error_ms, others, spread, *of_word)
-    except ValueError:
-        return None  # agreement does not vary within words
+        excess = word_effect(error_ms, own - others, spread, *of_word)
+    except NoVariationError:
+        return None
     return HeadSets(
         saliency=saliency_spec,
         n_sets=len(sets),
         size=sets.shape[1],
         effect=effect,
         null=null,
+        excess=excess,
         quartile_ms=tuple(quartiles(own, error_ms).tolist()),
         n_undefined=int((~defined).sum()),
     )
+
+
+def of_other_words(saliency: Floats, word_of_token: npt.NDArray[np.integer], seed: int) -> Floats:
+    """Every token's row replaced by the mean row of another word, words dealt out in one cycle; ``(token, frame)``."""
+    n_tokens = np.bincount(word_of_token)
+    of_word = np.stack([saliency[word_of_token == word].mean(axis=0) for word in range(len(n_tokens))])
+    return np.asarray(of_other_tokens(of_word, seed)[word_of_token])
 
 
 def word_errors_ms(item: Item, times_s: Floats) -> Floats:

@@ -16,6 +16,7 @@ from align_eval.errors import InputError
 from align_eval.findings.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared
 from align_eval.findings.kept import Item, boundary_clusters, decoded, interior_errors_ms
 from align_eval.findings.residual import arms
+from align_eval.findings.seeds import seed_of
 from align_eval.scoring.boundaries import Floats
 
 SALIENCY = "gradient:at=encoder-output"
@@ -42,12 +43,12 @@ def injection_errors(
         Where an utterance has no placebo.
     """
     errors: dict[tuple[str, float, str], list[Floats]] = {}
-    for index, item in enumerate(items):
+    for item in items:
         attention, saliency, random = (
             prepared(item.maps.stacks[spec], "log").astype(np.float64) for spec in needed_stacks(unit)
         )
         try:
-            of_item = arms(attention, saliency, random, item.maps.frame_s, seed + index)
+            of_item = arms(attention, saliency, random, item.maps.frame_s, seed_of(seed, item.id, "placebos"))
         except ValueError as error:  # attention with tied maxima cannot be sharpened
             raise InputError(item.id, str(error), "leave it out of this finding") from error
         for (arm, amount), values in of_item.items():

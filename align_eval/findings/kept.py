@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.alignment import align_map
+from align_eval.engine.signature import package_version, signature_id
 from align_eval.errors import InputError
 from align_eval.formats.maps import FOLDER, SUFFIX, KeptMaps, read_maps
 from align_eval.formats.run_folder import read_run
@@ -25,6 +27,9 @@ from align_eval.records import RelevanceMap, Run
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.units import MS_PER_S
+
+PACKAGES = ("align-eval", "numpy", "scipy", "statsmodels", "dtw-python", "numba")
+"""That decide a finding made from kept maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,18 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
             raise InputError(f"{place}, {item.id}", "lacks maps that this needs", f"run with --keep heads {sources}")
 
 
+def finding_signature(kept: KeptRun, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a finding beside its run, with a short id over both."""
+    deciding = {
+        "finding": name,
+        "run": kept.run.signature["id"],
+        "seed": seed,
+        "packages": {package: package_version(package) for package in PACKAGES},
+        **settings,
+    }
+    return {"id": signature_id(deciding), **deciding}
+
+
 def heads_of(item: Item, spec: str) -> npt.NDArray[np.float32]:
     """All heads of attention, ``(layer, head, row, frame)``.
 
@@ -145,10 +162,19 @@ def heads_of(item: Item, spec: str) -> npt.NDArray[np.float32]:
 def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str) -> Floats:
     """Times of the words of an item by a path through a prepared map, ``(word, start and end)`` in seconds."""
     maps = item.maps
-    relevance = RelevanceMap(
-        np.asarray(values, dtype=np.float32), maps.frame_s, maps.start_s, maps.word_of_token[unit], "kept maps"
-    )
-    return np.array(align_map(relevance, maps.energy, align).words)
+    try:
+        relevance = RelevanceMap(
+            np.asarray(values, dtype=np.float32), maps.frame_s, maps.start_s, maps.word_of_token[unit], "kept maps"
+        )
+        return np.array(align_map(relevance, maps.energy, align).words)
+    except InputError as error:
+        raise InputError(f"{item.id}, {unit}, {error.place}", error.problem, error.remedy) from error
+
+
+def fits(item: Item, unit: str) -> bool:
+    """Whether every token of an item can have a frame of its own, as the path with silence gives it."""
+    words = item.maps.word_of_token[unit]
+    return len(words) - 1 <= len(item.maps.energy)
 
 
 def boundary_clusters(items: Sequence[Item]) -> Ints:

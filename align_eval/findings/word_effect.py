@@ -23,6 +23,10 @@ from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.statistics import CONFIDENCE
 
 
+class NoVariationError(ValueError):
+    """Agreement and entropy do not vary within words apart from each other: there is no effect to measure."""
+
+
 @dataclass(frozen=True, slots=True)
 class WordEffect:
     """What agreement does to a word's error, all else of the word the same.
@@ -105,7 +109,7 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
     sd = np.sqrt((within[:, 1:] ** 2).mean(axis=0)) if told.any() else np.zeros(2)
     scale = np.abs(columns[:, 1:]).max(axis=0)
     if (sd <= np.finfo(np.float64).eps * scale).any() or np.linalg.matrix_rank(within[:, 1:] / sd) < 2:
-        raise ValueError("agreement and entropy must each vary within words, and not as one")
+        raise NoVariationError("agreement and entropy must each vary within words, and not as one")
 
     model = sm.OLS(within[:, 0], within[:, 1:])
     ci_low = ci_high = p = None

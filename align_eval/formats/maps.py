@@ -1,7 +1,8 @@
 """Kept relevance maps: one safetensors file an utterance, from which findings are made without running a model again.
 
 A tensor a source, by its spec without preparation: float32 ``(map, row, frame)``, one map a head where heads were kept,
-else their mean; rows are those of the text and its end and sum to one over the frames that hold audio. Beside them
+else their mean; rows are those of the text and its end, as the source gives them (they sum to one over the frames that
+hold audio, but for attention with ``softmax=full``). Beside them
 ``word_of_token:UNIT`` and ``energy``. Evidence of the sources and the time axis stand in the header as JSON.
 
 Reference: the safetensors format, a JSON header and raw arrays; reading executes nothing.
@@ -10,7 +11,6 @@ Reference: the safetensors format, a JSON header and raw arrays; reading execute
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from align_eval.records import IntVector
 FOLDER = "maps"
 SUFFIX = ".safetensors"
 SCHEMA_VERSION = 1
+MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png")
 
 _STACK = "stack:"
 _WORDS = "word_of_token:"
@@ -85,8 +86,23 @@ def write_maps(path: Path, kept: KeptMaps) -> None:
 
 
 def drop_maps(out: Path) -> None:
-    """Remove the maps that an earlier run left in its folder: they must not mix with those of the next."""
-    shutil.rmtree(out / FOLDER, ignore_errors=True)
+    """Remove the maps that an earlier run left in its folder, and what was found from them: they must not mix.
+
+    A folder without a run is left alone.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be removed.
+    """
+    if not (out / "run.json").is_file():
+        return
+    stale = [*(out / FOLDER).glob(f"*{SUFFIX}"), *(out / name for name in MADE_OF_MAPS)]
+    for path in stale:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(path, f"cannot be removed ({error.strerror})", "choose another --out") from error
 
 
 def read_maps(path: Path) -> KeptMaps:

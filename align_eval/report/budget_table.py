@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -20,9 +21,9 @@ MEANING = {
     "variance, which rho is not. paper: attention standardised per frame, saliency per token; rows: both per token.",
     "cells": "Mean absolute error of interior boundaries in ms; best: heads, depth and silence chosen on other "
     "clusters. difference: best attention minus best saliency.",
-    "injection": "cost: best placebo minus real residual, the price of attention's incompleteness. Primary contrast: "
-    "subword, log, silence-aware path; its p flips the sign of whole clusters, adjusted over all kinds of reference "
-    "and runs given. All else is exploratory.",
+    "injection": "price of incompleteness: the best placebo minus the real residual. sign: whether it is the same "
+    "under every reference and 10 ms either way. The primary contrast is subword, log, silence-aware path; its p flips "
+    "the sign of whole clusters, adjusted over all kinds of reference and runs given. All else is exploratory.",
 }
 
 
@@ -38,7 +39,7 @@ def print_budget(budget: Budget, console: Console) -> None:
         console.print(f"left out: {line}", style="yellow", markup=False, emoji=False, highlight=False)
     for meaning in ("cells", "injection"):
         _dim(console, MEANING[meaning])
-    _dim(console, signature_line(budget.signature))
+    _dim(console, signature_line(budget.finding, budget.signature))
 
 
 def print_agreement(finding: AgreementFinding, console: Console) -> None:
@@ -70,15 +71,14 @@ def print_agreement(finding: AgreementFinding, console: Console) -> None:
                 value = _interval(figure.value, figure.ci_low, figure.ci_high, 3)
                 console.print(f"  {figure.measure} of {figure.source}: {value}", markup=False, highlight=False)
     _dim(console, MEANING["agreement"])
-    _dim(console, signature_line(finding.signature))
+    _dim(console, signature_line(finding.finding, finding.signature))
 
 
-def signature_line(s: object) -> str:
-    """The signature of the run that a finding was made from."""
-    assert isinstance(s, dict)
+def signature_line(finding: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """The signature of a finding and of the run that it was made from."""
     return (
-        f"from run {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
-        f"{s['corpus_checksum'][:12]}, context={s['context']}"
+        f"{finding['finding']} {finding['id']}, seed={finding['seed']}, from run {run['id']}: model {run['model']} "
+        f"{run['model_checksum'][:12]}, corpus {run['corpus']} {run['corpus_checksum'][:12]}, context={run['context']}"
     )
 
 
@@ -87,8 +87,8 @@ def _cells(stratum: Stratum) -> Table:
     title += f"{stratum.n_boundaries} boundaries, "
     title += clusters_label(stratum.clusters, stratum.n_clusters, stratum.n_effective_clusters)
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("preparation", "path", *ARMS, "difference", ""):
-        table.add_column(name, justify="left" if name in ("preparation", "path", "") else "right")
+    for name in ("preparation", "path", *ARMS, "difference", "sign"):
+        table.add_column(name, justify="left" if name in ("preparation", "path", "sign") else "right")
     for cell in stratum.cells:
         arms = (_figure(cell.arms[arm]) for arm in ARMS)
         table.add_row(cell.preparation, cell.path, *arms, _figure(cell.difference, signed=True), cell.stands)
@@ -98,14 +98,19 @@ def _cells(stratum: Stratum) -> Table:
 def _injection(stratum: Stratum) -> Table:
     found = stratum.injection
     table = Table(title="residual injection", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in (*found.arms, "cost", "", "p (Holm)", "could be shown"):
-        table.add_column(name, justify="left" if not name else "right")
+    for name in ("arm", "error", "minus real", "sign", "p (Holm)", "could be shown"):
+        table.add_column(name, justify="left" if name in ("arm", "sign") else "right")
+    for arm, figure in found.arms.items():
+        over = found.over_real.get(arm)
+        table.add_row(arm, _figure(figure), "" if over is None else _figure(over, signed=True), end_section=False)
+    table.add_section()
     table.add_row(
-        *(_figure(figure) for figure in found.arms.values()),
+        "price of incompleteness",
+        "",
         _figure(found.cost, signed=True),
         found.stands,
         "-" if found.p_holm is None else f"{found.p_holm:.3f}",
-        "-" if found.smallest_effect_ms is None else f"{found.smallest_effect_ms:.1f} ms",
+        "nothing" if found.smallest_effect_ms is None else f"{found.smallest_effect_ms:.1f} ms",
     )
     return table
 
@@ -120,7 +125,11 @@ def _head_sets(stratum: Stratum) -> Iterable[str]:
     found = stratum.head_sets
     if found is None:
         return
-    for name, effect in (("agreement", found.effect), ("other words' saliency", found.null)):
+    for name, effect in (
+        ("agreement", found.effect),
+        ("with another word's saliency", found.null),
+        ("own less other", found.excess),
+    ):
         low, high = (None if end is None else end / 10 for end in (effect.ci_low, effect.ci_high))
         yield (
             f"  per word, {name}: {_interval(effect.slope_ms / 10, low, high, 1, signed=True)} ms for .1 of rho, "

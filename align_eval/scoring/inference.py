@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.metrics import Statistic
@@ -248,11 +248,19 @@ def standard_error(statistic: Statistic, weights: Floats) -> float | None:
 def smallest_effect(statistic: Statistic, weights: Floats) -> float | None:
     """Smallest true difference that would be found with 80 % power at 5 % two-sided, in the unit of the statistic.
 
-    (1.96 + 0.84) standard errors: so far from zero lies the mean of a normal estimate that is beyond 1.96 standard
-    errors four times in five. None where there is no standard error.
+    So many standard errors as Student's t has at 97.5 % and 80 %, 1.96 + 0.84 with many clusters. None where there is
+    no standard error, and with so few clusters that no effect, however large, brings `flip_test` below 5 %.
     """
+    n_clusters = weights.shape[1]
     error = standard_error(statistic, weights)
-    return None if error is None else float(norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)) * error
+    if error is None or not can_reject(n_clusters):
+        return None
+    return float(t.ppf(1 - LEVEL / 2, n_clusters - 1) + t.ppf(POWER, n_clusters - 1)) * error
+
+
+def can_reject(n_clusters: int) -> bool:
+    """Whether flipping the signs of so many clusters can give a p-value of at most 5 %: from six on."""
+    return bool(2 / 2**n_clusters <= LEVEL)
 
 
 def flip_test(totals: Floats, counts: Floats, seed: int, error: float | None = None) -> float:

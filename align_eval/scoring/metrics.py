@@ -90,6 +90,17 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Smallest:
+    """The smallest of statistics, paired: the smallest anew in every draw."""
+
+    parts: Sequence[Statistic]
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Value for each row of weights; NaN where one of the parts is."""
+        return np.asarray(np.min([part.evaluate(weights) for part in self.parts], axis=0))
+
+
+@dataclass(frozen=True, slots=True)
 class Combination:
     """Sum of factors times statistics, paired: in every draw all see the same clusters."""
 

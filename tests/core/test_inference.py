@@ -192,13 +192,16 @@ def test_the_interval_of_a_mean_is_students():
     assert (value - low, high - value) == pytest.approx((reach, reach), rel=0.05)
 
 
-def test_the_smallest_effect_is_2_8_standard_errors():
-    # Draws of two clusters, 0 and 1000 ms, that weigh -1 and +1 standard errors of 300 ms about the middle.
-    statistic = Ratio(np.array([0.0, 1000.0]), np.ones(2))
-    weights = np.array([[0.8, 0.2], [0.2, 0.8]])
-    error = 300 * np.sqrt(2) * np.sqrt(2)  # sd of +-300 with one degree of freedom, and sqrt(2/1) of two clusters
+def test_the_smallest_effect_is_students_2_8_standard_errors_and_none_with_five_clusters():
+    # Draws of six clusters, the first of 1000 ms, that weigh -1 and +1 standard errors of 300 ms about the middle.
+    statistic = Ratio(np.array([1000.0, 0, 0, 0, 0, 0]), np.ones(6))
+    weights = np.array([[0.2, 0.8, 0, 0, 0, 0], [0.8, 0.2, 0, 0, 0, 0]])
+    error = 300 * np.sqrt(2) * np.sqrt(6 / 5)  # sd of +-300 with one degree of freedom, and sqrt(n/(n-1)) of six
     assert standard_error(statistic, weights) == pytest.approx(error)
-    assert smallest_effect(statistic, weights) == pytest.approx((1.959964 + 0.841621) * error, rel=1e-6)
+    # Student's t with five degrees of freedom, from a table: 2.571 at 97.5 %, 0.920 at 80 %
+    assert smallest_effect(statistic, weights) == pytest.approx((2.5706 + 0.9195) * error, rel=1e-4)
+    five = Ratio(np.arange(5.0), np.ones(5))
+    assert smallest_effect(five, draw_weights(5, 0)) is None  # 2 / 2^5 > 5 %: no flips of signs are rare enough
     assert smallest_effect(Ratio(np.ones(1), np.ones(1)), draw_weights(1, 0)) is None
 
 

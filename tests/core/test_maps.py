@@ -53,7 +53,12 @@ def test_maps_that_were_not_kept_are_refused(tmp_path):
 
 def test_dropping_maps_leaves_the_rest_of_the_folder(tmp_path):
     write_maps(tmp_path / "maps" / "a.safetensors", kept())
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "maps" / "notes.txt").write_text("mine")
+    drop_maps(tmp_path)
+    assert (tmp_path / "maps" / "a.safetensors").is_file()  # no run stood here: whose maps they are is not known
+    for name in ("run.json", "budget.json", "words.parquet"):
+        (tmp_path / name).write_text("{}")
     drop_maps(tmp_path)
     drop_maps(tmp_path)  # nothing to drop is no error
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == ["maps", "maps/notes.txt", "run.json", "words.parquet"]

@@ -200,14 +200,14 @@ def test_what_incompleteness_costs_has_an_interval_a_p_value_and_what_was_chosen
     found = late.strata[0].injection
     assert found.arms["attention"].value == pytest.approx(60)
     assert found.arms["real"].value == pytest.approx(0, abs=NEAR)
-    # a placebo does no better than attention but by chance, and may do worse where that was on other speakers
-    assert 50 < found.cost.value < 70
+    # no placebo does better than attention but by chance
+    assert 50 < found.cost.value <= 60 + NEAR
+    assert found.cost.value == min(figure.value for figure in found.over_real.values())
     assert found.cost.ci_low <= found.cost.value <= found.cost.ci_high
     assert (found.p_value, found.p_holm) == (2 / 16, 2 / 16)  # all four speakers gain: as much in 2 of the 2^4 flips
-    assert 0 <= found.smallest_effect_ms < 60
+    assert found.smallest_effect_ms is None  # so that nothing can be shown at 5 %
     assert found.stands == "stands"
     assert all(name.startswith("real lambda=") for name in found.chosen)
-    assert not any("real" in name for name in found.chosen_placebo)
 
 
 # Shares
