@@ -101,9 +101,10 @@ class Stratum:
 
     ``shapley`` are the shares of preparation, path and signal in what lies between attention's default heads, prepared
     and read Whisper's way, and saliency prepared by its log and read with silence; signal's is split into heads and
-    swap. ``candidates`` are the groups of heads and the depths that were chosen from. ``last_step`` is what is gained
-    where that step is taken last. ``head_sets`` is the effect of agreement on the error of a word, None where words are
-    too few.
+    swap. ``injection_upper`` is residual injection into the heads of the upper half of the layers in place of all, to
+    tell what attention lacks from what its average buries. ``candidates`` are the groups of heads and the depths that
+    were chosen from. ``last_step`` is what is gained where that step is taken last. ``head_sets`` is the effect of
+    agreement on the error of a word, None where words are too few.
     """
 
     reference: str
@@ -116,6 +117,7 @@ class Stratum:
     candidates: Mapping[str, tuple[str, ...]]
     cells: tuple[Cell, ...]
     injection: Injection
+    injection_upper: Injection
     start: Figure
     end: Figure
     shapley: Mapping[str, Figure]
@@ -145,6 +147,7 @@ class Measured:
     items: tuple[Item, ...]
     cells: CellErrors
     injected: InjectionErrors
+    injected_upper: InjectionErrors
 
 
 def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None) -> Budget:
@@ -170,7 +173,12 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
                 left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
             require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit)))
             cells = cell_errors(fitting, unit, on_done if unit == PRIMARY_UNIT else None)
-            measured[reference, unit] = Measured(fitting, cells, injection_errors(fitting, unit, seed))
+            measured[reference, unit] = Measured(
+                fitting,
+                cells,
+                injection_errors(fitting, unit, seed),
+                injection_errors(fitting, unit, seed, upper=True),
+            )
     if not measured:
         raise InputError(kept.folder, "; ".join(left_out) or "has no words", "use a corpus of several speakers")
     strata = tuple(
@@ -237,7 +245,8 @@ def _stratum(reference: str, unit: str, clusters: str, every: Mapping[str, Measu
         n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=n_clusters)),
         candidates={arm: cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(cell(prep, path) for prep in PREPARATIONS for path in PATHS),
-        injection=_injection(injected, every, weights, seed, unit),
+        injection=_injection(lambda m: m.injected, reference, every, weights, seed, primary=unit == PRIMARY_UNIT),
+        injection_upper=_injection(lambda m: m.injected_upper, reference, every, weights, seed, primary=False),
         start=figure(coalition(cells, ())),
         end=figure(coalition(cells, PLAYERS)),
         shapley={player: figure(share) for player, share in shapley(cells).items()},
@@ -277,8 +286,15 @@ def _sign(difference: Callable[[float, Measured], Statistic], every: Mapping[str
 
 
 def _injection(
-    injected: InjectionErrors, every: Mapping[str, Measured], weights: Floats, seed: int, unit: str
+    of: Callable[[Measured], InjectionErrors],
+    reference: str,
+    every: Mapping[str, Measured],
+    weights: Floats,
+    seed: int,
+    *,
+    primary: bool,
 ) -> Injection:
+    injected = of(every[reference])
     real = injected[REAL]
     chosen = real.chosen()
     others = {arm: over_real(injected, arm) for arm in injected if arm != REAL}
@@ -289,8 +305,8 @@ def _injection(
         arms={arm: Figure(*student_interval(errors.statistic(), weights)) for arm, errors in injected.items()},
         over_real={arm: Figure(*student_interval(gain, weights)) for arm, gain in others.items()},
         cost=Figure(*student_interval(cost, weights)),
-        stands=_sign(lambda shift, m: incompleteness(m.injected, shift), every),
-        p_value=max(p_values) if unit == PRIMARY_UNIT else None,
+        stands=_sign(lambda shift, m: incompleteness(of(m), shift), every),
+        p_value=max(p_values) if primary else None,
         p_holm=None,
         smallest_effect_ms=smallest_effect(cost, weights),
         chosen=_names(real, chosen),

@@ -145,6 +145,12 @@ def _stack(spec: str) -> Callable[[Item], Stack]:
     return lambda item: item.maps.stacks[spec]
 
 
+def upper_layers(spec: str, item: Item) -> Stack:
+    """The heads of the upper half of the layers, ``(map, row, frame)``."""
+    heads = heads_of(item, spec)
+    return _layers(spec, slice(len(heads) // 2, None))(item)
+
+
 def _layers(spec: str, layers: slice) -> Callable[[Item], Stack]:
     return lambda item: heads_of(item, spec)[layers].reshape(-1, *item.maps.stacks[spec].shape[1:])
 

@@ -1,19 +1,19 @@
 """Residual injection: what attention lacks of the saliency is put back, and the word times are read again.
 
-The map is attention's, all heads, as the log of a distribution; what is added is the part of the log saliency that log
-attention does not explain, times lambda. Whatever is gained over *placebos*, which change the map as much without
-telling where a token is (the residual rolled in time, of other tokens, of a model with random weights, and attention
-sharpened to the same entropy), is what the incompleteness of attention costs.
+The map is attention's, all heads or those of the upper half of the layers, as the log of a distribution; what is added
+is the part of the log saliency that log attention does not explain, times lambda. Whatever is gained over *placebos*,
+which change the map as much without telling where a token is (the residual rolled in time, of other tokens, of a model
+with random weights, and attention sharpened to the same entropy), is what the incompleteness of attention costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.findings.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared
+from align_eval.findings.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared, upper_layers
 from align_eval.findings.kept import Item, boundary_clusters, decoded, interior_errors_ms
 from align_eval.findings.residual import arms
 from align_eval.findings.seeds import seed_of
@@ -30,12 +30,11 @@ def needed_stacks(unit: str) -> tuple[str, ...]:
     return tuple(in_unit(spec, unit) for spec in (ALL_HEADS, SALIENCY, RANDOM_WEIGHTS))
 
 
-def injection_errors(
-    items: Sequence[Item], unit: str, seed: int, on_done: Callable[[str], None] | None = None
-) -> dict[str, Errors]:
+def injection_errors(items: Sequence[Item], unit: str, seed: int, *, upper: bool = False) -> dict[str, Errors]:
     """Errors of attention, of the real residual and of each placebo, at every lambda and silence parameter.
 
     ``attention`` (lambda 0) is among the candidates of ``real`` and of every placebo: nothing forces a residual in.
+    With ``upper`` attention is of the upper half of the layers instead of all heads.
 
     Raises
     ------
@@ -44,9 +43,12 @@ def injection_errors(
     """
     errors: dict[tuple[str, float, str], list[Floats]] = {}
     for item in items:
-        attention, saliency, random = (
-            prepared(item.maps.stacks[spec], "log").astype(np.float64) for spec in needed_stacks(unit)
-        )
+        heads, *others = needed_stacks(unit)
+        stacks = [
+            upper_layers(heads, item) if upper else item.maps.stacks[heads],
+            *(item.maps.stacks[spec] for spec in others),
+        ]
+        attention, saliency, random = (prepared(stack, "log").astype(np.float64) for stack in stacks)
         try:
             of_item = arms(attention, saliency, random, item.maps.frame_s, seed_of(seed, item.id, "placebos"))
         except ValueError as error:  # attention with tied maxima cannot be sharpened
@@ -55,8 +57,6 @@ def injection_errors(
             for align in SILENCES:
                 found = interior_errors_ms(item, decoded(item, values, unit, align))
                 errors.setdefault((arm, amount, align), []).append(found)
-        if on_done:
-            on_done(item.id)
     of_boundary = boundary_clusters(items)
     joined = {key: np.concatenate(parts) for key, parts in errors.items()}
     found_arms: dict[str, Errors] = {}

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from align_eval.findings.agree import FAITHFUL, AgreementFinding
 from align_eval.findings.agreement import NORMALISATIONS
-from align_eval.findings.budget import Budget, Figure, Stratum
+from align_eval.findings.budget import Budget, Figure, Injection, Stratum
 from align_eval.findings.cells import ARMS
 from align_eval.report.table import clusters_label
 
@@ -31,7 +31,8 @@ def print_budget(budget: Budget, console: Console) -> None:
     """Print every stratum: cells, residual injection, shares; and the signature of the run."""
     for stratum in budget.strata:
         console.print(_cells(stratum))
-        console.print(_injection(stratum))
+        console.print(_injection(stratum.injection, "residual injection into all heads"))
+        console.print(_injection(stratum.injection_upper, "residual injection into the upper half of the layers"))
         for line in (*_shares(stratum), *_head_sets(stratum)):
             console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
         console.print()
@@ -95,9 +96,8 @@ def _cells(stratum: Stratum) -> Table:
     return table
 
 
-def _injection(stratum: Stratum) -> Table:
-    found = stratum.injection
-    table = Table(title="residual injection", title_justify="left", box=box.SIMPLE_HEAD)
+def _injection(found: Injection, title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("arm", "error", "minus real", "sign", "p (Holm)", "could be shown"):
         table.add_column(name, justify="left" if name in ("arm", "sign") else "right")
     for arm, figure in found.arms.items():

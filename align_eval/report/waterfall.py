@@ -33,13 +33,13 @@ def draw_budget(path: Path, budget: Budget, floor_ms: float | None = None) -> No
     """
     from matplotlib.figure import Figure as Picture
 
-    picture = Picture(figsize=(5.6 * len(budget.strata), 4.6), layout="constrained")
+    picture = Picture(figsize=(6.2 * len(budget.strata), 4.6), layout="constrained")
     axes = picture.subplots(1, len(budget.strata), sharey=True, squeeze=False)[0]
     for axis, stratum in zip(axes, budget.strata, strict=True):
         _waterfall(axis, stratum)
         if floor_ms is not None:
             axis.axhline(floor_ms, color=FLOOR, linewidth=1, linestyle="--")
-            axis.annotate("between references", (-0.4, floor_ms), va="bottom", fontsize=7, color="white")
+            axis.annotate("between references", (1.1, floor_ms), va="bottom", fontsize=7, color=INK)
     axes[0].set_ylabel("mean absolute error of interior word boundaries, ms")
     s = budget.signature
     picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}: Shapley shares, 95 % intervals", fontsize=10)
@@ -65,22 +65,32 @@ def _waterfall(axis: Axes, stratum: Stratum) -> None:
     last = len(STEPS) + 1
     axis.bar(last, stratum.end.value, color=INK, width=0.7)
     _label(axis, last, stratum.end.value, stratum.end)
-    cost = stratum.injection.cost
-    attention = stratum.injection.arms["attention"]
-    if cost.ci_low is not None and cost.ci_high is not None:
-        axis.plot([last + 1] * 2, [cost.ci_low, cost.ci_high], color=COST, marker="_", markersize=9)
-    axis.plot(last + 1, cost.value, color=COST, marker="D")
-    axis.annotate(f"{cost.value:+.1f}", (last + 1, cost.value), xytext=(8, 4), textcoords="offset points", fontsize=8)
+    for position, found in enumerate((stratum.injection, stratum.injection_upper), start=last + 1):
+        _price(axis, position, found.cost)
     axis.axhline(0, color=INK, linewidth=0.6)
-    names = ["Whisper's\nheads, DTW", *(LABELS[step] for step in STEPS), "all steps", "price of\nincompleteness"]
+    axis.margins(y=0.12)
+    names = [
+        "Whisper's\nheads, DTW",
+        *(LABELS[step] for step in STEPS),
+        "all steps",
+        "price,\nall heads",
+        "price,\nupper half",
+    ]
     axis.set_xticks(range(len(names)), names, fontsize=7)
     axis.set_title(
         f"{stratum.reference} reference, {stratum.unit}\n{stratum.n_clusters} {stratum.clusters}, "
-        f"{stratum.n_effective_clusters:.1f} effective; injected into {attention.value:.1f} ms",
+        f"{stratum.n_effective_clusters:.1f} effective; price: of incompleteness",
         fontsize=9,
     )
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
+
+
+def _price(axis: Axes, position: float, cost: Figure) -> None:
+    if cost.ci_low is not None and cost.ci_high is not None:
+        axis.plot([position] * 2, [cost.ci_low, cost.ci_high], color=COST, marker="_", markersize=9)
+    axis.plot(position, cost.value, color=COST, marker="D")
+    axis.annotate(f"{cost.value:+.1f}", (position, cost.value), xytext=(7, 4), textcoords="offset points", fontsize=8)
 
 
 def _label(axis: Axes, position: float, height: float, figure: Figure) -> None:

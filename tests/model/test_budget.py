@@ -395,7 +395,7 @@ def test_every_stratum_is_printed_and_says_how_few_speakers_there_are(late):
     for unit in BOTH:
         label = "24 boundaries, 4 speakers, 4.0 effective: 95 % intervals within these recordings only"
         assert f"manual reference, {unit}: 4 utterances, {label}" in text
-    assert text.count("residual injection") == 2
+    assert text.count("residual injection into all heads") == 2
     for arm in (*ARMS, "other token", "random weights", "sharpened", "could be shown"):
         assert arm in text
     assert text.count("+60.0 [60.0, 60.0] stands") >= 2 * 4  # the cells of either unit
