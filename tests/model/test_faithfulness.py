@@ -157,7 +157,10 @@ def test_the_signature_is_that_of_a_run_with_the_finding_in_it(small_finding, sm
     assert signature["systems"] == []
     assert signature["packages"]["jiwer"] != "absent"
     assert signature["faithfulness"]["form"] == "log-prob"
-    assert signature["faithfulness"]["sources"][1] == "gradient:at=encoder-output,reduce=l2,prep=zscore-median"
+    assert (
+        signature["faithfulness"]["sources"][1]
+        == "gradient:at=encoder-output,reduce=l2,prep=zscore-median,unit=subword"
+    )
     options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0)
     other = measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=SOURCES[1:], options=options)
     assert other.signature["id"] != signature["id"]
@@ -233,3 +236,8 @@ def test_on_real_speech_the_gradient_finds_what_the_model_needs_better_than_chan
     # the ends are shared: a lower inside is a lower area
     assert interior[0].mean() < interior[1:].mean(axis=1).min()
     assert curve_area(interior)[0] < curve_area(interior)[1:].min()
+
+
+def test_character_targets_are_refused_before_anything_is_measured(clip, small_model):
+    with pytest.raises(InputError, match=r"source gradient:.*unit=character: .*; leave unit= out"):
+        measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=["gradient:unit=character"])

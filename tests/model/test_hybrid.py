@@ -91,7 +91,7 @@ def test_the_canonical_form_makes_nested_sources_canonical(text, canonical):
 
 REFUSALS = {
     "hybrid:a=(oracle)": "source 'oracle': unknown source 'oracle'; known: attention, gradient",
-    "hybrid:b=(gradient:head=all)": "unknown key 'head=all'; keys of gradient: at, reduce, prep, as key=value",
+    "hybrid:b=(gradient:head=all)": "unknown key 'head=all'; keys of gradient: at, reduce, prep, unit, as key=value",
     "hybrid:a=(attention:heads=some)": "source 'attention:heads=some': heads=some is none of alignment",
     "hybrid:a=(hybrid:b=(nothing))": "source 'nothing': unknown source 'nothing'; known: attention, gradient",
     "hybrid:a=()": "source '': unknown source ''; known: attention, gradient",
@@ -106,6 +106,7 @@ REFUSALS = {
     "control-shuffled:of=(oracle)": "unknown source 'oracle'; known: attention, gradient",
     "control-shuffled:seed=-1": "seed=-1 is below 0",
     "control-random-weights:of=(gradient:prep=log)": "has a prep inside",
+    "control-random-weights:of=(gradient:unit=character)": "has a unit inside: give it outside the parentheses",
     "control-diagonal:width_s=0": "width_s=0 is not above 0",
 }
 
