@@ -163,14 +163,15 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
     left_out: list[str] = []
     for reference, found in kept.items.items():
         items = _with_interior(found)
-        if len({item.cluster for item in items}) < 2:
-            left_out.append(f"{reference} reference: fewer than two {kept.clusters[reference]} with two words")
-            continue
         for unit in units_of(items):
             fitting = _with_interior([item for item in items if fits(item, unit)])
             if len(fitting) < len(items):
                 n_short = len(items) - len(fitting)
                 left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
+            if len({item.cluster for item in fitting}) < 2:
+                few = f"fewer than two {kept.clusters[reference]} with two words"
+                left_out.append(f"{reference} reference, {unit}: {few}")
+                continue
             require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit)))
             cells = cell_errors(fitting, unit, on_done if unit == PRIMARY_UNIT else None)
             measured[reference, unit] = Measured(

@@ -303,8 +303,8 @@ def test_a_kind_of_reference_with_one_speaker_and_recording_is_left_out_and_name
     one = Planted("z", "zoe", reference="automatic")
     budget = budget_of(tmp_path, (*SPEAKERS, one), LATE)
     assert [s.reference for s in budget.strata] == ["manual"]
-    assert budget.left_out == ("automatic reference: fewer than two recordings with two words",)
-    assert "left out: automatic reference: fewer than two recordings" in printed(budget)
+    assert budget.left_out == ("automatic reference, subword: fewer than two recordings with two words",)
+    assert "left out: automatic reference, subword: fewer than two recordings" in printed(budget)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_kind_of_reference_with_one_speaker_and_recording_is_left_out_and_name
     ids=["one recording", "one speaker with two words"],
 )
 def test_a_corpus_with_nothing_to_choose_on_is_refused(tmp_path, planted, message):
-    with pytest.raises(InputError, match=f"manual reference: {message}.*; use a corpus of several speakers"):
+    with pytest.raises(InputError, match=f"manual reference, subword: {message}.*; use a corpus of several speakers"):
         budget_of(tmp_path, planted)
 
 
