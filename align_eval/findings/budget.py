@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from align_eval.findings.head_sets import N_SETS, HeadSets, head_sets
 from align_eval.findings.injection import REAL, SALIENCY, injection_errors, needed_stacks
 from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks
 from align_eval.findings.residual import LAMBDAS
+from align_eval.findings.shares import BEST, PLAYERS, START, CellErrors, coalition, last_step, shapley, swap_gain
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import (
     ChosenOnHalves,
@@ -50,8 +50,6 @@ SHIFTS_MS = (-10.0, 0.0, 10.0)
 """A difference must hold its sign where the reference is moved by that much."""
 
 PRIMARY_UNIT = "subword"
-START, END = ("zscore-median", "dtw"), ("log", "viterbi")
-BEST = {"attention": "best attention", "saliency": "best saliency"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,6 @@ class Budget:
     left_out: tuple[str, ...] = ()
 
 
-CellErrors = Mapping[tuple[str, str, str], Errors]
 InjectionErrors = Mapping[str, Errors]
 
 
@@ -256,12 +253,6 @@ def _stratum(reference: str, unit: str, clusters: str, every: Mapping[str, Measu
     )
 
 
-def swap_gain(cells: CellErrors, prep: str, path: str, shift_ms: float = 0.0) -> Combination:
-    """Best attention minus best saliency in a cell."""
-    attention, saliency = (cells[prep, path, BEST[signal]].statistic(shift_ms) for signal in ("attention", "saliency"))
-    return Combination(((1.0, attention), (-1.0, saliency)))
-
-
 def over_real(injected: InjectionErrors, arm: str, shift_ms: float = 0.0) -> Combination:
     """An arm minus the real residual."""
     return Combination(((1.0, injected[arm].statistic(shift_ms)), (-1.0, injected[REAL].statistic(shift_ms))))
@@ -318,40 +309,3 @@ def _names(errors: Errors, chosen: ChosenOnHalves) -> Mapping[str, int]:
     """How often each candidate was chosen."""
     counted = np.bincount(chosen.chosen_candidates().ravel(), minlength=len(errors.candidates))
     return {name: int(n) for name, n in zip(errors.candidates, counted, strict=True) if n}
-
-
-PLAYERS = ("preparation", "path", "signal")
-
-
-def coalition(cells: CellErrors, steps: Sequence[str], arm: str | None = None) -> Statistic:
-    """Error where those steps are taken: from default heads, Whisper's preparation and DTW."""
-    prep = END[0] if "preparation" in steps else START[0]
-    path = END[1] if "path" in steps else START[1]
-    return cells[prep, path, arm or (BEST["saliency"] if "signal" in steps else "default heads")].statistic()
-
-
-def shapley(cells: CellErrors) -> dict[str, Combination]:
-    """Mean over the orders of the steps of what each takes off the error; signal is heads and then swap."""
-    orders = list(permutations(PLAYERS))
-    parts: dict[str, list[tuple[float, Statistic]]] = {"preparation": [], "path": [], "heads": [], "swap": []}
-    for order in orders:
-        for i, player in enumerate(order):
-            before, after = coalition(cells, order[:i]), coalition(cells, order[: i + 1])
-            if player != "signal":
-                parts[player] += [(1 / len(orders), before), (-1 / len(orders), after)]
-                continue
-            between = coalition(cells, order[:i], BEST["attention"])
-            parts["heads"] += [(1 / len(orders), before), (-1 / len(orders), between)]
-            parts["swap"] += [(1 / len(orders), between), (-1 / len(orders), after)]
-    return {player: Combination(tuple(terms)) for player, terms in parts.items()}
-
-
-def last_step(cells: CellErrors) -> dict[str, Combination]:
-    """What each step takes off where all others are taken before."""
-    whole = coalition(cells, PLAYERS)
-    without = {
-        "preparation": coalition(cells, ("path", "signal")),
-        "path": coalition(cells, ("preparation", "signal")),
-        "swap": coalition(cells, ("preparation", "path"), BEST["attention"]),
-    }
-    return {player: Combination(((1.0, before), (-1.0, whole))) for player, before in without.items()}

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.findings.budget import coalition, incompleteness, last_step, shapley, swap_gain
+from align_eval.findings.budget import incompleteness
 from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
 from align_eval.findings.injection import needed_stacks
 from align_eval.findings.kept import heads_of, interior_errors_ms, read_kept
+from align_eval.findings.shares import coalition, last_step, shapley, swap_gain
 from tests.core.planted_run import (
     CONV,
     DEFAULT,
