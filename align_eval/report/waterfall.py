@@ -68,6 +68,7 @@ def _waterfall(axis: Axes, stratum: Stratum) -> None:
     for position, found in enumerate((stratum.injection, stratum.injection_upper), start=last + 1):
         _price(axis, position, found.cost)
     axis.axhline(0, color=INK, linewidth=0.6)
+    axis.use_sticky_edges = False  # a bar that hangs would pin the upper limit to its top
     axis.margins(y=0.12)
     names = [
         "Whisper's\nheads, DTW",
