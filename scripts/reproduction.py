@@ -2,11 +2,11 @@
 paper's tables redone for Whisper.
 
 Usage: reproduction.py CORPUS MODEL OUT.json [--masks N] [--grid-masks N] [--device cuda] [--dtype float16]
-                       [--compiled yes] [--wer yes] [--language en]
+                       [--compiled yes] [--wer yes] [--step 5] [--language en]
 
 Cross-attention of a set of heads is z-scored per frame over tokens, the saliency map per token over frames, the row of
 the end of the text left out; rho is Pearson's over the flattened matrices of an utterance, averaged over utterances
-(Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of 5 %. Of the encoder output SPES
+(Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %. Of the encoder output SPES
 is repeated with fewer masks over a grid of probabilities, and once with all frames of the window. Intervals resample
 utterances, so with one speaker they speak of these recordings only.
 """
@@ -49,7 +49,6 @@ Pool = Callable[[Tensor], Tensor]
 POOLS: dict[str, Pool] = {how: partial(pool_map, how=how) for how in ("max", "mean", "max-mean")}
 STATES: dict[str, Pool] = {"": lambda values: values}
 GRID = ("0.1", "0.3", "0.5", "0.7", "0.8", "0.9", "0.95")
-STEP_PERCENT = 5
 N_RANDOM = 3
 
 
@@ -139,6 +138,7 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--masks", type=int, default=20_000)
     parser.add_argument("--grid-masks", type=int, default=4_800)
+    parser.add_argument("--step", type=int, default=5, help="percent of the frames between two points of deletion")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="of the masked passes")
     parser.add_argument("--compiled", default="no", choices=["no", "yes"])
@@ -160,10 +160,10 @@ def main() -> None:
         rows.append({"id": u.id, "n_tokens": len(shared.text.tokens) - 1, "n_frames": shared.n_frames, "facts": facts})
         rows[-1]["agreement"] = agreement
         orders = orders_of(maps, u, shared)
-        curves["log-prob"].append(log_prob_curves(model, u.id, shared, orders, STEP_PERCENT))
+        curves["log-prob"].append(log_prob_curves(model, u.id, shared, orders, a.step))
         if a.wer == "yes":
             few = [order for order in orders if "p=" not in order.name and order.draw == 0]
-            curves["wer"].append(word_error_curves(model, u, shared, few, STEP_PERCENT))
+            curves["wer"].append(word_error_curves(model, u, shared, few, a.step))
         print(u.id, {name: round(found["all"], 3) for name, found in agreement.items()}, flush=True)
         found = {"settings": settings, "agreement": agreement_summary(rows), "facts": facts_summary(rows)}
         found |= {"deletion": {form: deletion_summary(form, done) for form, done in curves.items() if done}}

@@ -103,14 +103,33 @@ def test_the_reproduction_script_writes_rho_of_every_place_and_layer(workplace):
     (workplace / "my_corpus" / "en_praatio_damon.flac").unlink()
     (workplace / "my_corpus" / "en_praatio_damon.TextGrid").unlink()
     script = str(ROOT / "scripts" / "reproduction.py")
-    done = run([sys.executable, script, "my_corpus", "tiny.en", "out.json", "--masks", "24"], workplace)
+    few = ["--masks", "12", "--grid-masks", "6", "--step", "50", "--wer", "yes"]
+    done = run([sys.executable, script, "my_corpus", "tiny.en", "out.json", *few], workplace)
     assert done.returncode == 0, done.stderr
-    summary = json.loads((workplace / "out.json").read_text())["summary"]
-    layers = ["layer 0", "layer 1", "layer 2", "layer 3", "all"]
-    maps = ["mel | max", "mel | mean", "mel | max-mean", "encoder-output zero | state", "encoder-output remove | state"]
-    maps += ["gradient mel | l2", "gradient encoder-output | l2"]
-    assert {f"{m} | {layer}" for m in maps for layer in layers} <= set(summary)
-    assert all(-1 <= value[0] <= 1 for value in summary.values())
+    found = json.loads((workplace / "out.json").read_text())
+    parts = {"all", "layer 0", "layer 3", "head 0.0", "head 3.5"}
+    maps = ["spes mel max", "spes mel mean", "spes mel max-mean", "spes encoder-output zero", "gradient encoder-output"]
+    maps += ["spes encoder-output remove", "spes encoder-output zero p=0.7", "spes encoder-output zero frames=all"]
+    for name in maps:
+        assert parts <= set(found["agreement"][name])
+        assert all(-1 <= value[0] <= 1 for value in found["agreement"][name].values())
+        assert f"{name} | mean | corpus" in found["deletion"]["log-prob"]
+    assert {"attention | floor | corpus", "energy | mean | corpus", "random | mean | corpus"} <= set(
+        found["deletion"]["wer"]
+    )
+    assert 0 < found["facts"]["attention"]["mass_on_padding"][0] < 1
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_saliency_prints_ratios_to_plain_loops(workplace):
+    script = str(ROOT / "bench" / "saliency.py")
+    few = ["--clip", "en_praatio_bobby", "--masks", "6", "--json", "bench.json"]
+    done = run([sys.executable, script, "tiny.en", *few], workplace)
+    assert done.returncode == 0, done.stderr
+    rows = {row["what"]: row for row in json.loads((workplace / "bench.json").read_text())["rows"]}
+    assert rows["captum's plain loop"]["spes_is_faster"] > 0
+    assert rows["gradient:at=mel"]["of_captum_plain"] > 0
+    assert 0 < rows["spes:at=mel"]["of_matrix_rate"] < 2
 
 
 @pytest.mark.slow
