@@ -6,9 +6,9 @@ Usage: reproduction.py CORPUS MODEL OUT.json [--masks N] [--grid-masks N] [--dev
 
 Cross-attention of a set of heads is z-scored per frame over tokens, the saliency map per token over frames, the row of
 the end of the text left out; rho is Pearson's over the flattened matrices of an utterance, averaged over utterances
-(Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %. At the
-encoder output SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the window. Intervals
-resample utterances, so with one speaker they speak of these recordings only.
+(Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %.
+At the encoder output SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the
+window. Intervals resample utterances, so with one speaker they speak of these recordings only.
 """
 
 from __future__ import annotations
