@@ -1,0 +1,52 @@
+"""The command line: parse, call, print. No logic. A module a family of verbs; the table of verbs is here."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+
+from align_eval.cli.findings import agree, budget, faithfulness
+from align_eval.cli.listing import list_
+from align_eval.cli.run import align, run
+from align_eval.errors import AlignEvalError, InputWarning
+
+VERBS: dict[str, Callable[..., None]] = {
+    "run": run,
+    "align": align,
+    "faithfulness": faithfulness,
+    "agree": agree,
+    "budget": budget,
+    "list": list_,
+}
+
+app = typer.Typer(
+    name="align-eval",
+    help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
+    "Exit codes: 0 done, 2 an input was bad (what could be done was done), 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _verb in VERBS.items():
+    app.command(name=_name)(_verb)
+
+
+def main() -> None:
+    """Run the command line; an error that we raise on purpose is one line and its exit code, a warning one line."""
+    stderr = Console(stderr=True)
+
+    def show_warning(message: Warning | str, *_: object) -> None:
+        stderr.print(f"warning: {message}", style="yellow", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # it needs none of the rest
+    warnings.simplefilter("always", InputWarning)
+    try:
+        app()
+    except AlignEvalError as error:
+        stderr.print(f"error: {error}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)

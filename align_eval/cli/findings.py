@@ -1,0 +1,128 @@
+"""The verbs that make findings: `faithfulness` of a model's maps, `agree` and `budget` of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
+from align_eval.errors import EXIT_BAD_INPUT
+
+
+def faithfulness(
+    corpus: CorpusName,
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    model: Model = "tiny.en",
+    source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
+    form: Annotated[
+        str, typer.Option(help="log-prob (teacher-forced) or wer (re-decoded, several times slower).")
+    ] = "log-prob",
+    step: Annotated[int, typer.Option(min=1, max=50, help="Percent of the frames between two points.")] = 5,
+    random_orders: Annotated[int, typer.Option(min=1, help="Random orders that the baseline is averaged over.")] = 5,
+    infidelity_samples: Annotated[
+        int, typer.Option(min=0, help="Random masks an utterance for infidelity (log-prob only); 0 leaves it out.")
+    ] = 50,
+    sensitivity_samples: Annotated[
+        int, typer.Option(min=0, help="Noises an utterance for max-sensitivity (log-prob only); 0 leaves it out.")
+    ] = 3,
+    tier: Tier = None,
+    language: Language = None,
+    speaker_characters: SpeakerCharacters = None,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
+) -> None:
+    """Delete and insert frames in the order a source ranks them, beside random orders and the loudest first.
+
+    Also how well each map explains what random masks change (infidelity), and how steady it is (max-sensitivity).
+
+    Without --source: attention of all heads, and the gradient at the encoder output.
+
+    Example: align-eval faithfulness demo --source gradient:at=mel --out runs/faithfulness.json
+    """
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.progress import progress
+    from align_eval.findings.records import FaithfulnessOptions
+    from align_eval.formats.findings import write_finding
+    from align_eval.formats.run_folder import prepare_folder
+    from align_eval.report.faithfulness_table import print_faithfulness
+
+    options = FaithfulnessOptions(
+        form=form,
+        step_percent=step,
+        n_random=random_orders,
+        n_infidelity=infidelity_samples,
+        n_sensitivity=sensitivity_samples,
+        seed=seed,
+    )
+    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    prepare_folder(out.parent)
+    from align_eval.findings.faithfulness import DEFAULT_ORDERS, measure_faithfulness  # loads torch
+
+    with progress(len(loaded.utterances)) as on_done:
+        finding = measure_faithfulness(
+            loaded, model, sources=source or DEFAULT_ORDERS, options=options, device=device, on_done=on_done
+        )
+    write_finding(out, finding)
+    console = make_console()
+    print_faithfulness(finding, console)
+    say(console, f"written: {out}")
+    if finding.failures:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def agree(
+    run: Annotated[Path, typer.Argument(help="The folder of a run with --keep heads and some saliency.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+) -> None:
+    """Agreement of cross-attention with every saliency that a run kept, by head, layer and average.
+
+    Beside it: what a map faithful by construction scores on this corpus, the noise ceiling, coverage and entropy.
+    Writes RUN/agree.json.
+
+    Example: align-eval agree runs/kept
+    """
+    from align_eval.findings.agree import measure_agreement
+    from align_eval.findings.kept import read_kept
+    from align_eval.formats.findings import write_finding
+    from align_eval.report.budget_table import print_agreement
+
+    finding = measure_agreement(read_kept(run), seed)
+    write_finding(run / "agree.json", finding)
+    console = make_console()
+    print_agreement(finding, console)
+    say(console, f"written: {run}/agree.json")
+
+
+def budget(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs with --keep heads; a missing map is named.")],
+    floor_ms: Annotated[
+        float | None,
+        typer.Option(min=0, help="How far two references of such speech lie apart: a line in the picture."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
+) -> None:
+    """What attention's incompleteness costs its word times, and what the rest of the error is made of.
+
+    Residual injection with its placebos, the effect of agreement per word, the cells of the error budget, Shapley
+    shares. Writes budget.json and a picture, budget.png, into every run; p-values are adjusted over all of them.
+
+    Example: align-eval budget runs/tiny runs/base --floor-ms 24
+    """
+    from align_eval.engine.progress import progress
+    from align_eval.findings.budget import measure_budget, with_holm
+    from align_eval.findings.kept import read_kept
+    from align_eval.formats.findings import write_finding
+    from align_eval.report.budget_table import print_budget
+    from align_eval.report.waterfall import draw_budget
+
+    kept = [read_kept(run) for run in runs]
+    with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
+        findings = with_holm([measure_budget(of_run, seed, on_done) for of_run in kept])
+    console = make_console()
+    for run, finding in zip(runs, findings, strict=True):
+        write_finding(run / "budget.json", finding)
+        draw_budget(run / "budget.png", finding, floor_ms)
+        print_budget(finding, console)
+        say(console, f"written: {run}/budget.json, budget.png")

@@ -1,0 +1,114 @@
+"""The verbs that walk the street: `run` a corpus, `align` one recording."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
+from align_eval.errors import EXIT_BAD_INPUT
+
+
+class Keep(StrEnum):
+    """What is kept of the sources."""
+
+    nothing = "nothing"
+    maps = "maps"
+    heads = "heads"
+
+
+class Context(StrEnum):
+    """What the encoder sees."""
+
+    full = "full"
+    fit = "fit"
+
+
+def run(
+    corpus: CorpusName,
+    out: Annotated[Path, typer.Option(help="Folder for run.json, words.parquet and textgrids/.")],
+    model: Model = "tiny.en",
+    source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
+    align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
+    preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
+    tier: Tier = None,
+    language: Language = None,
+    speaker_characters: SpeakerCharacters = None,
+    context: Annotated[
+        Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
+    ] = Context.full,
+    keep: Annotated[
+        Keep, typer.Option(help="Keep each source's mean map, or every head of attention, as agree and budget need.")
+    ] = Keep.nothing,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+) -> None:
+    """Score word times from attention and from saliency against a corpus's TextGrids.
+
+    Without --source, --align and --preset the default table is made: openai-whisper's own times, and attention
+    (alignment heads, all heads) and gradient (encoder output, 3/4 depth), each with both preparations and both paths.
+
+    Example: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
+    """
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.progress import progress
+    from align_eval.engine.run import evaluate
+    from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
+    from align_eval.formats.run_folder import prepare_folder, write_run
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
+    from align_eval.report.table import print_run
+
+    default = not (source or align or preset)
+    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    prepare_folder(out)
+    drop_maps(out)
+    with progress(len(loaded.utterances)) as on_done:
+        evaluation = evaluate(
+            loaded,
+            model,
+            sources=source or (DEFAULT_SOURCES if default or align else ()),
+            aligns=align or DEFAULT_ALIGNS,
+            presets=preset or (["openai"] if default else []),
+            context=context.value,
+            device=device,
+            seed=seed,
+            keep=keep.value,
+            on_kept=lambda id_, kept: write_maps(out / FOLDER / f"{id_}{SUFFIX}", kept),
+            on_done=on_done,
+        )
+    write_run(out, evaluation.run, evaluation.words, evaluation.details)
+    console = make_console()
+    print_run(evaluation.run, console)
+    say(console, f"written: {out}/run.json, words.parquet, textgrids/{'' if keep == Keep.nothing else ', maps/'}")
+    if evaluation.run.failures:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def align(
+    audio: Annotated[Path, typer.Argument(help="An audio file of at most 30 s.")],
+    text: Annotated[str, typer.Option(help="What is spoken.")],
+    out: Annotated[Path | None, typer.Option(help="TextGrid to write; without it the words are printed.")] = None,
+    model: Model = "tiny.en",
+    source: Annotated[str, typer.Option(help="A relevance source.")] = "gradient:at=encoder-output",
+    align: Annotated[str, typer.Option(help="An alignment, or a preset's name.")] = "viterbi",
+    language: Language = None,
+    device: Device = "cpu",
+) -> None:
+    """Align a known text with its audio.
+
+    Example: align-eval align speech.wav --text "and you always want to see it" --out speech.TextGrid
+    """
+    from align_eval.api import align as align_text
+    from align_eval.corpus.audio import audio_duration_s
+    from align_eval.formats.textgrids import write_words
+    from align_eval.model.load import load_model
+
+    words = align_text(load_model(model, device=device), audio, text, source=source, align=align, language=language)
+    if out:
+        write_words(out, {"words": words}, audio_duration_s(audio))
+        return
+    for word in words:
+        print(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.text}")
