@@ -41,6 +41,9 @@ class Injection:
     """Residual injection: errors by arm, each placebo's (and attention's) minus real, and the smallest of these: what
     incompleteness costs.
 
+    ``calibrated`` are the errors by arm once the median error on other clusters is taken out, ``calibrated_cost`` the
+    smallest difference of these: what is left of the price where a constant shift is known and mended.
+
     ``p_value``, of the primary contrast alone, is the largest of those of the placebos, each from flipping the sign of
     whole clusters: all must be beaten. ``p_holm`` is adjusted over kinds of reference and runs. ``smallest_effect_ms``
     is what this corpus would show four times in five, None with too few clusters to show any. ``chosen`` says how often
@@ -50,6 +53,8 @@ class Injection:
     arms: Mapping[str, Figure]
     over_real: Mapping[str, Figure]
     cost: Figure
+    calibrated: Mapping[str, Figure]
+    calibrated_cost: Figure
     stands: str
     p_value: float | None
     p_holm: float | None
@@ -89,6 +94,8 @@ def price(
     chosen = real.chosen()
     others = {arm: over_real(injected, arm) for arm in injected if arm != REAL}
     cost = incompleteness(injected)
+    calibrated = {arm: errors.calibrated() for arm, errors in injected.items()}
+    calibrated_cost = Smallest([Combination(((1.0, calibrated[arm]), (-1.0, calibrated[REAL]))) for arm in others])
     p_value = None
     if primary:
         own = {arm: injected[arm].chosen().own_totals() - chosen.own_totals() for arm in others}
@@ -99,6 +106,8 @@ def price(
         arms={arm: Figure(*student_interval(errors.statistic(), weights)) for arm, errors in injected.items()},
         over_real={arm: Figure(*student_interval(gain, weights)) for arm, gain in others.items()},
         cost=Figure(*student_interval(cost, weights)),
+        calibrated={arm: Figure(*student_interval(statistic, weights)) for arm, statistic in calibrated.items()},
+        calibrated_cost=Figure(*student_interval(calibrated_cost, weights)),
         stands=sign(lambda reference, shift_ms: incompleteness(every[reference], shift_ms), n_clusters_of(every)),
         p_value=p_value,
         p_holm=None,

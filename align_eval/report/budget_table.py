@@ -102,16 +102,18 @@ def _cells(stratum: Stratum) -> Table:
 
 def _injection(found: Injection, title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("arm", "error", "minus real", "sign", "p (Holm)", "could be shown"):
+    for name in ("arm", "error", "minus real", "calibrated", "sign", "p (Holm)", "could be shown"):
         table.add_column(name, justify="left" if name in ("arm", "sign") else "right")
     for arm, figure in found.arms.items():
         over = found.over_real.get(arm)
-        table.add_row(arm, _figure(figure), "" if over is None else _figure(over, signed=True), end_section=False)
+        calibrated = _figure(found.calibrated[arm])
+        table.add_row(arm, _figure(figure), "" if over is None else _figure(over, signed=True), calibrated)
     table.add_section()
     table.add_row(
         "price of incompleteness",
         "",
         _figure(found.cost, signed=True),
+        _figure(found.calibrated_cost, signed=True),
         found.stands,
         "-" if found.p_holm is None else f"{found.p_holm:.3f}",
         "nothing" if found.smallest_effect_ms is None else f"{found.smallest_effect_ms:.1f} ms",

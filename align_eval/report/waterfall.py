@@ -57,11 +57,13 @@ def _waterfall(axis: Axes, stratum: Stratum) -> None:
     for position, step in enumerate(STEPS, start=1):
         share = stratum.shapley[step]
         after = level - share.value
+        top = max(level, after)
         axis.plot([position - 1.35, position + 0.35], [level, level], color=INK, linewidth=0.6)
         axis.bar(position, -share.value, bottom=level, color=GAIN if share.value >= 0 else LOSS, width=0.7)
         if share.ci_low is not None and share.ci_high is not None:
             axis.plot([position] * 2, [level - share.ci_high, level - share.ci_low], color="black", linewidth=1)
-        axis.annotate(f"{-share.value:+.1f}", (position, max(level, after)), ha="center", va="bottom", fontsize=8)
+            top = max(top, level - share.ci_low)
+        axis.annotate(f"{-share.value:+.1f}", (position, top), ha="center", va="bottom", fontsize=8)
         level = after
     last = len(STEPS) + 1
     axis.bar(last, stratum.end.value, color=INK, width=0.7)

@@ -388,7 +388,7 @@ def test_a_budget_is_strict_json_with_the_signature_of_its_run_and_the_same_agai
     write_finding(tmp_path / "budget.json", late)
     text = (tmp_path / "budget.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=pytest.fail)
-    assert (read["schema"], read["signature"]) == (1, SIGNATURE)
+    assert (read["schema"], read["signature"]) == (2, SIGNATURE)
     assert [stratum["unit"] for stratum in read["strata"]] == ["subword", "character"]
     assert read["strata"][0]["start"]["value"] == pytest.approx(60)
     (again,) = with_holm([budget_of(tmp_path / "run", signals=LATE, tokens=BOTH)])
