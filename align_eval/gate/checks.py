@@ -1,0 +1,175 @@
+"""Verdicts on paired words: overall and for every speaker with enough of them, by loss, shift and lost words.
+
+A regression must be told from chance in all that is looked at. Tests are of two families, overall and by speaker, over
+all systems, kinds of reference and metrics; each family is given half of 5 % and adjusted by Holm's method, so that runs
+without any loss beyond the margin and without any shift are refused in at most 5 % of the cases. A pass needs no
+adjustment: all must pass for all to pass (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from align_eval.gate.pairs import PairedWords
+from align_eval.gate.records import MIN_WORDS, Check, GateOptions, Metric, Verdict, WordChange
+from align_eval.scoring.boundaries import Bools, Floats
+from align_eval.scoring.inference import LEVEL, ROUNDING, can_reject, holm, standard_error
+from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.noninferiority import (
+    MarginTest,
+    error_within,
+    margin_test,
+    more_lost_than_gained,
+    sign_test,
+    smallest_loss,
+)
+from align_eval.scoring.statistics import draw_weights
+
+N_WORST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A check before its p-value is adjusted and its verdict given; ``error`` is the standard error of a loss."""
+
+    check: Check
+    error: float | None = None
+
+
+def check_all(paired: Iterable[PairedWords], options: GateOptions, *, recognised: bool) -> tuple[Check, ...]:
+    """Every verdict. ``recognised``: words were recognised, not given, so that single ones come and go by chance."""
+    measured = [m for words in paired for m in _measure(words, options, recognised=recognised)]
+    families = [[m for m in measured if (m.check.speaker is None) == overall] for overall in (True, False)]
+    n_families = sum(any(m.check.p is not None for m in family) for family in families)
+    return tuple(check for family in families for check in _judge(family, n_families))
+
+
+def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on all of them together."""
+    found = set(verdicts)
+    return "regression" if "regression" in found else "undecided" if "undecided" in found else "pass"
+
+
+def _measure(words: PairedWords, options: GateOptions, *, recognised: bool) -> Iterator[_Measured]:
+    every = np.ones(len(words.word), dtype=np.bool_)
+    yield from _measure_some(words, every, None, options, recognised=recognised)
+    for speaker in sorted(set(words.speaker.tolist()) - {""}):
+        own = words.speaker == speaker
+        if own.sum() >= MIN_WORDS:
+            yield from _measure_some(words, own, speaker, options, recognised=recognised)
+
+
+def _measure_some(
+    words: PairedWords, which: Bools, speaker: str | None, options: GateOptions, *, recognised: bool
+) -> Iterator[_Measured]:
+    both = which & words.in_baseline & words.in_run
+    if both.any():
+        yield _loss(words, both, speaker, options)
+        for metric, shift_ms in zip(("start_shift", "end_shift"), words.shifts_ms(), strict=True):
+            yield _shift(words, both, speaker, metric, shift_ms, options)
+    yield _lost(words, which, speaker, recognised=recognised)
+
+
+def _loss(words: PairedWords, both: Bools, speaker: str | None, options: GateOptions) -> _Measured:
+    starts, ends = words.losses_ms()
+    of_word = (starts + ends) / 2
+    value = float(of_word[both].mean())
+    resampled, n_units, error = "words", int(both.sum()), error_within(starts[both], ends[both])
+    clusters = np.unique(words.cluster[both])
+    if speaker is None and can_reject(len(clusters)):
+        resampled, n_units = words.clusters, len(clusters)
+        number = np.searchsorted(clusters, words.cluster[both])
+        mean = Ratio(np.bincount(number, of_word[both]), np.bincount(number).astype(np.float64))
+        error = standard_error(mean, draw_weights(n_units, options.seed))
+    test = margin_test(value, error, n_units, options.margin_ms)
+    check = _check(words, which=both, speaker=speaker, metric="wbe_mean", limit=options.margin_ms, test=test)
+    worst = _worst(words, both, of_word, of_word)
+    return _Measured(replace(check, resampled=resampled, n_units=n_units, worst=worst), error)
+
+
+def _shift(
+    words: PairedWords, both: Bools, speaker: str | None, metric: Metric, shift_ms: Floats, options: GateOptions
+) -> _Measured:
+    """The median, and a sign test that scatter of few words alone would not put so many on its side."""
+    value = float(np.median(shift_ms[both]))
+    over = abs(value) > options.shift_ms + ROUNDING
+    test = MarginTest(value, None, None, sign_test(shift_ms[both]) if over else 1.0)
+    check = _check(words, which=both, speaker=speaker, metric=metric, limit=options.shift_ms, test=test)
+    return _Measured(replace(check, worst=_worst(words, both, shift_ms, shift_ms * np.sign(value)) if over else ()))
+
+
+def _lost(words: PairedWords, which: Bools, speaker: str | None, *, recognised: bool) -> _Measured:
+    """Words that the baseline timed and the run did not: one is enough where words were given, a test otherwise."""
+    lost, gained = which & words.in_baseline & ~words.in_run, which & ~words.in_baseline & words.in_run
+    n_lost, n_gained = int(lost.sum()), int(gained.sum())
+    value = float(n_lost - n_gained if recognised else n_lost)
+    test = MarginTest(value, None, None, more_lost_than_gained(n_lost, n_gained))
+    check = _check(words, which=which, speaker=speaker, metric="lost_words", limit=0.0, test=test)
+    check = replace(check, unit="words", worst=_listed(words, np.flatnonzero(lost)[:N_WORST], None))
+    return _Measured(check if recognised else replace(check, p=None))
+
+
+def _check(
+    words: PairedWords, *, which: Bools, speaker: str | None, metric: Metric, limit: float, test: MarginTest
+) -> Check:
+    return Check(
+        system=words.system,
+        reference=words.reference,
+        speaker=speaker,
+        metric=metric,
+        verdict="undecided",
+        value=test.value,
+        ci_low=test.ci_low,
+        ci_high=test.ci_high,
+        unit="ms",
+        limit=limit,
+        p=test.p,
+        smallest=None,
+        n_words=int(which.sum()),
+        resampled="words",
+        n_units=int(which.sum()),
+    )
+
+
+def _judge(family: Sequence[_Measured], n_families: int) -> Iterator[Check]:
+    """Adjust the p-values of one family for all of it and for the other, and give the verdicts."""
+    tested = {str(i): m.check.p for i, m in enumerate(family) if m.check.p is not None}
+    adjusted = {key: min(1.0, n_families * p) for key, p in holm(tested).items()}
+    level = LEVEL / (n_families * len(tested)) if tested else LEVEL
+    for i, (check, error) in enumerate((m.check, m.error) for m in family):
+        p = adjusted.get(str(i))
+        smallest = smallest_loss(error, check.n_units, check.limit, level) if check.metric == "wbe_mean" else None
+        yield replace(check, p=p, smallest=smallest, verdict=_verdict(check, p))
+
+
+def _verdict(check: Check, p: float | None) -> Verdict:
+    if p is not None and p <= LEVEL:
+        return "regression"
+    if check.metric == "wbe_mean":
+        return "pass" if check.ci_high is not None and check.ci_high < check.limit else "undecided"
+    if abs(check.value) <= check.limit + ROUNDING or (check.metric == "lost_words" and check.value < 0):
+        return "pass"
+    return "regression" if p is None else "undecided"
+
+
+def _worst(words: PairedWords, which: Bools, shown: Floats, rank: Floats) -> tuple[WordChange, ...]:
+    """The words of greatest rank above zero, with what is shown of each."""
+    candidates = np.flatnonzero(which & (np.nan_to_num(rank) > ROUNDING))
+    order = candidates[np.argsort(-rank[candidates], kind="stable")][:N_WORST]
+    return _listed(words, order, shown)
+
+
+def _listed(words: PairedWords, order: Iterable[int], shown: Floats | None) -> tuple[WordChange, ...]:
+    return tuple(
+        WordChange(
+            utterance=words.utterance[i],
+            word_index=int(words.word_index[i]),
+            word=words.word[i],
+            reference_start_s=float(words.reference_start_s[i]),
+            ms=None if shown is None else float(shown[i]),
+        )
+        for i in order
+    )
