@@ -1,11 +1,11 @@
-"""The folder of a run: ``run.json``, ``words.parquet`` and ``textgrids/``."""
+"""The folder of a run: ``run.json``, ``words.parquet`` and ``textgrids/``; and that of an accepted baseline."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 
 REFERENCE_TIER = "reference"
 RUN_NAME = "run.json"
+NOTE_NAME = "accepted.md"
 
 
 def prepare_folder(out: Path) -> None:
@@ -52,6 +53,28 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
         (out / RUN_NAME).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", "choose another --out") from error
+
+
+def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
+    """Write what a later run is compared with: signature, words and a note of what moved, small enough to commit.
+
+    Scores are left out, since they follow from the words.
+
+    Raises
+    ------
+    InputError
+        Where the folder is that of a run, or cannot be written.
+    """
+    if (folder / "textgrids").is_dir():
+        raise InputError(folder, "is the folder of a run", "give baselines a folder of their own")
+    prepare_folder(folder)
+    try:
+        write_words_table(folder / "words.parquet", words)
+        text = json.dumps(asdict(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)
+        (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8")
+        (folder / NOTE_NAME).write_text(note, encoding="utf-8")
+    except OSError as error:
+        raise InputError(folder, f"cannot be written ({error.strerror})", "choose another --accept") from error
 
 
 def read_run(path: Path) -> Run:

@@ -1,9 +1,9 @@
 """Verdicts on paired words: overall and for every speaker with enough of them, by loss, shift and lost words.
 
 A regression must be told from chance in all that is looked at. Tests are of two families, overall and by speaker, over
-all systems, kinds of reference and metrics; each family is given half of 5 % and adjusted by Holm's method, so that runs
-without any loss beyond the margin and without any shift are refused in at most 5 % of the cases. A pass needs no
-adjustment: all must pass for all to pass (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
+all systems, kinds of reference and metrics; each family is given half of 5 % and adjusted by Holm's method, so that of
+runs without any loss beyond the margin and without any shift at most 5 % are refused. A pass needs no adjustment: all
+must pass for all to pass (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from align_eval.gate.pairs import PairedWords
-from align_eval.gate.records import MIN_WORDS, Check, GateOptions, Metric, Verdict, WordChange
+from align_eval.gate.records import MIN_WORDS, SHIFTS, Check, GateOptions, Metric, Verdict, WordChange
 from align_eval.scoring.boundaries import Bools, Floats
 from align_eval.scoring.inference import LEVEL, ROUNDING, can_reject, holm, standard_error
 from align_eval.scoring.metrics import Ratio
@@ -27,6 +27,7 @@ from align_eval.scoring.noninferiority import (
     smallest_loss,
 )
 from align_eval.scoring.statistics import draw_weights
+from align_eval.units import MS_PER_S
 
 N_WORST = 10
 
@@ -47,12 +48,6 @@ def check_all(paired: Iterable[PairedWords], options: GateOptions, *, recognised
     return tuple(check for family in families for check in _judge(family, n_families))
 
 
-def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict on all of them together."""
-    found = set(verdicts)
-    return "regression" if "regression" in found else "undecided" if "undecided" in found else "pass"
-
-
 def _measure(words: PairedWords, options: GateOptions, *, recognised: bool) -> Iterator[_Measured]:
     every = np.ones(len(words.word), dtype=np.bool_)
     yield from _measure_some(words, every, None, options, recognised=recognised)
@@ -68,7 +63,7 @@ def _measure_some(
     both = which & words.in_baseline & words.in_run
     if both.any():
         yield _loss(words, both, speaker, options)
-        for metric, shift_ms in zip(("start_shift", "end_shift"), words.shifts_ms(), strict=True):
+        for metric, shift_ms in zip(SHIFTS, words.shifts_ms(), strict=True):
             yield _shift(words, both, speaker, metric, shift_ms, options)
     yield _lost(words, which, speaker, recognised=recognised)
 
@@ -82,7 +77,7 @@ def _loss(words: PairedWords, both: Bools, speaker: str | None, options: GateOpt
     if speaker is None and can_reject(len(clusters)):
         resampled, n_units = words.clusters, len(clusters)
         number = np.searchsorted(clusters, words.cluster[both])
-        mean = Ratio(np.bincount(number, of_word[both]), np.bincount(number).astype(np.float64))
+        mean = Ratio(np.bincount(number, of_word[both]).astype(np.float64), np.bincount(number).astype(np.float64))
         error = standard_error(mean, draw_weights(n_units, options.seed))
     test = margin_test(value, error, n_units, options.margin_ms)
     check = _check(words, which=both, speaker=speaker, metric="wbe_mean", limit=options.margin_ms, test=test)
@@ -108,7 +103,8 @@ def _lost(words: PairedWords, which: Bools, speaker: str | None, *, recognised: 
     value = float(n_lost - n_gained if recognised else n_lost)
     test = MarginTest(value, None, None, more_lost_than_gained(n_lost, n_gained))
     check = _check(words, which=which, speaker=speaker, metric="lost_words", limit=0.0, test=test)
-    check = replace(check, unit="words", worst=_listed(words, np.flatnonzero(lost)[:N_WORST], None))
+    length_ms = (words.reference_end_s - words.reference_start_s) * MS_PER_S
+    check = replace(check, unit="words", worst=_worst(words, lost, length_ms, length_ms))
     return _Measured(check if recognised else replace(check, p=None))
 
 
@@ -159,17 +155,13 @@ def _worst(words: PairedWords, which: Bools, shown: Floats, rank: Floats) -> tup
     """The words of greatest rank above zero, with what is shown of each."""
     candidates = np.flatnonzero(which & (np.nan_to_num(rank) > ROUNDING))
     order = candidates[np.argsort(-rank[candidates], kind="stable")][:N_WORST]
-    return _listed(words, order, shown)
-
-
-def _listed(words: PairedWords, order: Iterable[int], shown: Floats | None) -> tuple[WordChange, ...]:
     return tuple(
         WordChange(
             utterance=words.utterance[i],
             word_index=int(words.word_index[i]),
             word=words.word[i],
             reference_start_s=float(words.reference_start_s[i]),
-            ms=None if shown is None else float(shown[i]),
+            ms=float(shown[i]),
         )
         for i in order
     )

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, NotComparableError
 from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
-from align_eval.gate.checks import check_all, worst_of
+from align_eval.gate.checks import check_all
 from align_eval.gate.pairs import PairedWords, match_systems, paired_words, system_labels
-from align_eval.gate.records import Comparison, GateOptions, SystemFigures
+from align_eval.gate.records import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.gate.signatures import check_comparable, signature_differences
 from align_eval.records import Run
 from align_eval.scoring.boundaries import Bools, Floats
@@ -102,6 +102,23 @@ def compare(
     )
 
 
+def compare_or_reason(
+    baseline: Side,
+    run: Side,
+    options: GateOptions | None = None,
+    *,
+    renamed: Mapping[str, str] | None = None,
+    only: Iterable[str] = (),
+) -> Comparison | NotComparableError:
+    """As :func:`compare`, with the reason in place of an error where the two cannot be compared: for accepting a run
+    on another corpus.
+    """
+    try:
+        return compare(baseline, run, options, renamed=renamed, only=only)
+    except NotComparableError as reason:
+        return reason
+
+
 def _figures(words: PairedWords, seed: int) -> SystemFigures:
     """Each side on all of its own timed words: what a chart over time shows."""
     n_clusters = int(words.cluster.max()) + 1
@@ -109,7 +126,7 @@ def _figures(words: PairedWords, seed: int) -> SystemFigures:
     def ratio(timed: Bools, start_s: Floats, end_s: Floats) -> Ratio:
         of_word = (np.abs(start_s - words.reference_start_s) + np.abs(end_s - words.reference_end_s)) * MS_PER_S / 2
         own = words.cluster[timed]
-        sums = np.bincount(own, of_word[timed], minlength=n_clusters)
+        sums = np.bincount(own, of_word[timed], minlength=n_clusters).astype(np.float64)
         return Ratio(sums, np.bincount(own, minlength=n_clusters).astype(np.float64))
 
     of_baseline = ratio(words.in_baseline, words.baseline_start_s, words.baseline_end_s)

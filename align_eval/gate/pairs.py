@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +77,27 @@ def system_labels(words: pa.Table) -> list[str]:
     return list(dict.fromkeys(f"{source} | {align}" for source, align in pairs))
 
 
+def parse_map(given: Iterable[str]) -> dict[str, str]:
+    """Systems under another name, ``OLD -> NEW`` each.
+
+    Raises
+    ------
+    InputError
+        Where one is not of that form, or a system is named twice.
+    """
+    renamed: dict[str, str] = {}
+    for text in given:
+        old, arrow, new = (part.strip() for part in text.partition("->"))
+        if not (old and arrow and new):
+            raise InputError(
+                "--map", f"{text!r} is not of the form 'OLD -> NEW'", "write 'source | align' on either side"
+            )
+        if old in renamed or new in renamed.values():
+            raise InputError("--map", f"{text!r} names a system that another --map names", "map each once")
+        renamed[old] = new
+    return renamed
+
+
 def match_systems(
     baseline: Iterable[str], run: Iterable[str], renamed: Mapping[str, str], only: Iterable[str] = ()
 ) -> dict[str, str]:
@@ -142,7 +164,7 @@ def _by_system(words: pa.Table, place: str) -> dict[str, pa.Table]:
     for label in system_labels(words):
         table = words.filter(pc.equal(labels, label)).sort_by([(name, "ascending") for name in WORD_KEY])
         keys = list(zip(*(table.column(name).to_pylist() for name in WORD_KEY), strict=True))
-        twice = next((key for key, following in zip(keys, keys[1:], strict=False) if key == following), None)
+        twice = next((key for key, following in pairwise(keys) if key == following), None)
         if twice:
             problem = f"utterance {twice[0]}, word {twice[1]} of {label} stands there twice"
             raise InputError(f"words.parquet of the {place}", problem, "run again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,9 +10,16 @@ from align_eval.errors import InputError
 
 Verdict = Literal["pass", "undecided", "regression"]
 Metric = Literal["wbe_mean", "start_shift", "end_shift", "lost_words"]
+SHIFTS: tuple[Metric, Metric] = ("start_shift", "end_shift")
 
 MIN_WORDS = 20
 """A speaker with fewer gets no verdict of their own; their words count overall."""
+
+
+def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on all of them together."""
+    found = set(verdicts)
+    return "regression" if "regression" in found else "undecided" if "undecided" in found else "pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +41,13 @@ class GateOptions:
 
 @dataclass(frozen=True, slots=True)
 class WordChange:
-    """What became of a word: ms by which it is worse or has moved, None where it lost its times."""
+    """What became of a word: ms by which it is worse or has moved; of a lost one, how long it is."""
 
     utterance: str
     word_index: int
     word: str
     reference_start_s: float
-    ms: float | None
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +122,7 @@ class Comparison:
     differences: tuple[SignatureDifference, ...]
     renamed: dict[str, str]
     new_systems: tuple[str, ...]
+
+    def fails(self, *, strict: bool) -> bool:
+        """Whether it holds a build up: a regression, and what is undecided where that is asked for."""
+        return self.verdict == "regression" or (strict and self.verdict == "undecided")

@@ -1,8 +1,8 @@
 """Tests of whether a change made word times worse than a margin allows.
 
-Conventions. A loss is what was added to the mean absolute error, in ms, positive where the change is worse; it is judged
-against a margin, the greatest loss that nobody minds. *Worse* is shown where a one-sided test refutes a loss of at most
-the margin; *not worse* where the upper end of the 95 % interval lies below it; neither is a finding of its own.
+Conventions. A loss is what was added to the mean absolute error, in ms, positive where the change is worse; it is
+judged against a margin, the greatest loss that nobody minds. *Worse* is shown where a one-sided test refutes a loss of
+at most the margin, *not worse* where the upper end of the 95 % interval lies below it, and nothing in between.
 
 References: Piaggio et al. 2012, "Reporting of Noninferiority and Equivalence Randomized Trials", JAMA 308, 2594-2604
 (margins and intervals); Hesterberg 2015, as in :mod:`align_eval.scoring.inference` (Student's t times a bootstrap
@@ -44,10 +44,10 @@ def margin_test(value: float, error: float | None, n_units: int, margin: float) 
         return MarginTest(value, None, None, 1.0)
     reach = error * float(t.ppf((1 + CONFIDENCE) / 2, n_units - 1))
     over = value - margin
-    if over <= ROUNDING:
-        p = 1.0 if error <= ROUNDING else float(t.sf(over / error, n_units - 1))
+    if error > ROUNDING:
+        p = float(t.sf(over / error, n_units - 1))
     else:
-        p = 2.0**-n_units if error <= ROUNDING else float(t.sf(over / error, n_units - 1))
+        p = 2.0**-n_units if over > ROUNDING else 1.0
     return MarginTest(value, value - reach, value + reach, p)
 
 

@@ -41,10 +41,12 @@ MAY_IMPORT = {
         "scoring",
         "engine",
     },
+    "gate": {"errors", "units", "records", "formats", "scoring"},
     "report": {
         "errors",
         "records",
         "spec",
+        "formats",
         "corpus",
         "model",
         "relevance",
@@ -52,9 +54,10 @@ MAY_IMPORT = {
         "scoring",
         "presets",
         "findings",
+        "gate",
     },
     "api": {"errors", "records", "corpus", "model", "presets", "engine"},
-    "cli": {"errors", "formats", "corpus", "model", "presets", "engine", "findings", "report", "api"},
+    "cli": {"errors", "formats", "corpus", "model", "presets", "engine", "findings", "gate", "report", "api"},
     "__init__": {"errors", "records", "formats", "corpus", "model", "engine", "api"},
     "__main__": {"cli"},
 }
@@ -69,6 +72,7 @@ TORCH_FREE = (
     "alignment",
     "scoring",
     "presets",
+    "gate",
     "report",
     "cli",
 )
