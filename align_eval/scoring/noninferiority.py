@@ -44,10 +44,8 @@ def margin_test(value: float, error: float | None, n_units: int, margin: float) 
         return MarginTest(value, None, None, 1.0)
     reach = error * float(t.ppf((1 + CONFIDENCE) / 2, n_units - 1))
     over = value - margin
-    if error > ROUNDING:
-        p = float(t.sf(over / error, n_units - 1))
-    else:
-        p = 2.0**-n_units if over > ROUNDING else 1.0
+    without_spread = 2.0**-n_units if over > ROUNDING else 1.0
+    p = float(t.sf(over / error, n_units - 1)) if error > ROUNDING else without_spread
     return MarginTest(value, value - reach, value + reach, p)
 
 
