@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from align_eval.scoring.statistics import draw_weights
 from align_eval.units import MS_PER_S
 
 N_WORST = 10
+
+weights_of = lru_cache(maxsize=2)(draw_weights)
+"""Systems share their clusters, and so their draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,57 +64,63 @@ def _measure(words: PairedWords, options: GateOptions, *, recognised: bool) -> I
 def _measure_some(
     words: PairedWords, which: Bools, speaker: str | None, options: GateOptions, *, recognised: bool
 ) -> Iterator[_Measured]:
-    both = which & words.in_baseline & words.in_run
-    if both.any():
-        yield _loss(words, both, speaker, options)
-        for metric, shift_ms in zip(SHIFTS, words.shifts_ms(), strict=True):
-            yield _shift(words, both, speaker, metric, shift_ms, options)
+    losses_ms = [np.where(which, loss_ms, np.nan) for loss_ms in words.losses_ms()]
+    if np.isfinite(losses_ms).any():
+        yield _loss(words, losses_ms[0], losses_ms[1], speaker, options)
+    for metric, shift_ms in zip(SHIFTS, words.shifts_ms(), strict=True):
+        if np.isfinite(shift_ms[which]).any():
+            yield _shift(words, np.where(which, shift_ms, np.nan), speaker, metric, options)
     yield _lost(words, which, speaker, recognised=recognised)
 
 
-def _loss(words: PairedWords, both: Bools, speaker: str | None, options: GateOptions) -> _Measured:
-    starts, ends = words.losses_ms()
-    of_word = (starts + ends) / 2
-    value = float(of_word[both].mean())
-    resampled, n_units, error = "words", int(both.sum()), error_within(starts[both], ends[both])
-    clusters = np.unique(words.cluster[both])
+def _loss(
+    words: PairedWords, starts_ms: Floats, ends_ms: Floats, speaker: str | None, options: GateOptions
+) -> _Measured:
+    """Loss of mean absolute error over the boundaries that are known on both sides."""
+    known = np.stack([np.isfinite(starts_ms), np.isfinite(ends_ms)])  # (start or end, word)
+    n_known, of_word = known.sum(axis=0), np.nansum([starts_ms, ends_ms], axis=0)
+    some = n_known > 0
+    value = float(of_word.sum() / n_known.sum())
+    resampled, n_units, error = "words", int(some.sum()), error_within(starts_ms[known[0]], ends_ms[known[1]])
+    clusters, number = np.unique(words.cluster[some], return_inverse=True)
     if speaker is None and can_reject(len(clusters)):
         resampled, n_units = words.clusters, len(clusters)
-        number = np.searchsorted(clusters, words.cluster[both])
-        mean = Ratio(np.bincount(number, of_word[both]).astype(np.float64), np.bincount(number).astype(np.float64))
-        error = standard_error(mean, draw_weights(n_units, options.seed))
+        sums = (np.bincount(number, values[some]).astype(np.float64) for values in (of_word, n_known))
+        error = standard_error(Ratio(*sums), weights_of(n_units, options.seed))
     test = margin_test(value, error, n_units, options.margin_ms)
-    check = _check(words, which=both, speaker=speaker, metric="wbe_mean", limit=options.margin_ms, test=test)
-    worst = _worst(words, both, of_word, of_word)
-    return _Measured(replace(check, resampled=resampled, n_units=n_units, worst=worst), error)
+    found = _check(words, speaker, "wbe_mean", options.margin_ms, test, int(some.sum()))
+    mean = np.divide(of_word, n_known, out=np.zeros(len(of_word)), where=some)
+    return _Measured(replace(found, resampled=resampled, n_units=n_units, worst=_worst(words, mean, mean)), error)
 
 
 def _shift(
-    words: PairedWords, both: Bools, speaker: str | None, metric: Metric, shift_ms: Floats, options: GateOptions
+    words: PairedWords, shift_ms: Floats, speaker: str | None, metric: Metric, options: GateOptions
 ) -> _Measured:
     """The median, and a sign test that scatter of few words alone would not put so many on its side."""
-    value = float(np.median(shift_ms[both]))
+    known = shift_ms[np.isfinite(shift_ms)]
+    value = float(np.median(known))
     over = abs(value) > options.shift_ms + ROUNDING
-    test = MarginTest(value, None, None, sign_test(shift_ms[both]) if over else 1.0)
-    check = _check(words, which=both, speaker=speaker, metric=metric, limit=options.shift_ms, test=test)
-    return _Measured(replace(check, worst=_worst(words, both, shift_ms, shift_ms * np.sign(value)) if over else ()))
+    test = MarginTest(value, None, None, sign_test(known) if over else 1.0)
+    found = _check(words, speaker, metric, options.shift_ms, test, len(known))
+    return _Measured(replace(found, worst=_worst(words, shift_ms, shift_ms * np.sign(value)) if over else ()))
 
 
 def _lost(words: PairedWords, which: Bools, speaker: str | None, *, recognised: bool) -> _Measured:
-    """Words that the baseline timed and the run did not: one is enough where words were given, a test otherwise."""
+    """Words that the baseline found and the run did not: one is enough where words were given, a test otherwise."""
     lost, gained = which & words.in_baseline & ~words.in_run, which & ~words.in_baseline & words.in_run
     n_lost, n_gained = int(lost.sum()), int(gained.sum())
     value = float(n_lost - n_gained if recognised else n_lost)
     test = MarginTest(value, None, None, more_lost_than_gained(n_lost, n_gained))
-    check = _check(words, which=which, speaker=speaker, metric="lost_words", limit=0.0, test=test)
-    length_ms = (words.reference_end_s - words.reference_start_s) * MS_PER_S
-    check = replace(check, unit="words", worst=_worst(words, lost, length_ms, length_ms))
-    return _Measured(check if recognised else replace(check, p=None))
+    found = replace(_check(words, speaker, "lost_words", 0.0, test, int(which.sum())), unit="words")
+    length_ms = np.where(lost, words.reference_end_s - words.reference_start_s, np.nan) * MS_PER_S
+    found = replace(found, worst=_worst(words, length_ms, length_ms))
+    return _Measured(found if recognised else replace(found, p=None))
 
 
 def _check(
-    words: PairedWords, *, which: Bools, speaker: str | None, metric: Metric, limit: float, test: MarginTest
+    words: PairedWords, speaker: str | None, metric: Metric, limit: float, test: MarginTest, n_words: int
 ) -> Check:
+    """A check without its verdict, which depends on all others."""
     return Check(
         system=words.system,
         reference=words.reference,
@@ -124,9 +134,9 @@ def _check(
         limit=limit,
         p=test.p,
         smallest=None,
-        n_words=int(which.sum()),
+        n_words=n_words,
         resampled="words",
-        n_units=int(which.sum()),
+        n_units=n_words,
     )
 
 
@@ -151,10 +161,10 @@ def _verdict(check: Check, p: float | None) -> Verdict:
     return "regression" if p is None else "undecided"
 
 
-def _worst(words: PairedWords, which: Bools, shown: Floats, rank: Floats) -> tuple[WordChange, ...]:
-    """The words of greatest rank above zero, with what is shown of each."""
-    candidates = np.flatnonzero(which & (np.nan_to_num(rank) > ROUNDING))
-    order = candidates[np.argsort(-rank[candidates], kind="stable")][:N_WORST]
+def _worst(words: PairedWords, shown: Floats, rank: Floats) -> tuple[WordChange, ...]:
+    """The words of greatest rank above zero, with what is shown of each; a rank may be NaN."""
+    rank = np.nan_to_num(rank).round(6)  # equal but for the rounding of sums: in the order of the text
+    order = [int(i) for i in np.argsort(-rank, kind="stable")[:N_WORST] if rank[i] > ROUNDING]
     return tuple(
         WordChange(
             utterance=words.utterance[i],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,14 @@ import pyarrow as pa
 from align_eval.errors import InputError, NotComparableError
 from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
-from align_eval.gate.checks import check_all
+from align_eval.gate.checks import check_all, weights_of
 from align_eval.gate.pairs import PairedWords, match_systems, paired_words, system_labels
 from align_eval.gate.records import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.gate.signatures import check_comparable, signature_differences
 from align_eval.records import Run
-from align_eval.scoring.boundaries import Bools, Floats
+from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.metrics import Ratio
-from align_eval.scoring.statistics import draw_weights, estimate
+from align_eval.scoring.statistics import estimate
 from align_eval.units import MS_PER_S
 
 SCHEMA_VERSION = 1
@@ -120,26 +121,28 @@ def compare_or_reason(
 
 
 def _figures(words: PairedWords, seed: int) -> SystemFigures:
-    """Each side on all of its own timed words: what a chart over time shows."""
+    """Each side on all boundaries that it found: what a chart over time shows."""
     n_clusters = int(words.cluster.max()) + 1
 
-    def ratio(timed: Bools, start_s: Floats, end_s: Floats) -> Ratio:
-        of_word = (np.abs(start_s - words.reference_start_s) + np.abs(end_s - words.reference_end_s)) * MS_PER_S / 2
-        own = words.cluster[timed]
-        sums = np.bincount(own, of_word[timed], minlength=n_clusters).astype(np.float64)
-        return Ratio(sums, np.bincount(own, minlength=n_clusters).astype(np.float64))
+    def mean_error(start_s: Floats, end_s: Floats) -> Ratio:
+        errors_ms = np.abs([start_s - words.reference_start_s, end_s - words.reference_end_s]) * MS_PER_S
+        known = np.isfinite(errors_ms)  # (start or end, word)
+        sums = np.bincount(words.cluster, np.nansum(errors_ms, axis=0), minlength=n_clusters)
+        counts = np.bincount(words.cluster, known.sum(axis=0), minlength=n_clusters)
+        return Ratio(sums.astype(np.float64), counts.astype(np.float64))
 
-    of_baseline = ratio(words.in_baseline, words.baseline_start_s, words.baseline_end_s)
-    of_run = ratio(words.in_run, words.run_start_s, words.run_end_s)
-    value, low, high = estimate(of_run, draw_weights(n_clusters, seed)) if words.in_run.any() else (None, None, None)
+    of_baseline = mean_error(words.baseline_start_s, words.baseline_end_s)
+    of_run = mean_error(words.run_start_s, words.run_end_s)
+    value, low, high = estimate(of_run, weights_of(n_clusters, seed))
+    before = float(of_baseline.evaluate(np.ones((1, n_clusters)))[0])
     return SystemFigures(
         system=words.system,
         reference=words.reference,
-        baseline_ms=float(of_baseline.evaluate(np.ones((1, n_clusters)))[0]) if words.in_baseline.any() else None,
-        run_ms=value,
+        baseline_ms=None if math.isnan(before) else before,
+        run_ms=None if math.isnan(value) else value,
         run_ci_low=low,
         run_ci_high=high,
         n_words=len(words.word),
-        baseline_untimed=int((~words.in_baseline).sum()),
-        run_untimed=int((~words.in_run).sum()),
+        baseline_lost=int((~words.in_baseline).sum()),
+        run_lost=int((~words.in_run).sum()),
     )

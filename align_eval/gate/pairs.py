@@ -25,8 +25,10 @@ MUST_AGREE = ("word", "reference", "speaker", "recording", "reference_start_s", 
 class PairedWords:
     """The words of one system under one kind of reference, an entry a word, in baseline and run.
 
-    Times are in seconds, NaN where missing. ``cluster`` numbers what is resampled overall from 0; ``speaker`` is empty
-    where nobody is named.
+    Times are in seconds, NaN where missing: where a word was lost, and inside a unit of several words that were
+    recognised as one, of which only the first start and the last end are known. ``cluster`` numbers what is resampled
+    overall from 0; ``speaker`` is empty where nobody is named. ``in_baseline`` and ``in_run`` mark the words that were
+    found at all.
     """
 
     system: str
@@ -39,20 +41,12 @@ class PairedWords:
     cluster: Ints
     reference_start_s: Floats
     reference_end_s: Floats
+    in_baseline: Bools
+    in_run: Bools
     baseline_start_s: Floats
     baseline_end_s: Floats
     run_start_s: Floats
     run_end_s: Floats
-
-    @property
-    def in_baseline(self) -> Bools:
-        """Words that have times in the baseline."""
-        return np.isfinite(self.baseline_start_s) & np.isfinite(self.baseline_end_s)
-
-    @property
-    def in_run(self) -> Bools:
-        """Words that have times in the run."""
-        return np.isfinite(self.run_start_s) & np.isfinite(self.run_end_s)
 
     def losses_ms(self) -> tuple[Floats, Floats]:
         """What was added to the absolute error of each start and of each end; NaN where either is missing."""
@@ -183,6 +177,12 @@ def _paired(system: str, reference: str, baseline: pa.Table, run: pa.Table) -> P
     def numbers(table: pa.Table, name: str) -> Floats:
         return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
 
+    def found(table: pa.Table) -> Bools:
+        """Words that something was recognised for, in a unit that has a start: one stays open up to its end."""
+        said = pc.is_valid(table.column("hypothesis")).to_numpy(zero_copy_only=False)
+        opens, closes = (np.isfinite(numbers(table, name)) for name in ("start_s", "end_s"))
+        return np.asarray(said & (np.cumsum(opens) > np.cumsum(closes) - closes), dtype=np.bool_)
+
     clusters, cluster = cluster_rows(baseline)
     return PairedWords(
         system=system,
@@ -195,6 +195,8 @@ def _paired(system: str, reference: str, baseline: pa.Table, run: pa.Table) -> P
         cluster=cluster,
         reference_start_s=numbers(baseline, "reference_start_s"),
         reference_end_s=numbers(baseline, "reference_end_s"),
+        in_baseline=found(baseline),
+        in_run=found(run),
         baseline_start_s=numbers(baseline, "start_s"),
         baseline_end_s=numbers(baseline, "end_s"),
         run_start_s=numbers(run, "start_s"),

@@ -81,7 +81,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class SystemFigures:
-    """A system's mean absolute error, with its 95 % interval, and its words without times, in baseline and run."""
+    """A system's mean absolute error, with its 95 % interval, and its words without any time, in baseline and run."""
 
     system: str
     reference: str
@@ -90,8 +90,8 @@ class SystemFigures:
     run_ci_low: float | None
     run_ci_high: float | None
     n_words: int
-    baseline_untimed: int
-    run_untimed: int
+    baseline_lost: int
+    run_lost: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,12 @@ from align_eval.gate.compare import Side
 from align_eval.gate.records import SHIFTS, Comparison, SystemFigures, Verdict, worst_of
 from align_eval.report.gate_text import (
     differences_text,
-    finding,
     headline,
     interval,
+    regressions,
     warning,
-    whose,
-    word_text,
     worst_words,
 )
-
-N_FINDINGS = 30
-"""A job summary holds a mebibyte; what is left out is counted, and all of it is in compare.json."""
 
 MARKS: dict[Verdict, str] = {"pass": "✅", "undecided": "⚠️", "regression": "❌"}
 
@@ -58,20 +53,10 @@ def _body(found: Comparison) -> Iterator[str]:
             ("", "system", "baseline", "run", "loss, ms", "starts, ms", "ends, ms", "lost words"),
             [_row(found, figures) for figures in found.figures if figures.reference == reference],
         )
-    regressions = [check for check in found.checks if check.verdict == "regression"]
-    if regressions:
-        yield from ("", "### Regressions", "")
-        rows = [
-            (check.system, check.reference, whose(check), finding(check), ", ".join(map(word_text, check.worst[:3])))
-            for check in regressions[:N_FINDINGS]
-        ]
-        yield from _table(("system", "reference", "words", "found", "worst"), rows)
-        if len(regressions) > N_FINDINGS:
-            yield from ("", f"And {len(regressions) - N_FINDINGS} more, all in compare.json.")
-    undecided = warning(found)
-    if undecided:
-        yield from ("", "### Undecided", "")
-        yield from (f"- {escaped(line)}" for line in undecided[:N_FINDINGS])
+    for title, lines in (("Regressions", regressions(found)), ("Undecided", warning(found))):
+        if lines:
+            yield from ("", f"### {title}", "")
+            yield from (f"- {escaped(line)}" for line in lines)
     worst = worst_words(found)
     if worst:
         yield from ("", "### The words that lost most", "")

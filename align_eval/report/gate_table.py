@@ -14,15 +14,13 @@ from align_eval.report.gate_text import (
     differences_text,
     headline,
     interval,
-    messages,
+    regressions,
     warning,
     word_text,
     worst_words,
 )
 
 STYLES = {"pass": "green", "undecided": "yellow", "regression": "red"}
-
-N_MESSAGES = 20
 
 COLUMNS = ("system", "baseline ms", "run ms", "loss ms", "starts ms", "ends ms", "lost", "overall", "speakers")
 
@@ -31,11 +29,8 @@ def print_comparison(found: Comparison, console: Console) -> None:
     """Print a table a kind of reference, the regressions, what stayed undecided, and the worst words."""
     for reference in dict.fromkeys(figures.reference for figures in found.figures):
         console.print(_table(found, reference))
-    regressions = messages(found, "regression")
-    for line in regressions[:N_MESSAGES]:
+    for line in regressions(found):
         _say(console, line, "red")
-    if len(regressions) > N_MESSAGES:
-        _say(console, f"and {len(regressions) - N_MESSAGES} more regressions", "red")
     for line in warning(found):
         _say(console, f"warning: {line}", "yellow")
     worst = worst_words(found)

@@ -12,6 +12,9 @@ N_INLINE = 3
 
 N_WORST = 10
 
+N_SPEAKERS = 5
+"""So many stand in a sentence; all of them are in compare.json."""
+
 METRICS = {
     "wbe_mean": "mean absolute error",
     "start_shift": "median shift of starts",
@@ -25,17 +28,35 @@ def headline(found: Comparison) -> str:
     return f"{found.verdict}: {found.run} ({found.run_id}) against {found.baseline} ({found.baseline_id})"
 
 
-def messages(found: Comparison, verdict: str) -> list[str]:
-    """A sentence for each check of a verdict, overall ones first."""
-    return [sentence(check) for check in found.checks if check.verdict == verdict]
+def regressions(found: Comparison) -> list[str]:
+    """A sentence a system and kind of reference: whose words regressed, by how much, and the worst of them."""
+    by_system: dict[tuple[str, str], list[Check]] = {}
+    for check in found.checks:
+        if check.verdict == "regression":
+            by_system.setdefault((check.system, check.reference), []).append(check)
+    return [_regression(*system, checks) for system, checks in by_system.items()]
 
 
 def sentence(check: Check) -> str:
-    """Which system, whose words, what was found in which unit against what, and the worst words."""
+    """Which system, whose words, what was found in which unit against what, and the worst words of a regression."""
     text = f"{check.verdict}: {check.system}, {check.reference} reference, {whose(check)}: {finding(check)}"
-    if check.verdict == "regression" and check.worst:
-        text += f"; worst: {', '.join(map(word_text, check.worst[:N_INLINE]))}"
-    return text
+    return f"{text}; worst: {_worst(check)}" if check.verdict == "regression" else text
+
+
+def _regression(system: str, reference: str, checks: Sequence[Check]) -> str:
+    by_speaker: dict[str, list[Check]] = {}
+    for check in checks:
+        by_speaker.setdefault(whose(check), []).append(check)
+    parts = [f"{name}: {', '.join(map(finding, own))}" for name, own in list(by_speaker.items())[:N_SPEAKERS]]
+    if len(by_speaker) > N_SPEAKERS:
+        parts.append(f"and {len(by_speaker) - N_SPEAKERS} more speakers")
+    return f"regression: {system}, {reference} reference; {'; '.join(parts)}; worst: {_worst(checks[0])}"
+
+
+def _worst(check: Check) -> str:
+    """The first of a check's worst words; of lost ones, how long they are."""
+    what = " of speech" if check.metric == "lost_words" else ""
+    return ", ".join(f"{word_text(word)}{what}" for word in check.worst[:N_INLINE])
 
 
 def whose(check: Check) -> str:
@@ -97,7 +118,7 @@ def worst_words(found: Comparison) -> list[tuple[Check, WordChange]]:
     """The ten words that lost most, over all systems, each with its check."""
     overall = (check for check in found.checks if check.speaker is None and check.metric == "wbe_mean")
     words = [(check, word) for check in overall for word in check.worst]
-    return sorted(words, key=lambda pair: -pair[1].ms)[:N_WORST]
+    return sorted(words, key=lambda pair: -round(pair[1].ms, 6))[:N_WORST]
 
 
 def differences_text(differences: Sequence[SignatureDifference]) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.stats import binom, t
+from scipy.special import bdtrc, stdtr, stdtrit  # Student's t and the binomial, without scipy.stats' overhead
 
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import POWER, ROUNDING
@@ -42,10 +42,10 @@ def margin_test(value: float, error: float | None, n_units: int, margin: float) 
     """
     if error is None or n_units < 2:
         return MarginTest(value, None, None, 1.0)
-    reach = error * float(t.ppf((1 + CONFIDENCE) / 2, n_units - 1))
+    reach = error * float(stdtrit(n_units - 1, (1 + CONFIDENCE) / 2))
     over = value - margin
     without_spread = 2.0**-n_units if over > ROUNDING else 1.0
-    p = float(t.sf(over / error, n_units - 1)) if error > ROUNDING else without_spread
+    p = float(stdtr(n_units - 1, -over / error)) if error > ROUNDING else without_spread
     return MarginTest(value, value - reach, value + reach, p)
 
 
@@ -56,21 +56,22 @@ def smallest_loss(error: float | None, n_units: int, margin: float, level: float
     """
     if error is None or n_units < 2:
         return None
-    return margin + error * float(t.isf(level, n_units - 1) + t.ppf(POWER, n_units - 1))
+    return margin + error * float(stdtrit(n_units - 1, POWER) - stdtrit(n_units - 1, level))
 
 
 def error_within(starts: Floats, ends: Floats) -> float | None:
-    """Standard error of the mean over both boundaries of words, when words are resampled; one entry a word.
+    """Standard error of the mean over starts and ends together, when the words that they belong to are resampled.
 
     Resampling words draws the mean of starts with variance sum (x - mean)^2 / n^2, which times n / (n - 1), by which a
     bootstrap of n units is too small, is s^2 / n: nothing need be drawn. The two means are taken to vary together,
     which they do where a word moves as a whole, and where one word ends at the boundary at which the next starts, as
     under DTW; pooling all boundaries as if each were another observation would be too sure by up to sqrt(2). None with
-    a single word.
+    a single start or end.
     """
-    if len(starts) < 2:
+    if min(len(starts), len(ends)) < 2:
         return None
-    return float((starts.std(ddof=1) + ends.std(ddof=1)) / (2 * math.sqrt(len(starts))))
+    weighted = sum(math.sqrt(len(values)) * float(values.std(ddof=1)) for values in (starts, ends))
+    return weighted / (len(starts) + len(ends))
 
 
 def sign_test(values: Floats) -> float:
@@ -78,9 +79,14 @@ def sign_test(values: Floats) -> float:
     n = len(values)
     above = int((values > ROUNDING).sum())
     below = int((values < -ROUNDING).sum())
-    return min(1.0, 2 * float(binom.sf(max(above, below) - 1, n, 0.5))) if n else 1.0
+    return min(1.0, 2 * _at_least(max(above, below), n))
 
 
 def more_lost_than_gained(n_lost: int, n_gained: int) -> float:
     """One-sided p-value of as many lost as gained: McNemar's test, exact."""
-    return float(binom.sf(n_lost - 1, n_lost + n_gained, 0.5)) if n_lost else 1.0
+    return _at_least(n_lost, n_lost + n_gained)
+
+
+def _at_least(k: int, n: int) -> float:
+    """Probability of at least k heads in n throws of a fair coin."""
+    return float(bdtrc(k - 1, n, 0.5)) if k > 0 else 1.0

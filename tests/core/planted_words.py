@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.optimize import brentq
 
 from align_eval.formats.words_table import SCHEMA
@@ -71,8 +72,9 @@ def corpus(rng: np.random.Generator, n_speakers: int = 40, fewest: int = 10, mos
         "word": [f"w{i}" for i in range(n)], "reference_start_s": reference_start, "reference_end_s": reference_end,
         "start_s": reference_start + errors[0], "end_s": reference_end + errors[1],
         "start_error_s": errors[0], "end_error_s": errors[1], "confidence": np.full(n, 0.9),
+        "hypothesis": [f"w{i}" for i in range(n)], "inserted": [[]] * n,
     }  # fmt: skip
-    return pa.table({name: columns.get(name, pa.nulls(n)) for name in SCHEMA.names}, schema=SCHEMA)
+    return pa.table(columns, schema=SCHEMA)
 
 
 def moved(table: pa.Table, starts_ms: np.ndarray | float, ends_ms: np.ndarray | float) -> pa.Table:
@@ -92,8 +94,8 @@ def without(table: pa.Table, rows: Iterable[int]) -> pa.Table:
     """The table with these rows' times gone."""
     gone = np.zeros(len(table), dtype=np.bool_)
     gone[list(rows)] = True
-    for name in ("start_s", "end_s", "start_error_s", "end_error_s", "confidence"):
-        values = pa.array(table.column(name).to_numpy(zero_copy_only=False), mask=gone)
+    for name in ("start_s", "end_s", "start_error_s", "end_error_s", "confidence", "hypothesis"):
+        values = pc.if_else(pa.array(gone), pa.scalar(None, SCHEMA.field(name).type), table.column(name))
         table = table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), values)
     return table
 
