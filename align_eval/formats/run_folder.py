@@ -96,16 +96,26 @@ def read_run(path: Path) -> Run:
 
 
 def _write_textgrids(folder: Path, words: pa.Table) -> None:
+    """The reference, and for each system what it recognised: paired words, units as one, and inserted words."""
     tiers: dict[str, dict[str, list[Word]]] = {}
     duration_s: dict[str, float] = {}
+    start_s = 0.0
     for row in words.to_pylist():
         of_utterance = tiers.setdefault(row["utterance"], {REFERENCE_TIER: []})
         duration_s[row["utterance"]] = row["duration_s"]
         reference = of_utterance[REFERENCE_TIER]
         if row["word_index"] == len(reference):  # the first system brings the reference
             reference.append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
+        found = [Word(word["word"], word["start_s"], word["end_s"]) for word in row["inserted"]]
         if row["start_s"] is not None:
-            system = of_utterance.setdefault(f"{row['source']} | {row['align']}", [])
-            system.append(Word(row["word"], row["start_s"], row["end_s"]))
+            start_s = row["start_s"]
+        if row["end_s"] is not None:
+            found.append(Word(row["hypothesis"], start_s, row["end_s"]))
+        if found:
+            of_utterance.setdefault(f"{row['source']} | {row['align']}", []).extend(found)
     for utterance, of_utterance in tiers.items():
-        write_words(folder / f"{utterance}.TextGrid", of_utterance, duration_s[utterance])
+        ordered = {
+            name: of_tier if name == REFERENCE_TIER else sorted(of_tier, key=lambda word: (word.start_s, word.end_s))
+            for name, of_tier in of_utterance.items()
+        }
+        write_words(folder / f"{utterance}.TextGrid", ordered, duration_s[utterance])
