@@ -16,6 +16,9 @@ from align_eval.records import Word
 WORD_TIER_NAMES = ("words", "word")
 """Names that say that a tier holds words, in any case; MFA's ``speaker - words`` fits as well."""
 
+NO_LENGTH = " (no length)"
+"""What the name of a tier of points ends with that holds the words of no length of another tier."""
+
 
 def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> IntervalTier:
     """Find the one interval tier that holds the words; never guess.
@@ -99,7 +102,7 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
     for name, words in tiers.items():
         safe = name.replace('"', "'")  # the textgrid package does not escape tier names
         intervals = IntervalTier(name=safe, minTime=0.0, maxTime=end_s)
-        points = PointTier(name=f"{safe} (no length)", minTime=0.0, maxTime=end_s)
+        points = PointTier(name=f"{safe}{NO_LENGTH}", minTime=0.0, maxTime=end_s)
         previous_end_s = 0.0
         for word in words:
             if word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
