@@ -17,7 +17,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.document import Document, lines_of
 from align_eval.formats.given_word import check_time, given_word, number_in_text
 from align_eval.formats.praat import shorten
-from align_eval.formats.recordings import Piece, join_pieces
+from align_eval.formats.recordings import Piece, check_name, join_pieces
 from align_eval.records import GivenWord, Transcript
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
@@ -78,7 +78,7 @@ def _lines(document: Document) -> Iterator[tuple[str, str, GivenWord]]:
         confidence = number_in_text(where, "confidence", rest[0]) if known else None
         word = given_word(document.path, place, text, start_s, start_s + duration_s, confidence)
         if word:
-            yield recording, channel, word
+            yield check_name(where, recording), check_name(where, channel), word
 
 
 def _fields(line: str) -> list[str]:

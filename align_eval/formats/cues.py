@@ -3,8 +3,8 @@
 A cue says when a word is spoken in one of three ways:
 
 - *one word a cue*: the cue's times are the word's;
-- *time marks in the cue* (``so<00:00:01.200> far``): a word lasts from its mark, or the cue's start, to the next mark, or
-  the cue's end; a mark without text is silence;
+- *time marks in the cue* (``so<00:00:01.200> far``): a word lasts from its mark, or the cue's start, to the next mark,
+  or the cue's end; a mark without text is silence;
 - *one word highlighted* (``so <u>far</u>``, ``<font ...>``): the cue repeats its line for every word, and its times are
   those of the highlighted one; cues of the same line without a highlight are the silence in between. A word that is
   never highlighted was said and has no times.

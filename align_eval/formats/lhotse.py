@@ -13,7 +13,7 @@ from typing import Any
 from align_eval.errors import InputError
 from align_eval.formats.document import Document
 from align_eval.formats.given_word import check_time, given_word, number
-from align_eval.formats.recordings import Piece, join_pieces
+from align_eval.formats.recordings import Piece, check_name, join_pieces
 from align_eval.records import GivenWord, Transcript
 
 KIND = "word"
@@ -64,8 +64,8 @@ def _piece(document: Document, i: int, supervision: Any, kind: str) -> Piece:
     if isinstance(channel, bool) or not isinstance(channel, int | str):
         raise InputError(where, "its channel is no number", "give supervisions as Lhotse writes them")
     return Piece(
-        recording=supervision["recording_id"],
-        channel=str(channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
+        recording=check_name(where, supervision["recording_id"]),
+        channel=check_name(where, channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
         words=tuple(_words(document.path, place, items or [])),
         start_s=start_s,
         speaker=_text(supervision.get("speaker")),
@@ -74,11 +74,11 @@ def _piece(document: Document, i: int, supervision: Any, kind: str) -> Piece:
 
 
 def _words(file: object, place: str, items: list[Any]) -> Iterator[GivenWord]:
-    for j, item in enumerate(items, 1):
+    for j, entry in enumerate(items, 1):
         here = f"{place}, word {j}"
         where = f"{file}, {here}"
-        if isinstance(item, dict):
-            item = [item.get(key) for key in ("symbol", "start", "duration", "score")]
+        keys = ("symbol", "start", "duration", "score")
+        item = [entry.get(key) for key in keys] if isinstance(entry, dict) else entry
         if not isinstance(item, list) or not 3 <= len(item) <= 4:
             raise InputError(where, "is no item of symbol, start, duration and score", "write it as Lhotse does")
         symbol, start, duration, *score = item

@@ -1,7 +1,8 @@
-"""JSON of openai-whisper: ``text``, ``segments`` and ``language``; words have ``word``, ``start``, ``end``, ``probability``.
+"""JSON of openai-whisper: a table with ``text``, ``segments`` and ``language``.
 
-Written by its command line with ``--word_timestamps True --output_format json``, or by ``json.dump`` of what
-``transcribe`` returns. Words begin with their space. Programs that write with openai-whisper's own writers (those of
+Words have ``word``, ``start``, ``end`` and ``probability``, and begin with their space. Written by its command line
+with ``--word_timestamps True --output_format json``, or by ``json.dump`` of what
+``transcribe`` returns. Programs that write with openai-whisper's own writers (those of
 Apple's MLX, whisper-ctranslate2) write the same.
 """
 

@@ -1,6 +1,7 @@
 """Files that hold several recordings: their pieces joined to one transcript a recording and channel.
 
-A recording is known by its name; by its name and channel, as ``call:1``, where the file has several channels of it.
+A recording is known by its name; by its name and channel, as ``call.1``, where the file has several channels of it.
+Names become names of files, and are refused where they would lead out of a folder.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from align_eval.errors import InputError
+from align_eval.formats.praat import shorten
 from align_eval.records import GivenWord, Transcript
 
 
@@ -23,6 +26,19 @@ class Piece:
     language: str | None = None
 
 
+def check_name(where: str, name: str) -> str:
+    """The name of a recording, which may have folders before it.
+
+    Raises
+    ------
+    InputError
+        Where it is no relative path or cannot be printed.
+    """
+    if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise InputError(where, f"the recording is named {shorten(name)!a}", "name it as a file can be named")
+    return name
+
+
 def join_pieces(pieces: Iterable[Piece]) -> tuple[Transcript, ...]:
     """One transcript a recording and channel, in the order of their first pieces.
 
@@ -36,7 +52,7 @@ def join_pieces(pieces: Iterable[Piece]) -> tuple[Transcript, ...]:
     return tuple(
         Transcript(
             words=tuple(word for piece in sorted(group, key=lambda piece: piece.start_s) for word in piece.words),
-            id=f"{recording}:{channel}" if len(channels[recording]) > 1 else recording,
+            id=f"{recording}.{channel}" if len(channels[recording]) > 1 else recording,
             speaker=_shared({piece.speaker for piece in group}),
             language=_shared({piece.language for piece in group}),
         )

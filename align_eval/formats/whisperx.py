@@ -1,8 +1,9 @@
-"""JSON of whisperX after its alignment: ``segments`` and ``word_segments``; words have ``word``, ``start``, ``end``, ``score``.
+"""JSON of whisperX after its alignment: a table with ``segments`` and ``word_segments``.
 
-Written by its command line as ``NAME.json``, or by ``json.dump`` of what ``align`` returns. A word that its aligner has
-no letters for has no times, and a segment that could not be aligned has no words: both are kept without times.
-``word_segments`` repeats the words of all segments, and is not read again.
+Words have ``word``, ``start``, ``end`` and ``score``. Written by its command line as ``NAME.json``, or by
+``json.dump`` of what ``align`` returns. A word that its aligner has no letters for has no times, and a segment that
+could not be aligned has no words: both are kept without times. ``word_segments`` repeats the words of all segments,
+and is not read again.
 """
 
 from __future__ import annotations
