@@ -22,6 +22,8 @@ from align_eval.records import GivenWord, Transcript
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
 
+_FIELD = re.compile(r"[^ \t\f\v]+")
+
 
 def claims(document: Document) -> bool:
     """Whether the first line that says something has the fields of a word."""
@@ -53,6 +55,8 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     words: dict[tuple[str, str], list[GivenWord]] = {}
     for recording, channel, word in _lines(document):
         words.setdefault((recording, channel), []).append(word)
+    for name in {name for key in words for name in key}:
+        check_name(str(document.path), name)
     return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in words.items())
 
 
@@ -78,9 +82,9 @@ def _lines(document: Document) -> Iterator[tuple[str, str, GivenWord]]:
         confidence = number_in_text(where, "confidence", rest[0]) if known else None
         word = given_word(document.path, place, text, start_s, start_s + duration_s, confidence)
         if word:
-            yield check_name(where, recording), check_name(where, channel), word
+            yield recording, channel, word
 
 
 def _fields(line: str) -> list[str]:
     """Other white space than blanks and tabs, as a no-break space, belongs to a word."""
-    return re.findall(r"[^ \t\f\v]+", line)
+    return _FIELD.findall(line)

@@ -18,8 +18,10 @@ from align_eval.records import GivenWord
 MAX_TIME_S = 1e6
 """Eleven days: what is beyond is no time of speech, and sums of such times would not stay finite."""
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TAG = re.compile(r"<[^<>]*>")
-_ACTIVE_TAG = re.compile(r"</|<[^<>]*=")
+_ACTIVE_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_TAG = re.compile(r"</|<[^<>]*=")
 
 
 def given_word(
@@ -87,7 +89,7 @@ def number_in_text(where: str, what: str, text: str) -> float:
     InputError
         For all else.
     """
-    if not re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", text, re.ASCII):
+    if not _NUMBER.fullmatch(text):
         raise InputError(where, f"{what} is {shorten(text)!r}, not a number", "give a finite number")
     return number(where, what, float(text))
 
