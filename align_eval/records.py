@@ -173,7 +173,9 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that decides a result, and nothing else."""
+    """All that decides a result, and nothing else. ``text`` is what is aligned: ``words``, ``hypothesis`` (what the
+    model recognises) or ``transcript`` (the text beside the audio).
+    """
 
     model: str
     systems: tuple[System, ...]
@@ -260,7 +262,9 @@ class Alignment:
 class ScoreRow:
     """One number, with the conditions that make it one.
 
-    ``boundaries`` is ``all`` or ``interior`` (without each utterance's first start and last end);
+    ``boundaries`` is ``all`` or ``interior`` (without each utterance's first start and last end), of other protocols
+    than ``wbe`` ``starts``, ``ends`` or ``both``; ``protocol_hash`` says how the protocol counts, and numbers of
+    different hashes are never compared (it is empty in runs from before protocols had one);
     ``calibration`` is ``none`` or ``reference`` (one median shift per boundary type, estimated on other clusters);
     ``reference`` is the kind of reference times. The interval is None where one cluster leaves nothing to resample.
     """
@@ -281,6 +285,7 @@ class ScoreRow:
     clusters: str
     n_clusters: int
     n_effective_clusters: float
+    protocol_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ MAX_TIME_S = 1e6
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TAG = re.compile(r"<[^<>]*>")
-_ACTIVE_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_TAG = re.compile(r"</|<[^<>]*=")
+_ACTIVE_TAG = re.compile(r"</|<[^<>]*=")
 
 
 def given_word(

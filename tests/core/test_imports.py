@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "model": {"errors", "units", "records", "corpus"},
     "relevance": {"errors", "records", "spec", "model"},
     "alignment": {"errors", "units", "records", "spec"},
-    "scoring": {"units", "records"},
+    "scoring": {"errors", "units", "records"},
     "presets": {"errors", "records", "spec", "relevance", "alignment"},
     "engine": {"errors", "records", "formats", "corpus", "model", "relevance", "alignment", "scoring", "presets"},
     "findings": {
@@ -54,7 +54,7 @@ MAY_IMPORT = {
         "findings",
     },
     "api": {"errors", "records", "corpus", "model", "presets", "engine"},
-    "cli": {"errors", "formats", "corpus", "model", "presets", "engine", "findings", "report", "api"},
+    "cli": {"errors", "formats", "corpus", "model", "scoring", "presets", "engine", "findings", "report", "api"},
     "__init__": {"errors", "records", "formats", "corpus", "model", "engine", "api"},
     "__main__": {"cli"},
 }
