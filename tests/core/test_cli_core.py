@@ -9,9 +9,11 @@ import pytest
 from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
+from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
+from tests.core.given_files import HYPOTHESES
 
 HEAVY = ("torch", "whisper", "ctranslate2")
 
@@ -45,7 +47,15 @@ def test_help_is_printed(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list", "sources"], ["list", "corpora"], ["run", "missing", "--out", "out"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "sources"],
+        ["list", "corpora"],
+        ["run", "missing", "--out", "out"],
+        ["score", "demo", str(HYPOTHESES / "srt")],
+        ["lint", str(HYPOTHESES / "srt")],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):
@@ -58,6 +68,7 @@ LISTS = {
     "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
+    "formats": [f"{name}: {form.description}" for name, form in FORMATS.items()],
 }
 
 
@@ -80,7 +91,8 @@ def test_the_list_of_sources_says_every_choice():
     [
         (
             ["list", "engines"],
-            "error: list engines: there is no such list; one of sources, aligns, presets, models, corpora",
+            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, "
+            "corpora, formats",
         ),
         (
             ["run", "missing", "--out", "out"],

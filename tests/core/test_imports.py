@@ -45,6 +45,7 @@ MAY_IMPORT = {
         "errors",
         "records",
         "spec",
+        "formats",
         "corpus",
         "model",
         "relevance",
