@@ -82,7 +82,7 @@ def test_a_recording_in_two_files_is_listed(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, r"x: there is no such file or folder"),
+        (lambda _: None, r"x: there is no such file or folder"),
         (lambda path: path.mkdir(), r"x: holds no files of words; their suffixes are \.textgrid \.ctm"),
     ],
 )

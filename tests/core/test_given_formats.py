@@ -186,7 +186,8 @@ def test_a_line_that_is_said_twice_is_read_twice(tmp_path):
 
 def test_a_mark_without_text_is_silence_and_escapes_are_characters(tmp_path):
     text = (
-        "WEBVTT - title\n\nSTYLE\n::cue { color: lime }\n\nNOTE\nnothing --\n\nintro\n00:01.000 --> 00:03.000 align:start\n"
+        "WEBVTT - title\n\nSTYLE\n::cue { color: lime }\n\nNOTE\nnothing --\n\n"
+        "intro\n00:01.000 --> 00:03.000 align:start\n"
         "<v Anna><c.loud>rock</c><00:01.500> <00:01.750>&amp;<00:02.000> roll\n"
     )
     assert words_of(text, ".vtt", tmp_path) == [("rock", 1.0, 1.5), ("&", 1.75, 2.0), ("roll", 2.0, 3.0)]
