@@ -16,6 +16,7 @@ import soundfile
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
+from align_eval.formats.textgrids import read_words
 from align_eval.records import AudioSpan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,11 @@ def workplace(tmp_path):
     soundfile.write(corpus / "speech.wav", samples, 16000)
     (corpus / "en_praatio_bobby.flac").unlink()
     (corpus / "en_praatio_bobby.TextGrid").rename(corpus / "speech.TextGrid")
+    (tmp_path / "theirs").mkdir()
+    for grid in corpus.glob("*.TextGrid"):
+        words = [{"word": f" {w.text}", "start": w.start_s, "end": w.end_s, "probability": 1} for w in read_words(grid)]
+        result = {"text": "", "segments": [{"text": "", "words": words}], "language": "en"}
+        (tmp_path / "theirs" / f"{grid.stem}.json").write_text(json.dumps(result))
     return tmp_path
 
 
@@ -70,9 +76,10 @@ def test_every_extra_that_is_installed_exists(command):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("align-eval ")])
 def test_every_command_line_works(command, workplace):
-    if "runs/kept" in command and "--out" not in command:  # it reads the run that an earlier command kept
-        (keeping,) = (c for c in COMMANDS if c.endswith("--out runs/kept"))
-        assert run([sys.executable, "-m", "align_eval", *shlex.split(keeping)[1:]], workplace).returncode == 0
+    for folder in ("runs/kept", "runs/scored"):
+        if folder in command and "--out" not in command:  # it reads the run that an earlier command made
+            (making,) = (c for c in COMMANDS if c.endswith(f"--out {folder}"))
+            assert run([sys.executable, "-m", "align_eval", *shlex.split(making)[1:]], workplace).returncode == 0
     done = run([sys.executable, "-m", "align_eval", *shlex.split(command)[1:]], workplace)
     assert done.returncode == 0, done.stderr
     out = re.search(r"--out (\S+)", command)
