@@ -232,6 +232,12 @@ def test_a_protocol_of_ones_own_is_scored_beside_the_others(tmp_path):
     assert without == list(scored(EXAMPLE, RECOGNISED))
 
 
+def test_the_file_in_the_docs_is_read(tmp_path):
+    (example,) = re.findall(r"^```toml\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+    assert list(read_protocols(tmp_path / "mine.toml")) == ["starts40"]
+
+
 def test_normalisers_decide_what_is_the_same_word():
     found = {"a": {SYSTEM: words(("Cats", 0.5, 1.0))}}
     counted = {}
