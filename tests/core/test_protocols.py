@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from align_eval.errors import InputError
@@ -171,6 +172,19 @@ def test_a_unit_is_common_only_with_all_its_words():
     rows = scored([u], {"p": {SYSTEM: one, OTHER: other}})
     assert {r.n_words for r in rows if r.metric.endswith("_common")} == {1}
     assert value(rows, "wbe", "wbe_mean_common", OTHER) == pytest.approx(100)
+
+
+def test_words_are_common_by_utterance_and_place_whatever_rows_a_system_has():
+    """One system has two utterances, the other the second alone, of as many words as the first."""
+    first, second = utterance("a", PLAIN.words), utterance("b", PLAIN.words)
+    one = {u.id: {SYSTEM: shifted(u, 0.03, 0.03)} for u in (first, second)}
+    tables = [
+        words_table([first, second], [SYSTEM], one),
+        words_table([second], [OTHER], {"b": {OTHER: shifted(second, 0.05, 0.05)}}),
+    ]
+    rows = score_table(pa.concat_tables(tables))
+    assert value(rows, "wbe", "wbe_mean_common", OTHER) == pytest.approx(50)
+    assert {(r.source, r.n_words) for r in rows if r.metric == "wbe_mean_common"} == {("attention", 3), ("gradient", 3)}
 
 
 def test_a_text_that_was_given_has_no_errors_of_recognition_to_count():
