@@ -13,6 +13,7 @@ from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.scoring.protocols import PROTOCOLS
 from tests.core.given_files import HYPOTHESES
 
 HEAVY = ("torch", "whisper", "ctranslate2")
@@ -67,6 +68,7 @@ LISTS = {
     "sources": [canonical_source(name, full=True) for name in SOURCE_OPTIONS],
     "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
+    "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
     "formats": [f"{name}: {form.description}" for name, form in FORMATS.items()],
 }
@@ -98,8 +100,13 @@ def test_the_list_of_sources_says_every_choice():
             ["run", "missing", "--out", "out"],
             "error: missing: there is no such folder; give a folder of audio with TextGrids, or a bundled name",
         ),
+        (
+            ["run", "demo", "--protocols", "mine.toml", "--out", "out"],
+            "error: mine.toml: cannot be read as TOML in UTF-8 ([Errno 2] No such file or directory: 'mine.toml'); "
+            "see docs/protocols.md",
+        ),
     ],
-    ids=["unknown list", "missing corpus"],
+    ids=["unknown list", "missing corpus", "missing protocols"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     done = align_eval(*arguments, cwd=tmp_path)
