@@ -94,6 +94,9 @@ def score_given(
     )
     given = read_given(Path(hypothesis), form, hypothesis_tier)
     ids = [u.id for u in truth.corpus.utterances]
+    if not ids:
+        listed = "; ".join(failure.message for failure in truth.corpus.failures[:3])
+        raise InputError(reference, f"has no usable words: {listed}", "mend what is listed")
     pairs = pair_names(ids, given.transcripts)
     if len(ids) == len(given.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
         pairs = {ids[0]: next(iter(given.transcripts))}

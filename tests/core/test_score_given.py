@@ -124,6 +124,12 @@ def test_names_that_do_not_meet_are_refused_with_both(tmp_path):
         score_given("demo", tmp_path / "h")
 
 
+def test_a_reference_without_usable_words_is_refused_with_what_is_wrong(tmp_path):
+    path = write_good(tmp_path, "ctm")
+    with pytest.raises(InputError, match=r"whisperx: has no usable words: .*word 5: '80-' has no times"):
+        score_given(HYPOTHESES / "whisperx", path)
+
+
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31m"])
 def test_a_system_is_named_as_can_be_printed(name, tmp_path):
     path = write_good(tmp_path, "ctm")
