@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import Language, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import Language, Protocols, SpeakerCharacters, Tier, make_console, say
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
 
 
@@ -41,6 +41,7 @@ def score(
     ] = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    protocols: Protocols = None,
     lint: Annotated[
         Lint, typer.Option(help="Times that no speech has: count them, list them, or list them and exit 1 for any.")
     ] = Lint.counted,
@@ -58,6 +59,7 @@ def score(
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.report.given_table import print_lint, score_values
     from align_eval.report.table import print_run
+    from align_eval.scoring.protocol_file import read_protocols
 
     if out:
         prepare_folder(out)
@@ -72,6 +74,7 @@ def score(
         language=language,
         speaker_characters=speaker_characters,
         seed=seed,
+        protocols=read_protocols(protocols) if protocols else None,
     )
     if out:
         write_run(out, scored.run, scored.words)

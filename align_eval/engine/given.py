@@ -17,6 +17,7 @@ from align_eval.formats.words_table import read_words_table, words_said, words_t
 from align_eval.records import Failure, GivenWord, Pairing, Run, System, Transcript, Utterance
 from align_eval.scoring.lint import LintFinding, lint_words
 from align_eval.scoring.pairing import pair_words
+from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
 
 ALIGN = "given"
@@ -59,6 +60,7 @@ def score_given(
     language: str | None = None,
     speaker_characters: int | None = None,
     seed: int = 0,
+    protocols: Mapping[str, Protocol] | None = None,
 ) -> Scored:
     """Score files of word times against reference words.
 
@@ -78,6 +80,8 @@ def score_given(
         Whisper's code, where no file says it; decides how words are normalised before they are paired.
     speaker_characters
         The speaker is that many first characters of the recording's name.
+    protocols
+        Protocols of one's own, by name, beside those that are built in.
 
     Raises
     ------
@@ -90,6 +94,9 @@ def score_given(
     )
     given = read_given(Path(hypothesis), form, hypothesis_tier)
     ids = [u.id for u in truth.corpus.utterances]
+    if not ids:
+        listed = "; ".join(failure.message for failure in truth.corpus.failures[:3])
+        raise InputError(reference, f"has no usable words: {listed}", "mend what is listed")
     pairs = pair_names(ids, given.transcripts)
     if len(ids) == len(given.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
         pairs = {ids[0]: next(iter(given.transcripts))}
@@ -130,8 +137,9 @@ def score_given(
             corpus=truth.corpus.name,
             corpus_checksum=truth.checksum,
             seed=seed,
+            protocols=PROTOCOLS | dict(protocols or {}),
         ),
-        rows=score_table(words, text=TEXT, seed=seed),
+        rows=score_table(words, text=TEXT, seed=seed, protocols=protocols),
         failures=tuple(failures),
         environment=run_environment(),
     )

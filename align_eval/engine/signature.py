@@ -28,8 +28,11 @@ PACKAGES = (
 )
 PAIRING_PACKAGES = ("jiwer", "whisper-normalizer")
 
-GIVEN_PACKAGES = ("align-eval", "numpy", "jiwer", "whisper-normalizer")
+GIVEN_PACKAGES = ("align-eval", "numpy", *PAIRING_PACKAGES)
 """What decides scores of word times that were given: no model runs."""
+
+NAMED = ("model", "corpus", "protocols")
+"""Names and paths, which are not in the id: what they stand for is in the checksums and score rows."""
 
 
 def run_signature(
@@ -60,8 +63,7 @@ def run_signature(
     }
     if transcripts_checksum:
         settings["transcripts_checksum"] = transcripts_checksum
-    named = {"model", "corpus", "protocols"}  # names and paths; what they stand for is in the checksums
-    return {"id": signature_id({k: v for k, v in settings.items() if k not in named}), **settings}
+    return {"id": signature_id({k: v for k, v in settings.items() if k not in NAMED}), **settings}
 
 
 def given_signature(
@@ -73,6 +75,7 @@ def given_signature(
     corpus: str,
     corpus_checksum: str,
     seed: int,
+    protocols: Mapping[str, Protocol],
 ) -> dict[str, Any]:
     """The signature of word times that were given as files: with the keys of :func:`run_signature`.
 
@@ -89,8 +92,9 @@ def given_signature(
         "corpus": corpus,
         "corpus_checksum": corpus_checksum,
         "packages": {name: package_version(name) for name in GIVEN_PACKAGES},
+        "protocols": {name: protocol.hash for name, protocol in protocols.items()},
     }
-    return {"id": signature_id({k: v for k, v in settings.items() if k != "corpus"}), **settings}
+    return {"id": signature_id({k: v for k, v in settings.items() if k not in NAMED}), **settings}
 
 
 def signature_id(settings: dict[str, Any]) -> str:

@@ -35,6 +35,7 @@ FORMATTING = ("b", "i", "u", "s", "font", "c", "v", "lang", "ruby", "rt")
 _TIME = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})", re.ASCII)
 _MARKUP = re.compile(r"<([^<>]*)>")
 _TAG = re.compile(r"(/?)([a-zA-Z]+)(?:[.\s][^<>]*)?")
+_OPENED = re.compile(r"<[/a-zA-Z0-9]")
 _SPEAKER = re.compile(r"\s*\[[^\]<>]*\]:\s*")
 
 
@@ -214,6 +215,8 @@ def _pieces(file: object, cue: Cue, escaped: bool) -> Iterator[_Piece]:
     parts = _MARKUP.split(text)  # text, tag, text, tag, ..., text
     for i, part in enumerate(parts):
         if i % 2 == 0:
+            if _OPENED.search(part):
+                raise InputError(f"{file}, {cue.place}", "a tag is opened and never closed", "add the missing >")
             if part or mark_s is not None:
                 yield _Piece(html.unescape(part) if escaped else part, depth > 0, mark_s)
                 mark_s = None
@@ -236,7 +239,7 @@ def _seconds(where: str, text: str) -> float:
         raise InputError(where, f"{shorten(text)!r} is no time", "write hours:minutes:seconds and milliseconds")
     hours, minutes, seconds, fraction = match.groups()
     whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-    return check_time(where, "a time", whole + int(fraction.ljust(3, "0")) / 1000)
+    return check_time(where, "a time", (1000 * whole + int(fraction.ljust(3, "0"))) / 1000)
 
 
 def _n_words(text: str) -> int:

@@ -20,7 +20,7 @@ import hashlib
 import io
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def words_table(
     Raises
     ------
     ValueError
-        Where words are as many as their pairing, or without one the reference, does not say.
+        Where a system's words are more or fewer than its pairing, or without one the reference, has.
     """
     systems = tuple(systems)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
@@ -132,7 +132,8 @@ def _found(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Found]:
     """
     if len(words) != pairing.n_hypothesis:
         raise ValueError(f"{len(words)} words, and a pairing of {pairing.n_hypothesis}")
-    found = [_Found() for _ in range(pairing.n_reference)]
+    inserted = _inserted(pairing, words)
+    found = [_Found(inserted=tuple(inserted.get(i, ()))) for i in range(pairing.n_reference)]
     for unit in pairing.units:
         said = [words[i] for i in unit.hypothesis]
         known = [word.confidence for word in said if word.confidence is not None]
@@ -145,14 +146,20 @@ def _found(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Found]:
                 end_s=max(ends) if timed and i == unit.reference[-1] else None,
                 confidence=sum(known) / len(known) if known else None,
                 hypothesis=" ".join(word.text for word in said),
+                inserted=found[i].inserted,
             )
+    return found
+
+
+def _inserted(pairing: Pairing, words: Sequence[Word | GivenWord]) -> dict[int, list[dict[str, object]]]:
+    """Inserted words by the reference word in whose row they stand."""
+    rows: dict[int, list[dict[str, object]]] = {}
     last_of_unit = [unit.hypothesis[-1] for unit in pairing.units]
     for i in pairing.inserted:
         n_before, word = bisect_left(last_of_unit, i), words[i]
         row = pairing.units[n_before - 1].reference[-1] if n_before else 0
-        entry: dict[str, object] = {"word": word.text, "start_s": word.start_s, "end_s": word.end_s}
-        found[row] = replace(found[row], inserted=(*found[row].inserted, entry))
-    return found
+        rows.setdefault(row, []).append({"word": word.text, "start_s": word.start_s, "end_s": word.end_s})
+    return rows
 
 
 def words_said(table: pa.Table) -> dict[tuple[str, System], list[GivenWord]]:

@@ -70,7 +70,8 @@ def recognition_of(table: pa.Table, cluster_of_row: Ints) -> Recognition:
     utterances: list[str] = []
     is_last: list[bool] = []
     for row, (utterance, index, n_words, word, hypothesis, language, start_s, end_s) in enumerate(columns):
-        if open_in == utterance and hypothesis is not None and start_s is None:
+        goes_on = open_in == utterance and hypothesis is not None and start_s is None
+        if goes_on:
             texts[-1] = (f"{texts[-1][0]} {word}", hypothesis)
             is_last[-1] = index == n_words - 1
         else:
@@ -79,7 +80,8 @@ def recognition_of(table: pa.Table, cluster_of_row: Ints) -> Recognition:
             languages.append(language)
             utterances.append(utterance)
             is_last.append(index == n_words - 1)
-        open_in = utterance if hypothesis is not None and end_s is None else None
+        # What is said without times has neither start nor end, and opens nothing.
+        open_in = utterance if (goes_on or start_s is not None) and end_s is None else None
 
     def column(name: str, rows: Ints) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)[rows]

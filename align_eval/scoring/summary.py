@@ -73,16 +73,14 @@ def score_table(
         n_clusters = int(cluster_of_row.max()) + 1
         weights = draw_weights(n_clusters, seed)
         systems = _systems(of_kind)
-        found = {
-            system: recognition_of(of_kind.filter(pa.array(mask)), cluster_of_row[mask])
-            for system, mask in systems.items()
-        }
-        in_all = _recognised_by_all(found)
+        parts = {system: of_kind.filter(pa.array(mask)) for system, mask in systems.items()}
+        found = {system: recognition_of(part, cluster_of_row[systems[system]]) for system, part in parts.items()}
+        in_all = _recognised_by_all(parts, found)
         for system, recognition in found.items():
             words_of_cluster = np.bincount(
                 recognition.times.cluster, recognition.times.n_words, minlength=n_clusters
             ).astype(np.int64)
-            for score in _scores(recognition, in_all, text, every, n_clusters):
+            for score in _scores(recognition, in_all.get(system), text, every, n_clusters):
                 value, low, high = (
                     (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, weights)
                 )
@@ -120,12 +118,20 @@ def _systems(table: pa.Table) -> dict[System, Bools]:
     return {System(*pair): of_row == i for pair, i in number.items()}
 
 
-def _recognised_by_all(found: Mapping[System, Recognition]) -> Bools | None:
-    """Reference words that every system recognised; None where all recognised the same, or words are not the same."""
-    each = [rows_of(recognition, recognition.is_same("whisper")) for recognition in found.values()]
-    if len({len(rows) for rows in each}) > 1 or all(np.array_equal(rows, each[0]) for rows in each):
-        return None
-    return np.asarray(np.logical_and.reduce(each))
+def _recognised_by_all(parts: Mapping[System, pa.Table], found: Mapping[System, Recognition]) -> dict[System, Bools]:
+    """Which rows of each system are reference words that every system recognised; empty where all did the same."""
+    words = {
+        system: list(zip(part.column("utterance").to_pylist(), part.column("word_index").to_pylist(), strict=True))
+        for system, part in parts.items()
+    }
+    recognised = [
+        {word for word, same in zip(words[system], rows_of(r, r.is_same("whisper")), strict=True) if same}
+        for system, r in found.items()
+    ]
+    common = set.intersection(*recognised)
+    if all(each == common for each in recognised):
+        return {}
+    return {system: np.array([word in common for word in of_system]) for system, of_system in words.items()}
 
 
 def _scores(

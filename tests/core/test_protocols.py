@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from align_eval.errors import InputError
@@ -173,6 +174,19 @@ def test_a_unit_is_common_only_with_all_its_words():
     assert value(rows, "wbe", "wbe_mean_common", OTHER) == pytest.approx(100)
 
 
+def test_words_are_common_by_utterance_and_place_whatever_rows_a_system_has():
+    """One system has two utterances, the other the second alone, of as many words as the first."""
+    first, second = utterance("a", PLAIN.words), utterance("b", PLAIN.words)
+    one = {u.id: {SYSTEM: shifted(u, 0.03, 0.03)} for u in (first, second)}
+    tables = [
+        words_table([first, second], [SYSTEM], one),
+        words_table([second], [OTHER], {"b": {OTHER: shifted(second, 0.05, 0.05)}}),
+    ]
+    rows = score_table(pa.concat_tables(tables))
+    assert value(rows, "wbe", "wbe_mean_common", OTHER) == pytest.approx(50)
+    assert {(r.source, r.n_words) for r in rows if r.metric == "wbe_mean_common"} == {("attention", 3), ("gradient", 3)}
+
+
 def test_a_text_that_was_given_has_no_errors_of_recognition_to_count():
     rows = scored([PLAIN], {"p": {SYSTEM: PLAIN.words}}, "words")
     assert not {"substituted", "deleted", "inserted", "recognition_error_rate"} & {r.metric for r in rows}
@@ -230,6 +244,12 @@ def test_a_protocol_of_ones_own_is_scored_beside_the_others(tmp_path):
     assert {r.protocol_hash for r in rows if r.protocol == "starts40"} == {own["starts40"].hash}
     without = [r for r in rows if r.protocol != "starts40"]
     assert without == list(scored(EXAMPLE, RECOGNISED))
+
+
+def test_the_file_in_the_docs_is_read(tmp_path):
+    (example,) = re.findall(r"^```toml\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+    assert list(read_protocols(tmp_path / "mine.toml")) == ["starts40"]
 
 
 def test_normalisers_decide_what_is_the_same_word():

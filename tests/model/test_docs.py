@@ -16,6 +16,7 @@ import soundfile
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
+from align_eval.formats.textgrids import read_words
 from align_eval.records import AudioSpan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,16 +35,24 @@ COMMANDS = [line for _, block in blocks("sh") for line in block.splitlines() if 
 
 @pytest.fixture
 def workplace(tmp_path):
-    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`."""
+    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`, and `mine.toml`."""
     corpus = tmp_path / "my_corpus"
     corpus.mkdir()
     for clip in ("en_praatio_bobby", "en_praatio_damon"):
-        for suffix in (".flac", ".TextGrid"):
+        for suffix in (".flac", ".TextGrid", ".txt"):
             shutil.copy(bundled_path("demo") / f"{clip}{suffix}", corpus)
     samples = read_audio(AudioSpan(corpus / "en_praatio_bobby.flac"))
     soundfile.write(corpus / "speech.wav", samples, 16000)
     (corpus / "en_praatio_bobby.flac").unlink()
-    (corpus / "en_praatio_bobby.TextGrid").rename(corpus / "speech.TextGrid")
+    for suffix in (".TextGrid", ".txt"):
+        (corpus / f"en_praatio_bobby{suffix}").rename(corpus / f"speech{suffix}")
+    ((_, protocol),) = blocks("toml")
+    (tmp_path / "mine.toml").write_text(protocol, encoding="utf-8")
+    (tmp_path / "theirs").mkdir()
+    for grid in corpus.glob("*.TextGrid"):
+        words = [{"word": f" {w.text}", "start": w.start_s, "end": w.end_s, "probability": 1} for w in read_words(grid)]
+        result = {"text": "", "segments": [{"text": "", "words": words}], "language": "en"}
+        (tmp_path / "theirs" / f"{grid.stem}.json").write_text(json.dumps(result))
     return tmp_path
 
 
