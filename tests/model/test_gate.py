@@ -14,6 +14,7 @@ import torch
 
 from align_eval.corpus.folder import Corpus
 from align_eval.engine.run import evaluate
+from align_eval.errors import InputError
 from align_eval.formats.run_folder import write_baseline
 from align_eval.gate.compare import compare, read_side
 from align_eval.gate.pairs import parse_map
@@ -40,12 +41,12 @@ def accepted(evaluation, folder):
     return folder
 
 
-def refused(baseline, run) -> str:
+def refused(baseline, run, system: str = OPENAI) -> str:
     """What the command says of a run that it must refuse."""
     done = align_eval("compare", str(baseline), str(run))
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("regression: attention"))
-    assert line.startswith(f"regression: {OPENAI}, manual reference; all words: ")
+    assert line.startswith(f"regression: {system}, manual reference; all words: ")
     assert re.search(r"\d ms.*; worst: .+ \(en_spont_mcauliffe, \d+\.\d\d s\) [+-]\d+ ms, ", line)
     return done.stdout
 
@@ -73,20 +74,40 @@ def test_wrong_heads_under_another_name_are_caught_where_they_are_mapped(tiny_en
     assert align_eval("compare", str(baseline), str(run)).returncode == 3  # without it, nothing is compared
 
 
-@pytest.mark.parametrize("logits", ["all zero", "all equal but for rounding"])
-def test_attention_that_is_silently_absent_is_caught(tiny_en, speech, baseline, tmp_path, monkeypatch, logits):
-    """Fused kernels return no attention: what stands in its place is flat."""
+@pytest.fixture
+def flat_attention(monkeypatch):
+    """Fused kernels return no attention: what stands in its place is flat, but for noise of this size."""
     real = forward.shared_pass
-    generator = torch.Generator().manual_seed(0)
 
-    def without_attention(*arguments):
-        passed = real(*arguments)
-        flat = torch.zeros_like(passed.cross)
-        if logits != "all zero":
-            flat += 1e-6 * torch.randn(flat.shape, generator=generator)
-        object.__setattr__(passed, "cross", flat)
-        return passed
+    def flatten(noise: float) -> None:
+        generator = torch.Generator().manual_seed(0)
 
-    monkeypatch.setattr(forward, "shared_pass", without_attention)
+        def shared_pass(*arguments):
+            passed = real(*arguments)
+            flat = noise * torch.randn(passed.cross.shape, generator=generator)
+            object.__setattr__(passed, "cross", flat)
+            return passed
+
+        monkeypatch.setattr(forward, "shared_pass", shared_pass)
+
+    return flatten
+
+
+def test_attention_that_is_silently_absent_is_caught(tiny_en, speech, baseline, tmp_path, flat_attention):
+    flat_attention(1e-6)
     run = accepted(evaluate(speech, tiny_en, sources=(), presets=["openai"]), tmp_path / "new")
     refused(baseline, run)
+
+
+def test_attention_that_is_exactly_flat_is_refused_by_the_run_and_where_a_path_can_be_found_by_the_gate(
+    tiny_en, speech, tmp_path, flat_attention
+):
+    """Standardising a flat map divides zero by zero; its logarithm is as good as any other map."""
+    log = {"sources": ["attention:heads=alignment,prep=log"], "aligns": ["dtw"], "presets": ()}
+    before = accepted(evaluate(speech, tiny_en, **log), tmp_path / "old")
+    flat_attention(0.0)
+    with pytest.raises(InputError, match="every utterance failed: .* the map is not finite there"):
+        evaluate(speech, tiny_en, sources=(), presets=["openai"])
+    refused(
+        before, accepted(evaluate(speech, tiny_en, **log), tmp_path / "new"), "attention:heads=alignment,prep=log | dtw"
+    )
