@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from align_eval.api import align
     from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.given import lint_path, score_given
     from align_eval.engine.run import evaluate
     from align_eval.errors import AlignEvalError, InputError
     from align_eval.formats.run_folder import read_run, write_run
@@ -27,10 +28,12 @@ _HOME = {
     "Word": "records",
     "align": "api",
     "evaluate": "engine.run",
+    "lint_path": "engine.given",
     "load_corpus": "corpus.bundled",
     "load_model": "model.load",
     "read_run": "formats.run_folder",
     "read_words": "formats.textgrids",
+    "score_given": "engine.given",
     "write_run": "formats.run_folder",
     "write_words": "formats.textgrids",
 }
@@ -41,10 +44,12 @@ __all__ = [
     "Word",
     "align",
     "evaluate",
+    "lint_path",
     "load_corpus",
     "load_model",
     "read_run",
     "read_words",
+    "score_given",
     "write_run",
     "write_words",
 ]

@@ -36,3 +36,9 @@ class InputError(AlignEvalError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{self.place}: {problem}; {remedy}")
+
+
+class NotComparableError(InputError):
+    """Two runs that measure different things, so that no difference between them means anything."""
+
+    exit_code = EXIT_NOT_COMPARABLE

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from align_eval.cli.findings import agree, budget, faithfulness
+from align_eval.cli.gate import compare
+from align_eval.cli.given import lint, score
 from align_eval.cli.listing import list_
 from align_eval.cli.run import align, run
 from align_eval.errors import AlignEvalError, InputWarning
@@ -17,16 +19,20 @@ from align_eval.errors import AlignEvalError, InputWarning
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "align": align,
+    "score": score,
+    "lint": lint,
     "faithfulness": faithfulness,
     "agree": agree,
     "budget": budget,
+    "compare": compare,
     "list": list_,
 }
 
 app = typer.Typer(
     name="align-eval",
     help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
-    "Exit codes: 0 done, 2 an input was bad (what could be done was done), 130 interrupted.",
+    "Exit codes: 0 done or passed, 1 a regression (compare), 2 an input was bad (what could be done was done), "
+    "3 not comparable (compare), 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

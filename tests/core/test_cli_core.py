@@ -9,9 +9,12 @@ import pytest
 from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
+from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.scoring.protocols import PROTOCOLS
+from tests.core.given_files import HYPOTHESES
 
 HEAVY = ("torch", "whisper", "ctranslate2")
 
@@ -45,7 +48,15 @@ def test_help_is_printed(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list", "sources"], ["list", "corpora"], ["run", "missing", "--out", "out"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "sources"],
+        ["list", "corpora"],
+        ["run", "missing", "--out", "out"],
+        ["score", "demo", str(HYPOTHESES / "srt")],
+        ["lint", str(HYPOTHESES / "srt")],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):
@@ -57,7 +68,9 @@ LISTS = {
     "sources": [canonical_source(name, full=True) for name in SOURCE_OPTIONS],
     "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
+    "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
+    "formats": [f"{name}: {form.description}" for name, form in FORMATS.items()],
 }
 
 
@@ -80,14 +93,20 @@ def test_the_list_of_sources_says_every_choice():
     [
         (
             ["list", "engines"],
-            "error: list engines: there is no such list; one of sources, aligns, presets, models, corpora",
+            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, "
+            "corpora, formats",
         ),
         (
             ["run", "missing", "--out", "out"],
             "error: missing: there is no such folder; give a folder of audio with TextGrids, or a bundled name",
         ),
+        (
+            ["run", "demo", "--protocols", "mine.toml", "--out", "out"],
+            "error: mine.toml: cannot be read as TOML in UTF-8 ([Errno 2] No such file or directory: 'mine.toml'); "
+            "see docs/protocols.md",
+        ),
     ],
-    ids=["unknown list", "missing corpus"],
+    ids=["unknown list", "missing corpus", "missing protocols"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     done = align_eval(*arguments, cwd=tmp_path)

@@ -16,6 +16,7 @@ import soundfile
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
+from align_eval.formats.textgrids import read_words
 from align_eval.records import AudioSpan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,21 +29,30 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return [(path.name, match) for path in TEXTS for match in pattern.findall(path.read_text(encoding="utf-8"))]
 
 
+WRITTEN = re.compile(r"--(?:out|accept) (\S+)")
 COMMANDS = [line for _, block in blocks("sh") for line in block.splitlines() if line.strip()]
 
 
 @pytest.fixture
 def workplace(tmp_path):
-    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`."""
+    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`, and `mine.toml`."""
     corpus = tmp_path / "my_corpus"
     corpus.mkdir()
     for clip in ("en_praatio_bobby", "en_praatio_damon"):
-        for suffix in (".flac", ".TextGrid"):
+        for suffix in (".flac", ".TextGrid", ".txt"):
             shutil.copy(bundled_path("demo") / f"{clip}{suffix}", corpus)
     samples = read_audio(AudioSpan(corpus / "en_praatio_bobby.flac"))
     soundfile.write(corpus / "speech.wav", samples, 16000)
     (corpus / "en_praatio_bobby.flac").unlink()
-    (corpus / "en_praatio_bobby.TextGrid").rename(corpus / "speech.TextGrid")
+    for suffix in (".TextGrid", ".txt"):
+        (corpus / f"en_praatio_bobby{suffix}").rename(corpus / f"speech{suffix}")
+    ((_, protocol),) = blocks("toml")
+    (tmp_path / "mine.toml").write_text(protocol, encoding="utf-8")
+    (tmp_path / "theirs").mkdir()
+    for grid in corpus.glob("*.TextGrid"):
+        words = [{"word": f" {w.text}", "start": w.start_s, "end": w.end_s, "probability": 1} for w in read_words(grid)]
+        result = {"text": "", "segments": [{"text": "", "words": words}], "language": "en"}
+        (tmp_path / "theirs" / f"{grid.stem}.json").write_text(json.dumps(result))
     return tmp_path
 
 
@@ -70,13 +80,23 @@ def test_every_extra_that_is_installed_exists(command):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("align-eval ")])
 def test_every_command_line_works(command, workplace):
-    if "runs/kept" in command and "--out" not in command:  # it reads the run that an earlier command kept
-        (keeping,) = (c for c in COMMANDS if c.endswith("--out runs/kept"))
-        assert run([sys.executable, "-m", "align_eval", *shlex.split(keeping)[1:]], workplace).returncode == 0
-    done = run([sys.executable, "-m", "align_eval", *shlex.split(command)[1:]], workplace)
-    assert done.returncode == 0, done.stderr
-    out = re.search(r"--out (\S+)", command)
-    assert out is None or (workplace / out.group(1)).exists()
+    for earlier in (*needed(command), command):
+        done = run([sys.executable, "-m", "align_eval", *shlex.split(earlier)[1:]], workplace)
+        assert done.returncode == 0, done.stderr
+    for out in WRITTEN.findall(command):
+        assert (workplace / out).exists()
+
+
+def needed(command: str) -> list[str]:
+    """The commands that write the run folders and baselines which a command reads, those that they need first."""
+    read = set(re.findall(r"(?:runs|baselines)/\w+", WRITTEN.sub("", command)))
+    writers = [other for other in COMMANDS if read & set(WRITTEN.findall(other)) and other != command]
+    return list(dict.fromkeys(earlier for writer in writers for earlier in (*needed(writer), writer)))
+
+
+def test_a_command_that_reads_a_run_needs_the_command_that_writes_it():
+    (compare,) = (c for c in COMMANDS if c.startswith("align-eval compare baselines/mine"))
+    assert [c.split()[1] for c in needed(compare)] == ["run", "compare"]
 
 
 @pytest.mark.slow

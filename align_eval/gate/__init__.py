@@ -1,0 +1,1 @@
+"""The gate: a run against a baseline, word by word. Torch-free."""

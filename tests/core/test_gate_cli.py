@@ -1,0 +1,150 @@
+"""``align-eval compare`` as it is started: exit codes, accepted baselines, the job summary."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from align_eval.cli import app
+from align_eval.errors import NotComparableError
+from align_eval.formats.run_folder import read_run, write_baseline, write_run
+from align_eval.formats.words_table import read_words_table
+from tests.core.planted_words import LABEL, SIGNATURE, by_word, corpus, jittered, moved, side, without
+from tests.core.test_cli_core import LOADED, align_eval, start
+
+TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
+
+
+@pytest.fixture
+def folders(tmp_path) -> Path:
+    """A baseline and runs that are the same, shifted, unclear, of another corpus."""
+    runs = {
+        "baseline": side(TABLE),
+        "same": side(TABLE),
+        "shifted": side(moved(TABLE, 60.0, 60.0)),
+        "unclear": side(jittered(TABLE, np.random.default_rng(0), by_word, 25.0)),
+        "elsewhere": side(TABLE, corpus_checksum="c" * 64),
+        "lost": side(without(TABLE, [5])),
+    }
+    for name, made in runs.items():
+        write_baseline(tmp_path / name, made.run, made.words, "")
+    return tmp_path
+
+
+def compare(folders: Path, run: str, *options: str, baseline: str = "baseline"):
+    return CliRunner().invoke(app, ["compare", str(folders / baseline), str(folders / run), *options])
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "code"),
+    [
+        ("same", [], 0),
+        ("same", ["--strict"], 0),
+        ("unclear", [], 0),
+        ("unclear", ["--strict"], 1),
+        ("unclear", ["--strict", "--margin-ms", "50", "--shift-ms", "50"], 0),
+        ("shifted", [], 1),
+        ("shifted", ["--shift-ms", "70", "--margin-ms", "70"], 0),
+        ("lost", [], 1),
+    ],
+)
+def test_exit_codes_of_what_can_be_compared(folders, run, options, code):
+    assert compare(folders, run, *options).exit_code == code
+
+
+def test_what_cannot_be_compared_is_exit_code_3_and_names_the_key(folders):
+    done = align_eval("compare", str(folders / "baseline"), str(folders / "elsewhere"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "they differ in corpus_checksum (bbbbbbbbbbbb... in the baseline, cccccccccccc... in the run)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing", "same"], "there is no such folder"),
+        (["baseline", "empty"], "is no run of this version"),
+        (["baseline", "broken"], "cannot be read as a words table"),
+        (["baseline", "same", "--margin-ms", "0"], "is no positive number of milliseconds"),
+        (["baseline", "same", "--system", "dtw"], f"there is no system 'dtw'; known: {LABEL}"),
+        (["baseline", "same", "--map", "dtw"], "is not of the form 'OLD -> NEW'"),
+        (["baseline", "same", "--accept", "run"], "is the folder of a run"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(folders, arguments, message):
+    (folders / "empty").mkdir()
+    write_baseline(folders / "broken", side(TABLE).run, TABLE, "")
+    (folders / "broken" / "words.parquet").write_bytes((folders / "same" / "words.parquet").read_bytes()[:2000])
+    write_run(folders / "run", side(TABLE).run, TABLE)
+    done = align_eval("compare", *arguments, cwd=folders)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1, "rows": 3}', "\x00", "null", "nan"])
+def test_a_run_json_that_is_none_is_exit_code_2(folders, text):
+    (folders / "same" / "run.json").write_text(text)
+    assert isinstance(compare(folders, "same").exception, Exception)
+    assert compare(folders, "same").exception.exit_code == 2
+
+
+def test_nothing_heavy_is_loaded(folders):
+    done = start("-c", LOADED, "compare", str(folders / "baseline"), str(folders / "same"))
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_the_report_is_appended_to_the_job_summary_where_there_is_one(folders, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folders / "summary.md"))
+    compare(folders, "same")
+    compare(folders, "shifted")
+    text = (folders / "summary.md").read_text()
+    assert [line.split(": ")[1] for line in text.splitlines() if line.startswith("## ")] == ["pass", "regression"]
+
+
+def test_no_file_is_written_that_was_not_asked_for(folders, monkeypatch):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.chdir(folders)
+    before = sorted(os.walk(folders))
+    compare(folders, "shifted")
+    assert sorted(os.walk(folders)) == before
+
+
+def test_reports_are_written_where_they_are_asked_for(folders):
+    compare(folders, "shifted", "--out", str(folders / "gate"))
+    assert json.loads((folders / "gate" / "compare.json").read_text())["verdict"] == "regression"
+
+
+def test_accepting_a_regression_makes_it_the_baseline_and_says_what_moved(folders):
+    accepted = folders / "accepted"
+    done = compare(folders, "shifted", "--accept", str(accepted))
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == f"accepted: {accepted}"
+    note = (accepted / "accepted.md").read_text()
+    assert "starts 60.0 ms later in the median" in note
+    assert read_words_table(accepted / "words.parquet").equals(read_words_table(folders / "shifted" / "words.parquet"))
+    assert compare(folders, "shifted", "--strict", baseline="accepted").exit_code == 0
+    assert compare(folders, "same", baseline="accepted").exit_code == 1
+
+
+def test_a_baseline_can_be_replaced_by_the_run_that_it_is_compared_with(folders):
+    assert compare(folders, "shifted", "--accept", str(folders / "baseline")).exit_code == 0
+    assert compare(folders, "shifted", "--strict").exit_code == 0
+
+
+def test_a_run_on_another_corpus_can_be_accepted_and_the_note_says_that_nothing_was_compared(folders):
+    assert isinstance(compare(folders, "elsewhere").exception, NotComparableError)
+    assert compare(folders, "elsewhere", "--accept", str(folders / "new")).exit_code == 0
+    assert "corpus\\_checksum" in (folders / "new" / "accepted.md").read_text()
+
+
+def test_a_baseline_holds_the_signature_and_the_words_and_no_scores(folders):
+    run = read_run(folders / "baseline")
+    assert (run.signature, run.rows) == (SIGNATURE, ())
+    assert {path.name for path in (folders / "baseline").iterdir()} == {"run.json", "words.parquet", "accepted.md"}
+    assert replace(run) == run

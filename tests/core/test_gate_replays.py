@@ -1,0 +1,118 @@
+"""Known failures, replayed on real words: the demo's accepted baseline, real speech timed by tiny.en, 17 systems.
+
+Each must exit 1 and say which system, how many milliseconds and which words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from align_eval.corpus.bundled import bundled_path
+from align_eval.formats.run_folder import write_baseline
+from align_eval.formats.words_table import read_words_table
+from align_eval.gate.compare import compare, read_side
+from align_eval.gate.records import MIN_WORDS
+from tests.core.planted_words import corpus, moved, side, without
+from tests.core.test_cli_core import align_eval
+
+BASELINE = bundled_path("demo") / "baseline"
+WORDS = read_words_table(BASELINE / "words.parquet")
+SPEAKERS = WORDS.column("speaker").to_pylist()
+SYSTEMS = list(dict.fromkeys(zip(WORDS.column("source").to_pylist(), WORDS.column("align").to_pylist(), strict=True)))
+LARGE = [name for name, n in Counter(SPEAKERS).items() if n / len(SYSTEMS) >= MIN_WORDS]
+
+
+def of_speaker(name: str) -> np.ndarray:
+    return np.array([speaker == name for speaker in SPEAKERS])
+
+
+def gate(tmp_path: Path, words, *options: str):
+    """Exit code and output of the command on the baseline and a run of these words."""
+    run = tmp_path / "run"
+    write_baseline(run, replace(read_side(BASELINE).run), words, "")
+    return align_eval("compare", str(BASELINE), str(run), *options)
+
+
+def named(output: str) -> set[str]:
+    """Systems that are named in a regression with a figure and words in their place."""
+    pattern = r"^regression: (.* \| .*), (?:manual|automatic) reference; .*\d ms.*; worst: '.+' \(\S+, \d+\.\d\d s\) "
+    return {match.group(1) for match in re.finditer(pattern, output, re.MULTILINE)}
+
+
+def test_the_demo_has_speakers_to_replay():
+    assert len(LARGE) == 2
+    assert len(SYSTEMS) == 17
+
+
+@pytest.mark.parametrize("by_ms", [60.0, -60.0])
+@pytest.mark.parametrize("speaker", LARGE)
+def test_words_of_one_speaker_that_are_shifted_are_caught(tmp_path, speaker, by_ms):
+    later = np.where(of_speaker(speaker), by_ms, 0.0)
+    done = gate(tmp_path, moved(WORDS, later, later))
+    assert done.returncode == 1
+    assert named(done.stdout) == {" | ".join(system) for system in SYSTEMS}
+    side_text = "later" if by_ms > 0 else "earlier"
+    told = f"speaker {speaker}: .*starts 60.0 ms {side_text} .*, ends 60.0 ms {side_text} "
+    assert len(re.findall(told, done.stdout)) == len(SYSTEMS)
+
+
+def test_a_run_that_is_shifted_as_a_whole_is_caught(tmp_path):
+    done = gate(tmp_path, moved(WORDS, 60.0, 60.0))
+    assert done.returncode == 1
+    assert named(done.stdout)
+    assert len(re.findall("all words: .*starts 60.0 ms later .*, ends 60.0 ms later ", done.stdout)) == 2 * len(SYSTEMS)
+
+
+def test_a_tenth_of_the_words_lost_is_caught(tmp_path):
+    done = gate(tmp_path, without(WORDS, range(0, len(WORDS), 10)))
+    assert done.returncode == 1
+    assert named(done.stdout)
+    assert re.search(r"all words: 1\d of 108 words lost their times, the longest \d+ ms; .*worst: ", done.stdout)
+
+
+def test_times_that_are_spread_evenly_as_without_any_attention_are_caught(tmp_path):
+    """What a path makes of a flat map: every word as long as its neighbour."""
+    index, n = (WORDS.column(name).to_numpy() for name in ("word_index", "n_words"))
+    length = WORDS.column("duration_s").to_numpy() / n
+    starts, ends = (WORDS.column(name).to_numpy() for name in ("start_s", "end_s"))
+    flat = moved(WORDS, (index * length - starts) * 1000, ((index + 1) * length - ends) * 1000)
+    done = gate(tmp_path, flat)
+    assert done.returncode == 1
+    assert re.search(
+        r"regression: .*: \+\d+\.\d ms \[.*\] of mean absolute error \(margin 5 ms\); worst: ", done.stdout
+    )
+
+
+def test_the_baseline_itself_passes_also_strictly(tmp_path):
+    done = gate(tmp_path, WORDS, "--strict")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "warning" not in done.stdout
+
+
+def caught_speakers(names: slice) -> None:
+    """Simulated words; each of the speakers with 20 or more in turn is shifted, and that one alone is caught."""
+    table = corpus(np.random.default_rng(0))
+    speakers = np.array(table.column("speaker").to_pylist())
+    large = [name for name, n in Counter(speakers.tolist()).items() if n >= MIN_WORDS]
+    assert len(large) > 20
+    for i, name in enumerate(large[names]):
+        later = np.where(speakers == name, 60.0 * (-1) ** i, 0.0)
+        found = compare(side(table), side(moved(table, later, later)))
+        caught = {(c.speaker, c.metric) for c in found.checks if c.verdict == "regression"}
+        assert {(name, "start_shift"), (name, "end_shift")} <= caught
+        assert {speaker for speaker, _ in caught} == {name}
+
+
+def test_some_of_40_speakers_that_are_shifted_are_caught():
+    caught_speakers(slice(0, None, 6))
+
+
+@pytest.mark.slow
+def test_any_one_of_40_speakers_that_is_shifted_is_caught():
+    caught_speakers(slice(None))

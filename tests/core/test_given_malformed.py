@@ -1,0 +1,401 @@
+"""Malformed files of every form: refused with file and place, or read; never anything else, and nothing is executed.
+
+Each form's good file is damaged in every way that a user's file can be, by hand where the message must be right, and by
+hypothesis where only its kind must be. Reading is linear: a million words are read in a test of its own.
+"""
+
+import copy
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.document import read_document
+from align_eval.formats.given import FORMATS, claimants, read_transcripts
+from align_eval.formats.recordings import check_name
+from align_eval.records import GivenWord
+from tests.core.given_files import GOOD, JSON_GOOD, SUFFIX, write_good
+
+TEXT_FORMS = tuple(SUFFIX)
+JSON_FORMS = tuple(JSON_GOOD)
+
+
+def start_as(form: str, value: str) -> str:
+    """The good JSON file of a form with the start of its first word as this text."""
+    if form == "transformers":
+        return GOOD[form].replace('"timestamp": [0.1', f'"timestamp": [{value}')
+    if form == "lhotse":
+        return GOOD[form].replace('"one", 0.1', f'"one", {value}')
+    return GOOD[form].replace('"one", "start": 0.1', f'"one", "start": {value}')
+
+
+BAD_TIMES = {
+    "text": ('"0.1"', "is '0.1', not a number"),
+    "truth": ("true", "is True, not a number"),
+    "table": ("{}", "is a table in JSON, not a number"),
+    "NaN": ("NaN", "is nan; give a finite number"),
+    "Infinity": ("Infinity", "is inf; give a finite number"),
+    "beyond floats": ("1e999", "is inf; give a finite number"),
+    "a huge whole number": ("9" * 400, "is beyond all floating-point numbers"),
+    "negative": ("-0.1", r"is negative \(-0\.1 s\); count times from the start"),
+    "eleven days": ("2e6", r"is 2e\+06 s; give seconds"),
+}
+
+
+@pytest.mark.parametrize("form", JSON_FORMS)
+@pytest.mark.parametrize(("value", "problem"), BAD_TIMES.values(), ids=BAD_TIMES)
+def test_a_start_that_is_no_time_is_refused_with_its_place(form, value, problem, tmp_path):
+    path = tmp_path / "a.json"
+    assert start_as(form, value) != GOOD[form]
+    path.write_text(start_as(form, value))
+    place = {"transformers": "chunk 1", "lhotse": "supervision 1, word 1"}.get(form, "segment 1, word 1")
+    with pytest.raises(InputError, match=rf"a\.json, {place}: start {problem}"):
+        read_transcripts(path)
+
+
+@pytest.mark.parametrize("form", [form for form in JSON_FORMS if form != "lhotse"])
+def test_a_word_that_ends_before_it_starts_is_refused(form, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(start_as(form, "0.7"))
+    with pytest.raises(InputError, match=r"'one' ends \(0\.4 s\) before it starts \(0\.7 s\); correct the times"):
+        read_transcripts(path)
+
+
+BAD_WORDS = {
+    "script": ("<script>alert(1)</script>", "'<script>alert\\(1\\)</script>' holds markup"),
+    "script of a file": ("<script src=x></script>", "holds markup"),
+    "script left open": ("<script>alert(1)", "holds markup"),
+    "image": ("<img src=x onerror=alert(1)>", "holds markup"),
+    "bold": ("<b>one</b>", "holds markup"),
+    "escape of a terminal": ("one\x1b[2J", r"'one\\x1b\[2J' holds a control character"),
+    "zero": ("o\x00e", r"'o\\x00e' holds a control character"),
+    "half a surrogate pair": ("\ud800", r"'\\ud800' holds half a surrogate pair"),
+}
+
+
+@pytest.mark.parametrize("form", JSON_FORMS)
+@pytest.mark.parametrize(("word", "problem"), BAD_WORDS.values(), ids=BAD_WORDS)
+def test_a_word_that_is_none_is_refused_with_its_place(form, word, problem, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(GOOD[form].replace('"one"', json.dumps(word)).replace('" one"', json.dumps(word)))
+    with pytest.raises(InputError, match=rf"a\.json, (?:segment|chunk|supervision) 1.*: .*{problem}"):
+        read_transcripts(path)
+
+
+@pytest.mark.parametrize("form", JSON_FORMS)
+@pytest.mark.parametrize("label", ["<unk>", "<eps>", "[*]", "a<b", "<script>"])
+def test_a_label_in_brackets_is_a_word(form, label, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(GOOD[form].replace('"one"', json.dumps(label)).replace('" one"', json.dumps(label)))
+    assert read_transcripts(path)[1][0].words[0].text == label
+
+
+@pytest.mark.parametrize("form", ["textgrid", "ctm"])
+@pytest.mark.parametrize("word", ["<script>alert(1)</script>", "<img/src=x>"])
+def test_markup_in_a_textgrid_or_ctm_is_refused(form, word, tmp_path):
+    path = write_good(tmp_path, form)
+    path.write_text(GOOD[form].replace("one", word))
+    with pytest.raises(InputError, match=r"a\.(?:TextGrid|ctm), (?:tier 'words', interval 1|line 2): .*holds markup"):
+        read_transcripts(path)
+
+
+BAD_LINES = {
+    # form, what is replaced, by what, message
+    "ctm, fields": ("ctm", " one 0.5", "", r"a\.ctm, line 2: has 4 fields \('a 1 0\.1 0\.3'\)"),
+    "ctm, number": ("ctm", "0.1", "0,1", r"a\.ctm, line 2: start is '0,1', not a number"),
+    "ctm, NaN": ("ctm", " 0.3", " nan", r"a\.ctm, line 2: duration is 'nan', not a number"),
+    "ctm, underscore": ("ctm", " 0.1", " 1_0", r"a\.ctm, line 2: start is '1_0', not a number"),
+    "ctm, negative": ("ctm", " 0.1", " -0.1", r"a\.ctm, line 2: start is negative \(-0\.1 s\)"),
+    "ctm, negative duration": ("ctm", " 0.3", " -0.3", r"a\.ctm, line 2: duration is negative"),
+    "ctm, digits beyond floats": ("ctm", " 0.1", " " + "9" * 400, r"a\.ctm, line 2: start is inf"),
+    "ctm, confidence": ("ctm", " 0.5\n", " high\n", r"a\.ctm, line 2: confidence is 'high', not a number"),
+    "ctm, alternatives": ("ctm", "one", "<ALT_BEGIN>", r"a\.ctm, line 2: marks alternatives"),
+    "ctm, out of the folder": ("ctm", "a 1", "../a 1", r"a\.ctm: the recording is named '\.\./a'"),
+    "srt, no times": ("srt", "00:00:00,100 --> 00:00:00,400\n", "", r"a\.srt, cue 1, line 2: has no times \('one'\)"),
+    "srt, half a time": ("srt", "00:00:00,900", "00:00:0", r"a\.srt, cue 2, line 6: '00:00:0' is no time"),
+    "srt, negative": ("srt", "00:00:00,500", "-00:00:00,500", r"a\.srt, cue 2, line 6: '-00:00:00,500' is no time"),
+    "srt, minutes": ("srt", "00:00:00,500", "00:61:00,500", r"a\.srt, cue 2, line 6: '00:61:00,500' is no time"),
+    "srt, NaN": ("srt", "00:00:00,500", "NaN", r"a\.srt, cue 2, line 6: 'NaN' is no time"),
+    "srt, years": ("srt", "00:00:00,900", "999999:00:00,900", r"a\.srt, cue 2, line 6: a time is 3\.6e\+09 s"),
+    "srt, reversed": ("srt", "00:00:00,500", "00:00:01,500", r"a\.srt, cue 2, line 6: ends .* before it starts"),
+    "srt, script": ("srt", "one", "<script>alert(1)</script>", r"a\.srt, cue 1, line 2: has the tag <script>"),
+    "srt, two highlights": ("srt", "one", "<u>a</u> b <u>c</u>", r"a\.srt, cue 1, line 2: highlights two places"),
+    "vtt, script": ("webvtt", "one", "<script>x</script>", r"a\.vtt, cue 1, line 5: has the tag <script>"),
+    "vtt, escaped script": ("webvtt", "one", "&lt;script&gt;x&lt;/script&gt;", r"a\.vtt, cue 1, line 5.*holds markup"),
+    "vtt, mark": ("webvtt", "<00:00.400>", "<00:70.400>", r"a\.vtt, cue 1, line 5: '00:70\.400' is no time"),
+    "vtt, mark after the end": ("webvtt", "<00:00.500>", "<00:02.500>", r"a\.vtt, cue 1, line 5: 'two' ends .* before"),
+    "vtt, half a tag": ("webvtt", "<00:00.500>two\n", "<00:0", r"a\.vtt, cue 1, line 5: a tag is opened"),
+    "textgrid, NaN": ("textgrid", "0.4", "nan", r"a\.TextGrid, tier 'words', interval 1, line 14: its xmax is nan"),
+    "textgrid, negative": ("textgrid", "0.1", "-0.1", r"a\.TextGrid, tier 'words', interval 1: start is negative"),
+    "textgrid, count": ("textgrid", "1\n2\n", "1\n3\n", r"a\.TextGrid, tier 'words', interval 3, .*the file ends"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "old", "new", "message"), BAD_LINES.values(), ids=BAD_LINES)
+def test_a_damaged_text_file_is_refused_with_its_line(form, old, new, message, tmp_path):
+    path = write_good(tmp_path, form)
+    assert old in GOOD[form]
+    path.write_text(GOOD[form].replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        read_transcripts(path, form)
+
+
+BAD_JSON = {
+    "cut short": ('{"text": "a", "segm', r"a\.json, column \d+: is not JSON \(.*\); the file may be cut short"),
+    "cut short on a later line": ('{"text": "a",\n"segm', r"a\.json, line 2, column 1: is not JSON"),
+    "nested": ("[" * 200_000, r"a\.json: is JSON nested too deeply"),
+    "nested tables": ('{"segments":' * 200_000, r"a\.json: is JSON nested too deeply"),
+    "thousands of digits": ('{"segments": ' + "9" * 5000 + "}", r"a\.json: holds a number of thousands of digits"),
+    "a key twice": ('{"segments": [], "segments": []}', r"a\.json: key 'segments' stands twice in one table"),
+    "a line cut short": ('{"recording_id": "a"}\n{"recording_id"\n', r"a\.json, line 2, column \d+: is not JSON"),
+    "a bad line": ('{"recording_id": "a"}\n{"recording_id"}\n', r"a\.json, line 2, column \d+: is not JSON"),
+    "empty": (" \n", r"a\.json: the file is empty"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_JSON.values(), ids=BAD_JSON)
+def test_what_is_no_json_is_refused(text, message, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_transcripts(path)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "textgrid"])
+def test_a_file_in_another_encoding_is_refused_with_its_line(form, tmp_path):
+    path = write_good(tmp_path, form)
+    path.write_bytes(GOOD[form].replace("one", "naïve").encode("latin-1"))
+    with pytest.raises(InputError, match=r"a\.\w+, line \d+: is not UTF-8 \(byte \d+\); save it as UTF-8"):
+        read_transcripts(path)
+
+
+@pytest.mark.parametrize("form", JSON_FORMS)
+def test_json_cut_short_at_any_character_is_refused(form, tmp_path):
+    path = tmp_path / "a.json"
+    for n in range(len(GOOD[form])):
+        path.write_text(GOOD[form][:n])
+        with pytest.raises(InputError, match=r"a\.json"):
+            read_transcripts(path, form)
+
+
+def test_gzip_cut_short_is_refused(tmp_path):
+    import gzip
+
+    path = tmp_path / "a.jsonl.gz"
+    packed = gzip.compress(GOOD["lhotse"].encode())
+    for n in range(2, len(packed)):
+        path.write_bytes(packed[:n])
+        with pytest.raises(InputError, match=r"a\.jsonl\.gz: is damaged gzip"):
+            read_transcripts(path)
+
+
+def test_a_file_that_unpacks_to_more_than_can_be_meant_is_refused(tmp_path, monkeypatch):
+    import gzip
+
+    monkeypatch.setattr("align_eval.formats.document.MAX_BYTES", 1000)
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * 1001))
+    with pytest.raises(InputError, match=r"is longer than 1000 bytes"):
+        read_transcripts(path)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "..", "a/../b", "a//b", "", "a\\b", "a\nb", "./a"])
+def test_a_recording_named_as_no_file_can_be_is_refused(name, tmp_path):
+    with pytest.raises(InputError, match=r"x: the recording is named"):
+        check_name("x", name)
+    path = tmp_path / "a.json"
+    path.write_text(GOOD["lhotse"].replace('"recording_id": "a"', f'"recording_id": {json.dumps(name)}'))
+    with pytest.raises(InputError, match=r"a\.json, supervision 1: the recording is named"):
+        read_transcripts(path)
+
+
+def test_nothing_in_a_file_is_executed(tmp_path):
+    """Words, names and numbers that Python, a shell or YAML would run are words and names, or refused."""
+    mark = tmp_path / "ran"
+    code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
+    for form in JSON_FORMS:
+        for text in (code, f"$(touch {mark})", f"!!python/object/apply:os.system ['touch {mark}']"):
+            path = tmp_path / "a.json"
+            path.write_text(GOOD[form].replace('"one"', json.dumps(text)))
+            parses_or_is_refused(path, form)
+        path.write_text(start_as(form, json.dumps(code)))
+        parses_or_is_refused(path, form)
+    assert not mark.exists()
+
+
+# Properties
+
+
+def parses_or_is_refused(path: Path, form: str | None = None) -> None:
+    """Anything but :class:`InputError` with the file's name, or words that keep the promises, fails the test."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            _, transcripts = read_transcripts(path, form)
+    except InputError as error:
+        assert path.name in error.place  # noqa: PT017 (raising is allowed here, not required)
+        return
+    for transcript in transcripts:
+        for word in transcript.words:
+            assert isinstance(word, GivenWord)
+            assert word.text == word.text.strip() != ""
+            assert word.text.encode()
+            times = [t for t in (word.start_s, word.end_s) if t is not None]
+            assert all(0 <= t <= 2e6 for t in times)
+            assert times == sorted(times)
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**320), 10**320),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["<script>alert(1)</script>", "\ud800", "\x00", "one", " ", "1.5", "NaN"]),
+)
+VALUES = st.recursive(
+    SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=4), v, max_size=3), max_leaves=6
+)
+
+
+def places_of(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Paths of every value inside a JSON value, itself included."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, v in inside for place in places_of(v, (*path, key)))]
+
+
+@st.composite
+def damaged_json(draw):
+    """A form, and its good content with one to three values replaced, removed or doubled."""
+    form = draw(st.sampled_from(JSON_FORMS))
+    content = copy.deepcopy(JSON_GOOD[form])
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.sampled_from(places_of(content)))
+        if not place:
+            content = draw(VALUES)
+            continue
+        holder = content
+        for key in place[:-1]:
+            holder = holder[key]
+        kind = draw(st.sampled_from(["replace", "remove", "double"]))
+        if kind == "replace":
+            holder[place[-1]] = draw(VALUES)
+        elif kind == "remove":
+            del holder[place[-1]]
+        elif isinstance(holder, list):
+            holder.insert(0, copy.deepcopy(holder[place[-1]]))
+    return form, content
+
+
+QUICK = settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@QUICK
+@given(damaged=damaged_json(), told=st.booleans())
+def test_damaged_json_is_never_worse_than_refused(damaged, told, tmp_path):
+    form, content = damaged
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    parses_or_is_refused(path, form if told else None)
+
+
+PIECES = st.sampled_from(
+    [
+        *("\n", "\n\n", "\r\n", "\r", " ", "\t", "\x85", "\u2028", "\ufeff", "\x0b", "é", "-->", "1", "2\n"),
+        *("WEBVTT", "NOTE", "00:00:00,100", "00:01.000", "99:99", "-1", "0.5", "1e999", "nan", "inf", "9" * 400),
+        *("٣", "1_0", ";;", "*", "NA", "<u>", "</u>", "<c.x>", "<00:00.500>", "<", ">", "&lt;", "&#0;", "<script>"),
+        *("</script>", "[A]: ", "one", "two"),
+    ]
+)  # fmt: skip
+
+
+@st.composite
+def damaged_text(draw):
+    """A form, and its good file with one to four deletions, insertions and swaps of pieces."""
+    form = draw(st.sampled_from(TEXT_FORMS))
+    text = GOOD[form]
+    for _ in range(draw(st.integers(1, 4))):
+        a, b, c = sorted(draw(st.lists(st.integers(0, len(text)), min_size=3, max_size=3)))
+        kind = draw(st.sampled_from(["delete", "insert", "swap"]))
+        middle = {"delete": "", "insert": text[a:b] + draw(PIECES) + text[b:c], "swap": text[b:c] + text[a:b]}[kind]
+        text = text[:a] + middle + text[c:]
+    return form, text
+
+
+@QUICK
+@given(damaged=damaged_text(), told=st.booleans())
+def test_damaged_text_is_never_worse_than_refused(damaged, told, tmp_path):
+    form, text = damaged
+    path = tmp_path / f"a{SUFFIX[form]}"
+    path.write_bytes(text.encode("utf-8"))
+    parses_or_is_refused(path, form if told else None)
+
+
+@QUICK
+@given(
+    pieces=st.lists(PIECES, max_size=40), glue=st.sampled_from(["", " ", "\n"]), form=st.sampled_from(["srt", "webvtt"])
+)
+def test_random_pieces_of_cues_are_never_worse_than_refused(pieces, glue, form, tmp_path):
+    path = tmp_path / f"a{SUFFIX[form]}"
+    path.write_bytes((GOOD[form] + glue.join(pieces)).encode("utf-8"))
+    parses_or_is_refused(path, form)
+
+
+@QUICK
+@given(
+    data=st.one_of(st.binary(), st.text().map(lambda t: t.encode(errors="replace"))),
+    form=st.sampled_from([None, *FORMATS]),
+)
+def test_random_bytes_are_never_worse_than_refused(data, form, tmp_path):
+    path = tmp_path / "a.any"
+    path.write_bytes(data)
+    parses_or_is_refused(path, form)
+
+
+# Size
+
+
+def million_words(form: str) -> str:
+    """A good file of a million words of 0.25 s, 0.3 s apart."""
+    n = 10**6
+    starts = [i * 0.3 for i in range(n)]
+    if form == "ctm":
+        return "".join(f"a 1 {s:.2f} 0.25 w\n" for s in starts)
+    if form == "webvtt":
+        marks = "".join(f"<{int(s // 3600):02d}:{int(s // 60) % 60:02d}:{s % 60:06.3f}>w" for s in starts)
+        return f"WEBVTT\n\n00:00:00.000 --> 99:00:00.000\n{marks}\n"
+    words = ", ".join(f'{{"word": " w", "start": {s:.2f}, "end": {s + 0.25:.2f}, "probability": 0.5}}' for s in starts)
+    return f'{{"text": "", "segments": [{{"text": "w", "words": [{words}]}}], "language": "en"}}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["ctm", "webvtt", "openai-whisper"])
+def test_a_million_words_are_read_and_linted_and_too_many_to_pair(form, tmp_path):
+    """Quadratic work on a million words would be hours: the limit of the child process is far below that."""
+    path = tmp_path / f"a{SUFFIX.get(form, '.json')}"
+    path.write_text(million_words(form))
+    write_good(tmp_path, "textgrid", "reference")
+    for arguments, code, said in (
+        (["lint", str(path)], 0, "lint: 1000000 words, nothing found"),
+        (["score", str(tmp_path / "reference.TextGrid"), str(path)], 2, "has 1000000 words of one recording"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "align_eval", *arguments], capture_output=True, text=True, timeout=550, check=False
+        )
+        assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stderr
+
+
+def test_claims_read_no_names(tmp_path):
+    """A file under a wrong suffix is what it is."""
+    for form in FORMATS:
+        path = tmp_path / "a.txt"
+        path.write_text(GOOD[form])
+        assert claimants(read_document(path)) == (form,)

@@ -1,0 +1,273 @@
+"""Files of other systems scored against references: the same rows as a run, and exit codes as users meet them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+
+from align_eval.corpus.bundled import bundled_path
+from align_eval.engine.given import lint_path, score_given
+from align_eval.errors import InputError
+from align_eval.formats.given import FORMATS
+from align_eval.formats.run_folder import read_run, write_run
+from align_eval.formats.textgrids import read_words, write_words
+from align_eval.formats.words_table import read_words_table, table_checksum
+from align_eval.records import ScoreRow, Word
+from tests.core.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
+
+REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
+SYSTEMS = ("openai-whisper", "faster-whisper", "whisper-timestamped", "stable-ts", "whisperx", "transformers")
+
+
+def value(rows: tuple[ScoreRow, ...], metric: str, protocol: str = "wbe", boundaries: str = "all") -> float:
+    (row,) = (
+        r for r in rows
+        if (r.metric, r.protocol, r.boundaries, r.calibration) == (metric, protocol, boundaries, "none")
+    )  # fmt: skip
+    return row.value
+
+
+def align_eval(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "align_eval", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, check=False)
+
+
+def by_hand(folder: Path, words: list[tuple[str, float, float]], name: str = "a") -> Path:
+    """A TextGrid of words that touch or not, in a second and a half."""
+    path = folder / f"{name}.TextGrid"
+    write_words(path, {"words": [Word(*word) for word in words]}, 1.5)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_shift_of_40_ms_reads_as_40_ms_in_every_form(form, tmp_path):
+    """The reference is the form's own words 40 ms earlier, so that each boundary is 40 ms late."""
+    reference = by_hand(tmp_path / "reference", [(w, s - 0.04, e - 0.04) for w, s, e in WORDS])
+    scored = score_given(reference, write_good(tmp_path, form))
+    assert scored.run.signature["systems"] == [[form, "given"]]
+    assert scored.run.failures == ()
+    for metric in ("wbe_mean", "wbe_median", "start_bias", "end_bias"):
+        assert value(scored.run.rows, metric) == pytest.approx(40)
+    assert (value(scored.run.rows, "within_50ms"), value(scored.run.rows, "within_25ms")) == (1, 0)
+    assert value(scored.run.rows, "coverage") == 1
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_systems_wrote_of_a_clip_is_scored_against_its_reference(system):
+    """A file against a file is paired whatever its name. "ill disposed" came out as "old-sposed", in one part or two;
+    in whisperX's file, written by hand, as a word without times."""
+    (path,) = (HYPOTHESES / system).iterdir()
+    scored = score_given(REFERENCE, path)
+    assert scored.run.failures == ()
+    assert scored.form == system
+    assert 0 < value(scored.run.rows, "wbe_mean") < 200
+    assert value(scored.run.rows, "substituted") + value(scored.run.rows, "deleted") in (1, 2)
+    said = [row for row in scored.words.to_pylist() if row["word"] in ("young", "man")]
+    assert [row["hypothesis"] for row in said] == ["young", "man."]
+
+
+def test_words_without_times_are_lost_and_counted(tmp_path):
+    reference = by_hand(tmp_path, [("so", 0.1, 0.4), ("2", 0.4, 0.5), ("far", 0.5, 0.9)])
+    (tmp_path / "a.srt").write_text(
+        "1\n00:00:00,100 --> 00:00:00,400\n<u>so</u> 2 far\n\n2\n00:00:00,500 --> 00:00:00,900\nso 2 <u>far</u>\n"
+    )
+    scored = score_given(reference, tmp_path / "a.srt")
+    rows = scored.words.to_pylist()
+    assert [(r["hypothesis"], r["start_s"]) for r in rows] == [("so", 0.1), ("2", None), ("far", 0.5)]
+    assert value(scored.run.rows, "coverage") == pytest.approx(2 / 3)
+    assert value(scored.run.rows, "wbe_mean") == pytest.approx(0)
+    assert [(f.rule, f.word) for f in scored.lint] == [("untimed", "2")]
+
+
+def test_words_of_a_unit_are_timed_as_one_and_not_at_all_where_one_of_them_has_no_times(tmp_path):
+    reference = by_hand(tmp_path, [("twenty", 0.1, 0.4), ("one", 0.4, 0.7), ("men", 0.7, 1.0)])
+    path = tmp_path / "a.json"
+    word = {"word": "21", "start": 0.1, "end": 0.6, "score": 0.9}
+    for untimed in (False, True):
+        first = {"word": "21"} if untimed else word
+        words = [first, {"word": "men", "start": 0.7, "end": 1.0, "score": 0.9}]
+        path.write_text(json.dumps({"segments": [{"text": "21 men", "words": words}], "word_segments": words}))
+        scored = score_given(reference, path)
+        rows = scored.words.to_pylist()
+        assert [r["hypothesis"] for r in rows] == ["21", "21", "men"]
+        known = [None, None] if untimed else [0.1, 0.6]
+        assert [rows[0]["start_s"], rows[1]["end_s"], rows[0]["end_s"], rows[1]["start_s"]] == [*known, None, None]
+        assert value(scored.run.rows, "coverage") == pytest.approx(1 / 3 if untimed else 1)
+
+
+def test_a_folder_is_scored_by_name_with_what_has_no_partner_named_and_counted(tmp_path):
+    reference, hypothesis = tmp_path / "reference", tmp_path / "hypothesis"
+    for name in ("anna/1", "ben/2"):
+        by_hand(reference / Path(name).parent, WORDS, Path(name).name)
+    write_good(hypothesis, "srt", "anna/1")
+    write_good(hypothesis, "srt", "cleo/3")
+    scored = score_given(reference, hypothesis, name="theirs")
+    assert [failure.id for failure in scored.run.failures] == ["ben/2", "cleo/3"]
+    assert "2.TextGrid: " in scored.run.failures[0].message
+    assert "has nothing named 'ben/2'; its words count as lost" in scored.run.failures[0].message
+    assert "3.srt: " in scored.run.failures[1].message
+    assert "has nothing named 'cleo/3'; it is not scored" in scored.run.failures[1].message
+    assert value(scored.run.rows, "coverage") == 0.5
+    assert set(scored.words.column("source").to_pylist()) == {"theirs"}
+    assert set(scored.words.column("speaker").to_pylist()) == {"anna", "ben"}
+
+
+def test_names_that_do_not_meet_are_refused_with_both(tmp_path):
+    write_good(tmp_path / "h", "srt", "x")
+    with pytest.raises(
+        InputError, match=r"h: has no recording of the reference's: it has 'x', not 'en_arctic_a0007', "
+    ):
+        score_given("demo", tmp_path / "h")
+
+
+def test_a_reference_without_usable_words_is_refused_with_what_is_wrong(tmp_path):
+    path = write_good(tmp_path, "ctm")
+    with pytest.raises(InputError, match=r"whisperx: has no usable words: .*word 5: '80-' has no times"):
+        score_given(HYPOTHESES / "whisperx", path)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31m"])
+def test_a_system_is_named_as_can_be_printed(name, tmp_path):
+    path = write_good(tmp_path, "ctm")
+    if name.strip():
+        with pytest.raises(InputError, match=r"--name .*: is no name"):
+            score_given(path, path, name=name)
+    else:
+        assert score_given(path, path, name=name.strip() or None).form == "ctm"
+
+
+def test_the_order_and_overlap_of_words_do_not_stop_a_run_from_being_written(tmp_path):
+    """Every word that has times is in the TextGrid: as an interval, or as a point where it overlaps another."""
+    times = [("so", 0.1, 0.9), ("far", 0.2, 0.4), ("far", 0.05, 0.1), ("good", 1.0, 1.0)]
+    path = tmp_path / "a.ctm"
+    path.write_text("".join(f"a 1 {s} {e - s:.3f} {w}\n" for w, s, e in times))
+    reference = by_hand(tmp_path, [("so", 0.1, 0.4), ("far", 0.4, 0.8), ("good", 0.8, 1.0)])
+    scored = score_given(reference, path)
+    assert {f.rule for f in scored.lint} == {"overlap", "order", "zero-length"}
+    write_run(tmp_path / "out", scored.run, scored.words)
+    grid = tmp_path / "out" / "textgrids" / "a.TextGrid"
+    assert [w.text for w in read_words(grid, "ctm | given")] == ["far", "so"]
+    text = grid.read_text(encoding="utf-8")
+    assert "ctm | given (overlapping)" in text
+    assert "ctm | given (no length)" in text
+
+
+def test_a_run_of_files_is_written_read_and_linted_as_any_run(tmp_path):
+    scored = score_given(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir()))
+    write_run(tmp_path / "out", scored.run, scored.words)
+    assert read_run(tmp_path / "out") == scored.run
+    assert table_checksum(read_words_table(tmp_path / "out" / "words.parquet")) == table_checksum(scored.words)
+    linted = lint_path(tmp_path / "out")
+    assert (linted.form, linted.findings, linted.failures) == ("run", (), ())
+
+
+def test_the_signature_holds_what_was_scored_and_not_where_it_lay(tmp_path):
+    for folder in ("a", "b"):
+        write_good(tmp_path / folder, "srt")
+    first, second = (score_given(REFERENCE, tmp_path / folder / "a.srt").run.signature for folder in ("a", "b"))
+    assert first == second
+    (tmp_path / "b" / "a.srt").write_text(GOOD["srt"].replace("900", "901"))
+    moved = score_given(REFERENCE, tmp_path / "b" / "a.srt").run.signature
+    assert {key for key in first if first[key] != moved[key]} == {"id", "model_checksum"}
+    assert first["text"] == "hypothesis"
+
+
+def test_a_corpus_with_audio_has_the_checksum_of_its_runs(tmp_path):
+    """So that the gate can hold a run of files to a run of a model on the same corpus."""
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.corpus.folder import corpus_checksum
+
+    shutil.copytree(HYPOTHESES / "openai-whisper", tmp_path / "h")
+    signature = score_given("demo", tmp_path / "h").run.signature
+    assert signature["corpus_checksum"] == corpus_checksum(load_corpus("demo").utterances)
+
+
+def test_lint_of_a_run_says_system_and_word(tmp_path):
+    reference = by_hand(tmp_path, WORDS)
+    (tmp_path / "a.srt").write_text(GOOD["srt"].replace("00:00:00,500", "00:00:00,900"))
+    scored = score_given(reference, tmp_path / "a.srt")
+    write_run(tmp_path / "out", scored.run, scored.words)
+    (finding,) = lint_path(tmp_path / "out").findings
+    assert (finding.rule, finding.place, finding.word) == ("zero-length", "a, srt | given, word 2", "two")
+
+
+# The command line
+
+
+def test_the_command_scores_writes_and_exits_0(tmp_path):
+    done = align_eval("score", str(REFERENCE), str(HYPOTHESES / "stable-ts"), "--out", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stable-ts" in done.stdout
+    assert "lint: 8 words, nothing found" in done.stdout
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["run.json", "textgrids", "words.parquet"]
+    table = read_words_table(tmp_path / "out" / "words.parquet")
+    assert pc.count_distinct(table.column("source")).as_py() == 1
+
+
+def test_json_is_the_run_with_its_lint(tmp_path):
+    done = align_eval(
+        "score", str(REFERENCE), str(HYPOTHESES / "stable-ts"), "--json", "--name", "theirs", cwd=tmp_path
+    )
+    values = json.loads(done.stdout)
+    assert (done.returncode, values["form"], values["lint"]["n_words"]) == (0, "stable-ts", 8)
+    assert {row["source"] for row in values["rows"]} == {"theirs"}
+
+
+LINTED = "00:00:00,100 --> 00:00:00,100"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "listed"),
+    [
+        (["lint", "a.srt"], 0, True),
+        (["lint", "a.srt", "--fail"], 1, True),
+        (["score", "a.TextGrid", "a.srt"], 0, False),
+        (["score", "a.TextGrid", "a.srt", "--lint", "listed"], 0, True),
+        (["score", "a.TextGrid", "a.srt", "--lint", "fail"], 1, True),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_lint_exits_1_on_request_only(arguments, code, listed, tmp_path):
+    by_hand(tmp_path, WORDS)
+    (tmp_path / "a.srt").write_text(GOOD["srt"].replace("00:00:00,100 --> 00:00:00,400", LINTED))
+    done = align_eval(*arguments, cwd=tmp_path)
+    line = "zero-length: a.srt, cue 1, line 2: 'one' (0.100 to 0.100 s) ends where it starts\n"
+    assert (done.returncode, line in done.stdout) == (code, listed)
+    assert "lint: 2 words, 1 zero-length" in done.stdout
+
+
+def test_lint_can_be_left_out_and_printed_as_json(tmp_path):
+    by_hand(tmp_path, WORDS)
+    (tmp_path / "a.srt").write_text(GOOD["srt"].replace("00:00:00,100 --> 00:00:00,400", LINTED))
+    assert "lint" not in align_eval("score", "a.TextGrid", "a.srt", "--lint", "off", cwd=tmp_path).stdout
+    values = json.loads(align_eval("lint", "a.srt", "--json", cwd=tmp_path).stdout)
+    assert (values["form"], values["counts"], values["failures"]) == ("srt", {"zero-length": 1}, [])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_malformed_file_is_one_line_with_its_place_and_exit_code_2(form, tmp_path):
+    path = write_good(tmp_path, form)
+    reference = by_hand(tmp_path / "reference", WORDS)
+    path.write_bytes(GOOD[form].encode()[:-12])
+    for arguments in (["lint", path.name, "--format", form], ["score", str(reference), path.name, "--format", form]):
+        done = align_eval(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: {path.name}"), done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_with_a_bad_file_scores_the_rest_and_exits_2(tmp_path):
+    by_hand(tmp_path / "r", WORDS, "a")
+    by_hand(tmp_path / "r", WORDS, "b")
+    write_good(tmp_path / "h", "ctm", "a")
+    (tmp_path / "h" / "b.ctm").write_text("b 1 0.1 -1 x\n")
+    done = align_eval("score", "r", "h", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "failed: h/b.ctm, line 1: duration is negative (-1 s)" in done.stdout
+    assert "50%" in done.stdout
+    done = align_eval("lint", "h", cwd=tmp_path)
+    assert (done.returncode, "1 failed." in done.stdout) == (2, True)
