@@ -49,12 +49,12 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     InputWarning
         Where the last line has no end.
     """
-    if not document.text.endswith(("\n", "\r")):
-        message = f"{document.path}: its last line has no end; if the file was cut short, its last word may be as well"
-        warnings.warn(message, InputWarning, stacklevel=2)
     words: dict[tuple[str, str], list[GivenWord]] = {}
     for recording, channel, word in _lines(document):
         words.setdefault((recording, channel), []).append(word)
+    if not document.text.endswith(("\n", "\r")):
+        message = f"{document.path}: its last line has no end; if the file was cut short, its last word may be as well"
+        warnings.warn(message, InputWarning, stacklevel=2)
     for name in {name for key in words for name in key}:
         check_name(str(document.path), name)
     return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in words.items())
