@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import (
+    CorpusKind,
+    CorpusName,
+    Device,
+    Language,
+    Model,
+    SpeakerCharacters,
+    Tier,
+    make_console,
+    say,
+)
 from align_eval.errors import EXIT_BAD_INPUT
 
 
@@ -34,6 +44,7 @@ def run(
     source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
     align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
+    kind: CorpusKind = None,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -62,7 +73,7 @@ def run(
     from align_eval.report.table import print_run
 
     default = not (source or align or preset)
-    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out)
     drop_maps(out)
     with progress(len(loaded.utterances)) as on_done:
