@@ -27,8 +27,10 @@ from align_eval.errors import InputError
 LabelKind = Literal["word", "silence", "noise", "unknown"]
 
 SILENCE_MARKS = frozenset(
-    ["sil", "sp", "<eps>", "<sil>", "<sp>", "<s>", "</s>", "<p>", "<p:>", "<pau>", "<pause>", "<silence>"]
-    + ["[sil]", "[pause]", "[silence]", "{sl}", "{sil}", "!sil", "#"]
+    {
+        *("sil", "sp", "<eps>", "<sil>", "<sp>", "<s>", "</s>", "<p>", "<p:>", "<pau>", "<pause>", "<silence>"),
+        *("[sil]", "[pause]", "[silence]", "{sl}", "{sil}", "!sil", "#"),
+    }
 )
 """Pauses as MFA, HTK, Kaldi, P2FA, WebMAUS and Buckeye write them."""
 
@@ -125,7 +127,7 @@ def refuse_unknown(words: Iterable[str], place: object) -> None:
 
 def lower_capitals(words: Sequence[str]) -> list[str]:
     """Words in lower case, where all of them are in capitals only: models learned from mixed case."""
-    text = " ".join(words)
+    text = " ".join(word for word in words if label_kind(word) == "word")
     return [word.lower() for word in words] if text.upper() == text else list(words)
 
 

@@ -70,7 +70,7 @@ def run(
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
-    from align_eval.report.table import print_run
+    from align_eval.report.table import print_languages, print_run
 
     default = not (source or align or preset)
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
@@ -93,6 +93,7 @@ def run(
     write_run(out, evaluation.run, evaluation.words, evaluation.details)
     console = make_console()
     print_run(evaluation.run, console)
+    print_languages(evaluation.details, console)
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{'' if keep == Keep.nothing else ', maps/'}")
     if evaluation.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)

@@ -112,7 +112,7 @@ def read_meetings(path: Path) -> dict[tuple[str, str], tuple[int, str]]:
         for speaker in meeting:
             if observation is None or local(str(speaker.tag)) != "speaker":
                 continue
-            agent, channel, name = (attribute(speaker, key) for key in ("agent", "channel", "global_name"))
+            agent, channel, name = (attribute(speaker, key) for key in ("nxt_agent", "channel", "global_name"))
             if agent is None or channel is None or not channel.isdecimal() or len(channel) > 3:
                 raise InputError(path, f"a speaker of {observation} has no agent or channel", "correct it")
             found[observation.lower(), agent.upper()] = (int(channel), name or f"{observation}.{agent}")

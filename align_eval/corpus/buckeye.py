@@ -6,7 +6,8 @@ before ends. Marks stand in ``<...>`` and ``{...}``:
 - silence and noises (``<SIL>``, ``<VOCNOISE>``, ``<NOISE>``, ``<LAUGH>``) are no words;
 - ``<EXT-word>``, ``<HES-word>`` and ``<LAUGH-word>``, a word lengthened, hesitated or laughed, are that word;
 - everything else is speech whose words are not known, or not the speaker's (``<IVER>``, ``<UNKNOWN>``,
-  ``<CUTOFF-th=the>``, ``<ERROR-a=b>``, ``<EXCLUDE-name>``, several words in one mark, what lies outside the transcription): it is cut around.
+  ``<CUTOFF-th=the>``, ``<ERROR-a=b>``, ``<EXCLUDE-name>``, several words in one mark, what lies outside the transcription):
+  it is cut around.
 
 The rest is cut at silences into utterances of at most 30 s.
 """
@@ -109,10 +110,10 @@ def _add(found: WordsFile, label: str, start_s: float, end_s: float, place: str)
         except InputError as error:
             found.problems.append(str(error))
             found.barriers.append((start_s, max(start_s, end_s)))
-    elif _mark(label).strip("<>{}[]") not in NOISES:
+    elif label.strip("<>") not in NOISES:
         found.barriers.append((start_s, max(start_s, end_s)))
 
 
 def _mark(label: str) -> str:
     """The mark without what it holds, as ``<CUTOFF>`` of ``<CUTOFF-th=the>``."""
-    return re.sub(r"[-=_\s][^<>{}]*", "", label) if re.match(r"[<{]\w+[-=_\s]", label) else label
+    return re.sub(r"[-=\s][^<>{}]*", "", label)

@@ -18,7 +18,7 @@ from align_eval.records import Utterance
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A reader: ``module`` has ``detect(files)`` and ``load(path, files)``, ``tier`` too where words are in TextGrids."""
+    """A reader: ``module`` has ``detect(files)`` and ``load(path, files)``, with ``tier`` too ``in_textgrids``."""
 
     description: str
     module: str

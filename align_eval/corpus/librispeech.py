@@ -2,8 +2,8 @@
 
 Audio and ``.trans.txt`` as distributed; the alignments beside them or in a folder of their own under the same path:
 TextGrids by utterance (Lugosch et al. 2019), or ``.alignment.txt`` lists by chapter, a line
-``id ",A,WORD" "0.1,0.4,0.9"`` of words and their ends, empty ones silence. Capitals are lowered, and words that the aligner's lexicon lacked
-(``<unk>``) are restored from the transcript.
+``id ",A,WORD" "0.1,0.4,0.9"`` of words and their ends, empty ones silence. Capitals are lowered, and words that the
+aligner's lexicon lacked (``<unk>``) are restored from the transcript.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
         try:
             sound = the_one(audio.get(id_, []), id_, "audio")
             words, place = _words(id_, sound, grids.get(id_, []), lists.get(id_), tier, marks)
-            texts = restore_unknown([w.text for w in words], transcripts.get(id_, "").split(), place)
+            transcript = lower_capitals(transcripts.get(id_, "").split())
+            texts = restore_unknown(lower_capitals([w.text for w in words]), transcript, place)
             refuse_unknown(texts, place)
-            words = tuple(replace(w, text=text) for w, text in zip(words, lower_capitals(texts), strict=True))
+            words = tuple(replace(w, text=text) for w, text in zip(words, texts, strict=True))
             utterance = whole_file(
                 identity(sound, path), sound, words, speaker=id_.split("-")[0], reference="automatic", language="en"
             )
