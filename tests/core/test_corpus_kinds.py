@@ -98,7 +98,8 @@ def test_compressed_sphere_is_refused_by_name(tmp_path):
 def test_buckeye_is_cut_around_other_speech_and_at_silences(tmp_path):
     """Pieces end where the interviewer, several words in one mark, a cut-off word or a bad entry stands, and at 30 s.
 
-    long (9.9 to 20 s) and longer (20.1 to 35 s) do not fit into 30 s together: the pause of 0.1 s parts them.
+    long (9.9 to 20 s), longer (20.1 to 35 s) and still (35.5 to 49 s) do not fit into 30 s together: the longest pause
+    between them, of 0.5 s, parts them.
     """
     corpus = load("buckeye", tmp_path)
     pieces = [words_of(u) for u in corpus.utterances]
@@ -107,8 +108,7 @@ def test_buckeye_is_cut_around_other_speech_and_at_silences(tmp_path):
         [("so", 6.0, 6.5), ("funny", 6.5, 7.0)],
         [("then", 7.3, 7.5)],
         [("there", 7.7, 8.0)],
-        [("long", 9.9, 20.0)],
-        [("longer", 20.1, 35.0)],
+        [("long", 9.9, 20.0), ("longer", 20.1, 35.0)],
         [("still", 35.5, 49.0)],
     ]
     assert {u.speaker for u in corpus.utterances} == {"s01"}
