@@ -105,7 +105,7 @@ def _read(path: Path) -> list[Any]:
 
 
 def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:
-    """(id, recording or None, supervision or None, when the supervision's times begin in the recording)."""
+    """(id, recording or None, supervision or None, what its start counts from in the recording)."""
     for item in _read(file):
         if manifest_kind(file) == "supervisions":
             yield item.id, recordings.get(item.recording_id), item, 0.0
@@ -140,7 +140,7 @@ def _utterances(
     for item in supervision.alignment[ALIGNMENT]:
         label = clean_label(item.symbol)
         if label_kind(label) in ("word", "unknown"):
-            start_s = float(item.start) + offset_s
+            start_s = float(item.start)  # of the recording, wherever its cut and supervision begin
             words.append(make_word(label, start_s, start_s + float(item.duration), place))
         if label and label_kind(label) != "word":
             marks[label] += 1

@@ -46,7 +46,14 @@ def test_help_is_printed(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["corpus", "check", "demo-ru"], ["list", "sources"], ["list", "corpora"], ["run", "missing", "--out", "out"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["corpus", "check", "demo-ru"],
+        ["list", "sources"],
+        ["list", "corpora"],
+        ["run", "missing", "--out", "out"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):

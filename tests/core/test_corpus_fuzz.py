@@ -33,7 +33,22 @@ CTM = (HERE / "kaldi/data/ctm").read_bytes()
 XML = (HERE / "ami/words/ES2099a.A.words.xml").read_bytes()
 
 PIECES = [
-    *(b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\n", b"\r\n", b"\t", b'"', b"<", b">", b"&", b"&lol;", b"]]>", b"%"),
+    *(
+        b"",
+        b"\x00",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b"\n",
+        b"\r\n",
+        b"\t",
+        b'"',
+        b"<",
+        b">",
+        b"&",
+        b"&lol;",
+        b"]]>",
+        b"%",
+    ),
     *(b"nan", b"inf", b"-1", b"1e999", b"1e308", b"9" * 400, b"0x1p4", b"1_000", "٣".encode(), b"--undefined--", b";;"),
     *(b"<!DOCTYPE x>", b"<!ENTITY a 'b'>", b"<![CDATA[", b"<w starttime='2' endtime='1'>x</w>", b"<w>", b"</w>"),
     *(b"<?xml version='1.0' encoding='utf-7'?>", b"<a>" * 3000, "\u202eא".encode(), b"<exists>", b'"IntervalTier"'),
@@ -172,7 +187,9 @@ def test_telling_the_kind_of_a_damaged_file_never_fails(tmp_path, data):
 BILLION_LAUGHS = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY lol "lol">%s]>
 <nite:root xmlns:nite="http://nite.sourceforge.net/"><w starttime="0" endtime="1">&lol9;</w></nite:root>
-""" % b"".join(b'<!ENTITY lol%d "%s">' % (i, b"&lol%d;" % (i - 1) * 10 if i > 1 else b"&lol;" * 10) for i in range(1, 10))
+""" % b"".join(
+    b'<!ENTITY lol%d "%s">' % (i, b"&lol%d;" % (i - 1) * 10 if i > 1 else b"&lol;" * 10) for i in range(1, 10)
+)
 
 ENTITIES = {
     "billion laughs": BILLION_LAUGHS,

@@ -174,7 +174,7 @@ def test_librispeech_with_two_alignments_of_an_utterance_is_not_guessed(tmp_path
         ('84-121123-0000 ",GO" "0.4,0.1"', "line 1: 'GO' lasts from 0.4 to 0.1 s"),
         ('84-121123-0000 "GO" "9"', "word 1 ('go', 0 to 9 s) lies outside the audio (2 s)"),
         ('84-121123-0000 "<unk>,HEAR" "1,2"', "line 1, word 1: is <unk>; the transcript (4 words, the alignment 2)"),
-        ("84-121123-0000 GO", "line 1: '84-121123-0000 GO' is not `id \",WORDS\" \"ENDS\"`"),
+        ("84-121123-0000 GO", 'line 1: \'84-121123-0000 GO\' is not `id ",WORDS" "ENDS"`'),
     ],
 )
 def test_librispeech_refuses_a_bad_line_with_its_place(tmp_path, line, message):
@@ -253,7 +253,9 @@ def test_kaldi_commands_are_refused_and_what_is_not_aligned_is_listed(tmp_path):
     assert re.search(r"data/text: gone-001 has no words in the ctm", failures["gone-001"])
 
 
-@pytest.mark.parametrize("command", ["touch EXECUTED |", "| touch EXECUTED", "touch EXECUTED; cat x |", "$(touch EXECUTED)"])
+@pytest.mark.parametrize(
+    "command", ["touch EXECUTED |", "| touch EXECUTED", "touch EXECUTED; cat x |", "$(touch EXECUTED)"]
+)
 def test_nothing_in_wav_scp_is_executed(tmp_path, monkeypatch, command):
     folder = make_corpus("kaldi", tmp_path)
     monkeypatch.chdir(folder)
@@ -313,7 +315,9 @@ def test_a_malformed_table_of_kaldi_is_refused_with_its_place(tmp_path, name, te
 
 def test_mfa_tiers_of_several_speakers_are_cut_around_each_other(tmp_path):
     """thanks (5.5 to 6 s) and great (5.75 to 6.25 s) overlap: neither is used, and the loss is said."""
-    with pytest.warns(InputWarning, match=r"dialogue/anna: 1 of 4 words are spoken over and left out, the first is 'th"):
+    with pytest.warns(
+        InputWarning, match=r"dialogue/anna: 1 of 4 words are spoken over and left out, the first is 'th"
+    ):
         corpus = load("mfa", tmp_path)
     assert [(u.speaker, words_of(u)) for u in corpus.utterances] == [
         ("anna", [("good", 1.0, 1.5), ("morning", 1.5, 2.0)]),
@@ -344,7 +348,9 @@ def test_mfa_with_one_speaker_a_file_is_a_folder(tmp_path):
 def test_several_kinds_are_never_guessed_between(tmp_path):
     folder = make_corpus("timit", tmp_path)
     shutil.copytree(make_corpus("kaldi", tmp_path), folder / "kaldi")
-    with pytest.raises(InputError, match=r"may be of several kinds: timit \(SI3\.WRD\), kaldi \(wav\.scp\); name one with"):
+    with pytest.raises(
+        InputError, match=r"may be of several kinds: timit \(SI3\.WRD\), kaldi \(wav\.scp\); name one with"
+    ):
         load_corpus(folder)
     with pytest.warns(InputWarning):
         assert load_corpus(folder, kind="timit").kind == "timit"
@@ -388,7 +394,9 @@ def test_language_and_speaker_are_completed_where_a_kind_says_none(tmp_path):
 
 def test_a_manifest_without_lhotse_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr("align_eval.corpus.lhotse.find_spec", lambda _name: None)
-    with pytest.raises(InputError, match=r"recordings\.jsonl: is a manifest of Lhotse, and lhotse is not installed; pip"):
+    with pytest.raises(
+        InputError, match=r"recordings\.jsonl: is a manifest of Lhotse, and lhotse is not installed; pip"
+    ):
         load("lhotse", tmp_path)
 
 

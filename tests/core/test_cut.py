@@ -94,4 +94,6 @@ def test_no_word_is_lost_doubled_or_spoken_over_and_no_piece_is_too_long(recordi
 
 def test_a_piece_lasts_no_longer_than_asked():
     spans = [(i, i + 0.9) for i in range(100)]
-    assert max(p.end_s - p.start_s for p in cut_at_pauses(words(*spans), 100, max_s=5).pieces) == pytest.approx(5, abs=1)
+    assert max(p.end_s - p.start_s for p in cut_at_pauses(words(*spans), 100, max_s=5).pieces) == pytest.approx(
+        5, abs=1
+    )

@@ -23,7 +23,26 @@ from align_eval.transcript import (
         ("silence", ["", "sp", "sil", "SIL", "<eps>", "<SIL>", "<p:>", "{SL}", "[SIL]", "#", "</s>"]),
         ("unknown", ["<unk>", "<UNK>", "[unk]", "<UNKNOWN>", "<oov>"]),
         ("noise", ["spn", "SPN", "nsn", "[noise]", "<VOCNOISE>", "{B_TRANS}", "[vocalized-noise]", "<>"]),
-        ("word", ["space", "silly", "unk", "don't", "'cause", "21", "3.5%", "St.", "–", "x<y", "[a] [b]", "(um)", "&", "й", "你好"]),
+        (
+            "word",
+            [
+                "space",
+                "silly",
+                "unk",
+                "don't",
+                "'cause",
+                "21",
+                "3.5%",
+                "St.",
+                "–",
+                "x<y",
+                "[a] [b]",
+                "(um)",
+                "&",
+                "й",
+                "你好",
+            ],
+        ),
     ],
 )
 def test_a_label_is_what_the_policy_says(kind, labels):
@@ -69,7 +88,9 @@ def test_an_aligner_that_parts_other_words_does_not_stand_in_the_way():
     "transcript", ["", "the of", "the one two of x", "quite another text"], ids=["none", "fewer", "more", "another"]
 )
 def test_unknown_words_are_never_guessed(transcript):
-    with pytest.raises(InputError, match=r"^a, word 2: is <unk>; the transcript \(\d words, the alignment 3\) does not"):
+    with pytest.raises(
+        InputError, match=r"^a, word 2: is <unk>; the transcript \(\d words, the alignment 3\) does not"
+    ):
         restore_unknown(["the", "<unk>", "of"], transcript.split(), "a")
 
 

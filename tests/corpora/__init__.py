@@ -46,7 +46,9 @@ AUDIO: dict[str, dict[str, tuple[float, int]]] = {
 def ramp(seconds: float, n_channels: int = 1) -> npt.NDArray[np.int16]:
     """Samples that say their own place: a cut by one sample, or of another channel, does not equal the right one."""
     places = np.arange(round(seconds * RATE))
-    return np.stack([(places * (7 + 4 * channel) % 30_011 - 15_000) for channel in range(n_channels)], 1).astype(np.int16)
+    return np.stack([(places * (7 + 4 * channel) % 30_011 - 15_000) for channel in range(n_channels)], 1).astype(
+        np.int16
+    )
 
 
 def make_corpus(kind: str, folder: Path) -> Path:
@@ -107,9 +109,7 @@ def write_clip(kind: str, folder: Path, samples: npt.NDArray[np.float32], words:
         sound("audio/ES2000a.Headset-0.wav")
         element = '<w nite:id="w{}" starttime="{}" endtime="{}">{}</w>'
         body = "".join(element.format(i, w.start_s, w.end_s, escape(w.text)) for i, w in enumerate(words))
-        text(
-            "words/ES2000a.A.words.xml", f'<nite:root xmlns:nite="http://nite.sourceforge.net/">{body}</nite:root>'
-        )
+        text("words/ES2000a.A.words.xml", f'<nite:root xmlns:nite="http://nite.sourceforge.net/">{body}</nite:root>')
     elif kind == "kaldi":
         sound("a.wav")
         text("wav.scp", "utt1 a.wav\n")
