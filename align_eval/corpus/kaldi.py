@@ -31,9 +31,10 @@ from align_eval.corpus.recording import (
     without_overlaps,
 )
 from align_eval.errors import InputError
-from align_eval.formats.ctm import read_ctm
+from align_eval.formats.ctm import words_by_channel
+from align_eval.formats.document import read_document
 from align_eval.records import Failure, Utterance, Word
-from align_eval.transcript import label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.transcript import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 WAV_SCP = "wav.scp"
@@ -84,6 +85,20 @@ def load(path: Path, files: Files) -> Corpus:
         missing = InputError(scp.parent / "text", f"{id_} has no words in the ctm", "align it, or remove it from text")
         failures.append(Failure(id_, str(missing)))
     return make_corpus(path, "kaldi", utterances, failures, marks)
+
+
+def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
+    """Labels of a CTM, marks among them, by recording and channel, in the order of their starts."""
+    given = words_by_channel(read_document(path))
+    if not given:
+        raise InputError(path, "holds no words", "write the CTM again")
+    return {
+        key: sorted(
+            (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in words),
+            key=lambda w: (w.start_s, w.end_s),
+        )
+        for key, words in given.items()
+    }
 
 
 def audio_of_script(entry: str, place: str, folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -14,10 +14,12 @@ from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.folder import Corpus
+from align_eval.corpus.transcript import read_transcript
 from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
-from align_eval.records import Failure, IntVector, Plan, RelevanceMap, System, Utterance, Word
+from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
 from align_eval.relevance import relevance_maps, stacks_of, unit_of, unprepared
+from align_eval.scoring.pairing import pair_words
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -31,11 +33,15 @@ Keep = Literal["nothing", "maps", "heads"]
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Word times of one utterance by system, the evidence that sources gave of themselves, and what was kept."""
+    """Word times of one utterance by system, the evidence that sources gave of themselves, and what was kept.
+
+    ``pairing`` says which words are which of the reference, where the text was not the reference's own.
+    """
 
     words: dict[System, tuple[Word, ...]]
     details: dict[str, dict[str, Any]]
     kept: KeptMaps | None = None
+    pairing: Pairing | None = None
 
 
 def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "nothing") -> Aligned:
@@ -47,8 +53,25 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "noth
         Where audio, text or a map cannot be used.
     """
     samples = read_audio(utterance.audio)
-    texts = [word.text for word in utterance.words]
-    return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context, keep=keep)
+    reference = [word.text for word in utterance.words]
+    language = utterance.language
+    if plan.text == "words":
+        return align_words(model, samples, reference, language, plan.systems, context=plan.context, keep=keep)
+    texts = _spoken(utterance, plan.text, model, samples)
+    pairing = pair_words(reference, texts, language)
+    if not texts:  # nothing was recognised: every word is missed, by every system alike
+        return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
+    aligned = align_words(model, samples, texts, language, plan.systems, context=plan.context)
+    return replace(aligned, pairing=pairing)
+
+
+def _spoken(utterance: Utterance, text: str, model: Whisper, samples: Samples) -> list[str]:
+    """Words to align in place of the reference's: what the model recognises, or the transcript."""
+    if text == "transcript":
+        return read_transcript(utterance).split()
+    from align_eval.model.decode import recognise
+
+    return recognise(model, samples, utterance.language).split()
 
 
 def each_utterance(

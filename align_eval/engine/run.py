@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.corpus.transcript import transcripts_checksum
 from align_eval.engine.languages import with_languages
 from align_eval.engine.process import Aligned, Keep, each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
@@ -20,10 +21,13 @@ from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
 from align_eval.records import Plan, Run, Utterance
+from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
+
+TEXTS = ("words", "hypothesis", "transcript")
 
 
 LANGUAGE = "language"
@@ -48,9 +52,11 @@ def evaluate(
     sources: Sequence[str] = DEFAULT_SOURCES,
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
+    text: Literal["words", "hypothesis", "transcript"] = "words",
     context: Literal["full", "fit"] = "full",
     device: str = "cpu",
     seed: int = 0,
+    protocols: Mapping[str, Protocol] | None = None,
     keep: Keep = "nothing",
     on_kept: Callable[[str, KeptMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
@@ -65,8 +71,13 @@ def evaluate(
         A loaded model, or what :func:`~align_eval.model.load.load_model` takes.
     sources, aligns, presets
         Every source is read by every alignment; presets are pairs of their own.
+    text
+        What is aligned: the reference's own words, what the model recognises, or the text beside the audio. The latter
+        two are paired with the reference's words by their text.
     context
         Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
+    protocols
+        Protocols of one's own, by name, beside those that are built in.
     keep, on_kept
         What is kept of the sources' stacks, and what is called with it and the utterance's id when that is done.
     on_done
@@ -83,6 +94,10 @@ def evaluate(
     systems = make_systems(sources, aligns, presets)
     if not systems:
         raise InputError("systems", "there are none", "give sources and aligns, or presets")
+    if text not in TEXTS:
+        raise InputError("text", f"there is no {text!r}", f"one of {', '.join(TEXTS)}")
+    if keep != "nothing" and text != "words":
+        raise InputError("keep", f"maps of {text} belong to no reference word", "keep maps with --text words")
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
     if not corpus.utterances:
@@ -92,7 +107,7 @@ def evaluate(
     check_precision(loaded)
     corpus, detected = with_languages(corpus, loaded)
     name = model if isinstance(model, str) else "a loaded model"
-    plan = Plan(model=name, systems=systems, context=context, device=loaded.device.type, seed=seed)
+    plan = Plan(model=name, systems=systems, text=text, context=context, device=loaded.device.type, seed=seed)
 
     def work(utterance: Utterance) -> Aligned:
         aligned = process(utterance, plan, loaded, keep)
@@ -101,7 +116,12 @@ def evaluate(
         return replace(aligned, kept=None)  # a corpus of maps is never held
 
     results, failures = each_utterance(corpus, work, on_done)
-    words = words_table(corpus.utterances, systems, {id_: aligned.words for id_, aligned in results.items()})
+    words = words_table(
+        corpus.utterances,
+        systems,
+        {id_: aligned.words for id_, aligned in results.items()},
+        {id_: dict.fromkeys(systems, aligned.pairing) for id_, aligned in results.items() if aligned.pairing},
+    )
     details = {id_: dict(aligned.details) for id_, aligned in sorted(results.items()) if aligned.details}
     for id_, found in detected.items():
         details.setdefault(id_, {})[LANGUAGE] = found
@@ -112,8 +132,10 @@ def evaluate(
             model_checksum=model_checksum(loaded),
             corpus=corpus.name,
             corpus_checksum=corpus_checksum(corpus.utterances),
+            transcripts_checksum=transcripts_checksum(corpus.utterances) if text == "transcript" else None,
+            protocols=PROTOCOLS | dict(protocols or {}),
         ),
-        rows=score_table(words, text=plan.text, seed=seed),
+        rows=score_table(words, text=plan.text, seed=seed, protocols=protocols),
         failures=failures,
         environment=run_environment(),
     )

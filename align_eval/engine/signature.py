@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from align_eval.alignment import canonical_align
-from align_eval.records import Plan
+from align_eval.records import Plan, System
 from align_eval.relevance import canonical_source
+from align_eval.scoring.protocols import Protocol
 
 PACKAGES = (
     "align-eval",
@@ -24,10 +26,27 @@ PACKAGES = (
     "soundfile",
     "soxr",
 )
+PAIRING_PACKAGES = ("jiwer", "whisper-normalizer")
+
+GIVEN_PACKAGES = ("align-eval", "numpy", "jiwer", "whisper-normalizer")
+"""What decides scores of word times that were given: no model runs."""
 
 
-def run_signature(plan: Plan, *, model_checksum: str, corpus: str, corpus_checksum: str) -> dict[str, Any]:
-    """All that decides the results, specs with their defaults written out, and a short id over it."""
+def run_signature(
+    plan: Plan,
+    *,
+    model_checksum: str,
+    corpus: str,
+    corpus_checksum: str,
+    transcripts_checksum: str | None = None,
+    protocols: Mapping[str, Protocol] | None = None,
+) -> dict[str, Any]:
+    """All that decides the words' times, specs with their defaults written out, and a short id over it.
+
+    The hashes of the protocols stand beside it and not in the id: they decide what is counted of the words, and every
+    score row bears its own. What pairs recognised words stands in it where there are such.
+    """
+    packages = PACKAGES if plan.text == "words" else (*PACKAGES, *PAIRING_PACKAGES)
     settings = asdict(plan) | {
         "systems": [
             [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
@@ -36,10 +55,42 @@ def run_signature(plan: Plan, *, model_checksum: str, corpus: str, corpus_checks
         "model_checksum": model_checksum,
         "corpus": corpus,
         "corpus_checksum": corpus_checksum,
-        "packages": {name: package_version(name) for name in PACKAGES},
+        "packages": {name: package_version(name) for name in packages},
+        "protocols": {name: protocol.hash for name, protocol in (protocols or {}).items()},
     }
-    named = {"model", "corpus"}  # names and paths; what they stand for is in the checksums
+    if transcripts_checksum:
+        settings["transcripts_checksum"] = transcripts_checksum
+    named = {"model", "corpus", "protocols"}  # names and paths; what they stand for is in the checksums
     return {"id": signature_id({k: v for k, v in settings.items() if k not in named}), **settings}
+
+
+def given_signature(
+    system: System,
+    *,
+    form: str,
+    hypothesis_checksum: str,
+    text: str,
+    corpus: str,
+    corpus_checksum: str,
+    seed: int,
+) -> dict[str, Any]:
+    """The signature of word times that were given as files: with the keys of :func:`run_signature`.
+
+    The system stands for the model, and the checksum of its words for the model's.
+    """
+    settings = {
+        "model": system.source,
+        "systems": [[system.source, system.align]],
+        "form": form,
+        "text": text,
+        **dict.fromkeys(("context", "device", "dtype"), system.align),
+        "seed": seed,
+        "model_checksum": hypothesis_checksum,
+        "corpus": corpus,
+        "corpus_checksum": corpus_checksum,
+        "packages": {name: package_version(name) for name in GIVEN_PACKAGES},
+    }
+    return {"id": signature_id({k: v for k, v in settings.items() if k != "corpus"}), **settings}
 
 
 def signature_id(settings: dict[str, Any]) -> str:

@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import write_words
-from align_eval.formats.words_table import write_words_table
+from align_eval.formats.words_table import words_said, write_words_table
 from align_eval.records import Failure, Run, ScoreRow, Word
 
 SCHEMA_VERSION = 1
 """Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
 
 REFERENCE_TIER = "reference"
+REFERENCE_COLUMNS = ("word", "reference_start_s", "reference_end_s")
 RUN_NAME = "run.json"
 
 
@@ -73,16 +74,18 @@ def read_run(path: Path) -> Run:
 
 
 def _write_textgrids(folder: Path, words: pa.Table) -> None:
+    """The reference and a tier a system, with all that it said, words that were not in the reference included."""
     tiers: dict[str, dict[str, list[Word]]] = {}
     duration_s: dict[str, float] = {}
-    for row in words.to_pylist():
-        of_utterance = tiers.setdefault(row["utterance"], {REFERENCE_TIER: []})
+    for row in words.select(["utterance", "duration_s", "word_index", *REFERENCE_COLUMNS]).to_pylist():
+        reference = tiers.setdefault(row["utterance"], {REFERENCE_TIER: []})[REFERENCE_TIER]
         duration_s[row["utterance"]] = row["duration_s"]
-        reference = of_utterance[REFERENCE_TIER]
         if row["word_index"] == len(reference):  # the first system brings the reference
-            reference.append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
-        if row["start_s"] is not None:
-            system = of_utterance.setdefault(f"{row['source']} | {row['align']}", [])
-            system.append(Word(row["word"], row["start_s"], row["end_s"]))
+            reference.append(Word(*(row[name] for name in REFERENCE_COLUMNS)))
+    for (utterance, system), said in words_said(words).items():
+        timed = [Word(w.text, w.start_s, w.end_s) for w in said if w.start_s is not None and w.end_s is not None]
+        if timed:
+            tiers[utterance][f"{system.source} | {system.align}"] = timed
     for utterance, of_utterance in tiers.items():
-        write_words(folder / f"{utterance}.TextGrid", of_utterance, duration_s[utterance])
+        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_utterance.items()}
+        write_words(folder / f"{utterance}.TextGrid", in_time, duration_s[utterance], overlapping=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from align_eval.alignment.options import ALIGN_OPTIONS
@@ -11,11 +12,13 @@ from align_eval.corpus.bundled import BUNDLED
 from align_eval.corpus.kinds import FOLDER
 from align_eval.corpus.kinds import KINDS as CORPUS_KINDS
 from align_eval.errors import InputError
+from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.spec import format_spec
 
-KINDS = ("sources", "aligns", "presets", "models", "corpora", "kinds")
+KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats", "kinds")
 
 
 def listing(what: str) -> Iterator[str]:
@@ -32,6 +35,9 @@ def listing(what: str) -> Iterator[str]:
         yield from _specs(ALIGN_OPTIONS)
     elif what == "presets":
         yield from (f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items())
+    elif what == "protocols":
+        for name, protocol in PROTOCOLS.items():
+            yield from _protocol(name, protocol)
     elif what == "models":
         from align_eval.model.load import WEIGHT_PACKAGES, available_models
 
@@ -43,6 +49,8 @@ def listing(what: str) -> Iterator[str]:
     elif what == "kinds":
         yield f"{FOLDER}: audio with a TextGrid of the same name beside it, and corpus.csv"
         yield from (f"{name}: {kind.description}" for name, kind in CORPUS_KINDS.items())
+    elif what == "formats":
+        yield from (f"{name}: {form.description}" for name, form in FORMATS.items())
     else:
         raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
 
@@ -55,3 +63,11 @@ def _specs(table: Mapping[str, type]) -> Iterator[str]:
         for key, hint in get_type_hints(options).items():
             if get_origin(hint) is Literal:
                 yield f"    {key}: {' | '.join(get_args(hint))}"
+
+
+def _protocol(name: str, protocol: Protocol) -> Iterator[str]:
+    yield f"{name}  {protocol.hash}  ({protocol.paper})"
+    for field in fields(protocol):
+        value = getattr(protocol, field.name)
+        if field.name != "paper" and value not in (None, ()):
+            yield f"    {field.name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}"

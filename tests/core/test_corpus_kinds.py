@@ -1,7 +1,8 @@
-"""Published corpora in their own layouts (``tests/corpora``, written by hand): what is read, restored, cut and refused."""
+"""Published corpora in their own layouts (``tests/corpora``, by hand): what is read, restored, cut and refused."""
 
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_buckeye_pieces_hold_no_audio_of_others(tmp_path):
     corpus = load("buckeye", tmp_path)
     spans = [(u.audio.start_s, u.audio.end_s) for u in corpus.utterances]
     assert spans[:4] == [(0.75, 2.5), (6.0, 7.0), (7.3, 7.5), (7.7, 8.0)]  # 0.25 s of the silence before okay
-    assert all(a_end_s <= b_start_s for (_, a_end_s), (b_start_s, _) in zip(spans, spans[1:], strict=False))
+    assert all(a_end_s <= b_start_s for (_, a_end_s), (b_start_s, _) in pairwise(spans))
     for u in corpus.utterances:
         first, last = round(u.audio.start_s * RATE), round(u.audio.end_s * RATE)
         np.testing.assert_array_equal(read_audio(u.audio) * 32768, ramp(50.0)[first:last, 0])
