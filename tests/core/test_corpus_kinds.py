@@ -225,6 +225,16 @@ def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
     assert [u.text for u in corpus.utterances] == ["Okay. I'm Zoë.", "So th", "right"]
 
 
+def test_ami_mixed_audio_is_of_no_use_where_not_all_that_is_said_is_known(tmp_path):
+    folder = make_corpus("ami", tmp_path)
+    mixed = next(folder.rglob("*Headset-0.wav"))
+    mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
+    (folder / "words/ES2099a.B.words.xml").write_text("<damaged")
+    corpus = load_corpus(folder)
+    assert corpus.utterances == ()
+    assert "there is no ES2099a.Headset-0.wav; add it" in next(f.message for f in corpus.failures if f.id[-1] == "A")
+
+
 # Kaldi
 
 
@@ -276,8 +286,13 @@ def test_kaldi_archives_and_missing_files_are_refused_with_their_line(tmp_path, 
 def test_kaldi_words_of_recordings_are_dealt_to_their_segments(tmp_path):
     """A CTM by recording: a word belongs to the segment that holds its middle."""
     folder = make_corpus("kaldi", tmp_path)
-    (folder / "data/ctm").write_text("rec1 1 1.2 0.3 HELLO\nrec1 1 2.0 0.5 WORLD\nrec1 1 3.1 0.4 GOOD\n")
-    found = by_id(load_corpus(folder))
+    (folder / "data/ctm").write_text(
+        "rec1 1 1.2 0.3 HELLO\nrec1 1 2.0 0.5 WORLD\nrec1 1 3.1 0.4 GOOD\nrec1 1 5.5 0.2 X\n"
+    )
+    with pytest.warns(
+        InputWarning, match=r"recording rec1: 1 of 4 words lie in no segment .* the first is 'X' at 5\.50 s"
+    ):
+        found = by_id(load_corpus(folder))
     assert words_of(found["anna-001"]) == [("hello", 1.2, 1.5), ("world", 2.0, 2.5)]
     assert words_of(found["ben-001"]) == [("good", 3.1, 3.5)]
 
