@@ -86,7 +86,7 @@ def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
         parted += [replace(before, end_s=middle_s), replace(word, start_s=middle_s)]
         n_shared += 1
     if n_shared:
-        message = f"{place}: {n_shared} pairs of words overlap; each is parted in the middle of what they share"
+        message = f"{place}: words that overlap the next: {n_shared}; they are parted in the middle of what they share"
         warnings.warn(message, InputWarning, stacklevel=2)
     return tuple(parted)
 

@@ -61,7 +61,7 @@ def test_every_word_lies_inside_its_audio_and_every_span_can_be_read(tmp_path, k
 
 
 def test_timit_times_are_samples_of_the_audio(tmp_path):
-    with pytest.warns(InputWarning, match=r"SX2\.WRD: 1 pairs of words overlap; each is parted in the middle"):
+    with pytest.warns(InputWarning, match=r"SX2\.WRD: words that overlap the next: 1; they are parted"):
         corpus = load("timit", tmp_path)
     u = by_id(corpus)["TRAIN/DR1/FABC0/SA1"]
     assert words_of(u) == [("she", 0.2, 0.4), ("had", 0.4, 0.6), ("don't", 0.8, 1.2)]

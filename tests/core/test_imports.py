@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "errors",
         "units",
         "records",
+        "transcript",
         "formats",
         "corpus",
         "model",
