@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
+from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, faithfulness
 from align_eval.cli.gate import compare
 from align_eval.cli.given import lint, score
@@ -28,6 +29,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "list": list_,
 }
 
+GROUPS: dict[str, typer.Typer] = {"corpus": corpus_app}
+
 app = typer.Typer(
     name="align-eval",
     help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
@@ -40,6 +43,8 @@ app = typer.Typer(
 )
 for _name, _verb in VERBS.items():
     app.command(name=_name)(_verb)
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
 
 
 def main() -> None:

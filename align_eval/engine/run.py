@@ -12,6 +12,7 @@ import pyarrow as pa
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.corpus.transcript import transcripts_checksum
+from align_eval.engine.languages import with_languages
 from align_eval.engine.process import Aligned, Keep, each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
@@ -29,9 +30,15 @@ if TYPE_CHECKING:
 TEXTS = ("words", "hypothesis", "transcript")
 
 
+LANGUAGE = "language"
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec."""
+    """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec.
+
+    A language that was detected stands among the details of its utterance as ``language``.
+    """
 
     run: Run
     words: pa.Table
@@ -98,6 +105,7 @@ def evaluate(
         raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {listed}", "mend what is listed")
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
+    corpus, detected = with_languages(corpus, loaded)
     name = model if isinstance(model, str) else "a loaded model"
     plan = Plan(model=name, systems=systems, text=text, context=context, device=loaded.device.type, seed=seed)
 
@@ -114,7 +122,9 @@ def evaluate(
         {id_: aligned.words for id_, aligned in results.items()},
         {id_: dict.fromkeys(systems, aligned.pairing) for id_, aligned in results.items() if aligned.pairing},
     )
-    details = {id_: aligned.details for id_, aligned in sorted(results.items()) if aligned.details}
+    details = {id_: dict(aligned.details) for id_, aligned in sorted(results.items()) if aligned.details}
+    for id_, found in detected.items():
+        details.setdefault(id_, {})[LANGUAGE] = found
     run = Run(
         schema=SCHEMA_VERSION,
         signature=run_signature(

@@ -37,7 +37,15 @@ def claims(document: Document) -> bool:
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
-    """Read every recording of the document; words of a recording stay in the order of the file.
+    """Read every recording of the document; see :func:`words_by_channel`."""
+    words = words_by_channel(document)
+    for name in {name for key in words for name in key}:
+        check_name(str(document.path), name)
+    return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in words.items())
+
+
+def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord]]:
+    """Words by recording and channel, in the order of the file.
 
     Raises
     ------
@@ -55,9 +63,7 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     if not document.text.endswith(("\n", "\r")):
         message = f"{document.path}: its last line has no end; if the file was cut short, its last word may be as well"
         warnings.warn(message, InputWarning, stacklevel=2)
-    for name in {name for key in words for name in key}:
-        check_name(str(document.path), name)
-    return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in words.items())
+    return words
 
 
 def _lines(document: Document) -> Iterator[tuple[str, str, GivenWord]]:

@@ -9,6 +9,8 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
+from align_eval.corpus.kinds import FOLDER
+from align_eval.corpus.kinds import KINDS as CORPUS_KINDS
 from align_eval.errors import InputError
 from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
@@ -16,7 +18,7 @@ from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.spec import format_spec
 
-KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats")
+KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats", "kinds")
 
 
 def listing(what: str) -> Iterator[str]:
@@ -44,6 +46,9 @@ def listing(what: str) -> Iterator[str]:
             yield f"{name}  (or pip install 'align-eval[{package.extra}]')" if package else name
     elif what == "corpora":
         yield from (f"{name}: {description}" for name, description in BUNDLED.items())
+    elif what == "kinds":
+        yield f"{FOLDER}: audio with a TextGrid of the same name beside it, and corpus.csv"
+        yield from (f"{name}: {kind.description}" for name, kind in CORPUS_KINDS.items())
     elif what == "formats":
         yield from (f"{name}: {form.description}" for name, form in FORMATS.items())
     else:

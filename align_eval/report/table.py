@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -39,6 +40,18 @@ WITH_INTERVAL = 3
 NARROW_WIDTH = 150
 NARROW_COLUMNS = tuple(column for column in COLUMNS if column[0] in ("WBE all", "interior", "≤ 50 ms"))
 """What a narrow terminal shows; all of it is in run.json."""
+
+
+def print_languages(details: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Say which languages were detected, in how many utterances, and how surely at the least."""
+    found: dict[str, list[float]] = {}
+    for of_utterance in details.values():
+        if "language" in of_utterance:
+            detected = of_utterance["language"]
+            found.setdefault(detected["detected"], []).append(detected["probability"])
+    if found:
+        listed = ", ".join(f"{code} in {len(p)} utterances (probability {min(p):.2f} up)" for code, p in found.items())
+        console.print(f"languages detected: {listed}", highlight=False, soft_wrap=True)
 
 
 def print_run(run: Run, console: Console) -> None:

@@ -10,6 +10,7 @@ from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
 from align_eval.formats.given import FORMATS
+from align_eval.corpus.kinds import KINDS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
@@ -51,6 +52,7 @@ def test_help_is_printed(arguments):
     [
         ["--help"],
         ["run", "--help"],
+        ["corpus", "check", "demo-ru"],
         ["list", "sources"],
         ["list", "corpora"],
         ["run", "missing", "--out", "out"],
@@ -71,6 +73,10 @@ LISTS = {
     "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
     "formats": [f"{name}: {form.description}" for name, form in FORMATS.items()],
+    "kinds": [
+        "folder: audio with a TextGrid of the same name beside it, and corpus.csv",
+        *(f"{name}: {kind.description}" for name, kind in KINDS.items()),
+    ],
 }
 
 
@@ -93,8 +99,8 @@ def test_the_list_of_sources_says_every_choice():
     [
         (
             ["list", "engines"],
-            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, "
-            "corpora, formats",
+            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, corpora, "
+            "formats, kinds",
         ),
         (
             ["run", "missing", "--out", "out"],
