@@ -99,7 +99,10 @@ def budget(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs with --keep heads; a missing map is named.")],
     floor_ms: Annotated[
         float | None,
-        typer.Option(min=0, help="How far two references of such speech lie apart: a line in the picture."),
+        typer.Option(
+            min=0,
+            help="How far two references of such speech lie apart; without it, what a run's second reference says.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
 ) -> None:
@@ -115,14 +118,17 @@ def budget(
     from align_eval.findings.kept import read_kept
     from align_eval.formats.findings import write_finding
     from align_eval.report.budget_table import print_budget
+    from align_eval.report.table import floors_ms
     from align_eval.report.waterfall import draw_budget
 
     kept = [read_kept(run) for run in runs]
     with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
         findings = with_holm([measure_budget(of_run, seed, on_done) for of_run in kept])
     console = make_console()
-    for run, finding in zip(runs, findings, strict=True):
+    for run, of_run, finding in zip(runs, kept, findings, strict=True):
         write_finding(run / "budget.json", finding)
-        draw_budget(run / "budget.png", finding, floor_ms)
-        print_budget(finding, console)
+        references = {stratum.reference for stratum in finding.strata}
+        floors = floors_ms(of_run.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
+        draw_budget(run / "budget.png", finding, floors)
+        print_budget(finding, console, floors)
         say(console, f"written: {run}/budget.json, budget.png")

@@ -40,6 +40,14 @@ def run(
     context: Annotated[
         Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
     ] = Context.full,
+    window_s: Annotated[
+        float,
+        typer.Option(min=5, max=30, help="Longer recordings are cut at reference pauses into windows of at most that."),
+    ] = 30.0,
+    second_reference: Annotated[
+        str | None,
+        typer.Option(help="A folder of TextGrids of the same names, or another tier: the floor between references."),
+    ] = None,
     keep: Annotated[
         Keep, typer.Option(help="Keep each source's mean map, or every head of attention, as agree and budget need.")
     ] = Keep.nothing,
@@ -54,6 +62,8 @@ def run(
     Example: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
     """
     from align_eval.corpus.bundled import load_corpus
+    from align_eval.corpus.second import read_second_reference
+    from align_eval.corpus.windows import windowed
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
@@ -63,9 +73,10 @@ def run(
 
     default = not (source or align or preset)
     loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    second = read_second_reference(loaded, second_reference) if second_reference else None
     prepare_folder(out)
     drop_maps(out)
-    with progress(len(loaded.utterances)) as on_done:
+    with progress(len(windowed(loaded, window_s).utterances)) as on_done:
         evaluation = evaluate(
             loaded,
             model,
@@ -73,6 +84,8 @@ def run(
             aligns=align or DEFAULT_ALIGNS,
             presets=preset or (["openai"] if default else []),
             context=context.value,
+            window_s=window_s,
+            second_reference=second,
             device=device,
             seed=seed,
             keep=keep.value,

@@ -67,7 +67,7 @@ def each_utterance(
         try:
             results[utterance.id] = work(utterance)
         except InputError as error:
-            named = utterance.audio.path.name in error.place
+            named = utterance.part_of is None and utterance.audio.path.name in error.place
             failures.append(Failure(utterance.id, str(error) if named else f"utterance {utterance.id}, {error}"))
         except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
             message = f"utterance {utterance.id}: the model failed ({error}); try it alone"

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.corpus.second import SecondReference, of_windows, second_checksum
+from align_eval.corpus.windows import windowed
 from align_eval.engine.process import Aligned, Keep, each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
@@ -18,8 +20,9 @@ from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
-from align_eval.records import Plan, Run, Utterance
+from align_eval.records import SECOND_REFERENCE, Plan, Run, System, Utterance, Word
 from align_eval.scoring.summary import score_table
+from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -42,6 +45,8 @@ def evaluate(
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
     context: Literal["full", "fit"] = "full",
+    window_s: float = WINDOW_S,
+    second_reference: SecondReference | None = None,
     device: str = "cpu",
     seed: int = 0,
     keep: Keep = "nothing",
@@ -60,6 +65,10 @@ def evaluate(
         Every source is read by every alignment; presets are pairs of their own.
     context
         Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
+    window_s
+        Utterances longer than that are cut into windows at pauses of their reference.
+    second_reference
+        Other times of the same words, scored as a system is: how far two references lie apart.
     keep, on_kept
         What is kept of the sources' stacks, and what is called with it and the utterance's id when that is done.
     on_done
@@ -86,14 +95,25 @@ def evaluate(
     name = model if isinstance(model, str) else "a loaded model"
     plan = Plan(model=name, systems=systems, context=context, device=loaded.device.type, seed=seed)
 
+    windows = windowed(corpus, window_s)
+
     def work(utterance: Utterance) -> Aligned:
         aligned = process(utterance, plan, loaded, keep)
         if aligned.kept and on_kept:
             on_kept(utterance.id, aligned.kept)
         return replace(aligned, kept=None)  # a corpus of maps is never held
 
-    results, failures = each_utterance(corpus, work, on_done)
-    words = words_table(corpus.utterances, systems, {id_: aligned.words for id_, aligned in results.items()})
+    results, failures = each_utterance(windows, work, on_done)
+    times: dict[str, dict[System, Sequence[Word | None]]] = {i: dict(found.words) for i, found in results.items()}
+    settings: dict[str, Any] = {} if windows.utterances == corpus.utterances else {"window_s": window_s}
+    if second_reference:
+        second = System(SECOND_REFERENCE, second_reference.name)
+        systems += (second,)
+        for id_, found in of_windows(corpus, second_reference.words, window_s).items():
+            times.setdefault(id_, {})[second] = found
+        failures += second_reference.failures
+        settings["second_reference"] = [second.align, second_checksum(second_reference.words)]
+    words = words_table(windows.utterances, systems, times)
     details = {id_: aligned.details for id_, aligned in sorted(results.items()) if aligned.details}
     run = Run(
         schema=SCHEMA_VERSION,
@@ -102,6 +122,7 @@ def evaluate(
             model_checksum=model_checksum(loaded),
             corpus=corpus.name,
             corpus_checksum=corpus_checksum(corpus.utterances),
+            settings=settings,
         ),
         rows=score_table(words, text=plan.text, seed=seed),
         failures=failures,

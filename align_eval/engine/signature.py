@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -26,9 +27,14 @@ PACKAGES = (
 )
 
 
-def run_signature(plan: Plan, *, model_checksum: str, corpus: str, corpus_checksum: str) -> dict[str, Any]:
-    """All that decides the results, specs with their defaults written out, and a short id over it."""
-    settings = asdict(plan) | {
+def run_signature(
+    plan: Plan, *, model_checksum: str, corpus: str, corpus_checksum: str, settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """All that decides the results, specs with their defaults written out, and a short id over it.
+
+    ``settings`` are those that not every run has: a second reference, the length of windows where any were cut.
+    """
+    deciding = asdict(plan) | {
         "systems": [
             [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
             for system in plan.systems
@@ -37,9 +43,10 @@ def run_signature(plan: Plan, *, model_checksum: str, corpus: str, corpus_checks
         "corpus": corpus,
         "corpus_checksum": corpus_checksum,
         "packages": {name: package_version(name) for name in PACKAGES},
+        **(settings or {}),
     }
     named = {"model", "corpus"}  # names and paths; what they stand for is in the checksums
-    return {"id": signature_id({k: v for k, v in settings.items() if k not in named}), **settings}
+    return {"id": signature_id({k: v for k, v in deciding.items() if k not in named}), **deciding}
 
 
 def signature_id(settings: dict[str, Any]) -> str:

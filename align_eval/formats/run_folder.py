@@ -73,16 +73,18 @@ def read_run(path: Path) -> Run:
 
 
 def _write_textgrids(folder: Path, words: pa.Table) -> None:
+    """A TextGrid an audio file, windows of one put together."""
     tiers: dict[str, dict[str, list[Word]]] = {}
-    duration_s: dict[str, float] = {}
+    end_s: dict[str, float] = {}
+    first_system: dict[str, str] = {}  # of each utterance: it brings the reference
     for row in words.to_pylist():
-        of_utterance = tiers.setdefault(row["utterance"], {REFERENCE_TIER: []})
-        duration_s[row["utterance"]] = row["duration_s"]
-        reference = of_utterance[REFERENCE_TIER]
-        if row["word_index"] == len(reference):  # the first system brings the reference
-            reference.append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
+        of_audio = tiers.setdefault(row["audio"], {REFERENCE_TIER: []})
+        end_s[row["audio"]] = max(end_s.get(row["audio"], 0.0), row["offset_s"] + row["duration_s"])
+        system = f"{row['source']} | {row['align']}"
+        if first_system.setdefault(row["utterance"], system) == system:
+            of_audio[REFERENCE_TIER].append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
         if row["start_s"] is not None:
-            system = of_utterance.setdefault(f"{row['source']} | {row['align']}", [])
-            system.append(Word(row["word"], row["start_s"], row["end_s"]))
-    for utterance, of_utterance in tiers.items():
-        write_words(folder / f"{utterance}.TextGrid", of_utterance, duration_s[utterance])
+            of_audio.setdefault(system, []).append(Word(row["word"], row["start_s"], row["end_s"]))
+    for audio, of_audio in tiers.items():
+        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_audio.items()}
+        write_words(folder / f"{audio}.TextGrid", in_time, end_s[audio])

@@ -1,14 +1,15 @@
 """``words.parquet``: a row a word and system. Everything that is scored is recomputed from it.
 
 Errors are signed, hypothesis minus reference, in seconds. Where an utterance failed its words stand with null times,
-so that coverage counts them.
+so that coverage counts them. Times count from the start of the audio file, not of the utterance, which starts at
+``offset_s``; utterances with the same ``audio`` are stretches of one file, as the windows of a long recording are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,8 @@ SCHEMA = pa.schema(
         pa.field("recording", pa.string(), nullable=False),
         pa.field("language", pa.string()),
         pa.field("reference", pa.string(), nullable=False),
+        pa.field("audio", pa.string(), nullable=False),
+        pa.field("offset_s", pa.float64(), nullable=False),
         pa.field("duration_s", pa.float64(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("align", pa.string(), nullable=False),
@@ -44,20 +47,26 @@ SCHEMA = pa.schema(
 def words_table(
     utterances: Iterable[Utterance],
     systems: Iterable[System],
-    results: Mapping[str, Mapping[System, tuple[Word, ...]]],
+    results: Mapping[str, Mapping[System, Sequence[Word | None]]],
 ) -> pa.Table:
-    """Rows in the order of utterance ids, systems and words; utterances without a result have null times."""
+    """Rows in the order of utterance ids, systems and words; what has no result has null times.
+
+    Times of ``results``, as those of references, count from the start of their utterance.
+    """
     systems = tuple(systems)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for u in sorted(utterances, key=lambda u: u.id):
+        offset_s = u.audio.start_s
         for system in systems:
-            found = results[u.id][system] if u.id in results else (None,) * len(u.words)
+            found = results.get(u.id, {}).get(system) or (None,) * len(u.words)
             for i, (reference, word) in enumerate(zip(u.words, found, strict=True)):
                 row = (
-                    u.id, u.speaker, u.recording, u.language, u.reference, u.duration_s,
-                    system.source, system.align, i, len(u.words), reference.text, reference.start_s, reference.end_s,
-                    word and word.start_s,
-                    word and word.end_s,
+                    u.id, u.speaker, u.recording, u.language, u.reference, u.part_of or u.id, offset_s, u.duration_s,
+                    system.source, system.align, i, len(u.words), reference.text,
+                    reference.start_s + offset_s,
+                    reference.end_s + offset_s,
+                    word and word.start_s + offset_s,
+                    word and word.end_s + offset_s,
                     word and word.start_s - reference.start_s,
                     word and word.end_s - reference.end_s,
                     word and word.confidence,
