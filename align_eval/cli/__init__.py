@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
+from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, faithfulness
 from align_eval.cli.listing import list_
 from align_eval.cli.run import align, run
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for _name, _verb in VERBS.items():
     app.command(name=_name)(_verb)
+app.add_typer(corpus_app, name="corpus")
 
 
 def main() -> None:
