@@ -27,8 +27,8 @@ def main(run: str, source: str = "") -> None:
     for row in read_words_table(Path(run) / "words.parquet").to_pylist():
         if row["source"].startswith(source) and row["start_error_s"] is not None:
             by_speaker = found[row["source"], row["align"], row["reference"]]
-            errors = (row["start_error_s"] * MS_PER_S, row["end_error_s"] * MS_PER_S)
-            by_speaker[row["speaker"] or row["recording"]].append(errors)
+            signed = (row["start_error_s"] * MS_PER_S, row["end_error_s"] * MS_PER_S)
+            by_speaker[row["speaker"] or row["recording"]].append(signed)
     for (name, align, reference), by_speaker in found.items():
         print(f"{name} | {align}, {reference} reference, run {read_run(Path(run)).signature['id']}")
         print(f"  {'speaker':34}{'words':>6}{'mean':>8}{'median':>8}{'starts':>8}{'ends':>8}{'≤ 50 ms':>9}")

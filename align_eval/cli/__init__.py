@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from align_eval.cli.corpus import corpus_app
-from align_eval.cli.findings import agree, budget, faithfulness
+from align_eval.cli.findings import agree, budget, drift, faithfulness
 from align_eval.cli.listing import list_
 from align_eval.cli.run import align, run
 from align_eval.errors import AlignEvalError, InputWarning
@@ -21,6 +21,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "faithfulness": faithfulness,
     "agree": agree,
     "budget": budget,
+    "drift": drift,
     "list": list_,
 }
 

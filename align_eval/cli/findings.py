@@ -1,4 +1,4 @@
-"""The verbs that make findings: `faithfulness` of a model's maps, `agree` and `budget` of a finished run."""
+"""The verbs that make findings: `faithfulness` of a model's maps; `agree`, `budget`, `drift` of a finished run."""
 
 from __future__ import annotations
 
@@ -132,3 +132,25 @@ def budget(
         draw_budget(run / "budget.png", finding, floors)
         print_budget(finding, console, floors)
         say(console, f"written: {run}/budget.json, budget.png")
+
+
+def drift(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+) -> None:
+    """Does the error grow with time in the recording? Slopes in ms a minute, and the error of every minute.
+
+    Writes RUN/drift.json and a picture, RUN/drift.png.
+
+    Example: align-eval drift runs/long
+    """
+    from align_eval.findings.drift import measure_drift
+    from align_eval.formats.findings import write_finding
+    from align_eval.report.drift_table import draw_drift, print_drift
+
+    finding = measure_drift(run, seed)
+    write_finding(run / "drift.json", finding)
+    draw_drift(run / "drift.png", finding)
+    console = make_console()
+    print_drift(finding, console)
+    say(console, f"written: {run}/drift.json, drift.png")

@@ -185,7 +185,11 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
     )
     settings = {"lambdas": LAMBDAS, "silences": SILENCES, "shifts_ms": SHIFTS_MS, "head_sets": N_SETS}
     return Budget(
-        SCHEMA_VERSION, finding_signature(kept, "budget", seed, settings), kept.run.signature, strata, tuple(left_out)
+        SCHEMA_VERSION,
+        finding_signature(kept.run, "budget", seed, settings),
+        kept.run.signature,
+        strata,
+        tuple(left_out),
     )
 
 

@@ -135,11 +135,11 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
             raise InputError(f"{place}, {item.id}", "lacks maps that this needs", f"run with --keep heads {sources}")
 
 
-def finding_signature(kept: KeptRun, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+def finding_signature(run: Run, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides a finding beside its run, with a short id over both."""
     deciding = {
         "finding": name,
-        "run": kept.run.signature["id"],
+        "run": run.signature["id"],
         "seed": seed,
         "packages": {package: package_version(package) for package in PACKAGES},
         **settings,
