@@ -104,6 +104,9 @@ def budget(
             help="How far two references of such speech lie apart; without it, what a run's second reference says.",
         ),
     ] = None,
+    saliency: Annotated[
+        str, typer.Option(help="The kept source whose residual is injected; another than this is exploratory.")
+    ] = "gradient:at=encoder-output",
     seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
 ) -> None:
     """What attention's incompleteness costs its word times, and what the rest of the error is made of.
@@ -123,7 +126,7 @@ def budget(
 
     kept = [read_kept(run) for run in runs]
     with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
-        findings = with_holm([measure_budget(of_run, seed, on_done) for of_run in kept])
+        findings = with_holm([measure_budget(of_run, seed, on_done, saliency=saliency) for of_run in kept])
     console = make_console()
     for run, of_run, finding in zip(runs, kept, findings, strict=True):
         write_finding(run / "budget.json", finding)

@@ -2,8 +2,9 @@
 
 Primary, fixed before anything is scored: subword tokens, log preparation, silence-aware path; the paired difference of
 the interior boundary error between the best placebo and the real residual, lambda and silence parameter of either
-chosen on other clusters. All else is exploratory and has intervals only. Shapley shares and last-step values summarise
-the cells and never stand without them. Kinds of reference are never pooled.
+chosen on other clusters; the saliency is the gradient at the encoder output. All else, another saliency too, is
+exploratory and has intervals only. Calibration is a row beside the cells, never a step. Shapley shares and last-step
+values summarise the cells and never stand without them. Kinds of reference are never pooled.
 """
 
 from __future__ import annotations
@@ -21,76 +22,39 @@ from align_eval.findings.cells import (
     PATHS,
     PREPARATIONS,
     SILENCES,
-    Errors,
     cell_errors,
     in_unit,
     units_of,
 )
 from align_eval.findings.head_sets import N_SETS, HeadSets, head_sets
 from align_eval.findings.injection import REAL, SALIENCY, injection_errors, needed_stacks
-from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks
+from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, has_stack, require_stacks
+from align_eval.findings.price import SHIFTS_MS, Figure, Injection, InjectionErrors, n_clusters_of, price, sign
 from align_eval.findings.residual import LAMBDAS
 from align_eval.findings.shares import BEST, PLAYERS, START, CellErrors, coalition, last_step, shapley, swap_gain
-from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.inference import (
-    ChosenOnHalves,
-    flip_test,
-    holm,
-    smallest_effect,
-    standard_error,
-    stands,
-    student_interval,
-)
-from align_eval.scoring.metrics import Combination, Smallest, Statistic
+from align_eval.scoring.inference import holm, student_interval
+from align_eval.scoring.metrics import Combination, Statistic
 from align_eval.scoring.statistics import draw_weights, effective_clusters
 
-SCHEMA_VERSION = 1
-
-SHIFTS_MS = (-10.0, 0.0, 10.0)
-"""A difference must hold its sign where the reference is moved by that much."""
+SCHEMA_VERSION = 2
 
 PRIMARY_UNIT = "subword"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A number in ms with its 95 % interval; None where there is nothing to resample."""
-
-    value: float
-    ci_low: float | None
-    ci_high: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
-    """One preparation and path: the error of every arm, and best attention minus best saliency."""
+    """One preparation and path: the error of every arm, and best attention minus best saliency.
+
+    ``calibrated`` is the error of every arm once its median error on other clusters is taken out, and their difference.
+    """
 
     preparation: str
     path: str
     arms: Mapping[str, Figure]
     difference: Figure
     stands: str
-
-
-@dataclass(frozen=True, slots=True)
-class Injection:
-    """Residual injection: errors by arm, each placebo's (and attention's) minus real, and the smallest of these: what
-    incompleteness costs.
-
-    ``p_value``, of the primary contrast alone, is the largest of those of the placebos, each from flipping the sign of
-    whole clusters: all must be beaten. ``p_holm`` is adjusted over kinds of reference and runs. ``smallest_effect_ms``
-    is what this corpus would show four times in five, None with too few clusters to show any. ``chosen`` says how often
-    a candidate of the real residual was chosen, twice a random split of the clusters.
-    """
-
-    arms: Mapping[str, Figure]
-    over_real: Mapping[str, Figure]
-    cost: Figure
-    stands: str
-    p_value: float | None
-    p_holm: float | None
-    smallest_effect_ms: float | None
-    chosen: Mapping[str, int]
+    calibrated: Mapping[str, Figure]
+    calibrated_difference: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +98,6 @@ class Budget:
     left_out: tuple[str, ...] = ()
 
 
-InjectionErrors = Mapping[str, Errors]
-
-
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Decoded errors of one kind of reference and token unit."""
@@ -147,8 +108,16 @@ class Measured:
     injected_upper: InjectionErrors
 
 
-def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None) -> Budget:
+def measure_budget(
+    kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None, *, saliency: str = SALIENCY
+) -> Budget:
     """The budget of every kind of reference and token unit that a run kept maps of.
+
+    Parameters
+    ----------
+    saliency
+        Spec, without preparation and unit, of the source whose residual is injected and whose agreement with attention
+        is set against the errors of words. Another than the gradient at the encoder output is exploratory.
 
     Raises
     ------
@@ -159,9 +128,9 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
     measured: dict[tuple[str, str], Measured] = {}
     left_out: list[str] = []
     for reference, found in kept.items.items():
-        items = _with_interior(found)
+        items = with_interior(found)
         for unit in units_of(items):
-            fitting = _with_interior([item for item in items if fits(item, unit)])
+            fitting = with_interior([item for item in items if fits(item, unit)])
             if len(fitting) < len(items):
                 n_short = len(items) - len(fitting)
                 left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
@@ -169,21 +138,35 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
                 few = f"fewer than two {kept.clusters[reference]} with two words"
                 left_out.append(f"{reference} reference, {unit}: {few}")
                 continue
-            require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit)))
+            if unit != PRIMARY_UNIT and saliency != SALIENCY and not has_stack(items, in_unit(saliency, unit)):
+                left_out.append(f"{reference} reference, {unit}: {in_unit(saliency, unit)} was not kept")
+                continue
+            require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit, saliency)))
             cells = cell_errors(fitting, unit, on_done if unit == PRIMARY_UNIT else None)
-            measured[reference, unit] = Measured(
-                fitting,
-                cells,
-                injection_errors(fitting, unit, seed),
-                injection_errors(fitting, unit, seed, upper=True),
+            injected, upper = (
+                injection_errors(fitting, unit, seed, saliency=saliency, upper=upper) for upper in (False, True)
             )
+            measured[reference, unit] = Measured(fitting, cells, injected, upper)
     if not measured:
         raise InputError(kept.folder, "; ".join(left_out) or "has no words", "use a corpus of several speakers")
     strata = tuple(
-        _stratum(reference, unit, kept.clusters[reference], {r: m for (r, u), m in measured.items() if u == unit}, seed)
+        _stratum(
+            reference,
+            unit,
+            kept.clusters[reference],
+            {r: m for (r, u), m in measured.items() if u == unit},
+            seed,
+            saliency,
+        )
         for reference, unit in measured
     )
-    settings = {"lambdas": LAMBDAS, "silences": SILENCES, "shifts_ms": SHIFTS_MS, "head_sets": N_SETS}
+    settings = {
+        "saliency": saliency,
+        "lambdas": LAMBDAS,
+        "silences": SILENCES,
+        "shifts_ms": SHIFTS_MS,
+        "head_sets": N_SETS,
+    }
     return Budget(
         SCHEMA_VERSION,
         finding_signature(kept.run, "budget", seed, settings),
@@ -212,30 +195,39 @@ def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
     ]
 
 
-def _with_interior(items: Sequence[Item]) -> tuple[Item, ...]:
+def with_interior(items: Sequence[Item]) -> tuple[Item, ...]:
     """Items of two words or more, since one word has no interior boundary; clusters numbered anew without gaps."""
     several = [item for item in items if len(item.reference_s) > 1]
     number = {cluster: i for i, cluster in enumerate(sorted({item.cluster for item in several}))}
     return tuple(replace(item, cluster=number[item.cluster]) for item in several)
 
 
-def _stratum(reference: str, unit: str, clusters: str, every: Mapping[str, Measured], seed: int) -> Stratum:
+def _stratum(
+    reference: str, unit: str, clusters: str, every: Mapping[str, Measured], seed: int, saliency: str
+) -> Stratum:
     items, cells, injected = every[reference].items, every[reference].cells, every[reference].injected
+    n_of = n_clusters_of({r: m.injected for r, m in every.items()})
     cluster = injected[REAL].cluster
-    n_clusters = int(cluster.max()) + 1
-    weights = draw_weights(n_clusters, seed)
+    weights = draw_weights(n_of[reference], seed)
 
     def figure(statistic: Statistic) -> Figure:
         return Figure(*student_interval(statistic, weights))
 
     def cell(prep: str, path: str) -> Cell:
+        calibrated = {arm: cells[prep, path, arm].calibrated() for arm in ARMS}
+        attention, best_saliency = (calibrated[BEST[signal]] for signal in ("attention", "saliency"))
         return Cell(
             preparation=prep,
             path=path,
             arms={arm: figure(cells[prep, path, arm].statistic()) for arm in ARMS},
             difference=figure(swap_gain(cells, prep, path)),
-            stands=_sign(lambda shift, m: swap_gain(m.cells, prep, path, shift), every),
+            stands=sign(lambda kind, shift_ms: swap_gain(every[kind].cells, prep, path, shift_ms), n_of),
+            calibrated={arm: figure(statistic) for arm, statistic in calibrated.items()},
+            calibrated_difference=figure(Combination(((1.0, attention), (-1.0, best_saliency)))),
         )
+
+    def injection(of: Callable[[Measured], InjectionErrors], *, primary: bool) -> Injection:
+        return price(of(every[reference]), {r: of(m) for r, m in every.items()}, weights, seed, primary=primary)
 
     return Stratum(
         reference=reference,
@@ -243,73 +235,15 @@ def _stratum(reference: str, unit: str, clusters: str, every: Mapping[str, Measu
         n_utterances=len(items),
         n_boundaries=len(cluster),
         clusters=clusters,
-        n_clusters=n_clusters,
-        n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=n_clusters)),
+        n_clusters=n_of[reference],
+        n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=n_of[reference])),
         candidates={arm: cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(cell(prep, path) for prep in PREPARATIONS for path in PATHS),
-        injection=_injection(lambda m: m.injected, reference, every, weights, seed, primary=unit == PRIMARY_UNIT),
-        injection_upper=_injection(lambda m: m.injected_upper, reference, every, weights, seed, primary=False),
+        injection=injection(lambda m: m.injected, primary=unit == PRIMARY_UNIT and saliency == SALIENCY),
+        injection_upper=injection(lambda m: m.injected_upper, primary=False),
         start=figure(coalition(cells, ())),
         end=figure(coalition(cells, PLAYERS)),
         shapley={player: figure(share) for player, share in shapley(cells).items()},
         last_step={player: figure(share) for player, share in last_step(cells).items()},
-        head_sets=head_sets(items, unit, SALIENCY, seed),
+        head_sets=head_sets(items, unit, saliency, seed),
     )
-
-
-def over_real(injected: InjectionErrors, arm: str, shift_ms: float = 0.0) -> Combination:
-    """An arm minus the real residual."""
-    return Combination(((1.0, injected[arm].statistic(shift_ms)), (-1.0, injected[REAL].statistic(shift_ms))))
-
-
-def incompleteness(injected: InjectionErrors, shift_ms: float = 0.0) -> Smallest:
-    """Best placebo minus real residual: what is gained by what only the saliency knows.
-
-    Every placebo has as many candidates as the real residual, attention among them. Were they joined before choosing,
-    their number would be paid for in errors of choosing, and the price be too high.
-    """
-    return Smallest([over_real(injected, arm, shift_ms) for arm in injected if arm != REAL])
-
-
-def _sign(difference: Callable[[float, Measured], Statistic], every: Mapping[str, Measured]) -> str:
-    """Whether the sign of a difference holds under every kind of reference and shift of it."""
-    values = {}
-    for reference, measured in every.items():
-        one = np.ones((1, int(measured.injected[REAL].cluster.max()) + 1))
-        for shift in SHIFTS_MS:
-            values[f"{reference} {shift:+g} ms"] = float(difference(shift, measured).evaluate(one)[0])
-    return stands(values)
-
-
-def _injection(
-    of: Callable[[Measured], InjectionErrors],
-    reference: str,
-    every: Mapping[str, Measured],
-    weights: Floats,
-    seed: int,
-    *,
-    primary: bool,
-) -> Injection:
-    injected = of(every[reference])
-    real = injected[REAL]
-    chosen = real.chosen()
-    others = {arm: over_real(injected, arm) for arm in injected if arm != REAL}
-    cost = incompleteness(injected)
-    own = {arm: injected[arm].chosen().own_totals() - chosen.own_totals() for arm in others}
-    p_values = [flip_test(own[arm], chosen.counts, seed, standard_error(gain, weights)) for arm, gain in others.items()]
-    return Injection(
-        arms={arm: Figure(*student_interval(errors.statistic(), weights)) for arm, errors in injected.items()},
-        over_real={arm: Figure(*student_interval(gain, weights)) for arm, gain in others.items()},
-        cost=Figure(*student_interval(cost, weights)),
-        stands=_sign(lambda shift, m: incompleteness(of(m), shift), every),
-        p_value=max(p_values) if primary else None,
-        p_holm=None,
-        smallest_effect_ms=smallest_effect(cost, weights),
-        chosen=_names(real, chosen),
-    )
-
-
-def _names(errors: Errors, chosen: ChosenOnHalves) -> Mapping[str, int]:
-    """How often each candidate was chosen."""
-    counted = np.bincount(chosen.chosen_candidates().ravel(), minlength=len(errors.candidates))
-    return {name: int(n) for name, n in zip(errors.candidates, counted, strict=True) if n}

@@ -8,7 +8,7 @@ parameters to choose from. Choosing is by cross-validation and is done where err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +18,15 @@ from align_eval.errors import InputError
 from align_eval.findings.kept import (
     Item,
     boundary_clusters,
+    boundary_starts,
     decoded,
     heads_of,
     interior_errors_ms,
     require_stacks,
 )
 from align_eval.relevance.options import SOURCE_OPTIONS
-from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.boundaries import Bools, Floats, Ints
+from align_eval.scoring.calibration import CalibratedOnHalves
 from align_eval.scoring.inference import ChosenOnHalves
 from align_eval.scoring.metrics import Ratio, Statistic
 from align_eval.spec import format_spec, parse_spec
@@ -51,11 +53,12 @@ Candidates = Mapping[str, Callable[[Item], Stack]]
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Signed errors of interior boundaries in ms, ``(candidate, boundary)``, with the cluster of each boundary."""
+    """Signed errors of interior boundaries in ms, ``(candidate, boundary)``, with cluster and kind of each boundary."""
 
     candidates: tuple[str, ...]
     errors_ms: Floats
     cluster: Ints
+    is_start: Bools
 
     def statistic(self, shift_ms: float = 0.0) -> Statistic:
         """Mean absolute error, the reference moved by ``shift_ms``; of the chosen candidate where there are several."""
@@ -71,11 +74,9 @@ class Errors:
             totals.astype(np.float64), np.bincount(self.cluster, minlength=n_clusters).astype(np.float64)
         )
 
-    def joined(self, others: Iterable[Errors]) -> Errors:
-        """These candidates and those of others, on the same boundaries."""
-        every = (self, *others)
-        names = tuple(name for errors in every for name in errors.candidates)
-        return Errors(names, np.concatenate([errors.errors_ms for errors in every]), self.cluster)
+    def calibrated(self) -> CalibratedOnHalves:
+        """Error of the chosen candidate, its bias as other clusters say it taken out, starts and ends apart."""
+        return CalibratedOnHalves(self.errors_ms, self.is_start, self.cluster, self.chosen())
 
 
 def in_unit(spec: str, unit: str) -> str:
@@ -182,7 +183,7 @@ def cell_errors(
                     errors.setdefault((name, prep, align), []).append(found)
         if on_done:
             on_done(item.id)
-    of_boundary = boundary_clusters(items)
+    of_boundary = boundary_clusters(items), boundary_starts(items)
     joined = {key: np.concatenate(parts) for key, parts in errors.items()}
     cells = {}
     for prep in PREPARATIONS:
@@ -190,5 +191,5 @@ def cell_errors(
             for arm, of_arm in arms.items():
                 keys = [(name, align) for name in of_arm for align in of_path]
                 rows = np.stack([joined[name, prep, align] for name, align in keys])
-                cells[prep, path, arm] = Errors(tuple(f"{n} | {a}" for n, a in keys), rows, of_boundary)
+                cells[prep, path, arm] = Errors(tuple(f"{n} | {a}" for n, a in keys), rows, *of_boundary)
     return cells

@@ -14,23 +14,25 @@ import numpy as np
 
 from align_eval.errors import InputError
 from align_eval.findings.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared, upper_layers
-from align_eval.findings.kept import Item, boundary_clusters, decoded, interior_errors_ms
+from align_eval.findings.kept import Item, boundary_clusters, boundary_starts, decoded, interior_errors_ms
 from align_eval.findings.residual import arms
 from align_eval.findings.seeds import seed_of
 from align_eval.scoring.boundaries import Floats
 
 SALIENCY = "gradient:at=encoder-output"
-RANDOM_WEIGHTS = f"control-random-weights:of=({SALIENCY})"
+"""The saliency whose residual is the primary contrast."""
 
 REAL, ATTENTION = "real", "attention"
 
 
-def needed_stacks(unit: str) -> tuple[str, ...]:
-    """Stacks that residual injection reads."""
-    return tuple(in_unit(spec, unit) for spec in (ALL_HEADS, SALIENCY, RANDOM_WEIGHTS))
+def needed_stacks(unit: str, saliency: str = SALIENCY) -> tuple[str, ...]:
+    """Stacks that residual injection reads: all heads, the saliency, and the same of a model with random weights."""
+    return tuple(in_unit(spec, unit) for spec in (ALL_HEADS, saliency, f"control-random-weights:of=({saliency})"))
 
 
-def injection_errors(items: Sequence[Item], unit: str, seed: int, *, upper: bool = False) -> dict[str, Errors]:
+def injection_errors(
+    items: Sequence[Item], unit: str, seed: int, *, saliency: str = SALIENCY, upper: bool = False
+) -> dict[str, Errors]:
     """Errors of attention, of the real residual and of each placebo, at every lambda and silence parameter.
 
     ``attention`` (lambda 0) is among the candidates of ``real`` and of every placebo: nothing forces a residual in.
@@ -43,25 +45,25 @@ def injection_errors(items: Sequence[Item], unit: str, seed: int, *, upper: bool
     """
     errors: dict[tuple[str, float, str], list[Floats]] = {}
     for item in items:
-        heads, *others = needed_stacks(unit)
+        heads, *others = needed_stacks(unit, saliency)
         stacks = [
             upper_layers(heads, item) if upper else item.maps.stacks[heads],
             *(item.maps.stacks[spec] for spec in others),
         ]
-        attention, saliency, random = (prepared(stack, "log").astype(np.float64) for stack in stacks)
+        attention, trained, random = (prepared(stack, "log").astype(np.float64) for stack in stacks)
         try:
-            of_item = arms(attention, saliency, random, item.maps.frame_s, seed_of(seed, item.id, "placebos"))
+            of_item = arms(attention, trained, random, item.maps.frame_s, seed_of(seed, item.id, "placebos"))
         except ValueError as error:  # attention with tied maxima cannot be sharpened
             raise InputError(item.id, str(error), "leave it out of this finding") from error
         for (arm, amount), values in of_item.items():
             for align in SILENCES:
                 found = interior_errors_ms(item, decoded(item, values, unit, align))
                 errors.setdefault((arm, amount, align), []).append(found)
-    of_boundary = boundary_clusters(items)
+    of_boundary = boundary_clusters(items), boundary_starts(items)
     joined = {key: np.concatenate(parts) for key, parts in errors.items()}
     found_arms: dict[str, Errors] = {}
     for arm in dict.fromkeys(arm for arm, _, _ in joined):
         keys = [key for key in joined if key[0] in (ATTENTION, arm)]
         names = tuple(f"{name} lambda={amount:g} | {align}" for name, amount, align in keys)
-        found_arms[arm] = Errors(names, np.stack([joined[key] for key in keys]), of_boundary)
+        found_arms[arm] = Errors(names, np.stack([joined[key] for key in keys]), *of_boundary)
     return found_arms

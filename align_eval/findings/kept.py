@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from align_eval.formats.maps import FOLDER, SUFFIX, KeptMaps, read_maps
 from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
 from align_eval.records import RelevanceMap, Run
-from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.units import MS_PER_S
 
@@ -44,8 +45,8 @@ class Item:
         What is resampled, numbered from 0 within its kind of reference, and within the whole corpus.
     reference_s : float64[n_words, 2]
         Start and end of each word, from the start of the utterance, as the maps have it.
-    maps : KeptMaps
-        What was kept of it.
+    path : Path
+        Where its maps are: :attr:`maps` reads them when they are asked for, so that a run is never held whole.
     """
 
     id: str
@@ -53,7 +54,29 @@ class Item:
     cluster: int
     corpus_cluster: int
     reference_s: Floats
-    maps: KeptMaps
+    path: Path
+
+    @property
+    def maps(self) -> KeptMaps:
+        """What was kept of it.
+
+        Raises
+        ------
+        InputError
+            Where the file cannot be read.
+        """
+        try:
+            state = self.path.stat()
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror}): the run kept no maps, or they were moved"
+            raise InputError(self.path, problem, "run again with --keep heads") from error
+        return _read(self.path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, *_state: int) -> KeptMaps:
+    """Maps of one utterance, the last two held: findings go through a run item by item."""
+    return read_maps(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +140,7 @@ def _items(
         path = folder / FOLDER / f"{id_}{SUFFIX}"
         if not path.is_file():
             raise InputError(path, "is not there: the run kept no maps", "run again with --keep heads")
-        yield Item(id_, reference, int(cluster[row]), of_corpus[id_], times, read_maps(path))
+        yield Item(id_, reference, int(cluster[row]), of_corpus[id_], times, path)
 
 
 def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) -> None:
@@ -133,6 +156,11 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
         if missing:
             sources = " ".join(f"--source {shlex.quote(spec)}" for spec in missing)
             raise InputError(f"{place}, {item.id}", "lacks maps that this needs", f"run with --keep heads {sources}")
+
+
+def has_stack(items: Iterable[Item], spec: str) -> bool:
+    """Whether every item has the stack of a source."""
+    return all(spec in item.maps.stacks for item in items)
 
 
 def finding_signature(run: Run, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,6 +211,12 @@ def fits(item: Item, unit: str) -> bool:
 def boundary_clusters(items: Sequence[Item]) -> Ints:
     """The cluster of each interior boundary, in the order of items and of :func:`interior_errors_ms`."""
     return np.concatenate([np.full(2 * len(item.reference_s) - 2, item.cluster) for item in items])
+
+
+def boundary_starts(items: Sequence[Item]) -> Bools:
+    """Which interior boundaries are starts of words, in the same order."""
+    n_inside = [len(item.reference_s) - 1 for item in items]
+    return np.concatenate([np.repeat([True, False], n) for n in n_inside])
 
 
 def interior_errors_ms(item: Item, times_s: Floats) -> Floats:

@@ -12,15 +12,17 @@ from rich.text import Text
 
 from align_eval.findings.agree import FAITHFUL, AgreementFinding
 from align_eval.findings.agreement import NORMALISATIONS
-from align_eval.findings.budget import Budget, Figure, Injection, Stratum
+from align_eval.findings.budget import Budget, Stratum
 from align_eval.findings.cells import ARMS
+from align_eval.findings.price import Figure, Injection
 from align_eval.report.table import clusters_label
 
 MEANING = {
     "agreement": "rho: correlation of attention with saliency, mean over utterances; its square is the share of "
     "variance, which rho is not. paper: attention standardised per frame, saliency per token; rows: both per token.",
     "cells": "Mean absolute error of interior boundaries in ms; best: heads, depth and silence chosen on other "
-    "clusters. difference: best attention minus best saliency.",
+    "clusters. difference: best attention minus best saliency. calibrated: the median error on other clusters taken "
+    "out, starts and ends apart; beside the budget, no step of it.",
     "injection": "price of incompleteness: the best placebo minus the real residual. sign: whether it is the same "
     "under every reference and 10 ms either way. The primary contrast is subword, log, silence-aware path; its p flips "
     "the sign of whole clusters, adjusted over all kinds of reference and runs given. All else is exploratory.",
@@ -96,6 +98,8 @@ def _cells(stratum: Stratum) -> Table:
     for cell in stratum.cells:
         arms = (_figure(cell.arms[arm]) for arm in ARMS)
         table.add_row(cell.preparation, cell.path, *arms, _figure(cell.difference, signed=True), cell.stands)
+        moved = (_figure(cell.calibrated[arm]) for arm in ARMS)
+        table.add_row("", "calibrated", *moved, _figure(cell.calibrated_difference, signed=True), "", style="dim")
     return table
 
 

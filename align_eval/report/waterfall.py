@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.errors import InputError
-from align_eval.findings.budget import Budget, Figure, Stratum
+from align_eval.findings.budget import Budget, Stratum
+from align_eval.findings.price import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

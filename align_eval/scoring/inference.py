@@ -73,7 +73,7 @@ class Chosen:
         always with a single cluster, now and then in draws of a few. Intervals leave such draws out.
         """
         values = np.full(len(weights), np.nan)
-        for rows in _chunks(len(weights), weights.shape[1]):
+        for rows in chunks(len(weights), weights.shape[1]):
             part = weights[rows]
             errors = self.totals[self._chosen(part), np.arange(weights.shape[1])]  # (draw, cluster)
             count = part * self.counts
@@ -140,15 +140,13 @@ class ChosenOnHalves:
         single cluster that counts.
         """
         values = np.full(len(weights), np.nan)
-        for rows in _chunks(len(weights), max(weights.shape[1], len(self.totals))):
+        for rows in chunks(len(weights), max(weights.shape[1], len(self.totals))):
             part = weights[rows]
             sums, count = part @ self.totals.T, part @ self.counts  # (draw, candidate), (draw,)
             total, n_defined = np.zeros(len(part)), np.zeros(len(part))
-            for half in self._halves():
-                inside = part[:, half]
-                first, n_first = inside @ self.totals[:, half].T, inside @ self.counts[half]
-                second = sums - first
-                either = _taken(second, _least(first, sums)) + _taken(first, _least(second, sums))
+            for half, first, by_first, by_second in self.splits(part):
+                either = _taken(sums - first, by_first) + _taken(first, by_second)
+                n_first = part[:, half] @ self.counts[half]
                 defined = (n_first > 0) & (n_first < count)
                 total += np.where(defined, either, 0.0)
                 n_defined += defined
@@ -177,6 +175,23 @@ class ChosenOnHalves:
         ]
         return np.asarray(np.mean(by_split, axis=0))
 
+    def splits(self, weights: Floats) -> Iterator[tuple[Bools, Floats, Ints, Ints]]:
+        """What each split chooses for each row of ``(draw, cluster)`` weights.
+
+        Yields
+        ------
+        half : bool[cluster]
+            The first half of the clusters.
+        first : float64[draw, candidate]
+            Totals in it.
+        by_first, by_second : int64[draw]
+            Candidates that the first half and the second half choose.
+        """
+        sums = weights @ self.totals.T
+        for half in self._halves():
+            first = weights[:, half] @ self.totals[:, half].T
+            yield half, first, _least(first, sums), _least(sums - first, sums)
+
     def _halves(self) -> list[Bools]:
         """Which clusters are in the first half, a split each, of those that count."""
         rng = np.random.default_rng(self.seed)
@@ -204,7 +219,7 @@ def _alone(count: Floats) -> Bools:
     return np.asarray((count > 0) & (count == count.sum(axis=1, keepdims=True)))
 
 
-def _chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Rows of a large array, a bounded number of entries at a time."""
     size = max(1, CHUNK // max(1, n_columns))
     for start in range(0, n_rows, size):
@@ -305,7 +320,7 @@ def flip_test(totals: Floats, counts: Floats, seed: int, error: float | None = N
         return float((np.abs((2 * kept - 1) @ own) >= bound).mean())
     rng = np.random.default_rng(seed)
     found = 0
-    for rows in _chunks(N_FLIPS, len(own)):
+    for rows in chunks(N_FLIPS, len(own)):
         kept = rng.integers(0, 2, (len(range(N_FLIPS)[rows]), len(own)))
         found += int((np.abs((2 * kept - 1) @ own) >= bound).sum())
     return (found + 1) / (N_FLIPS + 1)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.findings.budget import incompleteness
 from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
 from align_eval.findings.injection import needed_stacks
 from align_eval.findings.kept import heads_of, interior_errors_ms, read_kept
+from align_eval.findings.price import incompleteness
 from align_eval.findings.shares import coalition, last_step, shapley, swap_gain
 from tests.core.planted_run import (
     CONV,
@@ -197,7 +197,8 @@ def value(statistic) -> float:
 
 def errors(*rows_ms: list[float]) -> Errors:
     """Candidates on four boundaries, two of either cluster."""
-    return Errors(tuple(f"c{i}" for i in range(len(rows_ms))), np.array(rows_ms, dtype=float), np.array([0, 0, 1, 1]))
+    names = tuple(f"c{i}" for i in range(len(rows_ms)))
+    return Errors(names, np.array(rows_ms, dtype=float), np.array([0, 0, 1, 1]), np.array([True, False] * 2))
 
 
 def test_moving_the_reference_moves_signed_errors_before_they_lose_their_sign():
@@ -230,10 +231,11 @@ def test_more_placebos_do_not_raise_the_price_where_the_residual_knows_nothing()
         speakers = np.repeat(np.arange(12), 8)
         base = rng.normal(0, 30, len(speakers))
         attention = base + rng.normal(0, 5, (1, len(speakers)))
-        injected = {"attention": Errors(("a",), attention, speakers)}
+        starts = np.arange(len(speakers)) % 2 == 0
+        injected = {"attention": Errors(("a",), attention, speakers, starts)}
         for arm in ("real", "rolled", "other token", "random weights", "sharpened"):
             moved = attention + rng.normal(0, 15, (6, len(speakers)))
-            injected[arm] = Errors(tuple("abcdefg"), np.concatenate([attention, moved]), speakers)
+            injected[arm] = Errors(tuple("abcdefg"), np.concatenate([attention, moved]), speakers, starts)
         prices.append(float(incompleteness(injected).evaluate(np.ones((1, 12)))[0]))
     assert np.mean(prices) <= 0.0
 

@@ -22,9 +22,10 @@ from align_eval.errors import InputError
 from align_eval.findings.budget import Budget, measure_budget, with_holm
 from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
 from align_eval.findings.injection import injection_errors
-from align_eval.findings.kept import Item, read_kept
+from align_eval.findings.kept import read_kept
 from align_eval.findings.residual import LAMBDAS
 from align_eval.formats.findings import write_finding
+from align_eval.formats.maps import write_maps
 from align_eval.report.budget_table import print_budget
 from align_eval.report.waterfall import draw_budget
 from tests.core.planted_run import (
@@ -268,6 +269,32 @@ def test_units_are_strata_and_only_subwords_are_primary(late):
     assert late.strata[1].injection.p_holm is None
 
 
+def test_calibration_takes_a_constant_shift_out_and_stands_beside_the_cells(late):
+    """Attention is 60 ms late, saliency exact: moved by the other speakers' median neither is off."""
+    for stratum in late.strata:
+        for cell in stratum.cells:
+            assert cell.difference.value == pytest.approx(60)
+            assert {arm: figure.value for arm, figure in cell.calibrated.items()} == pytest.approx(
+                dict.fromkeys(ARMS, 0), abs=NEAR
+            )
+            assert cell.calibrated_difference.value == pytest.approx(0, abs=NEAR)
+
+
+def test_another_saliency_is_injected_on_request_and_is_exploratory(tmp_path):
+    """The gradient of the middle is exact, that of the output as late as attention: only the first has a price."""
+    random = RANDOM.replace("encoder-output", "encoder.1/2")
+    signals = {**LATE, OUTPUT: moved(3), random: noise}
+    kept = read_kept(write_planted(tmp_path, signals=signals, tokens=BOTH))
+    primary, other = measure_budget(kept), measure_budget(kept, saliency=MIDDLE)
+    for stratum in other.strata:
+        assert stratum.injection.p_value is None
+        assert stratum.injection.arms["real"].value < stratum.injection.arms["attention"].value - 5
+    assert primary.strata[0].injection.arms["real"].value == pytest.approx(60, abs=NEAR)
+    assert primary.finding["id"] != other.finding["id"]
+    without = measure_budget(read_kept(write_planted(tmp_path / "subword", signals=signals)), saliency=MIDDLE)
+    assert [s.unit for s in without.strata] == ["subword"]
+
+
 def test_a_difference_that_turns_with_the_kind_of_reference_does_not_stand(tmp_path):
     """Automatic times lie three columns late: they agree with attention, manual ones with saliency."""
     automatic = tuple(
@@ -337,14 +364,11 @@ def test_a_missing_map_is_named_with_the_command_that_keeps_it(tmp_path, missing
 def test_character_maps_that_are_half_there_are_refused(tmp_path):
     kept = read_kept(write_planted(tmp_path, tokens=BOTH))
     gone = f"{EVERY},unit=character"
-
-    def without(item: Item) -> Item:
+    for item in kept.items["manual"]:
         stacks = {spec: stack for spec, stack in item.maps.stacks.items() if spec != gone}
-        return replace(item, maps=replace(item.maps, stacks=stacks))
-
-    halved = {"manual": tuple(without(item) for item in kept.items["manual"])}
+        write_maps(item.path, replace(item.maps, stacks=stacks))
     with pytest.raises(InputError, match=f"--source {gone}$"):
-        measure_budget(replace(kept, items=halved))
+        measure_budget(kept)
 
 
 # Over runs

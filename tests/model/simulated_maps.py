@@ -1,0 +1,109 @@
+"""Corpora of maps whose answer is planted: does residual injection, placebos and all, find what was put in and only that?
+
+40 speakers say an utterance of six words each. Every token of attention has a peak near the middle of its word, off by a
+normal number of frames that all heads share and one of its own; the heads' mean is what is injected into. The saliency
+is one of two:
+
+timing
+    a peak of its own, nearer to the middle than attention's: what attention lacks tells where the word is;
+no timing
+    attention's own log at another temperature plus smooth noise: what attention lacks tells nothing.
+
+The saliency of a model with random weights is smooth noise. The reference is off by a constant and by noise, the same
+for all arms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from align_eval.findings.budget import with_interior
+from align_eval.findings.injection import REAL, injection_errors
+from align_eval.findings.kept import read_kept
+from align_eval.findings.price import Injection, price
+from align_eval.scoring.statistics import draw_weights
+from tests.core.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
+
+N_SPEAKERS = 40
+N_WORDS = 6
+ATTENTION_SD_FRAMES = 3.0
+HEAD_SD_FRAMES = 1.0
+SALIENCY_SD_FRAMES = 1.5
+WIDTH_FRAMES = 2.5
+PEAK = 4.0
+NOISE = 0.5
+BIAS_FRAMES = 2
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What one corpus gave."""
+
+    price: Injection
+    real_ms: float
+
+
+def utterances(rng: np.random.Generator) -> list[Planted]:
+    """Words of 8 to 20 frames; the reference a constant later."""
+    return [
+        Planted(
+            f"u{i:02d}", f"s{i:02d}", tuple(np.cumsum([4, *rng.integers(8, 21, N_WORDS)]).tolist()), late=BIAS_FRAMES
+        )
+        for i in range(N_SPEAKERS)
+    ]
+
+
+def peaks(u: Planted, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Log of rows that peak at the centres, with smooth noise, ``(row, frame)``."""
+    frames = np.arange(u.n_frames)
+    bumps = PEAK * np.exp(-0.5 * ((frames - centres[:, None]) / WIDTH_FRAMES) ** 2)
+    return bumps + smooth(rng, bumps.shape)
+
+
+def smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise of neighbouring frames alike."""
+    values = gaussian_filter1d(rng.normal(size=shape), 1.5, axis=-1)
+    return NOISE * values / values.std()
+
+
+def distributions(log_rows: np.ndarray) -> np.ndarray:
+    """Rows that sum to one, ``(..., frame)``."""
+    weights = np.exp(log_rows - log_rows.max(axis=-1, keepdims=True))
+    return (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def stacks(u: Planted, seed: int, *, timing: bool) -> dict[str, np.ndarray]:
+    """Stacks of one utterance by source, ``(map, row, frame)``."""
+    rng = np.random.default_rng([seed, int(u.id[1:])])
+    edges = np.array([*u.edges, u.n_frames])
+    middle = (edges[:-1] + edges[1:]) / 2
+    shared = rng.normal(0, ATTENTION_SD_FRAMES, len(middle))
+    heads = [peaks(u, middle + shared + rng.normal(0, HEAD_SD_FRAMES, len(middle)), rng) for _ in HEADS]
+    attention = distributions(np.stack(heads))
+    of_attention = np.log(attention.mean(axis=0, dtype=np.float64))
+    if timing:
+        saliency = peaks(u, middle + rng.normal(0, SALIENCY_SD_FRAMES, len(middle)), rng)
+    else:
+        saliency = 0.7 * of_attention + 2 * smooth(rng, of_attention.shape)
+    return {
+        EVERY: attention,
+        DEFAULT: attention[:1],
+        OUTPUT: distributions(saliency)[None],
+        RANDOM: distributions(2 * smooth(rng, of_attention.shape))[None],
+    }
+
+
+def simulate(folder: Path, seed: int, *, timing: bool) -> Simulated:
+    """One corpus, from its maps to the price of incompleteness."""
+    made = utterances(np.random.default_rng(seed))
+    of = {u.id: stacks(u, seed, timing=timing) for u in made}
+    signals = {spec: (lambda u, _, spec=spec: of[u.id][spec]) for spec in (EVERY, DEFAULT, OUTPUT, RANDOM)}
+    items = with_interior(read_kept(write_planted(folder, made, signals)).items["manual"])
+    injected = injection_errors(items, "subword", seed)
+    weights = draw_weights(N_SPEAKERS, seed)
+    found = price(injected, {"manual": injected}, weights, seed, primary=True)
+    return Simulated(found, found.arms[REAL].value)
