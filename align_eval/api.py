@@ -12,6 +12,7 @@ from align_eval.engine.process import align_words
 from align_eval.errors import InputError
 from align_eval.presets import make_systems
 from align_eval.records import AudioSpan, Word
+from align_eval.transcript import split_words
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -35,11 +36,11 @@ def align(
     audio
         A file, or float32 samples at 16 kHz; at most 30 s.
     text
-        What is spoken; words are what white space separates.
+        What is spoken; words are what white space separates, or characters in a language without spaces.
     source, align
         Specs, as ``attention:heads=all`` and ``dtw``, or a preset's name as ``align``.
     language
-        Whisper's code of the language; needed by multilingual models.
+        Whisper's code of the language, or ``auto`` to detect it; needed by multilingual models.
 
     Returns
     -------
@@ -73,4 +74,8 @@ def align(
         if not np.isfinite(given).all():
             raise InputError("audio", f"sample {int(np.argmin(np.isfinite(given)))} is not finite", "mend the audio")
         samples = np.ascontiguousarray(given, dtype=np.float32)
-    return align_words(model, samples, text.split(), language, [system]).words[system]
+    if language == "auto":
+        from align_eval.model.language import detect_language
+
+        language, _ = detect_language(model, samples)
+    return align_words(model, samples, split_words(text, language), language, [system]).words[system]

@@ -25,6 +25,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "list": list_,
 }
 
+GROUPS: dict[str, typer.Typer] = {"corpus": corpus_app}
+
 app = typer.Typer(
     name="align-eval",
     help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
@@ -36,7 +38,8 @@ app = typer.Typer(
 )
 for _name, _verb in VERBS.items():
     app.command(name=_name)(_verb)
-app.add_typer(corpus_app, name="corpus")
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
 
 
 def main() -> None:

@@ -11,12 +11,21 @@ from rich.console import Console
 PIPED_WIDTH = 190
 """A piped table is not squeezed into the 80 columns that rich assumes."""
 
-CorpusName = Annotated[str, typer.Argument(help="A folder of audio with TextGrids, or a bundled name (demo, demo-ru).")]
+CorpusName = Annotated[
+    str,
+    typer.Argument(help="A folder of audio with TextGrids or of another kind, or a bundled name (demo, demo-ru)."),
+]
+CorpusKind = Annotated[
+    str | None,
+    typer.Option("--kind", help="The kind of corpus, as `align-eval list kinds` has it; else it is found out."),
+]
 Model = Annotated[
     str, typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file or a CTranslate2 folder.")
 ]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
-Language = Annotated[str | None, typer.Option(help="Whisper's code of the language, as en.")]
+Language = Annotated[
+    str | None, typer.Option(help="Whisper's code of the language, as en; auto detects it by each utterance.")
+]
 Tier = Annotated[str | None, typer.Option(help="Name of the tier that holds the words.")]
 SpeakerCharacters = Annotated[
     int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")

@@ -7,12 +7,61 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import make_console, say
+from align_eval.cli.common import CorpusKind, CorpusName, Language, SpeakerCharacters, Tier, make_console, say
 from align_eval.errors import EXIT_BAD_INPUT
 
 corpus_app = typer.Typer(
     help="Corpora: check what is there, convert other layouts to folders of audio with TextGrids.", no_args_is_help=True
 )
+
+
+@corpus_app.command()
+def check(
+    corpus: CorpusName,
+    kind: CorpusKind = None,
+    tier: Tier = None,
+    language: Language = None,
+    speaker_characters: SpeakerCharacters = None,
+) -> None:
+    """Say what a corpus holds, and every problem with file and place. All audio is decoded once.
+
+    Example: align-eval corpus check demo
+    """
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.corpus.check import check_corpus
+    from align_eval.report.corpus_table import print_check
+
+    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    checked = check_corpus(loaded)
+    print_check(checked, make_console())
+    if checked.problems:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+@corpus_app.command()
+def convert(
+    corpus: CorpusName,
+    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an empty one.")],
+    kind: CorpusKind = None,
+    tier: Tier = None,
+    language: Language = None,
+    speaker_characters: SpeakerCharacters = None,
+) -> None:
+    """Write a corpus as a folder of audio with TextGrids and corpus.csv; audio is copied, or cut without loss.
+
+    Example: align-eval corpus convert timit my_corpus
+    """
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.corpus.convert import convert_corpus
+
+    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    problems = convert_corpus(loaded, out)
+    console = make_console()
+    for problem in problems:
+        say(console, f"left out: {problem.message}")
+    say(console, f"written: {out}, {len(loaded.utterances) + len(loaded.failures) - len(problems)} utterances")
+    if problems:
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 @corpus_app.command()

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import (
+    CorpusKind,
+    CorpusName,
+    Device,
+    Language,
+    Model,
+    SpeakerCharacters,
+    Tier,
+    make_console,
+    say,
+)
 from align_eval.errors import EXIT_BAD_INPUT
 
 
@@ -27,6 +37,7 @@ def faithfulness(
     sensitivity_samples: Annotated[
         int, typer.Option(min=0, help="Noises an utterance for max-sensitivity (log-prob only); 0 leaves it out.")
     ] = 3,
+    kind: CorpusKind = None,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -56,7 +67,7 @@ def faithfulness(
         n_sensitivity=sensitivity_samples,
         seed=seed,
     )
-    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out.parent)
     from align_eval.findings.faithfulness import DEFAULT_ORDERS, measure_faithfulness  # loads torch
 

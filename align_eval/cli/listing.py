@@ -8,7 +8,7 @@ import typer
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="sources, aligns, presets, models or corpora.")],
+    what: Annotated[str, typer.Argument(help="sources, aligns, presets, models, corpora or kinds (of corpora).")],
 ) -> None:
     """List what can be named: sources and alignments with their keys, presets, models, corpora."""
     from align_eval.report.listing import listing

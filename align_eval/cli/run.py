@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import (
+    CorpusKind,
+    CorpusName,
+    Device,
+    Language,
+    Model,
+    SpeakerCharacters,
+    Tier,
+    make_console,
+    say,
+)
 from align_eval.errors import EXIT_BAD_INPUT
 
 
@@ -34,6 +44,7 @@ def run(
     source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
     align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
+    kind: CorpusKind = None,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -69,10 +80,10 @@ def run(
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
-    from align_eval.report.table import print_run
+    from align_eval.report.table import print_languages, print_run
 
     default = not (source or align or preset)
-    loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     second = read_second_reference(loaded, second_reference) if second_reference else None
     prepare_folder(out)
     drop_maps(out)
@@ -95,6 +106,7 @@ def run(
     write_run(out, evaluation.run, evaluation.words, evaluation.details)
     console = make_console()
     print_run(evaluation.run, console)
+    print_languages(evaluation.details, console)
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{'' if keep == Keep.nothing else ', maps/'}")
     if evaluation.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)

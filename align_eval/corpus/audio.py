@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from align_eval.errors import InputError
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".nist")
 
 OGG_PAGE_BYTES = 65_307
 """The longest page of an Ogg file: its last one begins within that many bytes from the end."""
 
 OGG_END_OF_STREAM = b"\x04"
 """The flag byte of a page is at least that on the last one: the flag is its highest."""
+
+SPHERE_HEADER_BYTES = 1024
 
 MAX_STATED_FRAMES = 2**40
 """libsndfile states an astronomical length where a stream's header gives none."""
@@ -92,6 +95,7 @@ def _info(path: Path) -> soundfile._SoundFileInfo:
     size = path.stat().st_size
     if size == 0:
         raise InputError(path, "the file is empty", "copy it again")
+    _check_sphere(path)
     try:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -116,6 +120,22 @@ def _check_length(path: Path, size: int) -> None:
     last_page = tail.rfind(b"OggS")
     if header[:4] == b"OggS" and (last_page < 0 or not tail[last_page + 5 : last_page + 6] >= OGG_END_OF_STREAM):
         raise InputError(path, "is cut short: its last page is not marked as the last", "copy it again")
+
+
+def _check_sphere(path: Path) -> None:
+    """Refuse compressed SPHERE files by name: libsndfile reads only the plain ones (NIST 1A)."""
+    with path.open("rb") as file:
+        header = file.read(SPHERE_HEADER_BYTES)
+    if not header.startswith(b"NIST_1A"):
+        return
+    coding = re.search(rb"^sample_coding -s\d+ (.+)$", header, re.MULTILINE)
+    compressed = coding is not None and b"embedded-" in coding.group(1)
+    if coding is not None and compressed:
+        raise InputError(
+            path,
+            f"is SPHERE audio compressed as {coding.group(1).decode('ascii', errors='replace').strip()!r}",
+            "expand it: `sph2pipe -f wav IN OUT`, or `w_decode -o pcm IN OUT` of NIST's SPHERE tools",
+        )
 
 
 def _declared_size(header: bytes) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from align_eval.corpus.folder import Corpus, load_folder
+from align_eval.corpus.folder import Corpus
+from align_eval.corpus.kinds import FOLDER, load_kind
 
 BUNDLED = {
     "demo": "15 English clips, 191 words: 83 with manual times, 108 with automatic ones",
@@ -23,14 +24,23 @@ def bundled_path(name: str) -> Path:
 def load_corpus(
     name_or_path: str | Path,
     *,
+    kind: str | None = None,
     tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
 ) -> Corpus:
-    """Load a bundled corpus by its name, or a folder by its path (see :func:`~align_eval.corpus.folder.load_folder`).
+    """Load a bundled corpus by its name, or one of any kind by its path (see :mod:`align_eval.corpus.kinds`).
 
+    Without ``kind`` its files say which it is; a folder of audio with TextGrids of the same name is
+    :func:`~align_eval.corpus.folder.load_folder`'s, whose parameters the others are.
     A folder in the working directory that bears a bundled name is reached as ``./demo``.
     """
     named = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is always a folder
-    folder = bundled_path(str(name_or_path)) if named else Path(name_or_path)
-    return load_folder(folder, tier=tier, language=language, speaker_characters=speaker_characters)
+    path = bundled_path(str(name_or_path)) if named else Path(name_or_path)
+    return load_kind(
+        path,
+        kind=FOLDER if named else kind,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+    )

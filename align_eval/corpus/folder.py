@@ -10,17 +10,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
+from align_eval.corpus.listing import identity, list_files, read_text, with_suffix
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
+from align_eval.transcript import label_kind, refuse_unknown, restore_unknown
 from align_eval.units import FRAME_S
 
 TEXTGRID_SUFFIX = ".textgrid"
+TRANSCRIPT_SUFFIXES = (".lab", ".txt")
 METADATA_NAME = "corpus.csv"
 METADATA_COLUMNS = ("id", "language", "speaker", "recording", "reference")
 REFERENCE_KINDS = ("manual", "automatic", "unstated")
@@ -33,11 +37,16 @@ SPAN_TOLERANCE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances by id, and what could not be used."""
+    """Utterances by id, and what could not be used.
+
+    ``kind`` names the reader, and ``marks`` counts the labels that are no words but say so (see ``transcript``).
+    """
 
     name: str
     utterances: tuple[Utterance, ...]
     failures: tuple[Failure, ...]
+    kind: str = "folder"
+    marks: tuple[tuple[str, int], ...] = ()
 
 
 def load_folder(
@@ -70,33 +79,42 @@ def load_folder(
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
     metadata = _read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
     utterances, failures = [], []
+    marks: Counter[str] = Counter()
     for id_ in sorted(set(audio) | set(grids)):
         try:
             audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
-            utterance = _utterance(id_, audio_path, grid_path, tier)
+            utterance = _utterance(id_, audio_path, grid_path, tier, marks)
             utterances.append(_with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
         except InputError as error:
             failures.append(Failure(id_, str(error)))
-    return Corpus(folder.resolve().name, tuple(utterances), tuple(failures))
+    return Corpus(folder.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(marks))
+
+
+def count_marks(marks: Counter[str]) -> tuple[tuple[str, int], ...]:
+    """Marks and their numbers, the most frequent first."""
+    return tuple(sorted(marks.items(), key=lambda item: (-item[1], item[0])))
 
 
 def corpus_checksum(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over the audio files' bytes and the reference words, in the order of ids, whatever order they come in."""
     digest = hashlib.sha256()
+    of_file: dict[Path, bytes] = {}  # many utterances may be cut from one file
     for u in sorted(utterances, key=lambda u: u.id):
         words = [(w.text, w.start_s, w.end_s) for w in u.words]
-        digest.update(hashlib.sha256(u.audio.path.read_bytes()).digest())
+        if u.audio.path not in of_file:
+            of_file[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).digest()
+        digest.update(of_file[u.audio.path])
         digest.update(repr((u.id, u.language, u.speaker, u.recording, u.reference, words)).encode())
+        if u.audio != AudioSpan(u.audio.path):
+            digest.update(repr((u.audio.channel, u.audio.start_s, u.audio.end_s)).encode())
     return digest.hexdigest()
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
     """Files by id; hidden ones are not looked at."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and path.suffix.lower() in suffixes and not any(p.startswith(".") for p in relative.parts):
-            found.setdefault(relative.with_suffix("").as_posix(), []).append(path)
+    for path in with_suffix(list_files(folder), *suffixes):
+        found.setdefault(identity(path, folder), []).append(path)
     return found
 
 
@@ -113,24 +131,32 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
     return audio[0], grids[0]
 
 
-def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None) -> Utterance:
-    words, grid_start_s, grid_end_s = read_word_tier(grid_path, tier)
+def check_inside(words: Sequence[Word], duration_s: float, place: object) -> None:
+    """Refuse words that lie outside the audio."""
+    late = next((i for i, w in enumerate(words) if w.end_s > duration_s + END_TOLERANCE_S or w.start_s < 0), None)
+    if late is not None:
+        w = words[late]
+        raise InputError(
+            place,
+            f"word {late + 1} ({w.text!r}, {w.start_s:g} to {w.end_s:g} s) lies outside the audio ({duration_s:g} s)",
+            f"check that audio and {'TextGrid' if Path(str(place)).suffix.lower() == TEXTGRID_SUFFIX else 'words'} "
+            "belong together",
+        )
+
+
+def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, marks: Counter[str]) -> Utterance:
+    found = read_word_tier(grid_path, tier)
+    words = _known(found.words, audio_path, grid_path)
     try:
         duration_s = audio_duration_s(audio_path)
     except InputError:
         # Said again, and listed, when the utterance is processed: until then its words are there to be counted.
-        duration_s = max(grid_end_s, words[-1].end_s)
-    late = next((i for i, w in enumerate(words) if w.end_s > duration_s + END_TOLERANCE_S or w.start_s < 0), None)
-    if late is not None:
-        w: Word = words[late]
-        raise InputError(
-            grid_path,
-            f"word {late + 1} ({w.text!r}, {w.start_s:g} to {w.end_s:g} s) lies outside the audio ({duration_s:g} s)",
-            "check that audio and TextGrid belong together",
-        )
-    if grid_start_s != 0 or abs(grid_end_s - duration_s) > SPAN_TOLERANCE_S:
-        message = f"{grid_path}: spans {grid_start_s:g} to {grid_end_s:g} s, the audio 0 to {duration_s:g} s"
+        duration_s = max(found.end_s, words[-1].end_s)
+    check_inside(words, duration_s, grid_path)
+    if found.start_s != 0 or abs(found.end_s - duration_s) > SPAN_TOLERANCE_S:
+        message = f"{grid_path}: spans {found.start_s:g} to {found.end_s:g} s, the audio 0 to {duration_s:g} s"
         warnings.warn(f"{message}; its times are taken as they are", InputWarning, stacklevel=2)
+    marks.update(found.marks)
     folders = Path(id_).parts[:-1]
     return Utterance(
         id=id_,
@@ -142,6 +168,17 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None) ->
         recording=id_,
         duration_s=duration_s,
     )
+
+
+def _known(words: tuple[Word, ...], audio_path: Path, grid_path: Path) -> tuple[Word, ...]:
+    """The words, unknown ones restored from the transcript beside the audio, where there is one."""
+    texts = [word.text for word in words]
+    for suffix in TRANSCRIPT_SUFFIXES:
+        transcript = audio_path.with_suffix(suffix)
+        if any(label_kind(text) == "unknown" for text in texts) and transcript.is_file():
+            texts = restore_unknown(texts, read_text(transcript).split(), grid_path)
+    refuse_unknown(texts, grid_path)
+    return tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True))
 
 
 def _with_metadata(

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, read_audio
-from align_eval.corpus.folder import TEXTGRID_SUFFIX, _files
+from align_eval.corpus.folder import TEXTGRID_SUFFIX, TRANSCRIPT_SUFFIXES
+from align_eval.corpus.listing import identity, list_files, read_text, with_suffix
 from align_eval.corpus.sphinx import Aligned, NotAlignedError, align, in_lexicon, make_decoder, spoken
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words, write_words
@@ -25,7 +26,6 @@ from align_eval.units import SAMPLE_RATE
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
-TEXT_SUFFIXES = (".lab", ".txt")
 REPORT_NAME = "references.json"
 
 
@@ -91,7 +91,9 @@ def audio_files(folder: Path) -> dict[str, list[Path]]:
     InputError
         Where there are none.
     """
-    audio = _files(folder, AUDIO_SUFFIXES) if folder.is_dir() else {}
+    audio: dict[str, list[Path]] = {}
+    for path in with_suffix(list_files(folder), *AUDIO_SUFFIXES) if folder.is_dir() else ():
+        audio.setdefault(identity(path, folder), []).append(path)
     if not audio:
         raise InputError(folder, "holds no audio", f"give a folder with {' '.join(AUDIO_SUFFIXES)} files")
     return audio
@@ -119,16 +121,13 @@ def _one(
 
 
 def _text(audio: Path) -> str:
-    for suffix in TEXT_SUFFIXES:
+    for suffix in TRANSCRIPT_SUFFIXES:
         path = audio.with_suffix(suffix)
         if path.is_file():
-            try:
-                return path.read_text(encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(path, f"cannot be read as text in UTF-8 ({error})", "save it again") from error
+            return read_text(path)
     grids = [path for path in sorted(audio.parent.glob("*")) if path.suffix.lower() == TEXTGRID_SUFFIX]
     for grid in grids:
         if grid.stem == audio.stem:
             return " ".join(word.text for word in read_words(grid))
     remedy = f"add {audio.stem}.txt with what is said there"
-    raise InputError(audio, f"has no {' or '.join(TEXT_SUFFIXES)} file and no TextGrid beside it", remedy)
+    raise InputError(audio, f"has no {' or '.join(TRANSCRIPT_SUFFIXES)} file and no TextGrid beside it", remedy)

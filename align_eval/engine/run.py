@@ -13,6 +13,7 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.corpus.second import SecondReference, of_windows, second_checksum
 from align_eval.corpus.windows import windowed
+from align_eval.engine.languages import with_languages
 from align_eval.engine.process import Aligned, Keep, each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.errors import InputError
@@ -28,9 +29,15 @@ if TYPE_CHECKING:
     from whisper.model import Whisper
 
 
+LANGUAGE = "language"
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec."""
+    """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec.
+
+    A language that was detected stands among the details of its utterance as ``language``.
+    """
 
     run: Run
     words: pa.Table
@@ -92,6 +99,7 @@ def evaluate(
         raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {listed}", "mend what is listed")
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
+    corpus, detected = with_languages(corpus, loaded)
     name = model if isinstance(model, str) else "a loaded model"
     plan = Plan(model=name, systems=systems, context=context, device=loaded.device.type, seed=seed)
 
@@ -114,7 +122,9 @@ def evaluate(
         failures += second_reference.failures
         settings["second_reference"] = [second.align, second_checksum(second_reference.words)]
     words = words_table(windows.utterances, systems, times)
-    details = {id_: aligned.details for id_, aligned in sorted(results.items()) if aligned.details}
+    details = {id_: dict(aligned.details) for id_, aligned in sorted(results.items()) if aligned.details}
+    for id_, language in detected.items():
+        details.setdefault(id_, {})[LANGUAGE] = language
     run = Run(
         schema=SCHEMA_VERSION,
         signature=run_signature(

@@ -23,6 +23,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.languages import with_languages
 from align_eval.engine.process import each_utterance
 from align_eval.engine.signature import package_version, run_environment, run_signature, signature_id
 from align_eval.errors import InputError
@@ -110,6 +111,7 @@ def measure_faithfulness(
     name = model if isinstance(model, str) else "a loaded model"
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
+    corpus, _ = with_languages(corpus, loaded)
     curves, failures = each_utterance(corpus, lambda u: utterance_curves(loaded, u, specs, options), on_done)
     done = list(curves.values())
     clusters, cluster = clusters_of(corpus.utterances, done)

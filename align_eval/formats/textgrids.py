@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
@@ -12,6 +13,7 @@ from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
+from align_eval.transcript import clean_label, label_kind
 
 WORD_TIER_NAMES = ("words", "word")
 """Names that say that a tier holds words, in any case; MFA's ``speaker - words`` fits as well."""
@@ -45,12 +47,18 @@ def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> Interval
 
 
 def words_of_tier(tier: IntervalTier) -> tuple[Word, ...]:
-    """Words of a tier in order; an interval without text is silence."""
+    """Words of a tier in order, unknown ones by their mark; silence and noise are left out (see ``transcript``)."""
     return tuple(
-        Word(interval.mark.strip(), float(interval.minTime), float(interval.maxTime))
+        Word(label, float(interval.minTime), float(interval.maxTime))
         for interval in tier.intervals
-        if interval.mark.strip()
+        if label_kind(label := clean_label(interval.mark)) in ("word", "unknown")
     )
+
+
+def marks_of_tier(tier: IntervalTier) -> tuple[str, ...]:
+    """Labels of a tier that are no words but say so: marks of silence, noise and unknown words."""
+    labels = (clean_label(interval.mark) for interval in tier.intervals)
+    return tuple(label for label in labels if label and label_kind(label) != "word")
 
 
 def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
@@ -61,19 +69,36 @@ def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
     InputWarning
         Where the file is not in Unicode, and was read as Windows Latin-1.
     """
-    return read_word_tier(path, tier)[0]
+    return read_word_tier(path, tier).words
 
 
-def read_word_tier(path: Path, tier: str | None = None) -> tuple[tuple[Word, ...], float, float]:
-    """Read the words as :func:`read_words` does, with the times at which the TextGrid starts and ends."""
+@dataclass(frozen=True, slots=True)
+class WordTier:
+    """What a word tier holds, and the times at which its TextGrid starts and ends."""
+
+    words: tuple[Word, ...]
+    marks: tuple[str, ...]
+    start_s: float
+    end_s: float
+
+
+def read_word_tier(path: Path, tier: str | None = None) -> WordTier:
+    """Read the words as :func:`read_words` does, with what else the tier says."""
+    grid = read_unicode_textgrid(path)
+    found = word_tier(grid, path, tier)
+    words = words_of_tier(found)
+    if not words:
+        raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
+    return WordTier(words, marks_of_tier(found), float(grid.minTime), float(grid.maxTime))
+
+
+def read_unicode_textgrid(path: Path) -> TextGrid:
+    """Read a TextGrid, with a warning where it is not in Unicode."""
     grid, encoding = read_textgrid(path)
     if not encoding.startswith("utf"):
         message = f"{path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
-        warnings.warn(message, InputWarning, stacklevel=3)
-    words = words_of_tier(word_tier(grid, path, tier))
-    if not words:
-        raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
-    return words, float(grid.minTime), float(grid.maxTime)
+        warnings.warn(message, InputWarning, stacklevel=4)
+    return grid
 
 
 def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: float) -> None:

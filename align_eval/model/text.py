@@ -13,6 +13,7 @@ from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, IntVector
+from align_eval.transcript import word_separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def force_words(
 ) -> ForcedText:
     """Tokenise words as written, each as a space and the word, so that every token belongs to exactly one word.
 
-    With ``unit="character"`` every character is tokenised on its own, the first of a word with its space before it
+    In a language without spaces (see ``transcript``) there is none before a word.
+
+    With ``unit="character"`` every character is tokenised on its own, the first of a word with any space before it
     (Yeh, Meng, Tang 2025); one that the vocabulary lacks gives several tokens.
 
     Raises
@@ -76,11 +79,12 @@ def force_words(
         Where a word gives no token, or the text is longer than the decoder's context.
     """
     tokenizer = tokenizer_of(model, language)
+    separator = word_separator(language)
     text: list[int] = []
     word_of_token: list[int] = []
     for i, word in enumerate(words):
         # what looks like a special token is text here
-        parts = [f" {word}"] if unit == "subword" else [f" {word[:1]}", *word[1:]]
+        parts = [separator + word] if unit == "subword" else [separator + word[:1], *word[1:]]
         encoded = (tokenizer.encoding.encode(part, disallowed_special=()) for part in parts)
         tokens = list(chain.from_iterable(encoded)) if word.strip() else []
         if not tokens:

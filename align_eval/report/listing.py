@@ -8,12 +8,14 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
+from align_eval.corpus.kinds import FOLDER
+from align_eval.corpus.kinds import KINDS as CORPUS_KINDS
 from align_eval.errors import InputError
 from align_eval.presets import PRESETS
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.spec import format_spec
 
-KINDS = ("sources", "aligns", "presets", "models", "corpora")
+KINDS = ("sources", "aligns", "presets", "models", "corpora", "kinds")
 
 
 def listing(what: str) -> Iterator[str]:
@@ -38,6 +40,9 @@ def listing(what: str) -> Iterator[str]:
             yield f"{name}  (or pip install 'align-eval[{package.extra}]')" if package else name
     elif what == "corpora":
         yield from (f"{name}: {description}" for name, description in BUNDLED.items())
+    elif what == "kinds":
+        yield f"{FOLDER}: audio with a TextGrid of the same name beside it, and corpus.csv"
+        yield from (f"{name}: {kind.description}" for name, kind in CORPUS_KINDS.items())
     else:
         raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
 

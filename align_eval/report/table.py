@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -45,6 +46,18 @@ def floors_ms(run: Run) -> dict[str, float]:
     """Mean absolute disagreement of two references at interior boundaries, by kind of reference; empty without one."""
     key = (SECOND_REFERENCE, "interior", "none", "wbe_mean")
     return {r.reference: r.value for r in run.rows if (r.source, r.boundaries, r.calibration, r.metric) == key}
+
+
+def print_languages(details: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Say which languages were detected, in how many utterances, and how surely at the least."""
+    found: dict[str, list[float]] = {}
+    for of_utterance in details.values():
+        if "language" in of_utterance:
+            detected = of_utterance["language"]
+            found.setdefault(detected["detected"], []).append(detected["probability"])
+    if found:
+        listed = ", ".join(f"{code} in {len(p)} utterances (probability {min(p):.2f} up)" for code, p in found.items())
+        console.print(f"languages detected: {listed}", highlight=False, soft_wrap=True)
 
 
 def print_run(run: Run, console: Console) -> None:

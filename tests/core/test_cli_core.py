@@ -9,6 +9,7 @@ import pytest
 from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED
+from align_eval.corpus.kinds import KINDS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
@@ -45,7 +46,14 @@ def test_help_is_printed(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list", "sources"], ["list", "corpora"], ["run", "missing", "--out", "out"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["corpus", "check", "demo-ru"],
+        ["list", "sources"],
+        ["list", "corpora"],
+        ["run", "missing", "--out", "out"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):
@@ -58,6 +66,10 @@ LISTS = {
     "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
+    "kinds": [
+        "folder: audio with a TextGrid of the same name beside it, and corpus.csv",
+        *(f"{name}: {kind.description}" for name, kind in KINDS.items()),
+    ],
 }
 
 
@@ -80,7 +92,7 @@ def test_the_list_of_sources_says_every_choice():
     [
         (
             ["list", "engines"],
-            "error: list engines: there is no such list; one of sources, aligns, presets, models, corpora",
+            "error: list engines: there is no such list; one of sources, aligns, presets, models, corpora, kinds",
         ),
         (
             ["run", "missing", "--out", "out"],

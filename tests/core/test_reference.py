@@ -150,7 +150,7 @@ def made_before(folder):
     [
         (no_text, "bad.flac: has no .lab or .txt file and no TextGrid beside it; add bad.txt"),
         (empty_text, "bad.flac: its text has no words; write what is said there"),
-        (text_in_another_encoding, "bad.txt: cannot be read as text in UTF-8"),
+        (text_in_another_encoding, "bad.txt, line 1: is not UTF-8"),
         (no_audio, "bad.wav: is not audio"),
         (made_before, "bad.TextGrid: is there already; choose another --out"),
     ],

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from whisper.model import Whisper
+from whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from align_eval.model.text import force_words, tokenizer_of
+from align_eval.transcript import SPACELESS_LANGUAGES
+from tests.model.conftest import small_dims
 
 
 @pytest.mark.parametrize("unit", ["subword", "character"])
@@ -22,3 +28,39 @@ def test_a_character_is_a_token_where_the_vocabulary_has_it(random_model):
     forced = force_words(random_model, ["and", "you", "won't"], "en", "character")
     assert forced.word_of_token.tolist() == [0] * 3 + [1] * 3 + [2] * 5 + [-1]
     assert len(forced.tokens) == 12
+
+
+# Languages without spaces, on a model with the multilingual vocabulary
+
+
+@pytest.fixture(scope="module")
+def multilingual():
+    return Whisper(replace(small_dims(), n_vocab=51865)).eval()
+
+
+@pytest.mark.parametrize("unit", ["subword", "character"])
+@pytest.mark.parametrize(
+    ("words", "language", "joined"),
+    [
+        (["我们", "今", "天"], "zh", "我们今天"),
+        (["コー", "ヒー"], "ja", "コーヒー"),
+        (["ดี", "ค", "รั", "บ"], "th", "ดีครับ"),
+        (["да", "нет"], "ru", " да нет"),
+        (["שלום", "עולם"], "he", " שלום עולם"),
+        (["مرحبا", "بك"], "ar", " مرحبا بك"),
+        (["cannot", "ਚੰਗਾ"], "pa", " cannot ਚੰਗਾ"),
+    ],
+)
+def test_text_is_forced_as_its_language_is_written(multilingual, words, language, joined, unit):
+    """No space before a word in Chinese, Japanese and Thai; right-to-left text in the order in which it is spoken."""
+    forced = force_words(multilingual, words, language, unit)
+    assert tokenizer_of(multilingual, language).decode(list(forced.tokens[:-1])) == joined
+    assert set(forced.word_of_token.tolist()) == {-1, *range(len(words))}
+
+
+def test_the_languages_without_spaces_are_openai_whispers():
+    """It splits those into characters: two letters that are two tokens are two words there, and one elsewhere."""
+    for language in LANGUAGES:
+        tokenizer = get_tokenizer(multilingual=True, num_languages=100, language=language, task="transcribe")
+        without = len(tokenizer.split_to_word_tokens(tokenizer.encode("xq"))[0]) == 2
+        assert without == (language in SPACELESS_LANGUAGES), language

@@ -1,0 +1,83 @@
+"""Any corpus as a folder of audio with TextGrids and ``corpus.csv``.
+
+A whole file is copied byte for byte. A stretch of one, or one of its channels, is cut at whole samples and written
+without loss: as FLAC where that holds the samples exactly, else as WAV of the same kind of samples. Audio of a lossy
+form is decoded to 32-bit floating point for that.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import soundfile
+
+from align_eval.corpus.audio import audio_duration_s, read_audio
+from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
+from align_eval.errors import InputError
+from align_eval.formats.textgrids import write_words
+from align_eval.records import AudioSpan, Failure, Utterance
+
+FLAC_SUBTYPES = ("PCM_S8", "PCM_16", "PCM_24")
+WAV_SUBTYPES = ("PCM_U8", "PCM_32", "FLOAT", "DOUBLE")
+"""What WAV holds as it is; companded and lossy samples are decoded to ``FLOAT``, which holds all of their values."""
+
+_DTYPES = {"PCM_32": "int32", "DOUBLE": "float64", "FLOAT": "float32", "PCM_24": "int32", "PCM_U8": "int16"}
+
+
+def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
+    """Write a corpus as a folder; returns what could not be loaded or written.
+
+    Raises
+    ------
+    InputError
+        Where the folder is there and not empty, or cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(out, "is there and not empty", "name a new folder: nothing is written over")
+    failures = list(corpus.failures)
+    written: list[Utterance] = []
+    for u in corpus.utterances:
+        try:
+            read_audio(u.audio)  # a damaged file is not copied
+            audio = _write_audio(u.audio, out / u.id)
+            write_words(out / f"{u.id}.TextGrid", {"words": u.words}, audio_duration_s(audio))
+            written.append(u)
+        except InputError as error:
+            failures.append(Failure(u.id, str(error)))
+    if written:
+        _write_metadata(out / METADATA_NAME, written)
+    return tuple(sorted(failures, key=lambda f: f.id))
+
+
+def _write_audio(span: AudioSpan, stem: Path) -> Path:
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        if span == AudioSpan(span.path):
+            copy = stem.with_name(stem.name + span.path.suffix.lower())
+            shutil.copyfile(span.path, copy)
+            return copy
+        info = soundfile.info(span.path)
+        first = round(span.start_s * info.samplerate)
+        last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
+        subtype = info.subtype if info.subtype in (*FLAC_SUBTYPES, *WAV_SUBTYPES) else "FLOAT"
+        dtype = _DTYPES.get(subtype, "int16")
+        samples, rate = soundfile.read(span.path, start=first, stop=last, dtype=dtype, always_2d=True)
+        kept = samples if span.channel is None else samples[:, span.channel]
+        cut = stem.with_name(stem.name + (".flac" if subtype in FLAC_SUBTYPES else ".wav"))
+        soundfile.write(cut, kept, rate, subtype=subtype)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(stem, f"cannot be written ({error})", "choose another folder") from error
+    return cut
+
+
+def _write_metadata(path: Path, utterances: list[Utterance]) -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(METADATA_COLUMNS)
+            for u in utterances:
+                writer.writerow([u.id, u.language or "", u.speaker or "", u.recording, u.reference])
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror})", "choose another folder") from error

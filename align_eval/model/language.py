@@ -1,0 +1,27 @@
+"""The language of speech, as Whisper detects it."""
+
+from __future__ import annotations
+
+import torch
+import whisper
+from whisper.model import Whisper
+
+from align_eval.corpus.audio import Samples
+
+AUTO = "auto"
+"""In place of a language: detect it."""
+
+
+def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:
+    """Whisper's code of the language of the first 30 s, and its probability among all languages.
+
+    The decoder's distribution after the start token, over language tokens (openai-whisper's ``detect_language``). A
+    model that knows English alone says English.
+    """
+    if not model.is_multilingual:
+        return "en", 1.0
+    padded = whisper.pad_or_trim(torch.from_numpy(samples))
+    mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)
+    _, probabilities = whisper.detect_language(model, mel)
+    code = max(probabilities, key=probabilities.__getitem__)
+    return code, float(probabilities[code])

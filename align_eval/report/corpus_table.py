@@ -1,0 +1,33 @@
+"""What `align-eval corpus check` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+
+from align_eval.corpus.check import Check
+
+
+def print_check(check: Check, console: Console) -> None:
+    """Counts, a line each, and every problem."""
+    speakers = str(check.n_speakers)
+    if check.n_without_speaker:
+        speakers += f", and {check.n_without_speaker} utterances of nobody known"
+    lines = [
+        ("corpus", f"{check.name}, of kind {check.kind}"),
+        ("utterances", f"{check.n_utterances} of {check.n_recordings} recordings"),
+        ("words", f"{check.n_words} ({_counts(check.words_by_reference.items())})"),
+        ("audio", f"{check.audio_h:.3f} h, {check.words_h:.3f} h of it in words"),
+        ("speakers", speakers),
+        ("languages", _counts(check.words_by_language.items())),
+        ("marks", _counts(check.marks) or "none"),
+        ("problems", str(len(check.problems))),
+        *(("", f"{problem.message}") for problem in check.problems),
+    ]
+    for name, value in lines:
+        console.print(f"{name:12}{value}", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def _counts(items: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in items)

@@ -1,0 +1,406 @@
+"""Published corpora in their own layouts (``tests/corpora``, written by hand): what is read, restored, cut and refused."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.kinds import KINDS, detect_kind
+from align_eval.corpus.listing import list_files
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.textgrids import write_words
+from align_eval.records import Word
+from tests.corpora import AUDIO, RATE, make_corpus, ramp
+
+WITHOUT_LHOTSE = [kind for kind in AUDIO if kind != "lhotse"]
+
+
+def words_of(u):
+    """(text, start, end) at times in the file, rounded to a tenth of a millisecond."""
+    return [(w.text, round(w.start_s + u.audio.start_s, 4), round(w.end_s + u.audio.start_s, 4)) for w in u.words]
+
+
+def by_id(corpus):
+    return {u.id: u for u in corpus.utterances}
+
+
+def load(kind, folder):
+    return load_corpus(make_corpus(kind, folder))
+
+
+@pytest.mark.parametrize("kind", AUDIO)
+def test_the_kind_is_told_by_what_the_files_hold(tmp_path, kind):
+    folder = make_corpus(kind, tmp_path).rename(tmp_path / "some name")
+    assert detect_kind(folder, list_files(folder)) == kind
+
+
+def test_every_kind_has_a_corpus_here():
+    assert set(AUDIO) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", WITHOUT_LHOTSE)
+def test_every_word_lies_inside_its_audio_and_every_span_can_be_read(tmp_path, kind):
+    corpus = load(kind, tmp_path)
+    assert corpus.kind == kind
+    assert corpus.utterances
+    for u in corpus.utterances:
+        assert u.text == " ".join(w.text for w in u.words)
+        assert u.words[0].start_s >= 0
+        assert u.words[-1].end_s <= u.duration_s + 1e-6
+        assert len(read_audio(u.audio)) / RATE == pytest.approx(u.duration_s, abs=1 / RATE)
+        assert u.duration_s <= 30
+
+
+# TIMIT
+
+
+def test_timit_times_are_samples_of_the_audio(tmp_path):
+    with pytest.warns(InputWarning, match=r"SX2\.WRD: 1 pairs of words overlap; each is parted in the middle"):
+        corpus = load("timit", tmp_path)
+    u = by_id(corpus)["TRAIN/DR1/FABC0/SA1"]
+    assert words_of(u) == [("she", 0.2, 0.4), ("had", 0.4, 0.6), ("don't", 0.8, 1.2)]
+    assert (u.speaker, u.reference, u.language, u.duration_s) == ("FABC0", "manual", "en", 2.0)
+    np.testing.assert_array_equal(read_audio(u.audio) * 32768, ramp(2.0)[:, 0])
+
+
+def test_timit_words_that_share_a_sound_are_parted_in_its_middle(tmp_path):
+    """gas ends at sample 8000, station starts at 7200: the middle is 7600, 0.475 s."""
+    with pytest.warns(InputWarning):
+        corpus = load("timit", tmp_path)
+    assert words_of(by_id(corpus)["TRAIN/DR1/FABC0/SX2"]) == [("gas", 0.1, 0.475), ("station", 0.475, 1.0)]
+
+
+def test_timit_lists_a_reversed_word_with_file_and_line(tmp_path):
+    with pytest.warns(InputWarning):
+        (failure,) = load("timit", tmp_path).failures
+    assert re.search(r"SI3\.WRD, line 1: 'backwards' lasts from 0\.2 to 0\.1 s; a word starts", failure.message)
+
+
+def test_compressed_sphere_is_refused_by_name(tmp_path):
+    """The header of the LDC's compressed files; what follows it is never looked at."""
+    folder = make_corpus("timit", tmp_path)
+    header = b"NIST_1A\n   1024\nsample_coding -s26 pcm,embedded-shorten-v2.00\nsample_rate -i 16000\nend_head\n"
+    (folder / "TRAIN/DR1/FABC0/SA1.WAV").write_bytes(header.ljust(1024) + b"ajkg" + bytes(100))
+    with pytest.warns(InputWarning):
+        corpus = load_corpus(folder)
+    message = next(f.message for f in corpus.failures if f.id.endswith("SA1"))
+    assert "is SPHERE audio compressed as 'pcm,embedded-shorten-v2.00'; expand it: `sph2pipe" in message
+
+
+# Buckeye
+
+
+def test_buckeye_is_cut_around_other_speech_and_at_silences(tmp_path):
+    """Pieces end where the interviewer, several words in one mark, a cut-off word or a bad entry stands, and at 30 s.
+
+    long (9.9 to 20 s), longer (20.1 to 35 s) and still (35.5 to 49 s) do not fit into 30 s together: the longest pause
+    between them, of 0.5 s, parts them.
+    """
+    corpus = load("buckeye", tmp_path)
+    pieces = [words_of(u) for u in corpus.utterances]
+    assert pieces == [
+        [("okay", 1.0, 1.4), ("um", 1.4, 1.7), ("i'm", 2.0, 2.5)],
+        [("so", 6.0, 6.5), ("funny", 6.5, 7.0)],
+        [("then", 7.3, 7.5)],
+        [("there", 7.7, 8.0)],
+        [("long", 9.9, 20.0), ("longer", 20.1, 35.0)],
+        [("still", 35.5, 49.0)],
+    ]
+    assert {u.speaker for u in corpus.utterances} == {"s01"}
+    assert {u.recording for u in corpus.utterances} == {"s0101a"}
+    assert corpus.utterances[0].id == "s0101a-00000750-00002500"
+
+
+def test_buckeye_pieces_hold_no_audio_of_others(tmp_path):
+    corpus = load("buckeye", tmp_path)
+    spans = [(u.audio.start_s, u.audio.end_s) for u in corpus.utterances]
+    assert spans[:4] == [(0.75, 2.5), (6.0, 7.0), (7.3, 7.5), (7.7, 8.0)]  # 0.25 s of the silence before okay
+    assert all(a_end_s <= b_start_s for (_, a_end_s), (b_start_s, _) in zip(spans, spans[1:], strict=False))
+    for u in corpus.utterances:
+        first, last = round(u.audio.start_s * RATE), round(u.audio.end_s * RATE)
+        np.testing.assert_array_equal(read_audio(u.audio) * 32768, ramp(50.0)[first:last, 0])
+
+
+def test_buckeye_counts_its_marks_and_lists_what_cannot_be(tmp_path):
+    corpus = load("buckeye", tmp_path)
+    assert dict(corpus.marks) == {
+        "<SIL>": 4, "{B_TRANS}": 1, "{E_TRANS}": 1, "<VOCNOISE>": 1, "<IVER>": 1, "<EXT>": 1, "<LAUGH>": 2,
+        "<CUTOFF>": 1,
+    }  # fmt: skip
+    (failure,) = corpus.failures
+    assert re.search(r"s0101a\.words, line 22: 'ghost' lasts from 8 to 8 s", failure.message)
+
+
+# LibriSpeech
+
+
+def test_librispeech_lists_and_textgrids_are_read_and_unknown_words_restored(tmp_path):
+    corpus = load("librispeech", tmp_path)
+    found = by_id(corpus)
+    folder = "LibriSpeech/dev-clean/84/121123/84-121123"
+    go = found[f"{folder}-0000"]
+    assert words_of(go) == [("go", 0.49, 0.89), ("do", 1.27, 1.38), ("you", 1.38, 1.49), ("hear", 1.49, 1.89)]
+    assert (go.speaker, go.reference, go.language) == ("84", "automatic", "en")
+    assert found[f"{folder}-0001"].text == "but in less than five minutes noirtier's staircase groaned"
+    assert found["LibriSpeech/dev-clean/174/50561/174-50561-0000"].text == "the meeting of the vezous"
+    assert dict(corpus.marks) == {"<unk>": 2, "sil": 1}
+
+
+def test_librispeech_lists_what_has_no_alignment(tmp_path):
+    (failure,) = load("librispeech", tmp_path).failures
+    assert failure.id == "84-121123-0002"
+    assert "there is no alignment, neither a TextGrid nor a line of an .alignment.txt" in failure.message
+
+
+def test_librispeech_with_two_alignments_of_an_utterance_is_not_guessed(tmp_path):
+    folder = make_corpus("librispeech", tmp_path)
+    grid = next(folder.rglob("*.TextGrid"))
+    shutil.copy(grid, grid.with_name("84-121123-0000.TextGrid"))
+    failures = {f.id: f.message for f in load_corpus(folder).failures}
+    assert re.search(r"stands in .*alignment\.txt, line 1 too; leave one", failures["84-121123-0000"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('84-121123-0000 ",GO" "0.1"', "line 1: has 2 words and 1 ends"),
+        ('84-121123-0000 ",GO" "0.1,x"', "line 1: 'x' is not a number"),
+        ('84-121123-0000 ",GO" "0.1,nan"', "line 1: the times of 'GO' are not finite"),
+        ('84-121123-0000 ",GO" "0.4,0.1"', "line 1: 'GO' lasts from 0.4 to 0.1 s"),
+        ('84-121123-0000 "GO" "9"', "word 1 ('go', 0 to 9 s) lies outside the audio (2 s)"),
+        ('84-121123-0000 "<unk>,HEAR" "1,2"', "line 1, word 1: is <unk>; the transcript (4 words, the alignment 2)"),
+        ("84-121123-0000 GO", 'line 1: \'84-121123-0000 GO\' is not `id ",WORDS" "ENDS"`'),
+    ],
+)
+def test_librispeech_refuses_a_bad_line_with_its_place(tmp_path, line, message):
+    folder = make_corpus("librispeech", tmp_path)
+    (file,) = folder.rglob("*.alignment.txt")
+    file.write_text(line)
+    assert message in " ".join(f.message for f in load_corpus(folder).failures)
+
+
+# AMI
+
+
+def test_ami_words_have_their_punctuation_and_are_cut_around_what_has_no_times(tmp_path):
+    corpus = load("ami", tmp_path)
+    pieces = {(u.speaker, u.audio.path.name): [] for u in corpus.utterances}
+    for u in corpus.utterances:
+        pieces[u.speaker, u.audio.path.name].append(words_of(u))
+    assert pieces == {
+        ("FEE001", "ES2099a.Headset-0.wav"): [
+            [("Okay.", 1.0, 1.4), ("I'm", 1.6, 2.0), ("Zoë.", 2.0, 2.5)],
+            [("So", 3.0, 3.4), ("th", 3.5, 3.7)],
+            [("yes", 4.5, 5.0)],
+        ],
+        ("MEE002", "ES2099a.Headset-2.wav"): [[("Yeah,", 4.8, 5.2), ("right", 5.3, 5.8)]],
+    }
+    assert {(u.recording, u.reference, u.language) for u in corpus.utterances} == {("ES2099a", "automatic", "en")}
+    assert dict(corpus.marks) == {"<laugh>": 1, "<word without times>": 1, "<gap>": 1}
+
+
+def test_ami_without_meetings_xml_takes_the_headset_of_the_letter(tmp_path):
+    folder = make_corpus("ami", tmp_path)
+    (folder / "corpusResources/meetings.xml").unlink()
+    corpus = load_corpus(folder)
+    assert {u.speaker for u in corpus.utterances} == {"ES2099a.A"}
+    (failure,) = corpus.failures
+    assert "there is no ES2099a.Headset-1.wav or ES2099a.Mix-Headset.wav" in failure.message
+
+
+def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
+    """yes (4.5 to 5 s) and Yeah (4.8 to 5.2 s) overlap: neither is used, and the loss is said."""
+    folder = make_corpus("ami", tmp_path)
+    mixed = next(folder.rglob("*Headset-0.wav"))
+    mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
+    next(folder.rglob("*Headset-2.wav")).unlink()
+    with pytest.warns(InputWarning, match=r"ES2099a\.B: 1 of 2 words are spoken over and left out, the first is 'Yeah"):
+        corpus = load_corpus(folder)
+    assert [u.text for u in corpus.utterances] == ["Okay. I'm Zoë.", "So th", "right"]
+
+
+# Kaldi
+
+
+def test_kaldi_utterances_lie_in_their_segments(tmp_path):
+    corpus = load("kaldi", tmp_path)
+    found = by_id(corpus)
+    anna = found["anna-001"]
+    assert words_of(anna) == [("hello", 1.2, 1.5), ("bob's", 1.5, 1.8), ("world", 2.0, 2.5)]
+    assert (anna.speaker, anna.recording, anna.audio.start_s, anna.audio.end_s) == ("anna", "rec1", 1.0, 3.0)
+    assert [w.confidence for w in anna.words] == [0.98, 1.0, 0.75]
+    assert found["ben-001"].text == "good morning"
+    np.testing.assert_array_equal(read_audio(anna.audio) * 32768, ramp(6.0)[RATE : 3 * RATE, 0])
+    assert dict(corpus.marks) == {"<UNK>": 1, "<eps>": 1, "[noise]": 1}
+
+
+def test_kaldi_channels_are_those_of_the_ctm(tmp_path):
+    u = by_id(load("kaldi", tmp_path))["rec3"]
+    assert (u.audio.channel, u.text, u.speaker) == (1, "left and right", "dora")
+    np.testing.assert_array_equal(read_audio(u.audio) * 32768, ramp(2.0, 2)[:, 1])
+
+
+def test_kaldi_commands_are_refused_and_what_is_not_aligned_is_listed(tmp_path):
+    failures = {f.id: f.message for f in load("kaldi", tmp_path).failures}
+    assert set(failures) == {"cara-001", "gone-001"}
+    command = r"wav\.scp, line 2: 'sph2pipe -f wav -p -c 1 audio/rec2\.sph \|' is a command, and none is run; write"
+    assert re.search(command, failures["cara-001"])
+    assert re.search(r"data/text: gone-001 has no words in the ctm", failures["gone-001"])
+
+
+@pytest.mark.parametrize(
+    "command", ["touch EXECUTED |", "| touch EXECUTED", "touch EXECUTED; cat x |", "$(touch EXECUTED)"]
+)
+def test_nothing_in_wav_scp_is_executed(tmp_path, monkeypatch, command):
+    folder = make_corpus("kaldi", tmp_path)
+    monkeypatch.chdir(folder)
+    (folder / "data/wav.scp").write_text(f"rec1 {command}\nrec3 {command}\n")
+    corpus = load_corpus(folder)
+    assert corpus.utterances == ()
+    assert not list(tmp_path.rglob("EXECUTED"))
+
+
+@pytest.mark.parametrize("entry", ["foo.ark:1234", "foo.ark:1234[0:9]", "gone.wav", "audio"])
+def test_kaldi_archives_and_missing_files_are_refused_with_their_line(tmp_path, entry):
+    folder = make_corpus("kaldi", tmp_path)
+    (folder / "data/wav.scp").write_text(f"rec1 {entry}\nrec3 {entry}\n")
+    assert all("wav.scp, line" in f.message for f in load_corpus(folder).failures if f.id in ("anna-001", "rec3"))
+
+
+def test_kaldi_words_of_recordings_are_dealt_to_their_segments(tmp_path):
+    """A CTM by recording: a word belongs to the segment that holds its middle."""
+    folder = make_corpus("kaldi", tmp_path)
+    (folder / "data/ctm").write_text("rec1 1 1.2 0.3 HELLO\nrec1 1 2.0 0.5 WORLD\nrec1 1 3.1 0.4 GOOD\n")
+    found = by_id(load_corpus(folder))
+    assert words_of(found["anna-001"]) == [("hello", 1.2, 1.5), ("world", 2.0, 2.5)]
+    assert words_of(found["ben-001"]) == [("good", 3.1, 3.5)]
+
+
+def test_kaldi_long_recordings_without_segments_are_cut(tmp_path):
+    folder = make_corpus("kaldi", tmp_path)
+    for name in ("segments", "text", "utt2spk"):
+        (folder / "data" / name).unlink()
+    soundfile.write(folder / "data/audio/rec1.wav", ramp(40.0), RATE)
+    (folder / "data/ctm").write_text("rec1 1 1 9 ONE\nrec1 1 10.5 19 TWO\nrec1 1 30 9 THREE\n")
+    assert [words_of(u) for u in load_corpus(folder).utterances] == [
+        [("one", 1, 10)],
+        [("two", 10.5, 29.5), ("three", 30, 39)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("segments", "anna-001 rec1 3.0 1.0\n", r"segments, line 1: anna-001 lasts from 3 to 1 s"),
+        ("segments", "anna-001 rec1 1.0\n", r"segments, line 1: is not `utterance recording start end`"),
+        ("segments", "a rec1 0 1\na rec1 1 2\n", r"segments, line 2: 'a' stands twice"),
+        ("ctm", "anna-001 1 x 0.3 HELLO\n", r"ctm, line 1: .*'x'"),
+        ("ctm", "", r"ctm: "),
+    ],
+)
+def test_a_malformed_table_of_kaldi_is_refused_with_its_place(tmp_path, name, text, message):
+    folder = make_corpus("kaldi", tmp_path)
+    (folder / "data" / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_corpus(folder)
+
+
+# MFA
+
+
+def test_mfa_tiers_of_several_speakers_are_cut_around_each_other(tmp_path):
+    """thanks (5.5 to 6 s) and great (5.75 to 6.25 s) overlap: neither is used, and the loss is said."""
+    with pytest.warns(
+        InputWarning, match=r"dialogue/anna: 1 of 4 words are spoken over and left out, the first is 'th"
+    ):
+        corpus = load("mfa", tmp_path)
+    assert [(u.speaker, words_of(u)) for u in corpus.utterances] == [
+        ("anna", [("good", 1.0, 1.5), ("morning", 1.5, 2.0)]),
+        ("anna", [("fine", 5.0, 5.5)]),
+        ("ben", [("how's", 2.5, 3.0), ("life", 3.0, 3.5)]),
+    ]
+    assert {(u.recording, u.reference) for u in corpus.utterances} == {("anna/dialogue", "automatic")}
+    assert corpus.utterances[0].id == "anna/dialogue/anna-00000750-00002250"
+    assert dict(corpus.marks) == {"sil": 1, "sp": 1}
+
+
+def test_mfa_one_speaker_can_be_asked_for_and_is_still_cut_around_the_others(tmp_path):
+    with pytest.warns(InputWarning):
+        corpus = load_corpus(make_corpus("mfa", tmp_path), tier="anna - words")
+    assert [u.text for u in corpus.utterances] == ["good morning", "fine"]
+
+
+def test_mfa_with_one_speaker_a_file_is_a_folder(tmp_path):
+    soundfile.write(tmp_path / "a.wav", ramp(1.0), RATE)
+    write_words(tmp_path / "a.TextGrid", {"anna - words": [Word("hello", 0.2, 0.6)]}, 1.0)
+    corpus = load_corpus(tmp_path)
+    assert (corpus.kind, [u.id for u in corpus.utterances]) == ("folder", ["a"])
+
+
+# Which kind
+
+
+def test_several_kinds_are_never_guessed_between(tmp_path):
+    folder = make_corpus("timit", tmp_path)
+    shutil.copytree(make_corpus("kaldi", tmp_path), folder / "kaldi")
+    with pytest.raises(
+        InputError, match=r"may be of several kinds: timit \(SI3\.WRD\), kaldi \(wav\.scp\); name one with"
+    ):
+        load_corpus(folder)
+    with pytest.warns(InputWarning):
+        assert load_corpus(folder, kind="timit").kind == "timit"
+
+
+def test_textgrids_beside_another_kind_of_reference_are_not_passed_over(tmp_path):
+    folder = make_corpus("timit", tmp_path)
+    write_words(folder / "TRAIN/DR1/FABC0/SA1.TextGrid", {"words": [Word("she", 0.2, 0.4)]}, 2.0)
+    with pytest.raises(InputError, match=r"several kinds: timit \(SI3\.WRD\), folder \(SA1\.TextGrid\)"):
+        load_corpus(folder)
+    assert [u.text for u in load_corpus(folder, kind="folder").utterances] == ["she"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "switchboard"}, r"kind 'switchboard': there is no such kind of corpus; one of folder, mfa, timit"),
+        ({"kind": "buckeye"}, r"timit: holds no utterances of kind buckeye; check the path, or name another --kind"),
+        ({"tier": "words"}, r"timit: a corpus of kind timit has no tiers; leave --tier out"),
+    ],
+)
+def test_a_kind_or_tier_that_does_not_fit_is_refused(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        load_corpus(make_corpus("timit", tmp_path), **options)
+
+
+@pytest.mark.parametrize("id_", ["/etc/x", "a/../../x", "..", "a\\b"])
+def test_an_id_that_would_lead_out_of_a_folder_is_refused(tmp_path, id_):
+    folder = make_corpus("kaldi", tmp_path)
+    (folder / "data/segments").write_text(f"{id_} rec1 1.0 3.0\n")
+    (folder / "data/ctm").write_text(f"{id_} 1 0.2 0.3 HELLO\n")
+    corpus = load_corpus(folder)
+    assert corpus.utterances == ()
+    assert any("cannot name a file" in f.message for f in corpus.failures)
+
+
+def test_language_and_speaker_are_completed_where_a_kind_says_none(tmp_path):
+    u = by_id(load_corpus(make_corpus("kaldi", tmp_path), language="en", speaker_characters=2))["anna-001"]
+    assert (u.language, u.speaker) == ("en", "an")
+
+
+def test_a_manifest_without_lhotse_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("align_eval.corpus.lhotse.find_spec", lambda _name: None)
+    with pytest.raises(
+        InputError, match=r"recordings\.jsonl: is a manifest of Lhotse, and lhotse is not installed; pip"
+    ):
+        load("lhotse", tmp_path)
+
+
+def test_a_file_that_is_no_corpus_is_refused(tmp_path):
+    Path(tmp_path / "notes.txt").write_text("nothing to hear")
+    with pytest.raises(InputError, match=r"notes\.txt: there is no such folder"):
+        load_corpus(tmp_path / "notes.txt")

@@ -1,0 +1,140 @@
+"""The policy of marks, words of texts with and without spaces, and unknown words restored."""
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from align_eval.errors import InputError
+from align_eval.transcript import (
+    clean_label,
+    label_kind,
+    lower_capitals,
+    match_key,
+    refuse_unknown,
+    restore_unknown,
+    split_words,
+    word_separator,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [
+        ("silence", ["", "sp", "sil", "SIL", "<eps>", "<SIL>", "<p:>", "{SL}", "[SIL]", "#", "</s>"]),
+        ("unknown", ["<unk>", "<UNK>", "[unk]", "<UNKNOWN>", "<oov>"]),
+        ("noise", ["spn", "SPN", "nsn", "[noise]", "<VOCNOISE>", "{B_TRANS}", "[vocalized-noise]", "<>"]),
+        (
+            "word",
+            [
+                "space",
+                "silly",
+                "unk",
+                "don't",
+                "'cause",
+                "21",
+                "3.5%",
+                "St.",
+                "–",
+                "x<y",
+                "[a] [b]",
+                "(um)",
+                "&",
+                "й",
+                "你好",
+            ],
+        ),
+    ],
+)
+def test_a_label_is_what_the_policy_says(kind, labels):
+    assert {label: label_kind(clean_label(label)) for label in labels} == dict.fromkeys(labels, kind)
+
+
+def test_labels_are_composed_and_lose_marks_of_direction_but_not_joiners():
+    assert clean_label(" \u200fשלום\u200e ") == "שלום"
+    assert clean_label("\ufeffe\u0301te\u0301") == "été"
+    assert clean_label("می\u200cخواهم") == "می\u200cخواهم"  # the joiner is spelling
+
+
+@given(st.text())
+def test_cleaning_a_label_twice_changes_nothing(label):
+    assert clean_label(clean_label(label)) == clean_label(label)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("Don’t!", "don't"), ("“NOIRTIER'S”", "noirtier's"), ("STRASSE", "straße"), ("ﬁne", "fine"), ("re-do", "redo")],
+)
+def test_writings_of_a_word_have_one_key(a, b):
+    assert match_key(a) == match_key(b)
+
+
+def test_what_tells_words_apart_stays_in_their_keys():
+    assert len({match_key(w) for w in ["its", "it's", "20", "ты", "ть", "ด", "ดี"]}) == 7
+
+
+def test_unknown_words_are_restored_where_the_transcript_says_which():
+    spoken = ["the", "<unk>", "of", "<unk>"]
+    assert restore_unknown(spoken, "The Vezous, of 1832.".split(), "a") == ["the", "Vezous,", "of", "1832."]
+    assert restore_unknown(spoken, "Well, the Vezous -- of 1832".split(), "a") == ["the", "Vezous", "of", "1832"]
+
+
+def test_an_aligner_that_parts_other_words_does_not_stand_in_the_way():
+    """mother-in-law is three words to it, so the counts differ; what is unknown has known neighbours all the same."""
+    spoken, transcript = "in law he <unk> it".split(), "mother-in-law he phoned it".split()
+    assert restore_unknown(spoken, transcript, "a") == ["in", "law", "he", "phoned", "it"]
+
+
+@pytest.mark.parametrize(
+    "transcript", ["", "the of", "the one two of x", "quite another text"], ids=["none", "fewer", "more", "another"]
+)
+def test_unknown_words_are_never_guessed(transcript):
+    with pytest.raises(
+        InputError, match=r"^a, word 2: is <unk>; the transcript \(\d words, the alignment 3\) does not"
+    ):
+        restore_unknown(["the", "<unk>", "of"], transcript.split(), "a")
+
+
+def test_words_that_stay_unknown_are_refused():
+    with pytest.raises(InputError, match=r"a, word 2: is <UNK>: a word was spoken there, but not which one"):
+        refuse_unknown(["the", "<UNK>"], "a")
+
+
+@pytest.mark.parametrize(
+    ("words", "lowered"),
+    [
+        (["GO", "<UNK>", "DON'T"], ["go", "<unk>", "don't"]),
+        (["GO", "home"], ["GO", "home"]),
+        (["ПРИВЕТ"], ["привет"]),
+        (["你好", "21"], ["你好", "21"]),
+    ],
+)
+def test_capitals_are_lowered_where_nothing_else_is_written(words, lowered):
+    assert lower_capitals(words) == lowered
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        (" we  met\tat 10 ", "en", ["we", "met", "at", "10"]),
+        ("we met", None, ["we", "met"]),
+        ("שלום עולם", "he", ["שלום", "עולם"]),
+        ("我用 GPT-4。", "zh", ["我", "用", "GPT-", "4。"]),
+        ("「你好」吗?", "zh", ["「你", "好」", "吗?"]),
+        ("コーヒーを3杯", "ja", ["コー", "ヒー", "を", "3", "杯"]),
+        ("ดีครับ", "th", ["ดี", "ค", "รั", "บ"]),
+        ("မြန်မာ", "my", ["မြ", "န်", "မာ"]),
+        ("I don't know", "yue", ["I", "don't", "know"]),
+        ("", "zh", []),
+    ],
+)
+def test_texts_are_split_as_their_language_is_written(text, language, words):
+    assert split_words(text, language) == words
+
+
+@given(st.text(), st.sampled_from(["zh", "ja", "th", "en"]))
+def test_no_character_is_lost_or_moved_by_splitting(text, language):
+    assert "".join(split_words(text, language)) == "".join(text.split())
+
+
+def test_words_are_separated_as_their_language_is_written():
+    assert [word_separator(language) for language in ("en", None, "ar", "zh", "my")] == [" ", " ", " ", "", ""]

@@ -1,0 +1,33 @@
+"""`run` takes every kind of corpus: real speech in each layout gives the word times of the same samples and words."""
+
+import pytest
+
+from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.convert import convert_corpus
+from align_eval.engine.run import evaluate
+from tests.corpora import AUDIO, write_clip
+
+SYSTEM = {"sources": ["attention:heads=all"], "aligns": ["viterbi"], "presets": [], "context": "fit"}
+WHOLE_FILES = ("timit", "librispeech", "kaldi", "lhotse")
+"""Kinds whose utterances are whole files here; the others cut the silence at both ends."""
+
+KINDS = [pytest.param(kind, marks=[pytest.mark.peers] if kind == "lhotse" else []) for kind in AUDIO]
+
+
+def times(evaluation):
+    return [(row["word"], row["start_s"], row["end_s"]) for row in evaluation.words.to_pylist()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_on_any_layout_is_the_run_on_its_folder(tmp_path, tiny_en, clip, kind):
+    """Converted or not, the same words on the same samples; whole files as the clip itself in the demo."""
+    path = write_clip(kind, tmp_path, read_audio(clip.audio), clip.words)
+    loaded = load_corpus(path, language="en")
+    assert (loaded.kind, loaded.failures, [u.text for u in loaded.utterances]) == (kind, (), [clip.text])
+    assert convert_corpus(loaded, tmp_path / "out") == ()
+    direct, converted = evaluate(loaded, tiny_en, **SYSTEM), evaluate(tmp_path / "out", tiny_en, **SYSTEM)
+    assert times(direct) == times(converted)
+    if kind in WHOLE_FILES:
+        demo = evaluate(load_corpus("demo").__class__("clip", (clip,), ()), tiny_en, **SYSTEM)
+        assert times(direct) == times(demo)

@@ -1,0 +1,86 @@
+"""Languages detected by utterance: the same run as one that is told them, and said where they were found."""
+
+import json
+import shutil
+
+import pytest
+
+from align_eval import align
+from align_eval.corpus.bundled import bundled_path, load_corpus
+from align_eval.corpus.folder import Corpus
+from align_eval.engine.languages import with_languages
+from align_eval.engine.run import evaluate
+from align_eval.model.load import load_model
+from tests.core.test_cli_core import align_eval
+
+SYSTEM = {"sources": ["gradient"], "aligns": ["viterbi"], "presets": []}
+
+
+def without_language(name, folder):
+    """A copy of a bundled corpus that does not say its language."""
+    shutil.copytree(bundled_path(name), folder)
+    header, *rows = (folder / "corpus.csv").read_text(encoding="utf-8").splitlines()
+    cells = [line.split(",") for line in rows]
+    text = "\n".join([header, *(",".join([id_, "", *others]) for id_, _, *others in cells)])
+    (folder / "corpus.csv").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_model_of_english_says_english(tiny_en, tmp_path):
+    corpus, found = with_languages(load_corpus(without_language("demo", tmp_path / "c"), language="auto"), tiny_en)
+    assert {u.language for u in corpus.utterances} == {"en"}
+    assert len(found) == 15
+
+
+def test_languages_that_are_known_are_not_asked_for(tiny_en):
+    corpus = load_corpus("demo", language="auto")  # corpus.csv has the last word
+    assert with_languages(corpus, tiny_en) == (corpus, {})
+
+
+def test_audio_that_cannot_be_read_is_listed_where_it_is_processed(tiny_en, tmp_path):
+    folder = without_language("demo", tmp_path / "c")
+    (folder / "en_praatio_bobby.flac").write_bytes(b"")
+    loaded = load_corpus(folder, language="auto")
+    two = tuple(u for u in loaded.utterances if u.id in ("en_praatio_bobby", "en_praatio_damon"))
+    evaluation = evaluate(Corpus("two", two, ()), tiny_en, context="fit", **SYSTEM)
+    (failure,) = evaluation.run.failures
+    assert "en_praatio_bobby.flac: the file is empty" in failure.message
+
+
+@pytest.mark.slow
+def test_russian_is_detected_and_the_run_is_the_one_that_is_told_so(tmp_path):
+    """base hears Russian in all six clips; words, scores and signature are those of the run with `ru`."""
+    base = load_model("base")
+    detected = evaluate(load_corpus(without_language("demo-ru", tmp_path / "c"), language="auto"), base, **SYSTEM)
+    told = evaluate("demo-ru", base, **SYSTEM)
+    assert {d["language"]["detected"] for d in detected.details.values()} == {"ru"}
+    assert all(0.5 < d["language"]["probability"] <= 1 for d in detected.details.values())
+    assert detected.words.equals(told.words)
+    assert detected.run.rows == told.run.rows
+    assert detected.run.signature["id"] == told.run.signature["id"]
+    assert {row["language"] for row in detected.words.to_pylist()} == {"ru"}
+
+
+@pytest.mark.slow
+def test_the_demo_in_russian_runs_end_to_end_with_base(tmp_path):
+    """66 words of one speaker; a path that follows the speech is within a tenth of a second of them on the whole."""
+    corpus = without_language("demo-ru", tmp_path / "c")
+    arguments = ["--model", "base", "--language", "auto", "--source", "gradient", "--align", "viterbi", "--out", "out"]
+    done = align_eval("run", str(corpus), *arguments, cwd=tmp_path)
+    assert (done.returncode, "languages detected: ru in 6 utterances" in done.stdout) == (0, True)
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    (row,) = [r for r in run["rows"] if (r["boundaries"], r["calibration"], r["metric"]) == ("all", "none", "wbe_mean")]
+    assert row["n_words"] == 66
+    assert row["value"] < 100
+    details = json.loads((tmp_path / "out" / "details.json").read_text())
+    assert details["ru_0003"]["language"]["detected"] == "ru"
+
+
+@pytest.mark.slow
+def test_the_library_detects_the_language_of_one_recording():
+    base = load_model("base")
+    u = next(u for u in load_corpus("demo-ru").utterances if u.id == "ru_0003")
+    options = {"source": "gradient", "align": "viterbi"}
+    assert align(base, u.audio.path, u.text, language="auto", **options) == align(
+        base, u.audio.path, u.text, language="ru", **options
+    )
