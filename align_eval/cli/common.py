@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,9 @@ Language = Annotated[
 Tier = Annotated[str | None, typer.Option(help="Name of the tier that holds the words.")]
 SpeakerCharacters = Annotated[
     int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")
+]
+Protocols = Annotated[
+    Path | None, typer.Option(help="TOML file of protocols of your own, scored beside those built in.")
 ]
 
 

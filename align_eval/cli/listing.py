@@ -8,9 +8,11 @@ import typer
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="sources, aligns, presets, models, corpora or kinds (of corpora).")],
+    what: Annotated[
+        str, typer.Argument(help="sources, aligns, presets, protocols, models, corpora or kinds (of corpora).")
+    ],
 ) -> None:
-    """List what can be named: sources and alignments with their keys, presets, models, corpora."""
+    """List what can be named: sources and alignments with their keys, presets, protocols, models, corpora."""
     from align_eval.report.listing import listing
 
     for line in listing(what):

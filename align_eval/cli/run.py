@@ -14,6 +14,7 @@ from align_eval.cli.common import (
     Device,
     Language,
     Model,
+    Protocols,
     SpeakerCharacters,
     Tier,
     make_console,
@@ -28,6 +29,14 @@ class Keep(StrEnum):
     nothing = "nothing"
     maps = "maps"
     heads = "heads"
+
+
+class Text(StrEnum):
+    """What is aligned."""
+
+    words = "words"
+    hypothesis = "hypothesis"
+    transcript = "transcript"
 
 
 class Context(StrEnum):
@@ -48,6 +57,13 @@ def run(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    text: Annotated[
+        Text,
+        typer.Option(
+            help="What is aligned: the reference's own words, what the model recognises, or the .txt beside the audio."
+        ),
+    ] = Text.words,
+    protocols: Protocols = None,
     context: Annotated[
         Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
     ] = Context.full,
@@ -81,24 +97,29 @@ def run(
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
     from align_eval.report.table import print_languages, print_run
+    from align_eval.scoring.protocol_file import read_protocols
 
+    own = read_protocols(protocols) if protocols else None
     default = not (source or align or preset)
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     second = read_second_reference(loaded, second_reference) if second_reference else None
     prepare_folder(out)
     drop_maps(out)
-    with progress(len(windowed(loaded, window_s).utterances)) as on_done:
+    n_windows = len((windowed(loaded, window_s) if text == Text.words else loaded).utterances)
+    with progress(n_windows) as on_done:
         evaluation = evaluate(
             loaded,
             model,
             sources=source or (DEFAULT_SOURCES if default or align else ()),
             aligns=align or DEFAULT_ALIGNS,
             presets=preset or (["openai"] if default else []),
+            text=text.value,
             context=context.value,
             window_s=window_s,
             second_reference=second,
             device=device,
             seed=seed,
+            protocols=own,
             keep=keep.value,
             on_kept=lambda id_, kept: write_maps(out / FOLDER / f"{id_}{SUFFIX}", kept),
             on_done=on_done,

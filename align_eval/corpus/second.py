@@ -18,7 +18,7 @@ from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words
-from align_eval.records import SECOND_REFERENCE, Failure, Word
+from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
 
 MaybeWords = tuple[Word | None, ...]
 
@@ -88,6 +88,19 @@ def of_windows(corpus: Corpus, second: Mapping[str, MaybeWords], longest_s: floa
                 for word in islice(words, len(window.words))
             )
     return found
+
+
+def partners(second: MaybeWords) -> Pairing:
+    """Which words the second times belong to: those that there are, in order, each to its own."""
+    there = [i for i, word in enumerate(second) if word]
+    return Pairing(
+        units=tuple(Unit((i,), (j,), same=True) for j, i in enumerate(there)),
+        deleted=tuple(i for i, word in enumerate(second) if not word),
+        inserted=(),
+        ignored=(),
+        n_reference=len(second),
+        n_hypothesis=len(there),
+    )
 
 
 def second_checksum(second: Mapping[str, MaybeWords]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -14,10 +15,13 @@ from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.folder import Corpus
+from align_eval.corpus.transcript import read_transcript
 from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
-from align_eval.records import Failure, IntVector, Plan, RelevanceMap, System, Utterance, Word
+from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
 from align_eval.relevance import relevance_maps, stacks_of, unit_of, unprepared
+from align_eval.scoring.pairing import pair_words
+from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -31,11 +35,15 @@ Keep = Literal["nothing", "maps", "heads"]
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Word times of one utterance by system, the evidence that sources gave of themselves, and what was kept."""
+    """Word times of one utterance by system, the evidence that sources gave of themselves, and what was kept.
+
+    ``pairing`` says which words are which of the reference, where the text was not the reference's own.
+    """
 
     words: dict[System, tuple[Word, ...]]
     details: dict[str, dict[str, Any]]
     kept: KeptMaps | None = None
+    pairing: Pairing | None = None
 
 
 def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "nothing") -> Aligned:
@@ -46,9 +54,52 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "noth
     InputError
         Where audio, text or a map cannot be used.
     """
+    reference = [word.text for word in utterance.words]
+    language = utterance.language
+    if plan.text == "hypothesis" and utterance.duration_s > WINDOW_S:
+        return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf))
     samples = read_audio(utterance.audio)
-    texts = [word.text for word in utterance.words]
-    return align_words(model, samples, texts, utterance.language, plan.systems, context=plan.context, keep=keep)
+    if plan.text == "words":
+        return align_words(model, samples, reference, language, plan.systems, context=plan.context, keep=keep)
+    texts = _spoken(utterance, plan.text, model, samples)
+    pairing = pair_words(reference, texts, language)
+    if not texts:  # nothing was recognised: every word is missed, by every system alike
+        return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
+    aligned = align_words(model, samples, texts, language, plan.systems, context=plan.context)
+    return replace(aligned, pairing=pairing)
+
+
+def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Samples) -> Aligned:
+    """What is recognised in a recording of any length, in the windows that Whisper seeks, on the recording's clock."""
+    from align_eval.model.decode import recognise_long
+
+    words: dict[System, list[Word]] = {system: [] for system in plan.systems}
+    for stretch in recognise_long(model, samples, utterance.language):
+        texts = stretch.text.split()
+        if not texts:
+            continue
+        of_stretch = samples[round(stretch.start_s * SAMPLE_RATE) : round(stretch.end_s * SAMPLE_RATE)]
+        try:
+            found = align_words(model, of_stretch, texts, utterance.language, plan.systems, context=plan.context)
+        except InputError as error:
+            place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
+            raise InputError(place, error.problem, error.remedy) from error
+        for system, of_system in found.words.items():
+            words[system] += [
+                replace(w, start_s=w.start_s + stretch.start_s, end_s=w.end_s + stretch.start_s) for w in of_system
+            ]
+    said = [word.text for word in next(iter(words.values()))]
+    pairing = pair_words([word.text for word in utterance.words], said, utterance.language)
+    return Aligned({system: tuple(of_system) for system, of_system in words.items()}, {}, pairing=pairing)
+
+
+def _spoken(utterance: Utterance, text: str, model: Whisper, samples: Samples) -> list[str]:
+    """Words to align in place of the reference's: what the model recognises, or the transcript."""
+    if text == "transcript":
+        return read_transcript(utterance).split()
+    from align_eval.model.decode import recognise
+
+    return recognise(model, samples, utterance.language).split()
 
 
 def each_utterance(

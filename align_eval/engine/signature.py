@@ -13,6 +13,7 @@ from typing import Any
 from align_eval.alignment import canonical_align
 from align_eval.records import Plan
 from align_eval.relevance import canonical_source
+from align_eval.scoring.protocols import Protocol
 
 PACKAGES = (
     "align-eval",
@@ -25,15 +26,25 @@ PACKAGES = (
     "soundfile",
     "soxr",
 )
+PAIRING_PACKAGES = ("jiwer", "whisper-normalizer")
 
 
 def run_signature(
-    plan: Plan, *, model_checksum: str, corpus: str, corpus_checksum: str, settings: Mapping[str, Any] | None = None
+    plan: Plan,
+    *,
+    model_checksum: str,
+    corpus: str,
+    corpus_checksum: str,
+    settings: Mapping[str, Any] | None = None,
+    protocols: Mapping[str, Protocol] | None = None,
 ) -> dict[str, Any]:
-    """All that decides the results, specs with their defaults written out, and a short id over it.
+    """All that decides the words' times, specs with their defaults written out, and a short id over it.
 
-    ``settings`` are those that not every run has: a second reference, the length of windows where any were cut.
+    The hashes of the protocols stand beside it and not in the id: they decide what is counted of the words, and every
+    score row bears its own. What pairs recognised words stands in it where there are such. ``settings`` are those that
+    not every run has: the checksum of transcripts, a second reference, the length of windows where any were cut.
     """
+    packages = PACKAGES if plan.text == "words" else (*PACKAGES, *PAIRING_PACKAGES)
     deciding = asdict(plan) | {
         "systems": [
             [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
@@ -42,10 +53,11 @@ def run_signature(
         "model_checksum": model_checksum,
         "corpus": corpus,
         "corpus_checksum": corpus_checksum,
-        "packages": {name: package_version(name) for name in PACKAGES},
+        "packages": {name: package_version(name) for name in packages},
+        "protocols": {name: protocol.hash for name, protocol in (protocols or {}).items()},
         **(settings or {}),
     }
-    named = {"model", "corpus"}  # names and paths; what they stand for is in the checksums
+    named = {"model", "corpus", "protocols"}  # names and paths; what they stand for is in the checksums
     return {"id": signature_id({k: v for k, v in deciding.items() if k not in named}), **deciding}
 
 

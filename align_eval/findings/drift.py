@@ -123,8 +123,11 @@ def measure_drift(folder: Path, seed: int = 0) -> Drift:
         weights = draw_weights(int(cluster.max()) + 1, seed)
         for keys, words, of_words in _systems(of_kind, cluster):
             for boundary in get_args(Boundary):
-                rows += _row(keys, words, of_words, boundary, weights, clusters)
-                minutes += _minutes(keys, words, boundary)
+                timed = words.column(f"{boundary}_error_s").is_valid().to_numpy()
+                if timed.any():
+                    of_boundary = words.filter(pa.array(timed))
+                    rows += _row(keys, of_boundary, of_words[timed], boundary, weights, clusters)
+                    minutes += _minutes(keys, of_boundary, boundary)
     if not rows:
         raise InputError(folder, "has no file with two words that got times", "run again on a corpus that has")
     return Drift(SCHEMA_VERSION, finding_signature(run, "drift", seed, {}), run.signature, tuple(rows), tuple(minutes))
@@ -135,14 +138,12 @@ _Keys = tuple[str, str, str]
 
 
 def _systems(table: pa.Table, cluster: Ints) -> Iterator[tuple[_Keys, pa.Table, Ints]]:
-    """The words of each system that got times, with their clusters."""
+    """The words of each system, with their clusters."""
     names = zip(*(table.column(name).to_pylist() for name in ("source", "align", "reference")), strict=True)
     key_of_row = list(names)
-    timed = table.column("start_error_s").is_valid().to_numpy()
     for keys in dict.fromkeys(key_of_row):
-        mask = np.array([key == keys for key in key_of_row]) & timed
-        if mask.any():
-            yield keys, table.filter(pa.array(mask)), cluster[mask]
+        mask = np.array([key == keys for key in key_of_row])
+        yield keys, table.filter(pa.array(mask)), cluster[mask]
 
 
 def _row(

@@ -73,18 +73,29 @@ def read_run(path: Path) -> Run:
 
 
 def _write_textgrids(folder: Path, words: pa.Table) -> None:
-    """A TextGrid an audio file, windows of one put together."""
+    """A TextGrid an audio file, windows of one put together: the reference, and for each system what it recognised.
+
+    That is paired words, units as one, and inserted words.
+    """
     tiers: dict[str, dict[str, list[Word]]] = {}
-    end_s: dict[str, float] = {}
+    audio_end_s: dict[str, float] = {}
     first_system: dict[str, str] = {}  # of each utterance: it brings the reference
+    start_s = 0.0
     for row in words.to_pylist():
         of_audio = tiers.setdefault(row["audio"], {REFERENCE_TIER: []})
-        end_s[row["audio"]] = max(end_s.get(row["audio"], 0.0), row["offset_s"] + row["duration_s"])
+        audio_end_s[row["audio"]] = max(audio_end_s.get(row["audio"], 0.0), row["offset_s"] + row["duration_s"])
         system = f"{row['source']} | {row['align']}"
         if first_system.setdefault(row["utterance"], system) == system:
             of_audio[REFERENCE_TIER].append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
+        found = [Word(word["word"], word["start_s"], word["end_s"]) for word in row["inserted"]]
         if row["start_s"] is not None:
-            of_audio.setdefault(system, []).append(Word(row["word"], row["start_s"], row["end_s"]))
+            start_s = row["start_s"]
+        if row["end_s"] is not None:
+            found.append(Word(row["hypothesis"], start_s, row["end_s"]))
+        if found:
+            of_audio.setdefault(system, []).extend(found)
     for audio, of_audio in tiers.items():
-        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_audio.items()}
-        write_words(folder / f"{audio}.TextGrid", in_time, end_s[audio])
+        ordered = {
+            name: sorted(of_tier, key=lambda word: (word.start_s, word.end_s)) for name, of_tier in of_audio.items()
+        }
+        write_words(folder / f"{audio}.TextGrid", ordered, audio_end_s[audio])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from align_eval.alignment.options import ALIGN_OPTIONS
@@ -13,9 +14,10 @@ from align_eval.corpus.kinds import KINDS as CORPUS_KINDS
 from align_eval.errors import InputError
 from align_eval.presets import PRESETS
 from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.spec import format_spec
 
-KINDS = ("sources", "aligns", "presets", "models", "corpora", "kinds")
+KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "kinds")
 
 
 def listing(what: str) -> Iterator[str]:
@@ -32,6 +34,9 @@ def listing(what: str) -> Iterator[str]:
         yield from _specs(ALIGN_OPTIONS)
     elif what == "presets":
         yield from (f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items())
+    elif what == "protocols":
+        for name, protocol in PROTOCOLS.items():
+            yield from _protocol(name, protocol)
     elif what == "models":
         from align_eval.model.load import WEIGHT_PACKAGES, available_models
 
@@ -55,3 +60,11 @@ def _specs(table: Mapping[str, type]) -> Iterator[str]:
         for key, hint in get_type_hints(options).items():
             if get_origin(hint) is Literal:
                 yield f"    {key}: {' | '.join(get_args(hint))}"
+
+
+def _protocol(name: str, protocol: Protocol) -> Iterator[str]:
+    yield f"{name}  {protocol.hash}  ({protocol.paper})"
+    for field in fields(protocol):
+        value = getattr(protocol, field.name)
+        if field.name != "paper" and value not in (None, ()):
+            yield f"    {field.name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}"

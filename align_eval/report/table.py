@@ -28,6 +28,12 @@ COLUMNS: tuple[tuple[str, _Key], ...] = (
     ("IoU", ("all", "none", "iou")),
     ("cover", ("all", "none", "coverage")),
 )
+RECOGNITION_COLUMNS: tuple[tuple[str, _Key], ...] = (
+    ("≤ 50 ms of all", ("all", "none", "within_50ms_of_all")),
+    ("WBE common", ("all", "none", "wbe_mean_common")),
+)
+"""Beside the others where the text was recognised; the second only where systems recognised different words."""
+
 WITH_INTERVAL = 3
 """So many of the first columns show their interval."""
 
@@ -64,7 +70,13 @@ def print_run(run: Run, console: Console) -> None:
     """Print a table a kind of reference, then what failed, then the signature."""
     for reference in sorted({row.reference for row in run.rows}):
         rows = [row for row in run.rows if row.reference == reference]
-        console.print(score_table_of(rows, reference, COLUMNS if console.width >= NARROW_WIDTH else NARROW_COLUMNS))
+        columns = COLUMNS if console.width >= NARROW_WIDTH else NARROW_COLUMNS
+        if rows[0].text != "words":
+            metrics = {row.metric for row in rows}
+            columns += tuple(column for column in RECOGNITION_COLUMNS if column[1][2] in metrics)
+        console.print(score_table_of(rows, reference, columns))
+        for line in recognition_lines(rows):
+            console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
     console.print(
         "WBE: mean absolute error of word boundaries in ms, over all of them; interior: without each utterance's first "
         "start and last end; calibrated: interior, moved by the median error of other clusters. Median, bias and "
@@ -109,6 +121,22 @@ def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[t
         cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
         table.add_row(Text(source), Text(_named(source, align)), *cells)
     return table
+
+
+def recognition_lines(rows: Sequence[ScoreRow]) -> list[str]:
+    """Errors of recognition that rows of one kind of reference count: one line where all systems made the same."""
+    counts: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        if row.metric in ("substituted", "deleted", "inserted", "recognition_error_rate"):
+            counts.setdefault((row.source, row.align), {})[row.metric] = row.value
+    lines = {
+        f"{source} | {align}": "{substituted:.0f} substituted, {deleted:.0f} deleted, {inserted:.0f} inserted: "
+        "{recognition_error_rate:.1%} of the reference".format(**found)
+        for (source, align), found in counts.items()
+    }
+    if len(set(lines.values())) == 1:
+        return [f"recognition: {next(iter(lines.values()))}"]
+    return [f"recognition, {system}: {line}" for system, line in lines.items()]
 
 
 def clusters_label(clusters: str, n_clusters: int, n_effective: float) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -21,7 +20,8 @@ Ints = npt.NDArray[np.int64]
 class WordTimes:
     """Words of one system under one kind of reference, one array entry a word; times in seconds, NaN where missing.
 
-    ``cluster`` numbers what is resampled (speakers or recordings) from 0.
+    ``n_words`` is how many reference words an entry stands for: several where a system divides the same speech
+    otherwise. ``cluster`` numbers what is resampled (speakers or recordings) from 0.
     """
 
     reference_start_s: Floats
@@ -30,30 +30,13 @@ class WordTimes:
     end_s: Floats
     is_first: Bools
     is_last: Bools
+    n_words: Ints
     cluster: Ints
 
     @property
     def scored(self) -> Bools:
         """Words that the system gave times."""
         return np.isfinite(self.start_s) & np.isfinite(self.end_s)
-
-
-def word_times(table: pa.Table, cluster_of_row: Ints) -> WordTimes:
-    """The arrays of a part of a words table that holds one system and one kind of reference."""
-
-    def column(name: str) -> Floats:
-        return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-    index, n_words = column("word_index"), column("n_words")
-    return WordTimes(
-        reference_start_s=column("reference_start_s"),
-        reference_end_s=column("reference_end_s"),
-        start_s=column("start_s"),
-        end_s=column("end_s"),
-        is_first=index == 0,
-        is_last=index == n_words - 1,
-        cluster=cluster_of_row,
-    )
 
 
 def counted(times: WordTimes, boundaries: str) -> tuple[Bools, Bools]:

@@ -138,7 +138,14 @@ def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iter
         yield f"within_{ms}ms", "share", mean(within, cluster)
     whole = starts & ends
     yield "iou", "share", mean(intersection_over_union(times)[whole], times.cluster[whole])
-    yield "coverage", "share", mean(times.scored.astype(np.float64), times.cluster)
+    yield (
+        "coverage",
+        "share",
+        Ratio(
+            np.bincount(times.cluster, times.scored * times.n_words, minlength=n_clusters).astype(np.float64),
+            np.bincount(times.cluster, times.n_words, minlength=n_clusters).astype(np.float64),
+        ),
+    )
 
 
 def intersection_over_union(times: WordTimes) -> Floats:

@@ -1,70 +1,183 @@
-"""From a words table to score rows."""
+"""From a words table to score rows: every system, under every kind of reference and every protocol.
+
+Names of metrics. Those of `wbe` are of the words that were recognised, where the text was given of all. Two endings
+say of which others: ``_of_all`` of every reference word, one that was not recognised counting as too far off;
+``_common`` of the words that every system in the table recognised, which stands only where systems recognised different
+ones. ``_macro`` is the mean over utterances.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from align_eval.records import ScoreRow
-from align_eval.scoring.boundaries import calibrated, word_times
-from align_eval.scoring.metrics import boundary_metrics
+from align_eval.records import ScoreRow, System
+from align_eval.scoring.boundaries import Bools, calibrated
+from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
+from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
+from align_eval.scoring.protocols import PROTOCOLS, Protocol
+from align_eval.scoring.recognition import (
+    Recognition,
+    is_common,
+    only,
+    recognition_metrics,
+    recognition_of,
+    rows_of,
+)
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 
-PROTOCOL = "wbe"
+WBE = "wbe"
 BOUNDARIES = ("all", "interior")
 UNCALIBRATED_ONLY = ("coverage",)
 
 
-def score_table(table: pa.Table, *, text: str = "words", seed: int = 0) -> tuple[ScoreRow, ...]:
-    """Score every system under every kind of reference, over all and over interior boundaries, as is and calibrated.
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A number before its interval: what tells it from others, and the words behind it."""
 
-    The calibration is estimated on other clusters and held fixed in the interval, which therefore does not cover what
-    its estimation adds.
+    boundaries: str
+    calibration: str
+    protocol: str
+    metric: str
+    unit: str
+    value: Statistic | int
+    n_words: int
+
+
+def score_table(
+    table: pa.Table, *, text: str = "words", seed: int = 0, protocols: Mapping[str, Protocol] | None = None
+) -> tuple[ScoreRow, ...]:
+    """Score every system under every kind of reference.
+
+    By `wbe` over all and over interior boundaries, as is and calibrated; by every other protocol as it says. The
+    calibration is estimated on other clusters and held fixed in the interval, which therefore does not cover what its
+    estimation adds.
+
+    Parameters
+    ----------
+    text
+        What was aligned. Other than ``words`` (the reference's own), errors of recognition are counted as well.
+    protocols
+        Protocols of one's own, by name, beside :data:`~align_eval.scoring.protocols.PROTOCOLS`.
     """
+    every = PROTOCOLS | dict(protocols or {})
     rows: list[ScoreRow] = []
     for reference in sorted(set(table.column("reference").to_pylist())):
         of_kind = table.filter(pc.equal(table.column("reference"), reference))
         clusters, cluster_of_row = cluster_rows(of_kind)
         n_clusters = int(cluster_of_row.max()) + 1
         weights = draw_weights(n_clusters, seed)
-        systems = zip(of_kind.column("source").to_pylist(), of_kind.column("align").to_pylist(), strict=True)
-        system_of_row = np.array([f"{source}\n{align}" for source, align in systems])
-        for system in dict.fromkeys(system_of_row.tolist()):
-            mask = system_of_row == system
-            times = word_times(of_kind.filter(pa.array(mask)), cluster_of_row[mask])
-            source, align = system.split("\n")
-            n_effective = effective_clusters(np.bincount(times.cluster, minlength=n_clusters))
-            for boundaries in BOUNDARIES:
-                for calibration, moved in (("none", times), ("reference", calibrated(times, boundaries))):
-                    if moved is None:
-                        continue
-                    for metric, unit, statistic in boundary_metrics(moved, boundaries, n_clusters):
-                        if calibration != "none" and metric in UNCALIBRATED_ONLY:
-                            continue
-                        value, low, high = estimate(statistic, weights)
-                        if math.isnan(value):
-                            continue  # nothing to count: single words have no interior boundary
-                        rows.append(
-                            ScoreRow(
-                                source=source,
-                                align=align,
-                                text=text,
-                                reference=reference,
-                                boundaries=boundaries,
-                                calibration=calibration,
-                                protocol=PROTOCOL,
-                                metric=metric,
-                                value=value,
-                                ci_low=low,
-                                ci_high=high,
-                                unit=unit,
-                                n_words=len(times.start_s),
-                                clusters=clusters,
-                                n_clusters=n_clusters,
-                                n_effective_clusters=n_effective,
-                            )
-                        )
+        systems = _systems(of_kind)
+        parts = {system: of_kind.filter(pa.array(mask)) for system, mask in systems.items()}
+        found = {system: recognition_of(part, cluster_of_row[systems[system]]) for system, part in parts.items()}
+        in_all = _recognised_by_all(parts, found)
+        for system, recognition in found.items():
+            words_of_cluster = np.bincount(
+                recognition.times.cluster, recognition.times.n_words, minlength=n_clusters
+            ).astype(np.int64)
+            for score in _scores(recognition, in_all.get(system), text, every, n_clusters):
+                value, low, high = (
+                    (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, weights)
+                )
+                if math.isnan(value):
+                    continue  # nothing to count: single words have no interior boundary
+                rows.append(
+                    ScoreRow(
+                        source=system.source,
+                        align=system.align,
+                        text=text,
+                        reference=reference,
+                        boundaries=score.boundaries,
+                        calibration=score.calibration,
+                        protocol=score.protocol,
+                        metric=score.metric,
+                        value=value,
+                        ci_low=low,
+                        ci_high=high,
+                        unit=score.unit,
+                        n_words=score.n_words,
+                        clusters=clusters,
+                        n_clusters=n_clusters,
+                        n_effective_clusters=effective_clusters(words_of_cluster),
+                        protocol_hash=every[score.protocol].hash,
+                    )
+                )
     return tuple(rows)
+
+
+def _systems(table: pa.Table) -> dict[System, Bools]:
+    """Rows of each system, in the order in which systems first stand there."""
+    pairs = list(zip(table.column("source").to_pylist(), table.column("align").to_pylist(), strict=True))
+    number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
+    of_row = np.array([number[pair] for pair in pairs])
+    return {System(*pair): of_row == i for pair, i in number.items()}
+
+
+def _recognised_by_all(parts: Mapping[System, pa.Table], found: Mapping[System, Recognition]) -> dict[System, Bools]:
+    """Which rows of each system are reference words that every system recognised; empty where all did the same."""
+    words = {
+        system: list(zip(part.column("utterance").to_pylist(), part.column("word_index").to_pylist(), strict=True))
+        for system, part in parts.items()
+    }
+    recognised = [
+        {word for word, same in zip(words[system], rows_of(r, r.is_same("whisper")), strict=True) if same}
+        for system, r in found.items()
+    ]
+    common = set.intersection(*recognised)
+    if all(each == common for each in recognised):
+        return {}
+    return {system: np.array([word in common for word in of_system]) for system, of_system in words.items()}
+
+
+def _scores(
+    recognition: Recognition, in_all: Bools | None, text: str, protocols: Mapping[str, Protocol], n_clusters: int
+) -> Iterator[_Score]:
+    """Every number of one system."""
+    same = recognition.is_same(protocols[WBE].normaliser)
+    n_words = int(recognition.times.n_words.sum())
+    yield from _wbe(recognition, same, n_words, n_clusters)
+    yield from _within_of_all(recognition, same, n_words, n_clusters)
+    if in_all is not None:
+        common = is_common(recognition, same, in_all)
+        n_common = int(recognition.times.n_words[common].sum())
+        yield from _wbe(recognition, common, n_common, n_clusters, ending="_common")
+    if text != "words":
+        for metric, unit, value in recognition_metrics(recognition, same, n_clusters):
+            yield _Score("all", "none", WBE, metric, unit, value, n_words)
+    for name, protocol in protocols.items():
+        for metric, unit, statistic in protocol_metrics(recognition, protocol, n_clusters):
+            if name == WBE:
+                if metric.endswith("_macro"):  # its other rows stand above
+                    renamed = metric.replace("mean_error", "wbe_mean")
+                    yield _Score("all", "none", WBE, renamed, unit, statistic, n_words)
+                continue
+            yield _Score(protocol.boundaries, "none", name, metric, unit, statistic, n_words)
+
+
+def _wbe(recognition: Recognition, kept: Bools, n_words: int, n_clusters: int, ending: str = "") -> Iterator[_Score]:
+    """Metrics of word boundary error over the words that are kept; with an ending neither calibrated nor coverage."""
+    times = only(recognition.times, kept)
+    for boundaries in BOUNDARIES:
+        for calibration, moved in (("none", times), ("reference", None if ending else calibrated(times, boundaries))):
+            if moved is None:
+                continue
+            for metric, unit, statistic in boundary_metrics(moved, boundaries, n_clusters):
+                if metric in UNCALIBRATED_ONLY and (calibration != "none" or ending):
+                    continue
+                yield _Score(boundaries, calibration, WBE, f"{metric}{ending}", unit, statistic, n_words)
+
+
+def _within_of_all(recognition: Recognition, kept: Bools, n_words: int, n_clusters: int) -> Iterator[_Score]:
+    """Shares of all boundaries of the reference: those of words that are not kept are within no tolerance."""
+    times = only(recognition.times, kept)
+    n_boundaries = 2 * np.bincount(times.cluster, minlength=n_clusters).astype(np.float64)
+    for ms in TOLERANCES_MS:
+        n_near = is_near(np.abs(times.start_s - times.reference_start_s), ms).astype(np.float64)
+        n_near += is_near(np.abs(times.end_s - times.reference_end_s), ms)
+        within = np.bincount(times.cluster, n_near, minlength=n_clusters).astype(np.float64)
+        yield _Score("all", "none", WBE, f"within_{ms}ms_of_all", "share", Ratio(within, n_boundaries), n_words)

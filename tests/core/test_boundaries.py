@@ -17,6 +17,7 @@ def times(start_error, end_error, cluster, *, first=None, last=None, length_s=1.
         end_s=reference_start_s + length_s + np.asarray(end_error, dtype=np.float64),
         is_first=np.zeros(n, bool) if first is None else np.array(first, bool),
         is_last=np.zeros(n, bool) if last is None else np.array(last, bool),
+        n_words=np.ones(n, np.int64),
         cluster=np.array(cluster),
     )
 

@@ -13,6 +13,7 @@ from align_eval.corpus.kinds import KINDS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.scoring.protocols import PROTOCOLS
 
 HEAVY = ("torch", "whisper", "ctranslate2")
 
@@ -65,6 +66,7 @@ LISTS = {
     "sources": [canonical_source(name, full=True) for name in SOURCE_OPTIONS],
     "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
+    "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
     "kinds": [
         "folder: audio with a TextGrid of the same name beside it, and corpus.csv",
@@ -92,14 +94,19 @@ def test_the_list_of_sources_says_every_choice():
     [
         (
             ["list", "engines"],
-            "error: list engines: there is no such list; one of sources, aligns, presets, models, corpora, kinds",
+            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, corpora, kinds",
         ),
         (
             ["run", "missing", "--out", "out"],
             "error: missing: there is no such folder; give a folder of audio with TextGrids, or a bundled name",
         ),
+        (
+            ["run", "demo", "--protocols", "mine.toml", "--out", "out"],
+            "error: mine.toml: cannot be read as TOML in UTF-8 ([Errno 2] No such file or directory: 'mine.toml'); "
+            "see docs/protocols.md",
+        ),
     ],
-    ids=["unknown list", "missing corpus"],
+    ids=["unknown list", "missing corpus", "missing protocols"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     done = align_eval(*arguments, cwd=tmp_path)

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "model": {"errors", "units", "records", "transcript", "corpus"},
     "relevance": {"errors", "records", "spec", "model"},
     "alignment": {"errors", "units", "records", "spec"},
-    "scoring": {"units", "records"},
+    "scoring": {"errors", "units", "records"},
     "presets": {"errors", "records", "spec", "relevance", "alignment"},
     "engine": {
         "errors",
@@ -66,7 +66,7 @@ MAY_IMPORT = {
         "findings",
     },
     "api": {"errors", "records", "transcript", "corpus", "model", "presets", "engine"},
-    "cli": {"errors", "formats", "corpus", "model", "presets", "engine", "findings", "report", "api"},
+    "cli": {"errors", "formats", "corpus", "model", "scoring", "presets", "engine", "findings", "report", "api"},
     "__init__": {"errors", "records", "formats", "corpus", "model", "engine", "api"},
     "__main__": {"cli"},
 }

@@ -22,6 +22,7 @@ def words(reference, found, *, first=None, last=None) -> WordTimes:
         end_s=found[:, 1],
         is_first=nowhere if first is None else np.array(first, bool),
         is_last=nowhere if last is None else np.array(last, bool),
+        n_words=np.ones(len(reference), np.int64),
         cluster=np.zeros(len(reference), np.int64),
     )
 

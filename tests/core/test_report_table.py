@@ -77,6 +77,31 @@ def test_a_system_has_a_line_and_a_kind_of_reference_has_a_table():
     assert [line[0] for line in lines_of_systems(text)] == ["attention:heads=all", "attention:heads=all", "gradient"]
 
 
+def counts(row: ScoreRow, **values: float) -> list[ScoreRow]:
+    return [replace(row, metric=metric, value=value) for metric, value in values.items()]
+
+
+def test_recognised_text_shows_its_errors_and_the_share_of_all():
+    row = replace(ROW, text="hypothesis")
+    errors = counts(row, substituted=2, deleted=7, inserted=6, recognition_error_rate=0.18072)
+    of_all = replace(row, metric="within_50ms_of_all", unit="share", value=0.41)
+    text = printed(row, of_all, *errors)
+    assert "\nrecognition: 2 substituted, 7 deleted, 6 inserted: 18.1% of the reference\n" in text
+    assert lines_of_systems(text)[0][-1] == "41%"
+    assert "recognition" not in printed(ROW, replace(of_all, text="words"))
+
+
+def test_systems_that_recognised_different_words_have_a_line_each_and_a_column_of_the_common_ones():
+    row = replace(ROW, text="hypothesis")
+    common = replace(row, metric="wbe_mean_common", value=12.25)
+    one = [row, common, *counts(row, substituted=1, deleted=0, inserted=0, recognition_error_rate=0.1)]
+    other = [replace(r, source="gradient", value=0.0) for r in one]
+    text = printed(*one, *other)
+    assert "recognition, attention:heads=all | dtw: 1 substituted, 0 deleted, 0 inserted: 10.0%" in text
+    assert "recognition, gradient | dtw: 0 substituted, 0 deleted, 0 inserted: 0.0%" in text
+    assert [line[-1] for line in lines_of_systems(text)] == ["12.2", "0.0"]
+
+
 @pytest.mark.parametrize(
     ("n_clusters", "n_effective", "label"),
     [

@@ -10,7 +10,7 @@ from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run_folder import read_run, write_run
 from align_eval.formats.textgrids import words_of_tier
 from align_eval.formats.words_table import read_words_table, words_table
-from align_eval.records import AudioSpan, Failure, Run, System, Utterance, Word
+from align_eval.records import AudioSpan, Failure, Pairing, Run, System, Unit, Utterance, Word
 from align_eval.scoring.summary import score_table
 
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
@@ -75,6 +75,17 @@ def test_textgrids_hold_the_reference_and_a_tier_a_system(tmp_path):
         "attention:heads=all | dtw": FOUND[SYSTEMS[0]],
         "gradient | viterbi": FOUND[SYSTEMS[1]],
     }
+
+
+def test_textgrids_hold_recognised_text_units_as_one_and_inserted_words_between(tmp_path):
+    reference = (Word("can", 0.25, 0.5), Word("not", 0.5, 0.75), Word("go", 1.0, 1.5))
+    u = Utterance("a", AudioSpan(Path("a.wav")), reference, "can not go", "en", None, "a", 2.0)
+    found = (Word("oh", 0.0, 0.25), Word("cannot", 0.25, 0.875), Word("well", 0.875, 1.0), Word("go", 1.0, 1.5))
+    pairing = Pairing((Unit((0, 1), (1,), True), Unit((2,), (3,), True)), (), (0, 2), (), 3, 4)
+    table = words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: found}}, {"a": {SYSTEMS[0]: pairing}})
+    write_run(tmp_path, RUN, table)
+    grid, _ = read_textgrid(tmp_path / "textgrids" / "a.TextGrid")
+    assert [words_of_tier(tier) for tier in grid.tiers] == [reference, found]
 
 
 def test_the_textgrid_of_a_failed_utterance_holds_its_reference_alone(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from align_eval.formats.words_table import words_table
 from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
+from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 
 SYSTEM = System("attention", "dtw")
@@ -28,8 +29,10 @@ def scores(utterances, found, **options) -> list[ScoreRow]:
 
 
 def value(rows, metric, boundaries="all", calibration="none", system=SYSTEM, reference="manual") -> float:
-    key = (system.source, system.align, reference, boundaries, calibration, metric)
-    (row,) = [r for r in rows if (r.source, r.align, r.reference, r.boundaries, r.calibration, r.metric) == key]
+    key = ("wbe", system.source, system.align, reference, boundaries, calibration, metric)
+    (row,) = [
+        r for r in rows if (r.protocol, r.source, r.align, r.reference, r.boundaries, r.calibration, r.metric) == key
+    ]
     return row.value
 
 
@@ -42,7 +45,7 @@ def test_the_reference_against_itself_is_perfect_and_so_is_its_interval(boundari
     rows = scores(SPEAKERS, {u.id: {SYSTEM: u.words} for u in SPEAKERS})
     perfect = {"wbe_mean": 0.0, "wbe_median": 0.0, "start_bias": 0.0, "end_bias": 0.0, "within_10ms": 1.0, "iou": 1.0}
     for row in rows:
-        expected = perfect.get(row.metric, 1.0)
+        expected = 0.0 if row.unit == "ms" or row.metric == "cut" else 1.0
         assert (row.value, row.ci_low, row.ci_high) == (expected, expected, expected)
     assert {value(rows, metric, boundaries, calibration) for metric in perfect} == {0.0, 1.0}
 
@@ -84,20 +87,21 @@ def test_systems_are_scored_apart_on_the_same_words():
     assert value(rows, "start_bias", system=OTHER) == pytest.approx(250.0)
 
 
-def test_an_utterance_that_failed_lowers_coverage_and_nothing_else():
+def test_an_utterance_that_failed_lowers_what_counts_every_word_and_nothing_else():
     # The failed one is speaker d's second, so that the same speakers stand behind both tables.
     failed = utterance("e", speaker="d")
     found = {u.id: {SYSTEM: moved(u, by_s)} for u, by_s in zip(SPEAKERS, (0.01, 0.02, 0.05, 0.4), strict=True)}
     without, with_failed = scores(SPEAKERS, found), scores([*SPEAKERS, failed], found)
     assert value(without, "coverage") == 1.0
     assert value(with_failed, "coverage") == 12 / 15
+    assert value(with_failed, "within_50ms_of_all") == value(with_failed, "within_50ms") * 12 / 15
     assert {row.n_words for row in with_failed} == {15}
 
     def others(rows):
         return [
             (r.boundaries, r.calibration, r.metric, r.value, r.ci_low, r.ci_high)
             for r in rows
-            if r.metric != "coverage"
+            if r.metric != "coverage" and not r.metric.endswith("_of_all") and not r.metric.startswith(("recall", "f1"))
         ]
 
     assert others(with_failed) == others(without)
@@ -137,7 +141,9 @@ def test_the_seed_moves_intervals_and_not_values():
 
 def test_every_row_says_what_it_stands_on():
     rows = scores(SPEAKERS, {u.id: {SYSTEM: u.words} for u in SPEAKERS}, text="words")
-    assert {(r.text, r.protocol, r.clusters, r.n_clusters, r.n_effective_clusters) for r in rows} == {
-        ("words", "wbe", "speakers", 4, 4.0)
-    }
-    assert len({(r.boundaries, r.calibration, r.metric) for r in rows}) == len(rows)
+    assert {(r.text, r.clusters, r.n_clusters, r.n_effective_clusters) for r in rows} == {("words", "speakers", 4, 4.0)}
+    assert {(r.protocol, r.protocol_hash) for r in rows} == {(name, p.hash) for name, p in PROTOCOLS.items()}
+    assert len({(r.protocol, r.boundaries, r.calibration, r.metric) for r in rows}) == len(rows)
+    assert len({(r.boundaries, r.calibration, r.metric) for r in rows if r.protocol == "wbe"}) == sum(
+        r.protocol == "wbe" for r in rows
+    )

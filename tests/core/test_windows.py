@@ -13,7 +13,8 @@ from align_eval.formats.run_folder import write_run
 from align_eval.formats.textgrids import words_of_tier
 from align_eval.formats.words_table import words_table
 from align_eval.records import AudioSpan, Run, System, Utterance, Word
-from align_eval.scoring.boundaries import counted, word_times
+from align_eval.scoring.boundaries import counted
+from align_eval.scoring.recognition import recognition_of
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.scoring.summary import score_table
 
@@ -168,7 +169,7 @@ def test_interior_leaves_out_the_outer_boundaries_of_every_window(long_run):
     """The path is pinned at the ends of each window, not of the recording."""
     words, table = long_run
     talk = table.filter([audio == "talk" for audio in table.column("audio").to_pylist()])
-    starts, ends = counted(word_times(talk, cluster_rows(talk)[1]), "interior")
+    starts, ends = counted(recognition_of(talk, cluster_rows(talk)[1]).times, "interior")
     first_of_window = [row["word_index"] == 0 for row in talk.to_pylist()]
     assert sum(first_of_window) == 2
     assert (starts.sum(), ends.sum()) == (1, 1)

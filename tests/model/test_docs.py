@@ -33,16 +33,19 @@ COMMANDS = [line for _, block in blocks("sh") for line in block.splitlines() if 
 
 @pytest.fixture
 def workplace(tmp_path):
-    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`."""
+    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`, and `mine.toml`."""
     corpus = tmp_path / "my_corpus"
     corpus.mkdir()
     for clip in ("en_praatio_bobby", "en_praatio_damon"):
-        for suffix in (".flac", ".TextGrid"):
+        for suffix in (".flac", ".TextGrid", ".txt"):
             shutil.copy(bundled_path("demo") / f"{clip}{suffix}", corpus)
     samples = read_audio(AudioSpan(corpus / "en_praatio_bobby.flac"))
     soundfile.write(corpus / "speech.wav", samples, 16000)
     (corpus / "en_praatio_bobby.flac").unlink()
-    (corpus / "en_praatio_bobby.TextGrid").rename(corpus / "speech.TextGrid")
+    for suffix in (".TextGrid", ".txt"):
+        (corpus / f"en_praatio_bobby{suffix}").rename(corpus / f"speech{suffix}")
+    ((_, protocol),) = blocks("toml")
+    (tmp_path / "mine.toml").write_text(protocol, encoding="utf-8")
     return tmp_path
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +79,11 @@ def test_times_are_those_of_the_window_alone_put_back_by_its_start(evaluation, j
         assert [r["end_s"] for r in of_window] == pytest.approx([w.end_s + first / RATE for w in alone])
 
 
-def test_words_are_found_where_their_clip_is(evaluation, joined):
-    """Any word out of its window's place would be off by seconds."""
+def test_words_are_found_where_their_clip_is(evaluation):
+    """There are clips every 15 s: a word of a clip out of its place would be off by that."""
     errors = [abs(r["start_error_s"]) for r in evaluation.words.to_pylist()]
     assert np.median(errors) < 0.1
-    assert max(errors) < 1.0
+    assert max(errors) < GAP_S / 2
 
 
 def test_the_signature_says_that_windows_were_cut(evaluation, tiny_en, demo, clips):
@@ -102,16 +104,39 @@ def test_the_command_drift_prints_slopes_and_draws(evaluation, tmp_path):
     assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_a_clip_seven_seconds_into_its_window_has_its_own_times(source, tiny_en, clips):
-    """Room tone before it moves each word by exactly that; half of the boundaries by less than a frame from it."""
-    moved = []
-    for u in clips:
-        samples = read_audio(u.audio)
-        text = " ".join(w.text for w in u.words)
-        tone = np.resize(np.concatenate([samples[:800], samples[799::-1]]), 7 * RATE)
-        alone = align(tiny_en, samples, text, source=source, align="viterbi", language="en")
-        later = align(tiny_en, np.concatenate([tone, samples]), text, source=source, align="viterbi", language="en")
-        for a, b in zip(alone, later, strict=True):
-            moved += [abs(b.start_s - 7 - a.start_s), abs(b.end_s - 7 - a.end_s)]
-    assert 1000 * np.median(moved) <= 20
+def test_recognised_text_is_timed_in_the_windows_that_whisper_seeks(joined, tiny_en, clips):
+    """The words that tiny.en hears right are found where their clip is; none stands outside the recording."""
+    run = evaluate(joined[0], tiny_en, sources=SOURCES[:1], aligns=["viterbi"], presets=[], text="hypothesis")
+    rows = run.words.to_pylist()
+    assert [r["word"] for r in rows] == [w.text for u in clips for w in u.words]
+    assert {(r["utterance"], r["audio"], r["offset_s"]) for r in rows} == {("talk", "talk", 0.0)}
+    errors = [abs(r["start_error_s"]) for r in rows if r["hypothesis"] == r["word"]]
+    assert len(errors) >= 5
+    assert np.median(errors) < 0.2
+    heard = [w for r in rows for w in [*r["inserted"], r] if w["start_s"] is not None]
+    assert all(0 <= w["start_s"] < rows[0]["duration_s"] for w in heard)
+
+
+@pytest.mark.slow
+def test_a_joined_recording_gives_its_clips_own_times(demo, tiny_en, tmp_path):
+    """Two minutes of the demo's clips in random order: half of the boundaries move by about a frame.
+
+    Whisper hears other clips and other silence around each, and its frames fall elsewhere: 12 ms for its own heads and
+    20 ms for the gradient over ten minutes (docs/corpora.md). Words that lost their place would be off by seconds.
+    """
+    subprocess.run([sys.executable, SCRIPT, "clips", "demo", tmp_path / "in", "--minutes", "2"], check=True)
+    for name, corpus in (("alone", demo), ("joined", tmp_path / "in")):
+        found = evaluate(
+            corpus, tiny_en, sources=["attention:heads=alignment", SOURCES[1]], aligns=["viterbi"], presets=[]
+        )
+        write_run(tmp_path / name, found.run, found.words)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "compare", tmp_path / "in", tmp_path / "alone", tmp_path / "joined"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    moved = [float(line[54:66]) for line in done.stdout.splitlines()[1:]]
+    assert len(moved) == 2
+    assert moved[0] < 20
+    assert moved[1] < 25

@@ -1,0 +1,47 @@
+"""The natural text beside the audio: a text file of the same name, as corpora are often published with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from align_eval.errors import InputError
+from align_eval.records import Utterance
+
+SUFFIX = ".txt"
+
+
+def transcript_path(utterance: Utterance) -> Path:
+    """Where the text of an utterance is."""
+    return utterance.audio.path.with_suffix(SUFFIX)
+
+
+def read_transcript(utterance: Utterance) -> str:
+    """The text beside the audio.
+
+    Raises
+    ------
+    InputError
+        Where there is none, it is not UTF-8, or it holds no word.
+    """
+    path = transcript_path(utterance)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(path, "there is no such file", "put the spoken text there, or use another --text") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read as text in UTF-8 ({error})", "save it again") from error
+    if not any(character.isalnum() for character in text):
+        raise InputError(path, "holds no word", "put the spoken text there")
+    return text
+
+
+def transcripts_checksum(utterances: Iterable[Utterance]) -> str:
+    """SHA-256 over the texts beside the audio that there are, in the order of ids."""
+    digest = hashlib.sha256()
+    for utterance in sorted(utterances, key=lambda u: u.id):
+        path = transcript_path(utterance)
+        if path.is_file():
+            digest.update(repr((utterance.id, hashlib.sha256(path.read_bytes()).hexdigest())).encode())
+    return digest.hexdigest()

@@ -1,0 +1,133 @@
+"""Protocols: who counts which boundaries of which words, as data. The same system scores 15 % or 82 % by them.
+
+A protocol says which boundaries count, which words, how far off is near enough, what is cut, over what the average
+goes, and when two words are the same. Its hash is of what it counts, not of its name or paper: numbers of different
+hashes are never compared. docs/protocols.md works one example through all of them by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Boundaries = Literal["starts", "ends", "both"]
+Words = Literal["recognised", "paired"]
+Normaliser = Literal["whisper", "lower", "none"]
+Average = Literal["micro", "macro"]
+Measure = Literal["mean", "within", "precision", "recall", "f1", "iou"]
+
+MEANING = 1
+"""Of the measures, in every hash: raised when the code counts otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How boundaries are counted.
+
+    Attributes
+    ----------
+    boundaries : starts, ends or both
+        Which count.
+    words : recognised or paired
+        ``recognised``: words whose text is the same on both sides; ``paired``: substitutions as well. A word that was
+        not recognised counts in ``recall`` and ``f1`` alone.
+    normaliser : whisper, lower or none
+        When two texts are the same: after Whisper's normaliser of the language, in lower case, or to the letter.
+    collars_ms : tuple of float
+        How far off is near enough, in ms: one row each of ``within``, ``precision``, ``recall`` and ``f1``.
+    cut_ms : float or None
+        Boundaries that are farther off than this are left out (and counted in the row ``cut``).
+    averages : tuple of micro, macro
+        Over all words, or over the means of utterances. ``precision``, ``recall`` and ``f1`` are micro.
+    measures : tuple of mean, within, precision, recall, f1, iou
+        ``mean`` and ``within`` are of boundaries, the others of words; a word is near enough where every boundary that
+        counts is.
+    paper : str
+        Where it comes from.
+    """
+
+    boundaries: Boundaries
+    words: Words
+    normaliser: Normaliser
+    collars_ms: tuple[float, ...]
+    cut_ms: float | None
+    averages: tuple[Average, ...]
+    measures: tuple[Measure, ...]
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.averages or not self.measures:
+            raise ValueError("needs at least one of averages and of measures")
+        if set(self.measures) - {"mean", "iou"} and not self.collars_ms:
+            raise ValueError("counts what is near enough and needs collars_ms")
+        limits = [*self.collars_ms, *([] if self.cut_ms is None else [self.cut_ms])]
+        if not all(math.isfinite(ms) and ms > 0 for ms in limits):
+            raise ValueError("collars_ms and cut_ms are positive numbers of milliseconds")
+
+    @property
+    def hash(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 over what is counted."""
+        counted = {
+            "boundaries": self.boundaries,
+            "words": self.words,
+            "normaliser": self.normaliser,
+            "collars_ms": sorted(map(float, self.collars_ms)),
+            "cut_ms": None if self.cut_ms is None else float(self.cut_ms),
+            "averages": sorted(self.averages),
+            "measures": sorted(self.measures),
+            "meaning": MEANING,
+        }
+        canonical = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "wbe": Protocol(
+        boundaries="both", words="recognised", normaliser="whisper", collars_ms=(10, 20, 25, 50, 100, 200),
+        cut_ms=None, averages=("micro", "macro"), measures=("mean", "within", "iou"),
+        paper="Zeyer, Schlüter, Ney 2026, arXiv 2607.06831",
+    ),
+    "rousso2024": Protocol(
+        boundaries="ends", words="recognised", normaliser="whisper", collars_ms=(10, 25, 50, 100),
+        cut_ms=None, averages=("micro",), measures=("mean", "within"),
+        paper="Rousso, Cohen, Keshet, Chodroff 2024, arXiv 2406.19363",
+    ),
+    "rousso2024-cut": Protocol(
+        boundaries="ends", words="recognised", normaliser="whisper", collars_ms=(10, 25, 50, 100),
+        cut_ms=500, averages=("micro",), measures=("mean", "within"),
+        paper="the same, errors over 500 ms left out",
+    ),
+    "mfa2026": Protocol(
+        boundaries="starts", words="recognised", normaliser="whisper", collars_ms=(10, 25, 50, 100),
+        cut_ms=None, averages=("micro",), measures=("mean", "within"),
+        paper="Montreal Forced Aligner 3.0, 2026",
+    ),
+    "whisperx200": Protocol(
+        boundaries="both", words="recognised", normaliser="whisper", collars_ms=(200,),
+        cut_ms=None, averages=("micro",), measures=("precision", "recall"),
+        paper="Bain, Huh, Han, Zisserman 2023, arXiv 2303.00747",
+    ),
+    "crisper": Protocol(
+        boundaries="both", words="recognised", normaliser="whisper", collars_ms=(50, 100, 200),
+        cut_ms=None, averages=("micro",), measures=("f1", "iou"),
+        paper="Wagner, Thallinger, Zusag 2024, arXiv 2408.16589",
+    ),
+    "yeh50": Protocol(
+        boundaries="ends", words="recognised", normaliser="whisper", collars_ms=(50,),
+        cut_ms=None, averages=("micro",), measures=("f1",),
+        paper="Yeh, Meng, Tang 2025, arXiv 2509.09987",
+    ),
+    "aas": Protocol(
+        boundaries="both", words="paired", normaliser="whisper", collars_ms=(),
+        cut_ms=None, averages=("micro",), measures=("mean",),
+        paper="Shi, Chen, Zhang, Yan 2023, arXiv 2301.12343",
+    ),
+    "canary240": Protocol(
+        boundaries="both", words="recognised", normaliser="whisper", collars_ms=(240,),
+        cut_ms=None, averages=("micro",), measures=("precision", "recall"),
+        paper="Hu et al. 2025, arXiv 2505.15646",
+    ),
+}  # fmt: skip
