@@ -10,7 +10,7 @@ import soundfile
 from rich.console import Console
 
 from align_eval.corpus.folder import Corpus, load_folder
-from align_eval.corpus.second import of_windows, paired, read_second_reference, second_checksum
+from align_eval.corpus.second import of_windows, paired, partners, read_second_reference, second_checksum
 from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import write_words
@@ -137,6 +137,7 @@ def test_every_table_shows_the_floor_under_the_systems(run):
 
 def test_words_without_a_second_time_count_against_its_coverage_alone():
     u = Utterance("a", AudioSpan(Path("a.wav")), FIRST, "One two,", "en", "ann", "a", 1.0, "manual")
-    table = words_table([u], [SYSTEM, SECOND], {"a": {SYSTEM: FIRST, SECOND: (None, FIRST[1])}})
+    second = partners((None, FIRST[1]))
+    table = words_table([u], [SYSTEM, SECOND], {"a": {SYSTEM: FIRST, SECOND: FIRST[1:]}}, {"a": {SECOND: second}})
     coverage = {r.source: r.value for r in score_table(table) if r.metric == "coverage" and r.boundaries == "all"}
     assert coverage == {SYSTEM.source: 1.0, SECOND_REFERENCE: 0.5}

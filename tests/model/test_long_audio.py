@@ -23,7 +23,7 @@ from align_eval.records import Word
 SCRIPT = str(Path(__file__).resolve().parents[2] / "scripts" / "join_audio.py")
 RATE = 16000
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output")
-GAP_S = 14.0
+GAP_S = 29.0
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +80,10 @@ def test_times_are_those_of_the_window_alone_put_back_by_its_start(evaluation, j
 
 
 def test_words_are_found_where_their_clip_is(evaluation):
-    """There are clips every 15 s: a word of a clip out of its place would be off by that."""
+    """There are clips every 30 s: a word out of the place of its clip would be off by that."""
     errors = [abs(r["start_error_s"]) for r in evaluation.words.to_pylist()]
     assert np.median(errors) < 0.1
-    assert max(errors) < GAP_S / 2
+    assert max(errors) < 1
 
 
 def test_the_signature_says_that_windows_were_cut(evaluation, tiny_en, demo, clips):
