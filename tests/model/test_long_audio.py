@@ -83,7 +83,7 @@ def test_words_are_found_where_their_clip_is(evaluation):
     """There are clips every 30 s: a word out of the place of its clip would be off by that."""
     errors = [abs(r["start_error_s"]) for r in evaluation.words.to_pylist()]
     assert np.median(errors) < 0.1
-    assert max(errors) < 1
+    assert max(errors) < 2  # a window reaches a second beyond its words
 
 
 def test_the_signature_says_that_windows_were_cut(evaluation, tiny_en, demo, clips):
@@ -110,7 +110,7 @@ def test_recognised_text_is_timed_in_the_windows_that_whisper_seeks(joined, tiny
     rows = run.words.to_pylist()
     assert [r["word"] for r in rows] == [w.text for u in clips for w in u.words]
     assert {(r["utterance"], r["audio"], r["offset_s"]) for r in rows} == {("talk", "talk", 0.0)}
-    errors = [abs(r["start_error_s"]) for r in rows if r["hypothesis"] == r["word"]]
+    errors = [abs(r["start_error_s"]) for r in rows if (r["hypothesis"] or "").lower().strip(".") == r["word"]]
     assert len(errors) >= 5
     assert np.median(errors) < 0.2
     heard = [w for r in rows for w in [*r["inserted"], r] if w["start_s"] is not None]
