@@ -42,6 +42,40 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenWord:
+    """A word as a file gives it: a time is None where the system gave none. ``place`` is where it stands in the file.
+
+    Times are finite, not negative and in order: the readers refuse others (:mod:`align_eval.formats.given_word`).
+    """
+
+    text: str
+    start_s: float | None
+    end_s: float | None
+    confidence: float | None = None
+    place: str = ""
+
+    @property
+    def timed(self) -> bool:
+        """Whether both its times are known."""
+        return self.start_s is not None and self.end_s is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The words that a file gives of one recording, in the order of the file.
+
+    ``id`` is None where the file is of one recording, whose name is then the file's. ``end_s`` is where the recording
+    ends, where the file says that. ``language`` is Whisper's code, or what the file calls it.
+    """
+
+    words: tuple[GivenWord, ...]
+    id: str | None = None
+    speaker: str | None = None
+    language: str | None = None
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AudioSpan:
     """Where the samples of an utterance are, never the samples. ``channel`` None is the mean of all channels."""
 

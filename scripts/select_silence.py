@@ -70,11 +70,13 @@ def interior_error_ms(items: list[Item], source: str, align: str) -> float:
     return 1000 * float(np.mean(errors))
 
 
+WITH_UNKNOWN_WORDS = ("LJ001-0018",)
+"""Its <unk> is restored from its transcript today; the levels were compared without it."""
+
+
 def main(corpus_path: str, model_name: str = "tiny.en") -> None:
     model = load_model(model_name)
-    utterances = [
-        u for u in load_corpus(corpus_path, language="en").utterances if all("<" not in w.text for w in u.words)
-    ]
+    utterances = [u for u in load_corpus(corpus_path, language="en").utterances if u.id not in WITH_UNKNOWN_WORDS]
     every_source = [source for group in SOURCES.values() for source in group]
     sets: dict[str, list[Item]] = {"as they are": [], "joined": []}
     for name, pieces in (

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, drift, faithfulness
+from align_eval.cli.given import lint, score
 from align_eval.cli.listing import list_
 from align_eval.cli.run import align, run
 from align_eval.errors import AlignEvalError, InputWarning
@@ -18,6 +19,8 @@ from align_eval.errors import AlignEvalError, InputWarning
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "align": align,
+    "score": score,
+    "lint": lint,
     "faithfulness": faithfulness,
     "agree": agree,
     "budget": budget,

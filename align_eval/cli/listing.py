@@ -9,10 +9,10 @@ import typer
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="sources, aligns, presets, protocols, models, corpora or kinds (of corpora).")
+        str, typer.Argument(help="sources, aligns, presets, protocols, models, corpora, formats or kinds (of corpora).")
     ],
 ) -> None:
-    """List what can be named: sources and alignments with their keys, presets, protocols, models, corpora."""
+    """List what can be named: sources and alignments with their keys, presets, protocols, models, corpora, formats."""
     from align_eval.report.listing import listing
 
     for line in listing(what):

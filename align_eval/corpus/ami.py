@@ -58,27 +58,43 @@ def load(path: Path, files: Files) -> Corpus:
                 spoken[agent] = timed_words(list(word_entries(read_xml(file), file)), marks)
             except InputError as error:
                 failures.append(Failure(f"{meeting}.{agent}", str(error)))
-        for agent, (words, gaps) in spoken.items():
-            id_, file = f"{meeting}.{agent}", of_agents[agent]
-            channel, speaker = agents.get((meeting.lower(), agent), (ord(agent) - ord("A"), id_))
+        whole = len(spoken) == len(of_agents)
+        for agent in spoken:
+            channel, speaker = agents.get((meeting.lower(), agent), (ord(agent) - ord("A"), f"{meeting}.{agent}"))
             try:
-                headset = audio.get(f"{meeting}.headset-{channel}".lower(), [])
-                mixed = audio.get(f"{meeting}.mix-headset".lower(), [])
-                what = f"{meeting}.Headset-{channel}.wav or {meeting}.Mix-Headset.wav"
-                sound = the_one(headset or mixed, file, what)
-                others = [] if headset else [w for other in spoken if other != agent for w in spoken[other][0]]
+                sound, alone = _sound(audio, meeting, channel, of_agents[agent], whole)
                 template = whole_file(
-                    id_, sound, (), speaker=speaker, reference="automatic", language="en", recording=meeting
-                )
-                parted = without_overlaps(words, file)
-                check_inside(parted, template.duration_s, file)
-                pieces, too_long = cut_recording(template, parted, [*gaps, *((w.start_s, w.end_s) for w in others)])
+                    f"{meeting}.{agent}", sound, (), speaker=speaker, reference="automatic", language="en",
+                    recording=meeting,
+                )  # fmt: skip
+                pieces, too_long = _pieces(template, of_agents[agent], spoken, agent, alone)
             except InputError as error:
-                failures.append(Failure(id_, str(error)))
+                failures.append(Failure(f"{meeting}.{agent}", str(error)))
                 continue
             utterances += pieces
             failures += too_long
     return make_corpus(path, "ami", utterances, failures, marks)
+
+
+def _sound(audio: dict[str, list[Path]], meeting: str, channel: int, file: Path, whole: bool) -> tuple[Path, bool]:
+    """Where an agent is heard, and whether alone; the mix of all is of use only where all that is said is known."""
+    headset = audio.get(f"{meeting}.headset-{channel}".lower(), [])
+    mixed = audio.get(f"{meeting}.mix-headset".lower(), []) if whole else []
+    what = f"{meeting}.Headset-{channel}.wav" + (f" or {meeting}.Mix-Headset.wav" if whole else "")
+    return the_one(headset or mixed, file, what), bool(headset)
+
+
+def _pieces(
+    template: Utterance, file: Path, spoken: dict[str, tuple[list[Word], list[Span]]], agent: str, alone: bool
+) -> tuple[list[Utterance], list[Failure]]:
+    words, gaps = spoken[agent]
+    barriers = list(gaps)
+    for other, (of_other, gaps_of_other) in spoken.items():
+        if other != agent and not alone:
+            barriers += [*gaps_of_other, *((w.start_s, w.end_s) for w in of_other)]
+    parted = without_overlaps(words, file)
+    check_inside(parted, template.duration_s, file)
+    return cut_recording(template, parted, barriers)
 
 
 def timed_words(entries: list[Entry], marks: Counter[str]) -> tuple[list[Word], list[Span]]:

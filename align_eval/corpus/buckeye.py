@@ -5,9 +5,9 @@ before ends. Marks stand in ``<...>`` and ``{...}``:
 
 - silence and noises (``<SIL>``, ``<VOCNOISE>``, ``<NOISE>``, ``<LAUGH>``) are no words;
 - ``<EXT-word>``, ``<HES-word>`` and ``<LAUGH-word>``, a word lengthened, hesitated or laughed, are that word;
-- everything else is speech whose words are not known, or not the speaker's (``<IVER>``, ``<UNKNOWN>``,
-  ``<CUTOFF-th=the>``, ``<ERROR-a=b>``, ``<EXCLUDE-name>``, several words in one mark, what lies outside the transcription):
-  it is cut around.
+- everything else is speech whose words are not known, or not the speaker's: ``<IVER>``, ``<UNKNOWN>``,
+  ``<CUTOFF-th=the>``, ``<ERROR-a=b>``, ``<EXCLUDE-name>``, several words in one mark, what lies outside the
+  transcription. It is cut around.
 
 The rest is cut at silences into utterances of at most 30 s.
 """

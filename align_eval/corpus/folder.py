@@ -77,14 +77,14 @@ def load_folder(
     audio, grids = _files(folder, AUDIO_SUFFIXES), _files(folder, (TEXTGRID_SUFFIX,))
     if not audio and not grids:
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
-    metadata = _read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
+    metadata = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
     utterances, failures = [], []
     marks: Counter[str] = Counter()
     for id_ in sorted(set(audio) | set(grids)):
         try:
             audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
             utterance = _utterance(id_, audio_path, grid_path, tier, marks)
-            utterances.append(_with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
+            utterances.append(with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
         except InputError as error:
             failures.append(Failure(id_, str(error)))
     return Corpus(folder.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(marks))
@@ -181,9 +181,8 @@ def _known(words: tuple[Word, ...], audio_path: Path, grid_path: Path) -> tuple[
     return tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True))
 
 
-def _with_metadata(
-    u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None
-) -> Utterance:
+def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None) -> Utterance:
+    """The utterance with what its row of ``corpus.csv``, the options and its name say, in that order."""
     stem = Path(u.id).name
     reference = row.get("reference") or u.reference
     speaker = stem[:speaker_characters] if speaker_characters else u.speaker
@@ -200,7 +199,8 @@ def _with_metadata(
     )
 
 
-def _read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
+def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
+    """Rows of ``corpus.csv`` by id; none where there is no such file."""
     if not path.is_file():
         return {}
     try:

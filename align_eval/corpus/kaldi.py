@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,10 +31,11 @@ from align_eval.corpus.recording import (
     whole_file,
     without_overlaps,
 )
-from align_eval.errors import InputError
-from align_eval.formats.ctm import read_ctm
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.ctm import words_by_channel
+from align_eval.formats.document import read_document
 from align_eval.records import Failure, Utterance, Word
-from align_eval.transcript import label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.transcript import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 WAV_SCP = "wav.scp"
@@ -44,13 +46,14 @@ _OFFSET = re.compile(r":\d+$|\[[\d:,]*\]$")
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """The tables of a data folder, by id."""
+    """The tables of a data folder, by id; ``cut_from`` has the segments of each recording."""
 
     folder: Path
     scripts: dict[str, tuple[str, str]]
     texts: dict[str, list[str]]
     segments: dict[str, tuple[str, float, float]]
     speakers: dict[str, str]
+    cut_from: dict[str, list[str]]
 
 
 def detect(files: Files) -> Path | None:
@@ -86,6 +89,20 @@ def load(path: Path, files: Files) -> Corpus:
     return make_corpus(path, "kaldi", utterances, failures, marks)
 
 
+def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
+    """Labels of a CTM, marks among them, by recording and channel, in the order of their starts."""
+    given = words_by_channel(read_document(path))
+    if not given:
+        raise InputError(path, "holds no words", "write the CTM again")
+    return {
+        key: sorted(
+            (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in words),
+            key=lambda w: (w.start_s, w.end_s),
+        )
+        for key, words in given.items()
+    }
+
+
 def audio_of_script(entry: str, place: str, folder: Path) -> Path:
     """The file that an entry of ``wav.scp`` names; commands and archives are refused, never opened."""
     if entry.startswith("|") or entry.endswith("|") or entry == "-":
@@ -103,13 +120,21 @@ def _parts(name: str, words: Sequence[Word], data: DataFolder) -> list[tuple[str
         _, start_s, end_s = data.segments[name]
         moved = [Word(w.text, w.start_s + start_s, w.end_s + start_s, w.confidence) for w in words]
         return [(name, (start_s, end_s), moved)]
-    of_recording = [(id_, a, b) for id_, (recording, a, b) in data.segments.items() if recording == name]
-    if not of_recording:
+    if name not in data.cut_from:
         return [(name, None, list(words))]
     parts: list[tuple[str, Span | None, list[Word]]] = []
-    for id_, start_s, end_s in of_recording:
+    left = set(words)
+    for id_ in data.cut_from[name]:
+        _, start_s, end_s = data.segments[id_]
         inside = [w for w in words if start_s <= (w.start_s + w.end_s) / 2 < end_s]
+        left -= set(inside)
         parts.append((id_, (start_s, end_s), inside))
+    if left:
+        first = min(left, key=lambda w: w.start_s)
+        message = (
+            f"{data.folder}, recording {name}: {len(left)} of {len(words)} words lie in no segment and are left out"
+        )
+        warnings.warn(f"{message}, the first is {first.text!r} at {first.start_s:.2f} s", InputWarning, stacklevel=2)
     return parts
 
 
@@ -169,7 +194,10 @@ def _read_tables(folder: Path) -> DataFolder:
             raise InputError(place, f"{id_} lasts from {start_s:g} to {end_s:g} s", "correct its times")
         segments[id_] = (recording, start_s, math.inf if end_s == -1 else end_s)
     scripts = {id_: (place, rest) for id_, place, rest in _table(folder / WAV_SCP)}
-    return DataFolder(folder, scripts, texts, segments, speakers)
+    cut_from: dict[str, list[str]] = {}
+    for id_, (recording, _, _) in segments.items():
+        cut_from.setdefault(recording, []).append(id_)
+    return DataFolder(folder, scripts, texts, segments, speakers, cut_from)
 
 
 def _table(path: Path) -> list[tuple[str, str, str]]:

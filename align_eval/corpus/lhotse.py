@@ -106,8 +106,9 @@ def _read(path: Path) -> list[Any]:
 
 def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:
     """(id, recording or None, supervision or None, what its start counts from in the recording)."""
+    kind = manifest_kind(file)
     for item in _read(file):
-        if manifest_kind(file) == "supervisions":
+        if kind == "supervisions":
             yield item.id, recordings.get(item.recording_id), item, 0.0
             continue
         supervisions = getattr(item, "supervisions", [])

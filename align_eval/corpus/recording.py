@@ -71,24 +71,22 @@ def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
     parted: list[Word] = []
     n_shared = 0
     for i, word in enumerate(words):
-        before = parted[-1] if parted else None
-        if before is not None and word.start_s < before.end_s:
-            if word.start_s < before.start_s or word.end_s <= before.end_s:
-                raise InputError(
-                    f"{place}, word {i + 1}",
-                    f"{word.text!r} ({word.start_s:g} to {word.end_s:g} s) lies before the end of {before.text!r} "
-                    f"({before.start_s:g} to {before.end_s:g} s)",
-                    "words of one speaker follow one another: correct the times",
-                )
-            middle_s = (word.start_s + before.end_s) / 2
-            if not before.start_s < middle_s < word.end_s:
-                raise InputError(f"{place}, word {i + 1}", f"{word.text!r} overlaps others", "correct the times")
-            parted[-1] = replace(before, end_s=middle_s)
-            word = replace(word, start_s=middle_s)  # noqa: PLW2901
-            n_shared += 1
-        parted.append(word)
+        if not parted or word.start_s >= parted[-1].end_s:
+            parted.append(word)
+            continue
+        before = parted.pop()
+        middle_s = (word.start_s + before.end_s) / 2
+        if word.end_s <= before.end_s or not before.start_s < middle_s < word.end_s:
+            raise InputError(
+                f"{place}, word {i + 1}",
+                f"{word.text!r} ({word.start_s:g} to {word.end_s:g} s) does not follow {before.text!r} "
+                f"({before.start_s:g} to {before.end_s:g} s)",
+                "words of one speaker follow one another: correct the times",
+            )
+        parted += [replace(before, end_s=middle_s), replace(word, start_s=middle_s)]
+        n_shared += 1
     if n_shared:
-        message = f"{place}: {n_shared} pairs of words overlap; each is parted in the middle of what they share"
+        message = f"{place}: words that overlap the next: {n_shared}; they are parted in the middle of what they share"
         warnings.warn(message, InputWarning, stacklevel=2)
     return tuple(parted)
 

@@ -21,6 +21,7 @@ from align_eval.formats.maps import KeptMaps
 from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
 from align_eval.relevance import relevance_maps, stacks_of, unit_of, unprepared
 from align_eval.scoring.pairing import pair_words
+from align_eval.transcript import split_words
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 if TYPE_CHECKING:
@@ -96,10 +97,10 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
 def _spoken(utterance: Utterance, text: str, model: Whisper, samples: Samples) -> list[str]:
     """Words to align in place of the reference's: what the model recognises, or the transcript."""
     if text == "transcript":
-        return read_transcript(utterance).split()
+        return split_words(read_transcript(utterance), utterance.language)
     from align_eval.model.decode import recognise
 
-    return recognise(model, samples, utterance.language).split()
+    return split_words(recognise(model, samples, utterance.language), utterance.language)
 
 
 def each_utterance(

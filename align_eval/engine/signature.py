@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from align_eval.alignment import canonical_align
-from align_eval.records import Plan
+from align_eval.records import Plan, System
 from align_eval.relevance import canonical_source
 from align_eval.scoring.protocols import Protocol
 
@@ -27,6 +27,9 @@ PACKAGES = (
     "soxr",
 )
 PAIRING_PACKAGES = ("jiwer", "whisper-normalizer")
+
+GIVEN_PACKAGES = ("align-eval", "numpy", "jiwer", "whisper-normalizer")
+"""What decides scores of word times that were given: no model runs."""
 
 
 def run_signature(
@@ -59,6 +62,35 @@ def run_signature(
     }
     named = {"model", "corpus", "protocols"}  # names and paths; what they stand for is in the checksums
     return {"id": signature_id({k: v for k, v in deciding.items() if k not in named}), **deciding}
+
+
+def given_signature(
+    system: System,
+    *,
+    form: str,
+    hypothesis_checksum: str,
+    text: str,
+    corpus: str,
+    corpus_checksum: str,
+    seed: int,
+) -> dict[str, Any]:
+    """The signature of word times that were given as files: with the keys of :func:`run_signature`.
+
+    The system stands for the model, and the checksum of its words for the model's.
+    """
+    settings = {
+        "model": system.source,
+        "systems": [[system.source, system.align]],
+        "form": form,
+        "text": text,
+        **dict.fromkeys(("context", "device", "dtype"), system.align),
+        "seed": seed,
+        "model_checksum": hypothesis_checksum,
+        "corpus": corpus,
+        "corpus_checksum": corpus_checksum,
+        "packages": {name: package_version(name) for name in GIVEN_PACKAGES},
+    }
+    return {"id": signature_id({k: v for k, v in settings.items() if k != "corpus"}), **settings}
 
 
 def signature_id(settings: dict[str, Any]) -> str:

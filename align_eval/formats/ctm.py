@@ -1,74 +1,96 @@
-"""CTM, NIST's time-marked conversations: a line ``recording channel start duration word [confidence]``, seconds.
+"""CTM, the time-marked conversation file of NIST's scoring tools: a line a word.
 
-Lines that begin with ``;;`` are comments. Words of one recording and channel are put in the order of their starts.
+``recording channel start duration word [confidence [type [speaker]]]``, separated by white space; ``;;`` begins a
+comment; a confidence of ``NA`` is none. Marks of alternatives (``<ALT_BEGIN>``) are refused: which of them was said is
+not known. A file may hold several recordings, which then are known by the first column.
+
+Reference: NIST SCTK, "ctm" format.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from pathlib import Path
+import warnings
+from collections.abc import Iterator
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.document import Document, lines_of
+from align_eval.formats.given_word import check_time, given_word, number_in_text
 from align_eval.formats.praat import shorten
-from align_eval.records import Word
-from align_eval.transcript import clean_label
+from align_eval.formats.recordings import Piece, check_name, join_pieces
+from align_eval.records import GivenWord, Transcript
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+MIN_FIELDS, MAX_FIELDS = 5, 8
 
-Ctm = Mapping[tuple[str, str], tuple[Word, ...]]
-"""Labels, marks among them, by recording and channel."""
+_FIELD = re.compile(r"[^ \t\f\v]+")
 
 
-def parse_ctm(text: str, place: object) -> Ctm:
-    """Words of a CTM by recording and channel, in the order of their starts; marks of silence and noise included.
+def claims(document: Document) -> bool:
+    """Whether the first line that says something has the fields of a word."""
+    if document.praat or document.json is not None:
+        return False
+    for line in lines_of(document.text):
+        fields = _fields(line)
+        if fields and not fields[0].startswith(";;"):
+            return MIN_FIELDS <= len(fields) <= MAX_FIELDS and "-->" not in fields and fields[2][:1] in "+-.0123456789"
+    return False
+
+
+def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+    """Read every recording of the document; see :func:`words_by_channel`."""
+    words = words_by_channel(document)
+    for name in {name for key in words for name in key}:
+        check_name(str(document.path), name)
+    return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in words.items())
+
+
+def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord]]:
+    """Words by recording and channel, in the order of the file.
 
     Raises
     ------
     InputError
-        For a line of other fields, a time that is no finite number or below zero, and a file without any line.
+        Where a line is malformed.
+
+    Warns
+    -----
+    InputWarning
+        Where the last line has no end.
     """
-    found: dict[tuple[str, str], list[Word]] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        fields = line.split()
+    if not document.text.endswith(("\n", "\r")):
+        message = f"{document.path}: its last line has no end; if the file was cut short, its last word may be as well"
+        warnings.warn(message, InputWarning, stacklevel=2)
+    words: dict[tuple[str, str], list[GivenWord]] = {}
+    for recording, channel, word in _lines(document):
+        words.setdefault((recording, channel), []).append(word)
+    return words
+
+
+def _lines(document: Document) -> Iterator[tuple[str, str, GivenWord]]:
+    for i, line in enumerate(lines_of(document.text), 1):
+        fields = _fields(line)
         if not fields or fields[0].startswith(";;"):
             continue
-        where = f"{place}, line {number}"
-        if len(fields) not in (5, 6):
-            problem = f"{shorten(line.strip())!r} has {len(fields)} fields"
-            raise InputError(where, problem, "a line is `recording channel start duration word [confidence]`")
-        start_s, duration_s = _seconds(fields[2], "start", where), _seconds(fields[3], "duration", where)
-        confidence = _number(fields[5], "confidence", where) if len(fields) == 6 else None
-        if not math.isfinite(start_s + duration_s):
-            raise InputError(where, "it ends at no finite time", "give seconds as plain numbers")
-        word = Word(clean_label(fields[4]), start_s, start_s + duration_s, confidence)
-        found.setdefault((fields[0], fields[1]), []).append(word)
-    if not found:
-        raise InputError(place, "holds no words", "write the CTM again")
-    return {key: tuple(sorted(words, key=lambda w: (w.start_s, w.end_s))) for key, words in found.items()}
+        place = f"line {i}"
+        where = f"{document.path}, {place}"
+        if not MIN_FIELDS <= len(fields) <= MAX_FIELDS:
+            raise InputError(
+                where,
+                f"has {len(fields)} fields ({shorten(line.strip())!r})",
+                "recording channel start duration word ...",
+            )
+        recording, channel, start, duration, text, *rest = fields
+        if text.startswith("<ALT") or "*" in (start, duration):
+            raise InputError(where, "marks alternatives", "leave the one that is meant")
+        start_s = check_time(where, "start", number_in_text(where, "start", start))
+        duration_s = check_time(where, "duration", number_in_text(where, "duration", duration))
+        known = rest and rest[0].upper() != "NA"
+        confidence = number_in_text(where, "confidence", rest[0]) if known else None
+        word = given_word(document.path, place, text, start_s, start_s + duration_s, confidence)
+        if word:
+            yield recording, channel, word
 
 
-def read_ctm(path: Path) -> Ctm:
-    """Read a CTM file in UTF-8."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
-    except UnicodeDecodeError as error:
-        raise InputError(path, "is not UTF-8", "save the file as UTF-8") from error
-    return parse_ctm(text, path)
-
-
-def _seconds(raw: str, what: str, place: str) -> float:
-    value = _number(raw, what, place)
-    if value < 0:
-        raise InputError(place, f"its {what} is {raw}", "times are not below zero")
-    return value
-
-
-def _number(raw: str, what: str, place: str) -> float:
-    value = float(raw) if _NUMBER.fullmatch(raw) else math.nan
-    if not math.isfinite(value):
-        raise InputError(place, f"its {what} {shorten(raw)!r} is not a finite number", "give a plain number")
-    return value
+def _fields(line: str) -> list[str]:
+    """Other white space than blanks and tabs, as a no-break space, belongs to a word."""
+    return _FIELD.findall(line)

@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import write_words
-from align_eval.formats.words_table import write_words_table
+from align_eval.formats.words_table import words_said, write_words_table
 from align_eval.records import Failure, Run, ScoreRow, Word
 
 SCHEMA_VERSION = 1
 """Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
 
 REFERENCE_TIER = "reference"
+REFERENCE_COLUMNS = ("word", "reference_start_s", "reference_end_s")
 RUN_NAME = "run.json"
 
 
@@ -73,29 +74,27 @@ def read_run(path: Path) -> Run:
 
 
 def _write_textgrids(folder: Path, words: pa.Table) -> None:
-    """A TextGrid an audio file, windows of one put together: the reference, and for each system what it recognised.
+    """A TextGrid an audio file, the stretches of one put together: the reference, and a tier a system.
 
-    That is paired words, units as one, and inserted words.
+    A system's tier has all that it said, words that were not in the reference included.
     """
     tiers: dict[str, dict[str, list[Word]]] = {}
-    audio_end_s: dict[str, float] = {}
-    first_system: dict[str, str] = {}  # of each utterance: it brings the reference
-    start_s = 0.0
-    for row in words.to_pylist():
-        of_audio = tiers.setdefault(row["audio"], {REFERENCE_TIER: []})
-        audio_end_s[row["audio"]] = max(audio_end_s.get(row["audio"], 0.0), row["offset_s"] + row["duration_s"])
-        system = f"{row['source']} | {row['align']}"
-        if first_system.setdefault(row["utterance"], system) == system:
-            of_audio[REFERENCE_TIER].append(Word(row["word"], row["reference_start_s"], row["reference_end_s"]))
-        found = [Word(word["word"], word["start_s"], word["end_s"]) for word in row["inserted"]]
-        if row["start_s"] is not None:
-            start_s = row["start_s"]
-        if row["end_s"] is not None:
-            found.append(Word(row["hypothesis"], start_s, row["end_s"]))
-        if found:
-            of_audio.setdefault(system, []).extend(found)
+    end_s: dict[str, float] = {}
+    audio_of: dict[str, str] = {}
+    n_words: dict[str, int] = {}
+    columns = ["utterance", "audio", "offset_s", "duration_s", "word_index", *REFERENCE_COLUMNS]
+    for row in words.select(columns).to_pylist():
+        utterance, audio = row["utterance"], row["audio"]
+        audio_of[utterance] = audio
+        end_s[audio] = max(end_s.get(audio, 0.0), row["offset_s"] + row["duration_s"])
+        reference = tiers.setdefault(audio, {REFERENCE_TIER: []})[REFERENCE_TIER]
+        if row["word_index"] == n_words.get(utterance, 0):  # the first system brings the reference
+            n_words[utterance] = row["word_index"] + 1
+            reference.append(Word(*(row[name] for name in REFERENCE_COLUMNS)))
+    for (utterance, system), said in words_said(words).items():
+        timed = [Word(w.text, w.start_s, w.end_s) for w in said if w.start_s is not None and w.end_s is not None]
+        if timed:
+            tiers[audio_of[utterance]].setdefault(f"{system.source} | {system.align}", []).extend(timed)
     for audio, of_audio in tiers.items():
-        ordered = {
-            name: sorted(of_tier, key=lambda word: (word.start_s, word.end_s)) for name, of_tier in of_audio.items()
-        }
-        write_words(folder / f"{audio}.TextGrid", ordered, audio_end_s[audio])
+        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_audio.items()}
+        write_words(folder / f"{audio}.TextGrid", in_time, end_s[audio], overlapping=True)

@@ -18,6 +18,9 @@ from align_eval.transcript import clean_label, label_kind
 WORD_TIER_NAMES = ("words", "word")
 """Names that say that a tier holds words, in any case; MFA's ``speaker - words`` fits as well."""
 
+NO_LENGTH = " (no length)"
+"""What the name of a tier of points ends with that holds the words of no length of another tier."""
+
 
 def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> IntervalTier:
     """Find the one interval tier that holds the words; never guess.
@@ -101,7 +104,13 @@ def read_unicode_textgrid(path: Path) -> TextGrid:
     return grid
 
 
-def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: float) -> None:
+OVERLAPPING = " (overlapping)"
+"""What the name of a tier of points ends with that holds where words start which overlap others of another tier."""
+
+
+def write_words(
+    path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: float, *, overlapping: bool = False
+) -> None:
     """Write word tiers as a TextGrid that Praat opens.
 
     Parameters
@@ -117,16 +126,21 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
     Raises
     ------
     InputError
-        For a word that starts before zero or overlaps the one before it, and where the file cannot be written.
+        For a word that starts before zero or, unless it may, overlaps the one before it, and where the file cannot be
+        written.
     """
     end_s = max([duration_s, *(word.end_s for words in tiers.values() for word in words)])
     grid = TextGrid(minTime=0.0, maxTime=end_s)
     for name, words in tiers.items():
         safe = name.replace('"', "'")  # the textgrid package does not escape tier names
         intervals = IntervalTier(name=safe, minTime=0.0, maxTime=end_s)
-        points = PointTier(name=f"{safe} (no length)", minTime=0.0, maxTime=end_s)
+        points = PointTier(name=f"{safe}{NO_LENGTH}", minTime=0.0, maxTime=end_s)
+        others = PointTier(name=f"{safe}{OVERLAPPING}", minTime=0.0, maxTime=end_s)
         previous_end_s = 0.0
         for word in words:
+            if overlapping and 0 <= word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
+                others.points.append(Point(float(word.start_s), word.text))
+                continue
             if word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
                 raise InputError(
                     f"{path}, tier {safe!r}, word {word.text!r}",
@@ -140,8 +154,7 @@ def write_words(path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: flo
             else:
                 points.points.append(Point(start_s, word.text))
         grid.tiers.append(intervals)
-        if points.points:
-            grid.tiers.append(points)
+        grid.tiers += [tier for tier in (points, others) if tier.points]
     buffer = io.StringIO()
     buffer.close = lambda: None  # type: ignore[method-assign]  # its writer closes what it is given
     grid.write(buffer)

@@ -23,6 +23,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,13 +31,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
-from align_eval.records import Pairing, System, Unit, Utterance, Word
+from align_eval.records import GivenWord, Pairing, System, Unit, Utterance, Word
 
 INSERTED = pa.struct(
     [
         pa.field("word", pa.string(), nullable=False),
-        pa.field("start_s", pa.float64(), nullable=False),
-        pa.field("end_s", pa.float64(), nullable=False),
+        pa.field("start_s", pa.float64()),
+        pa.field("end_s", pa.float64()),
     ]
 )
 
@@ -71,7 +72,7 @@ SCHEMA = pa.schema(
 def words_table(
     utterances: Iterable[Utterance],
     systems: Iterable[System],
-    results: Mapping[str, Mapping[System, Sequence[Word]]],
+    results: Mapping[str, Mapping[System, Sequence[Word | GivenWord]]],
     pairings: Mapping[str, Mapping[System, Pairing]] | None = None,
 ) -> pa.Table:
     """Rows in the order of utterance ids, systems and words; utterances without a result have null times.
@@ -98,16 +99,15 @@ def words_table(
             pairing = (pairings or {}).get(u.id, {}).get(system) or _word_by_word(len(u.words))
             words = results.get(u.id, {}).get(system)
             found = [_Found()] * len(u.words) if words is None else _found(pairing, _moved(words, offset_s))
-            for i, (reference, word) in enumerate(zip(_moved(u.words, offset_s), found, strict=True)):
+            for i, (reference, word) in enumerate(zip(u.words, found, strict=True)):
+                start_s, end_s = reference.start_s + offset_s, reference.end_s + offset_s
                 row = (
                     u.id, u.speaker, u.recording, u.language, u.reference, u.part_of or u.id, offset_s, u.duration_s,
-                    system.source, system.align, i, len(u.words), reference.text,
-                    reference.start_s,
-                    reference.end_s,
+                    system.source, system.align, i, len(u.words), reference.text, start_s, end_s,
                     word.start_s,
                     word.end_s,
-                    None if word.start_s is None else word.start_s - reference.start_s,
-                    None if word.end_s is None else word.end_s - reference.end_s,
+                    None if word.start_s is None else word.start_s - start_s,
+                    None if word.end_s is None else word.end_s - end_s,
                     word.confidence,
                     word.hypothesis,
                     word.inserted,
@@ -128,8 +128,11 @@ class _Found:
     inserted: tuple[dict[str, object], ...] = ()
 
 
-def _moved(words: Sequence[Word], offset_s: float) -> list[Word]:
-    return [replace(word, start_s=word.start_s + offset_s, end_s=word.end_s + offset_s) for word in words]
+def _moved(words: Sequence[Word | GivenWord], offset_s: float) -> list[Word | GivenWord]:
+    def moved(time_s: float | None) -> float | None:
+        return None if time_s is None else time_s + offset_s
+
+    return [replace(word, start_s=moved(word.start_s), end_s=moved(word.end_s)) for word in words]  # type: ignore[arg-type]
 
 
 def _word_by_word(n_words: int) -> Pairing:
@@ -137,35 +140,67 @@ def _word_by_word(n_words: int) -> Pairing:
     return Pairing(units, deleted=(), inserted=(), ignored=(), n_reference=n_words, n_hypothesis=n_words)
 
 
-def _found(pairing: Pairing, words: Sequence[Word]) -> list[_Found]:
-    """One entry a reference word. The confidence of a unit is the mean of its hypothesis words'."""
+def _found(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Found]:
+    """One entry a reference word. The confidence of a unit is the mean of its hypothesis words'.
+
+    A unit has no times where one of its hypothesis words has none; otherwise it is as long as all of them together.
+    """
     if len(words) != pairing.n_hypothesis:
         raise ValueError(f"{len(words)} words, and a pairing of {pairing.n_hypothesis}")
-    inserted = _inserted(pairing, words)
-    found = [_Found(inserted=tuple(inserted.get(i, ()))) for i in range(pairing.n_reference)]
+    found = [_Found() for _ in range(pairing.n_reference)]
     for unit in pairing.units:
         said = [words[i] for i in unit.hypothesis]
         known = [word.confidence for word in said if word.confidence is not None]
+        starts = [word.start_s for word in said if word.start_s is not None]
+        ends = [word.end_s for word in said if word.end_s is not None]
+        timed = len(starts) == len(ends) == len(said)
         for i in unit.reference:
             found[i] = _Found(
-                start_s=said[0].start_s if i == unit.reference[0] else None,
-                end_s=said[-1].end_s if i == unit.reference[-1] else None,
+                start_s=min(starts) if timed and i == unit.reference[0] else None,
+                end_s=max(ends) if timed and i == unit.reference[-1] else None,
                 confidence=sum(known) / len(known) if known else None,
                 hypothesis=" ".join(word.text for word in said),
-                inserted=found[i].inserted,
             )
-    return found
-
-
-def _inserted(pairing: Pairing, words: Sequence[Word]) -> dict[int, list[dict[str, object]]]:
-    """Inserted words by the reference word in whose row they stand."""
-    rows: dict[int, list[dict[str, object]]] = {}
     last_of_unit = [unit.hypothesis[-1] for unit in pairing.units]
     for i in pairing.inserted:
         n_before, word = bisect_left(last_of_unit, i), words[i]
         row = pairing.units[n_before - 1].reference[-1] if n_before else 0
-        rows.setdefault(row, []).append({"word": word.text, "start_s": word.start_s, "end_s": word.end_s})
-    return rows
+        entry: dict[str, object] = {"word": word.text, "start_s": word.start_s, "end_s": word.end_s}
+        found[row] = replace(found[row], inserted=(*found[row].inserted, entry))
+    return found
+
+
+def words_said(table: pa.Table) -> dict[tuple[str, System], list[GivenWord]]:
+    """What each system said in each utterance: paired words, a unit as one, and inserted ones after what they follow.
+
+    Places count the reference words.
+    """
+    rows_of: dict[tuple[str, System], list[dict[str, Any]]] = {}
+    columns = ["utterance", "source", "align", "word_index", "hypothesis", "start_s", "end_s", "inserted"]
+    for row in table.select(columns).to_pylist():
+        rows_of.setdefault((row["utterance"], System(row["source"], row["align"])), []).append(row)
+    return {key: _said(rows) for key, rows in rows_of.items()}
+
+
+def _said(rows: Sequence[dict[str, Any]]) -> list[GivenWord]:
+    said: list[GivenWord] = []
+    opened: tuple[float, str] | None = None
+    for row in rows:
+        place = f"word {row['word_index'] + 1}"
+        inserted = [GivenWord(w["word"], w["start_s"], w["end_s"], None, f"after {place}") for w in row["inserted"]]
+        n_before = 0
+        if not said and row["start_s"] is not None:  # the first row holds what was inserted before it as well
+            n_before = sum(word.start_s is not None and word.start_s < row["start_s"] for word in inserted)
+        said += inserted[:n_before]
+        if row["start_s"] is not None:
+            opened = row["start_s"], place
+        if row["end_s"] is not None and opened:
+            said.append(GivenWord(row["hypothesis"], opened[0], row["end_s"], None, opened[1]))
+            opened = None
+        elif row["hypothesis"] is not None and opened is None:
+            said.append(GivenWord(row["hypothesis"], None, None, None, place))
+        said += inserted[n_before:]
+    return said
 
 
 def write_words_table(path: Path, table: pa.Table) -> None:

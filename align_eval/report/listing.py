@@ -12,12 +12,13 @@ from align_eval.corpus.bundled import BUNDLED
 from align_eval.corpus.kinds import FOLDER
 from align_eval.corpus.kinds import KINDS as CORPUS_KINDS
 from align_eval.errors import InputError
+from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.spec import format_spec
 
-KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "kinds")
+KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats", "kinds")
 
 
 def listing(what: str) -> Iterator[str]:
@@ -48,6 +49,8 @@ def listing(what: str) -> Iterator[str]:
     elif what == "kinds":
         yield f"{FOLDER}: audio with a TextGrid of the same name beside it, and corpus.csv"
         yield from (f"{name}: {kind.description}" for name, kind in CORPUS_KINDS.items())
+    elif what == "formats":
+        yield from (f"{name}: {form.description}" for name, form in FORMATS.items())
     else:
         raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
 

@@ -94,7 +94,8 @@ def test_the_list_of_sources_says_every_choice():
     [
         (
             ["list", "engines"],
-            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, corpora, kinds",
+            "error: list engines: there is no such list; one of sources, aligns, presets, protocols, models, corpora, "
+            "formats, kinds",
         ),
         (
             ["run", "missing", "--out", "out"],

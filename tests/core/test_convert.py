@@ -39,7 +39,7 @@ def test_the_demo_is_copied_byte_for_byte(tmp_path):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
-def corpus_of(path, span):
+def corpus_of(span):
     word = Word("word", 0.1, 0.2)
     return Corpus("one", (Utterance("a", span, (word,), "word", "en", None, "a", 0.5),), ())
 
@@ -68,7 +68,7 @@ def test_a_cut_holds_the_very_samples_of_every_form(tmp_path, form, subtype, wri
     noise = np.random.default_rng(0).uniform(-0.9, 0.9, (22_050, 2))
     path = tmp_path / f"long.{form}"
     soundfile.write(path, noise, 22_050, subtype=subtype)
-    assert convert_corpus(corpus_of(path, AudioSpan(path, 1, 0.25, 0.75)), tmp_path / "out") == ()
+    assert convert_corpus(corpus_of(AudioSpan(path, 1, 0.25, 0.75)), tmp_path / "out") == ()
     first, last = round(0.25 * 22_050), round(0.75 * 22_050)
     samples = soundfile.read(path, start=first, stop=last, dtype="float32" if form == "mp3" else "float64")[0]
     cut, rate = soundfile.read(tmp_path / "out" / written, dtype="float64")

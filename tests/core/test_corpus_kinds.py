@@ -1,7 +1,8 @@
-"""Published corpora in their own layouts (``tests/corpora``, written by hand): what is read, restored, cut and refused."""
+"""Published corpora in their own layouts (``tests/corpora``, by hand): what is read, restored, cut and refused."""
 
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_every_word_lies_inside_its_audio_and_every_span_can_be_read(tmp_path, k
 
 
 def test_timit_times_are_samples_of_the_audio(tmp_path):
-    with pytest.warns(InputWarning, match=r"SX2\.WRD: 1 pairs of words overlap; each is parted in the middle"):
+    with pytest.warns(InputWarning, match=r"SX2\.WRD: words that overlap the next: 1; they are parted"):
         corpus = load("timit", tmp_path)
     u = by_id(corpus)["TRAIN/DR1/FABC0/SA1"]
     assert words_of(u) == [("she", 0.2, 0.4), ("had", 0.4, 0.6), ("don't", 0.8, 1.2)]
@@ -120,7 +121,7 @@ def test_buckeye_pieces_hold_no_audio_of_others(tmp_path):
     corpus = load("buckeye", tmp_path)
     spans = [(u.audio.start_s, u.audio.end_s) for u in corpus.utterances]
     assert spans[:4] == [(0.75, 2.5), (6.0, 7.0), (7.3, 7.5), (7.7, 8.0)]  # 0.25 s of the silence before okay
-    assert all(a_end_s <= b_start_s for (_, a_end_s), (b_start_s, _) in zip(spans, spans[1:], strict=False))
+    assert all(a_end_s <= b_start_s for (_, a_end_s), (b_start_s, _) in pairwise(spans))
     for u in corpus.utterances:
         first, last = round(u.audio.start_s * RATE), round(u.audio.end_s * RATE)
         np.testing.assert_array_equal(read_audio(u.audio) * 32768, ramp(50.0)[first:last, 0])
@@ -224,6 +225,16 @@ def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
     assert [u.text for u in corpus.utterances] == ["Okay. I'm Zoë.", "So th", "right"]
 
 
+def test_ami_mixed_audio_is_of_no_use_where_not_all_that_is_said_is_known(tmp_path):
+    folder = make_corpus("ami", tmp_path)
+    mixed = next(folder.rglob("*Headset-0.wav"))
+    mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
+    (folder / "words/ES2099a.B.words.xml").write_text("<damaged")
+    corpus = load_corpus(folder)
+    assert corpus.utterances == ()
+    assert "there is no ES2099a.Headset-0.wav; add it" in next(f.message for f in corpus.failures if f.id[-1] == "A")
+
+
 # Kaldi
 
 
@@ -275,8 +286,13 @@ def test_kaldi_archives_and_missing_files_are_refused_with_their_line(tmp_path, 
 def test_kaldi_words_of_recordings_are_dealt_to_their_segments(tmp_path):
     """A CTM by recording: a word belongs to the segment that holds its middle."""
     folder = make_corpus("kaldi", tmp_path)
-    (folder / "data/ctm").write_text("rec1 1 1.2 0.3 HELLO\nrec1 1 2.0 0.5 WORLD\nrec1 1 3.1 0.4 GOOD\n")
-    found = by_id(load_corpus(folder))
+    (folder / "data/ctm").write_text(
+        "rec1 1 1.2 0.3 HELLO\nrec1 1 2.0 0.5 WORLD\nrec1 1 3.1 0.4 GOOD\nrec1 1 5.5 0.2 X\n"
+    )
+    with pytest.warns(
+        InputWarning, match=r"recording rec1: 1 of 4 words lie in no segment .* the first is 'X' at 5\.50 s"
+    ):
+        found = by_id(load_corpus(folder))
     assert words_of(found["anna-001"]) == [("hello", 1.2, 1.5), ("world", 2.0, 2.5)]
     assert words_of(found["ben-001"]) == [("good", 3.1, 3.5)]
 

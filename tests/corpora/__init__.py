@@ -125,7 +125,8 @@ def write_clip(kind: str, folder: Path, samples: npt.NDArray[np.float32], words:
         }  # fmt: skip
         items = [[w.text, w.start_s, w.end_s - w.start_s] for w in words]
         supervision = {
-            "id": "sup", "recording_id": "rec", "start": 0.0, "duration": end_s, "channel": 0, "alignment": {"word": items}
+            "id": "sup", "recording_id": "rec", "start": 0.0, "duration": end_s, "channel": 0,
+            "alignment": {"word": items},
         }  # fmt: skip
         text("recordings.jsonl", json.dumps(recording) + "\n")
         text("supervisions.jsonl", json.dumps(supervision) + "\n")

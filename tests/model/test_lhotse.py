@@ -64,7 +64,7 @@ def test_what_has_no_words_or_no_file_is_listed_and_commands_are_not_run(folder,
 
 @pytest.mark.parametrize("name", ["cuts.jsonl", "cuts.jsonl.gz"])
 def test_cuts_that_lhotse_wrote_are_read_by_file_or_folder(folder, cuts, name):
-    """Each supervision is a cut of its own and starts at 0 in it; its alignment still counts from the recording's start."""
+    """Each supervision is a cut of its own and starts at 0 in it; its words still count from the recording's start."""
     path = only(folder, cuts.trim_to_supervisions(), name)
     for corpus in (load_corpus(path), load_corpus(path.parent)):
         (u,) = corpus.utterances

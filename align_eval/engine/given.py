@@ -1,0 +1,210 @@
+"""Scoring what any system gave, as files, against reference words: the run is made without a model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from align_eval.corpus.given import Given, language_code, pair_names, read_given, read_reference
+from align_eval.engine.signature import given_signature, run_environment
+from align_eval.errors import InputError
+from align_eval.formats.run_folder import RUN_NAME, SCHEMA_VERSION
+from align_eval.formats.words_table import read_words_table, words_said, words_table
+from align_eval.records import Failure, GivenWord, Pairing, Run, System, Transcript, Utterance
+from align_eval.scoring.lint import LintFinding, lint_words
+from align_eval.scoring.pairing import pair_words
+from align_eval.scoring.summary import score_table
+
+ALIGN = "given"
+TEXT = "hypothesis"
+
+MAX_WORDS = 50_000
+"""So many words of one recording are paired at most: some five hours of speech, and half a minute of computation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A run with the words that it was scored from, the form that the files had, and what lint found in them."""
+
+    run: Run
+    words: pa.Table
+    form: str
+    lint: tuple[LintFinding, ...]
+    n_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What lint found in so many words. ``form`` is that of the files, or ``run`` for the folder of a run."""
+
+    form: str
+    n_words: int
+    findings: tuple[LintFinding, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+def score_given(
+    reference: str | Path,
+    hypothesis: str | Path,
+    *,
+    name: str | None = None,
+    form: str | None = None,
+    reference_form: str | None = None,
+    tier: str | None = None,
+    hypothesis_tier: str | None = None,
+    language: str | None = None,
+    speaker_characters: int | None = None,
+    seed: int = 0,
+) -> Scored:
+    """Score files of word times against reference words.
+
+    Parameters
+    ----------
+    reference
+        A bundled corpus, a folder of audio with TextGrids, or files of any form.
+    hypothesis
+        A file or a folder; recordings are paired by name, a file and a file of one recording each whatever theirs.
+    name
+        Name of the system, as ``source`` of the scores; that of the form where None.
+    form, reference_form
+        Forms of the files, as ``align-eval list formats`` has them; found by content where None.
+    tier, hypothesis_tier
+        Tier of TextGrids, or kind of Lhotse's alignments.
+    language
+        Whisper's code, where no file says it; decides how words are normalised before they are paired.
+    speaker_characters
+        The speaker is that many first characters of the recording's name.
+
+    Raises
+    ------
+    InputError
+        Where nothing can be scored. A recording without a partner, or a bad file of a folder, is listed in
+        ``run.failures``; words of references without a partner count against coverage.
+    """
+    truth = read_reference(
+        str(reference), form=reference_form, tier=tier, language=language, speaker_characters=speaker_characters
+    )
+    given = read_given(Path(hypothesis), form, hypothesis_tier)
+    ids = [u.id for u in truth.corpus.utterances]
+    pairs = pair_names(ids, given.transcripts)
+    if len(ids) == len(given.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
+        pairs = {ids[0]: next(iter(given.transcripts))}
+    if not pairs:
+        problem = f"has no recording of the reference's: it has {_listed(given.transcripts)}, not {_listed(ids)}"
+        raise InputError(hypothesis, problem, "name its files as those of the reference")
+    system = System(_system_name(name or given.form), ALIGN)
+    failures = [*truth.corpus.failures, *given.failures]
+    utterances: list[Utterance] = []
+    results: dict[str, dict[System, tuple[GivenWord, ...]]] = {}
+    pairings: dict[str, dict[System, Pairing]] = {}
+    for u in truth.corpus.utterances:
+        partner = pairs.get(u.id)
+        if partner is None:
+            failures.append(
+                Failure(u.id, f"{u.audio.path}: {hypothesis} has nothing named {u.id!r}; its words count as lost")
+            )
+            utterances.append(u)
+            continue
+        transcript, place = given.transcripts[partner], given.places[partner]
+        utterance = _utterance(u, transcript, known_end=u.id in truth.ends_s)
+        utterances.append(utterance)
+        try:
+            pairings[u.id] = {system: _paired(utterance, transcript, place)}
+            results[u.id] = {system: transcript.words}
+        except InputError as error:
+            failures.append(Failure(u.id, str(error)))
+    for id_ in sorted(set(given.transcripts) - set(pairs.values())):
+        failures.append(Failure(id_, f"{given.places[id_]}: {reference} has nothing named {id_!r}; it is not scored"))
+    words = words_table(utterances, [system], results, pairings)
+    run = Run(
+        schema=SCHEMA_VERSION,
+        signature=given_signature(
+            system,
+            form=given.form,
+            hypothesis_checksum=transcripts_checksum(given.transcripts),
+            text=TEXT,
+            corpus=truth.corpus.name,
+            corpus_checksum=truth.checksum,
+            seed=seed,
+        ),
+        rows=score_table(words, text=TEXT, seed=seed),
+        failures=tuple(failures),
+        environment=run_environment(),
+    )
+    ends_s = {partner: truth.ends_s[id_] for id_, partner in pairs.items() if id_ in truth.ends_s}
+    return Scored(run, words, given.form, tuple(_lint_given(given, ends_s)), _n_words(given))
+
+
+def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = None) -> Linted:
+    """What is wrong with the words of a file, of a folder of files, or of a finished run.
+
+    Raises
+    ------
+    InputError
+        Where nothing can be read.
+    """
+    folder = Path(path)
+    if form is None and (folder / RUN_NAME).is_file():
+        table = read_words_table(folder / "words.parquet")
+        ends_s = dict(zip(table.column("utterance").to_pylist(), table.column("duration_s").to_pylist(), strict=True))
+        said = words_said(table)
+        findings = tuple(
+            finding
+            for (utterance, system), words in said.items()
+            for finding in lint_words(words, f"{utterance}, {system.source} | {system.align}", ends_s[utterance])
+        )
+        return Linted("run", sum(map(len, said.values())), findings)
+    given = read_given(folder, form, tier)
+    return Linted(given.form, _n_words(given), tuple(_lint_given(given, {})), given.failures)
+
+
+def transcripts_checksum(transcripts: Mapping[str, Transcript]) -> str:
+    """SHA-256 over words and times, whatever form they came in, in the order of names."""
+    digest = hashlib.sha256()
+    for id_ in sorted(transcripts):
+        words = [(word.text, word.start_s, word.end_s) for word in transcripts[id_].words]
+        digest.update(repr((id_, words)).encode())
+    return digest.hexdigest()
+
+
+def _n_words(given: Given) -> int:
+    return sum(len(transcript.words) for transcript in given.transcripts.values())
+
+
+def _lint_given(given: Given, ends_s: Mapping[str, float]) -> Iterator[LintFinding]:
+    for id_, transcript in given.transcripts.items():
+        yield from lint_words(transcript.words, str(given.places[id_]), ends_s.get(id_, transcript.end_s))
+
+
+def _utterance(u: Utterance, transcript: Transcript, *, known_end: bool) -> Utterance:
+    """The reference utterance, with the language that only its partner says, and at least as long as its partner."""
+    last_s = max((word.end_s or 0.0 for word in transcript.words), default=0.0)
+    return replace(
+        u,
+        language=u.language or language_code(transcript.language),
+        duration_s=u.duration_s if known_end else max(u.duration_s, last_s),
+    )
+
+
+def _paired(u: Utterance, transcript: Transcript, place: Path) -> Pairing:
+    for words, where in ((u.words, u.audio.path), (transcript.words, place)):
+        if len(words) > MAX_WORDS:
+            problem = f"has {len(words)} words of one recording ({u.id}), of which {MAX_WORDS} can be paired"
+            raise InputError(where, problem, "cut the recording into shorter ones")
+    return pair_words([word.text for word in u.words], [word.text for word in transcript.words], u.language)
+
+
+def _system_name(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"--name {name!r}", "is no name", "give one that can be printed")
+    return name.strip()
+
+
+def _listed(names: Iterable[str], most: int = 3) -> str:
+    known = sorted(names)
+    shown = ", ".join(map(repr, known[:most]))
+    return f"{shown} and {len(known) - most} more" if len(known) > most else shown
