@@ -96,7 +96,8 @@ class Utterance:
 
     ``reference`` says how the reference times were made: ``manual``, ``automatic`` or ``unstated``; scores of
     different kinds are never pooled. ``speaker`` is None where nothing says who speaks; ``recording`` is always
-    known, and is the unit that intervals resample where there are no speakers.
+    known, and is the unit that intervals resample where there are no speakers. Times of words count from the start of
+    the span in ``audio``. ``part_of`` is the id of the longer utterance that this one is a window of.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Utterance:
     recording: str
     duration_s: float
     reference: str = "unstated"
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ class System:
 
     source: str
     align: str
+
+
+SECOND_REFERENCE = "second reference"
+"""The ``source`` of a system that is none: a second reference of the same audio, scored as a system is. Its ``align``
+is the name of that reference."""
 
 
 @dataclass(frozen=True, slots=True)

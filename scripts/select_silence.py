@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from join_audio import room_tone
 
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
@@ -58,14 +59,6 @@ def joined(utterances: list[Utterance]) -> Iterator[tuple[Samples, list[Word]]]:
         parts += [samples, room_tone(samples, int(rng.uniform(0.4, 1.2) * SAMPLE_RATE))]
     if parts:
         yield np.concatenate(parts), words
-
-
-def room_tone(samples: Samples, n_samples: int) -> Samples:
-    """The quietest tenth of a second, to and fro, so that it joins itself without a click."""
-    n = SAMPLE_RATE // 10
-    quietest = int(np.convolve(samples**2, np.ones(n), "valid").argmin())
-    tone = samples[quietest : quietest + n]
-    return np.tile(np.concatenate([tone, tone[::-1]]), n_samples // (2 * n) + 1)[:n_samples]
 
 
 def interior_error_ms(items: list[Item], source: str, align: str) -> float:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from align_eval.cli.corpus import corpus_app
-from align_eval.cli.findings import agree, budget, faithfulness
+from align_eval.cli.findings import agree, budget, drift, faithfulness
 from align_eval.cli.gate import compare
 from align_eval.cli.given import lint, score
 from align_eval.cli.listing import list_
@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "agree": agree,
     "budget": budget,
     "compare": compare,
+    "drift": drift,
     "list": list_,
 }
 

@@ -1,4 +1,4 @@
-"""The verbs that make findings: `faithfulness` of a model's maps, `agree` and `budget` of a finished run."""
+"""The verbs that make findings: `faithfulness` of a model's maps; `agree`, `budget`, `drift` of a finished run."""
 
 from __future__ import annotations
 
@@ -110,7 +110,10 @@ def budget(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs with --keep heads; a missing map is named.")],
     floor_ms: Annotated[
         float | None,
-        typer.Option(min=0, help="How far two references of such speech lie apart: a line in the picture."),
+        typer.Option(
+            min=0,
+            help="How far two references of such speech lie apart; without it, what a run's second reference says.",
+        ),
     ] = None,
     saliency: Annotated[
         str, typer.Option(help="The kept source whose residual is injected; another than this is exploratory.")
@@ -129,14 +132,39 @@ def budget(
     from align_eval.findings.kept import read_kept
     from align_eval.formats.findings import write_finding
     from align_eval.report.budget_table import print_budget
+    from align_eval.report.table import floors_ms
     from align_eval.report.waterfall import draw_budget
 
     kept = [read_kept(run) for run in runs]
     with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
         findings = with_holm([measure_budget(of_run, seed, on_done, saliency=saliency) for of_run in kept])
     console = make_console()
-    for run, finding in zip(runs, findings, strict=True):
+    for run, of_run, finding in zip(runs, kept, findings, strict=True):
         write_finding(run / "budget.json", finding)
-        draw_budget(run / "budget.png", finding, floor_ms)
-        print_budget(finding, console)
+        references = {stratum.reference for stratum in finding.strata}
+        floors = floors_ms(of_run.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
+        draw_budget(run / "budget.png", finding, floors)
+        print_budget(finding, console, floors)
         say(console, f"written: {run}/budget.json, budget.png")
+
+
+def drift(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+) -> None:
+    """Does the error grow with time in the recording? Slopes in ms a minute, and the error of every minute.
+
+    Writes RUN/drift.json and a picture, RUN/drift.png.
+
+    Example: align-eval drift runs/long
+    """
+    from align_eval.findings.drift import measure_drift
+    from align_eval.formats.findings import write_finding
+    from align_eval.report.drift_table import draw_drift, print_drift
+
+    finding = measure_drift(run, seed)
+    write_finding(run / "drift.json", finding)
+    draw_drift(run / "drift.png", finding)
+    console = make_console()
+    print_drift(finding, console)
+    say(console, f"written: {run}/drift.json, drift.png")

@@ -67,6 +67,14 @@ def run(
     context: Annotated[
         Context, typer.Option(help="Encode the full 30 s window, or fit it to the audio: faster, not quite the same.")
     ] = Context.full,
+    window_s: Annotated[
+        float,
+        typer.Option(min=5, max=30, help="Longer recordings are cut at reference pauses into windows of at most that."),
+    ] = 30.0,
+    second_reference: Annotated[
+        str | None,
+        typer.Option(help="A folder of TextGrids of the same names, or another tier: the floor between references."),
+    ] = None,
     keep: Annotated[
         Keep, typer.Option(help="Keep each source's mean map, or every head of attention, as agree and budget need.")
     ] = Keep.nothing,
@@ -81,6 +89,8 @@ def run(
     Example: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
     """
     from align_eval.corpus.bundled import load_corpus
+    from align_eval.corpus.second import read_second_reference
+    from align_eval.corpus.windows import windowed
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
@@ -92,9 +102,11 @@ def run(
     own = read_protocols(protocols) if protocols else None
     default = not (source or align or preset)
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    second = read_second_reference(loaded, second_reference) if second_reference else None
     prepare_folder(out)
     drop_maps(out)
-    with progress(len(loaded.utterances)) as on_done:
+    n_windows = len((windowed(loaded, window_s) if text == Text.words else loaded).utterances)
+    with progress(n_windows) as on_done:
         evaluation = evaluate(
             loaded,
             model,
@@ -103,6 +115,8 @@ def run(
             presets=preset or (["openai"] if default else []),
             text=text.value,
             context=context.value,
+            window_s=window_s,
+            second_reference=second,
             device=device,
             seed=seed,
             protocols=own,

@@ -38,27 +38,29 @@ def audio_duration_s(path: Path) -> float:
     return float(info.frames / info.samplerate)
 
 
-def read_audio(span: AudioSpan) -> Samples:
+def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
     """Samples of a span as float32, mono, at 16 kHz.
 
     Several channels are averaged unless ``span.channel`` names one.
+
+    Parameters
+    ----------
+    longest_s
+        A longer span is refused: by default than Whisper's window.
 
     Raises
     ------
     InputError
         Where the file is missing, empty, no audio, shorter than its header says, not finite, shorter than one frame
-        (20 ms), or the span is longer than Whisper's window (30 s).
+        (20 ms), or the span is longer than ``longest_s``.
     """
     info = _info(span.path)
     first = min(round(span.start_s * info.samplerate), info.frames)
     last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
     length_s = (last - first) / info.samplerate
-    if length_s > WINDOW_S:
-        raise InputError(
-            span.path,
-            f"lasts {length_s:.2f} s, more than Whisper's window of {WINDOW_S:g} s",
-            "cut it at pauses into pieces of at most 30 s: longer audio is not supported yet",
-        )
+    if length_s > longest_s:
+        problem = f"lasts {length_s:.2f} s, more than Whisper's window of {longest_s:g} s"
+        raise InputError(span.path, problem, "cut it at pauses into pieces that fit")
     if length_s < FRAME_S:
         raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "give a longer one")
     try:

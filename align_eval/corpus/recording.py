@@ -167,7 +167,7 @@ def _utterance(template: Utterance, piece: Piece) -> Utterance:
     """Starts on a whole millisecond, so that its name says where it is from."""
     start_ms = math.floor(round(piece.start_s * MS_PER_S, 3))
     end_s = min(math.ceil(round(piece.end_s * MS_PER_S, 3)) / MS_PER_S, max(template.duration_s, piece.end_s))
-    named = replace(template, id=f"{template.id}-{start_ms:08d}-{_ms(end_s):08d}")
+    named = replace(template, id=f"{template.id}-{start_ms:08d}-{_ms(end_s):08d}", part_of=template.id)
     return span_utterance(named, piece.words, start_ms / MS_PER_S, end_s)
 
 

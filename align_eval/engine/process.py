@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -21,6 +22,7 @@ from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, 
 from align_eval.relevance import relevance_maps, stacks_of, unit_of, unprepared
 from align_eval.scoring.pairing import pair_words
 from align_eval.transcript import split_words
+from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -53,9 +55,11 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "noth
     InputError
         Where audio, text or a map cannot be used.
     """
-    samples = read_audio(utterance.audio)
     reference = [word.text for word in utterance.words]
     language = utterance.language
+    if plan.text == "hypothesis" and utterance.duration_s > WINDOW_S:
+        return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf))
+    samples = read_audio(utterance.audio)
     if plan.text == "words":
         return align_words(model, samples, reference, language, plan.systems, context=plan.context, keep=keep)
     texts = _spoken(utterance, plan.text, model, samples)
@@ -64,6 +68,30 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "noth
         return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
     aligned = align_words(model, samples, texts, language, plan.systems, context=plan.context)
     return replace(aligned, pairing=pairing)
+
+
+def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Samples) -> Aligned:
+    """What is recognised in a recording of any length, in the windows that Whisper seeks, on the recording's clock."""
+    from align_eval.model.decode import recognise_long
+
+    words: dict[System, list[Word]] = {system: [] for system in plan.systems}
+    for stretch in recognise_long(model, samples, utterance.language):
+        texts = stretch.text.split()
+        if not texts:
+            continue
+        of_stretch = samples[round(stretch.start_s * SAMPLE_RATE) : round(stretch.end_s * SAMPLE_RATE)]
+        try:
+            found = align_words(model, of_stretch, texts, utterance.language, plan.systems, context=plan.context)
+        except InputError as error:
+            place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
+            raise InputError(place, error.problem, error.remedy) from error
+        for system, of_system in found.words.items():
+            words[system] += [
+                replace(w, start_s=w.start_s + stretch.start_s, end_s=w.end_s + stretch.start_s) for w in of_system
+            ]
+    said = [word.text for word in next(iter(words.values()))]
+    pairing = pair_words([word.text for word in utterance.words], said, utterance.language)
+    return Aligned({system: tuple(of_system) for system, of_system in words.items()}, {}, pairing=pairing)
 
 
 def _spoken(utterance: Utterance, text: str, model: Whisper, samples: Samples) -> list[str]:
@@ -91,7 +119,7 @@ def each_utterance(
         try:
             results[utterance.id] = work(utterance)
         except InputError as error:
-            named = utterance.audio.path.name in error.place
+            named = utterance.part_of is None and utterance.audio.path.name in error.place
             failures.append(Failure(utterance.id, str(error) if named else f"utterance {utterance.id}, {error}"))
         except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
             message = f"utterance {utterance.id}: the model failed ({error}); try it alone"

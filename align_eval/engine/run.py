@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.corpus.second import SecondReference, of_windows, partners, second_checksum
 from align_eval.corpus.transcript import transcripts_checksum
+from align_eval.corpus.windows import windowed
 from align_eval.engine.languages import with_languages
 from align_eval.engine.process import Aligned, Keep, each_utterance, process
 from align_eval.engine.signature import run_environment, run_signature
@@ -20,9 +22,10 @@ from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
-from align_eval.records import Plan, Run, Utterance
+from align_eval.records import SECOND_REFERENCE, Pairing, Plan, Run, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
+from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -54,6 +57,8 @@ def evaluate(
     presets: Sequence[str] = ("openai",),
     text: Literal["words", "hypothesis", "transcript"] = "words",
     context: Literal["full", "fit"] = "full",
+    window_s: float = WINDOW_S,
+    second_reference: SecondReference | None = None,
     device: str = "cpu",
     seed: int = 0,
     protocols: Mapping[str, Protocol] | None = None,
@@ -76,6 +81,10 @@ def evaluate(
         two are paired with the reference's words by their text.
     context
         Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
+    window_s
+        Utterances longer than that are cut into windows at pauses of their reference.
+    second_reference
+        Other times of the same words, scored as a system is: how far two references lie apart.
     protocols
         Protocols of one's own, by name, beside those that are built in.
     keep, on_kept
@@ -109,22 +118,35 @@ def evaluate(
     name = model if isinstance(model, str) else "a loaded model"
     plan = Plan(model=name, systems=systems, text=text, context=context, device=loaded.device.type, seed=seed)
 
+    windows = windowed(corpus, window_s) if text == "words" else corpus
+
     def work(utterance: Utterance) -> Aligned:
         aligned = process(utterance, plan, loaded, keep)
         if aligned.kept and on_kept:
             on_kept(utterance.id, aligned.kept)
         return replace(aligned, kept=None)  # a corpus of maps is never held
 
-    results, failures = each_utterance(corpus, work, on_done)
-    words = words_table(
-        corpus.utterances,
-        systems,
-        {id_: aligned.words for id_, aligned in results.items()},
-        {id_: dict.fromkeys(systems, aligned.pairing) for id_, aligned in results.items() if aligned.pairing},
-    )
+    results, failures = each_utterance(windows, work, on_done)
+    times: dict[str, dict[System, Sequence[Word]]] = {id_: dict(found.words) for id_, found in results.items()}
+    pairings: dict[str, dict[System, Pairing]] = {
+        id_: dict.fromkeys(systems, found.pairing) for id_, found in results.items() if found.pairing
+    }
+    settings: dict[str, Any] = {} if windows.utterances == corpus.utterances else {"window_s": window_s}
+    if text == "transcript":
+        settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances)
+    if second_reference:
+        second = System(SECOND_REFERENCE, second_reference.name)
+        systems += (second,)
+        of_window = of_windows(corpus, second_reference.words, window_s) if text == "words" else second_reference.words
+        for id_, found in of_window.items():
+            times.setdefault(id_, {})[second] = [word for word in found if word]
+            pairings.setdefault(id_, {})[second] = partners(found)
+        failures += second_reference.failures
+        settings["second_reference"] = [second.align, second_checksum(second_reference.words)]
+    words = words_table(windows.utterances, systems, times, pairings)
     details = {id_: dict(aligned.details) for id_, aligned in sorted(results.items()) if aligned.details}
-    for id_, found in detected.items():
-        details.setdefault(id_, {})[LANGUAGE] = found
+    for id_, language in detected.items():
+        details.setdefault(id_, {})[LANGUAGE] = language
     run = Run(
         schema=SCHEMA_VERSION,
         signature=run_signature(
@@ -132,7 +154,7 @@ def evaluate(
             model_checksum=model_checksum(loaded),
             corpus=corpus.name,
             corpus_checksum=corpus_checksum(corpus.utterances),
-            transcripts_checksum=transcripts_checksum(corpus.utterances) if text == "transcript" else None,
+            settings=settings,
             protocols=PROTOCOLS | dict(protocols or {}),
         ),
         rows=score_table(words, text=plan.text, seed=seed, protocols=protocols),

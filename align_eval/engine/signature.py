@@ -41,16 +41,17 @@ def run_signature(
     model_checksum: str,
     corpus: str,
     corpus_checksum: str,
-    transcripts_checksum: str | None = None,
+    settings: Mapping[str, Any] | None = None,
     protocols: Mapping[str, Protocol] | None = None,
 ) -> dict[str, Any]:
     """All that decides the words' times, specs with their defaults written out, and a short id over it.
 
     The hashes of the protocols stand beside it and not in the id: they decide what is counted of the words, and every
-    score row bears its own. What pairs recognised words stands in it where there are such.
+    score row bears its own. What pairs recognised words stands in it where there are such. ``settings`` are those that
+    not every run has: the checksum of transcripts, a second reference, the length of windows where any were cut.
     """
     packages = PACKAGES if plan.text == "words" else (*PACKAGES, *PAIRING_PACKAGES)
-    settings = asdict(plan) | {
+    deciding = asdict(plan) | {
         "systems": [
             [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
             for system in plan.systems
@@ -60,10 +61,9 @@ def run_signature(
         "corpus_checksum": corpus_checksum,
         "packages": {name: package_version(name) for name in packages},
         "protocols": {name: protocol.hash for name, protocol in (protocols or {}).items()},
+        **(settings or {}),
     }
-    if transcripts_checksum:
-        settings["transcripts_checksum"] = transcripts_checksum
-    return {"id": signature_id({k: v for k, v in settings.items() if k not in NAMED}), **settings}
+    return {"id": signature_id({k: v for k, v in deciding.items() if k not in NAMED}), **deciding}
 
 
 def given_signature(

@@ -110,7 +110,7 @@ def measure_agreement(kept: KeptRun, seed: int = 0, on_done: Callable[[str], Non
         figures += _figures(items, cluster, weights, heads, spec)
         if on_done:
             on_done(spec)
-    signature = finding_signature(kept, "agree", seed, {"normalisations": NORMALISATIONS, "methods": METHODS})
+    signature = finding_signature(kept.run, "agree", seed, {"normalisations": NORMALISATIONS, "methods": METHODS})
     return AgreementFinding(SCHEMA_VERSION, signature, kept.run.signature, len(items), tuple(rows), tuple(figures))
 
 

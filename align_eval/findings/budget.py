@@ -168,7 +168,11 @@ def measure_budget(
         "head_sets": N_SETS,
     }
     return Budget(
-        SCHEMA_VERSION, finding_signature(kept, "budget", seed, settings), kept.run.signature, strata, tuple(left_out)
+        SCHEMA_VERSION,
+        finding_signature(kept.run, "budget", seed, settings),
+        kept.run.signature,
+        strata,
+        tuple(left_out),
     )
 
 

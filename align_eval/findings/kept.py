@@ -44,7 +44,7 @@ class Item:
     cluster, corpus_cluster : int
         What is resampled, numbered from 0 within its kind of reference, and within the whole corpus.
     reference_s : float64[n_words, 2]
-        Start and end of each word.
+        Start and end of each word, from the start of the utterance, as the maps have it.
     path : Path
         Where its maps are: :attr:`maps` reads them when they are asked for, so that a run is never held whole.
     """
@@ -129,7 +129,10 @@ def _items(
     ids = table.column("utterance").to_pylist()
     for row, id_ in enumerate(ids):
         first.setdefault(id_, row)
-    start_s, end_s = (table.column(f"reference_{edge}_s").to_numpy(zero_copy_only=False) for edge in ("start", "end"))
+    offset_s = table.column("offset_s").to_numpy(zero_copy_only=False)
+    start_s, end_s = (
+        table.column(f"reference_{edge}_s").to_numpy(zero_copy_only=False) - offset_s for edge in ("start", "end")
+    )
     n_words = table.column("n_words").to_pylist()
     for id_, row in first.items():
         words = slice(row, row + n_words[row])  # of the first system: every system has the same
@@ -160,11 +163,11 @@ def has_stack(items: Iterable[Item], spec: str) -> bool:
     return all(spec in item.maps.stacks for item in items)
 
 
-def finding_signature(kept: KeptRun, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+def finding_signature(run: Run, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides a finding beside its run, with a short id over both."""
     deciding = {
         "finding": name,
-        "run": kept.run.signature["id"],
+        "run": run.signature["id"],
         "seed": seed,
         "packages": {package: package_version(package) for package in PACKAGES},
         **settings,

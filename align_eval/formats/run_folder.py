@@ -97,18 +97,27 @@ def read_run(path: Path) -> Run:
 
 
 def _write_textgrids(folder: Path, words: pa.Table) -> None:
-    """The reference and a tier a system, with all that it said, words that were not in the reference included."""
+    """A TextGrid an audio file, the stretches of one put together: the reference, and a tier a system.
+
+    A system's tier has all that it said, words that were not in the reference included.
+    """
     tiers: dict[str, dict[str, list[Word]]] = {}
-    duration_s: dict[str, float] = {}
-    for row in words.select(["utterance", "duration_s", "word_index", *REFERENCE_COLUMNS]).to_pylist():
-        reference = tiers.setdefault(row["utterance"], {REFERENCE_TIER: []})[REFERENCE_TIER]
-        duration_s[row["utterance"]] = row["duration_s"]
-        if row["word_index"] == len(reference):  # the first system brings the reference
+    end_s: dict[str, float] = {}
+    audio_of: dict[str, str] = {}
+    n_words: dict[str, int] = {}
+    columns = ["utterance", "audio", "offset_s", "duration_s", "word_index", *REFERENCE_COLUMNS]
+    for row in words.select(columns).to_pylist():
+        utterance, audio = row["utterance"], row["audio"]
+        audio_of[utterance] = audio
+        end_s[audio] = max(end_s.get(audio, 0.0), row["offset_s"] + row["duration_s"])
+        reference = tiers.setdefault(audio, {REFERENCE_TIER: []})[REFERENCE_TIER]
+        if row["word_index"] == n_words.get(utterance, 0):  # the first system brings the reference
+            n_words[utterance] = row["word_index"] + 1
             reference.append(Word(*(row[name] for name in REFERENCE_COLUMNS)))
     for (utterance, system), said in words_said(words).items():
         timed = [Word(w.text, w.start_s, w.end_s) for w in said if w.start_s is not None and w.end_s is not None]
         if timed:
-            tiers[utterance][f"{system.source} | {system.align}"] = timed
-    for utterance, of_utterance in tiers.items():
-        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_utterance.items()}
-        write_words(folder / f"{utterance}.TextGrid", in_time, duration_s[utterance], overlapping=True)
+            tiers[audio_of[utterance]].setdefault(f"{system.source} | {system.align}", []).extend(timed)
+    for audio, of_audio in tiers.items():
+        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_audio.items()}
+        write_words(folder / f"{audio}.TextGrid", in_time, end_s[audio], overlapping=True)

@@ -1,7 +1,8 @@
 """``words.parquet``: a row a reference word and system. Everything that is scored is recomputed from it.
 
 Errors are signed, hypothesis minus reference, in seconds. Where an utterance failed its words stand with null times,
-so that coverage counts them.
+so that coverage counts them. Times count from the start of the audio file, not of the utterance, which starts at
+``offset_s``; utterances with the same ``audio`` are stretches of one file, as the windows of a long recording are.
 
 Recognised text. ``hypothesis`` is what was recognised where the reference word stands; null means that the word is
 paired with nothing (left out by the system, or its utterance failed). Where several reference words are paired as one
@@ -20,10 +21,11 @@ import hashlib
 import io
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -46,6 +48,8 @@ SCHEMA = pa.schema(
         pa.field("recording", pa.string(), nullable=False),
         pa.field("language", pa.string()),
         pa.field("reference", pa.string(), nullable=False),
+        pa.field("audio", pa.string(), nullable=False),
+        pa.field("offset_s", pa.float64(), nullable=False),
         pa.field("duration_s", pa.float64(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("align", pa.string(), nullable=False),
@@ -77,6 +81,7 @@ def words_table(
     ----------
     results
         Words that each system found, by utterance id: one a reference word, in order, or any where there is a pairing.
+        Their times, as those of references, count from the start of their utterance.
     pairings
         Which of those words belong to which reference words, by utterance id and system; an utterance that is not in it
         is paired word by word.
@@ -89,17 +94,20 @@ def words_table(
     systems = tuple(systems)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for u in sorted(utterances, key=lambda u: u.id):
+        offset_s = u.audio.start_s
         for system in systems:
             pairing = (pairings or {}).get(u.id, {}).get(system) or _word_by_word(len(u.words))
-            found = _found(pairing, results[u.id][system]) if u.id in results else [_Found()] * len(u.words)
+            words = results.get(u.id, {}).get(system)
+            found = [_Found()] * len(u.words) if words is None else _found(pairing, _moved(words, offset_s))
             for i, (reference, word) in enumerate(zip(u.words, found, strict=True)):
+                start_s, end_s = reference.start_s + offset_s, reference.end_s + offset_s
                 row = (
-                    u.id, u.speaker, u.recording, u.language, u.reference, u.duration_s,
-                    system.source, system.align, i, len(u.words), reference.text, reference.start_s, reference.end_s,
+                    u.id, u.speaker, u.recording, u.language, u.reference, u.part_of or u.id, offset_s, u.duration_s,
+                    system.source, system.align, i, len(u.words), reference.text, start_s, end_s,
                     word.start_s,
                     word.end_s,
-                    None if word.start_s is None else word.start_s - reference.start_s,
-                    None if word.end_s is None else word.end_s - reference.end_s,
+                    None if word.start_s is None else word.start_s - start_s,
+                    None if word.end_s is None else word.end_s - end_s,
                     word.confidence,
                     word.hypothesis,
                     word.inserted,
@@ -120,6 +128,13 @@ class _Found:
     inserted: tuple[dict[str, object], ...] = ()
 
 
+def _moved(words: Sequence[Word | GivenWord], offset_s: float) -> list[Word | GivenWord]:
+    def moved(time_s: float | None) -> float | None:
+        return None if time_s is None else time_s + offset_s
+
+    return [replace(word, start_s=moved(word.start_s), end_s=moved(word.end_s)) for word in words]  # type: ignore[arg-type]
+
+
 def _word_by_word(n_words: int) -> Pairing:
     units = tuple(Unit((i,), (i,), same=True) for i in range(n_words))
     return Pairing(units, deleted=(), inserted=(), ignored=(), n_reference=n_words, n_hypothesis=n_words)
@@ -132,8 +147,7 @@ def _found(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Found]:
     """
     if len(words) != pairing.n_hypothesis:
         raise ValueError(f"{len(words)} words, and a pairing of {pairing.n_hypothesis}")
-    inserted = _inserted(pairing, words)
-    found = [_Found(inserted=tuple(inserted.get(i, ()))) for i in range(pairing.n_reference)]
+    found = [_Found() for _ in range(pairing.n_reference)]
     for unit in pairing.units:
         said = [words[i] for i in unit.hypothesis]
         known = [word.confidence for word in said if word.confidence is not None]
@@ -146,20 +160,14 @@ def _found(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Found]:
                 end_s=max(ends) if timed and i == unit.reference[-1] else None,
                 confidence=sum(known) / len(known) if known else None,
                 hypothesis=" ".join(word.text for word in said),
-                inserted=found[i].inserted,
             )
-    return found
-
-
-def _inserted(pairing: Pairing, words: Sequence[Word | GivenWord]) -> dict[int, list[dict[str, object]]]:
-    """Inserted words by the reference word in whose row they stand."""
-    rows: dict[int, list[dict[str, object]]] = {}
     last_of_unit = [unit.hypothesis[-1] for unit in pairing.units]
     for i in pairing.inserted:
         n_before, word = bisect_left(last_of_unit, i), words[i]
         row = pairing.units[n_before - 1].reference[-1] if n_before else 0
-        rows.setdefault(row, []).append({"word": word.text, "start_s": word.start_s, "end_s": word.end_s})
-    return rows
+        entry: dict[str, object] = {"word": word.text, "start_s": word.start_s, "end_s": word.end_s}
+        found[row] = replace(found[row], inserted=(*found[row].inserted, entry))
+    return found
 
 
 def words_said(table: pa.Table) -> dict[tuple[str, System], list[GivenWord]]:
@@ -204,14 +212,14 @@ def read_words_table(path: Path) -> pa.Table:
     """Read a table and hold it to the schema.
 
     One written before recognised text was known lacks its two columns: in it every word with times is paired with
-    itself.
+    itself. One written before there were windows lacks theirs: in it every utterance is a whole file.
     """
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(path, f"cannot be read as a words table ({error})", "run again") from error
     if {"word", "start_s"} <= set(table.column_names):
-        table = _with_recognition(table)
+        table = _with_windows(_with_recognition(table))
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", "it was written by something else: run again")
@@ -219,6 +227,14 @@ def read_words_table(path: Path) -> pa.Table:
         return table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, ValueError) as error:
         raise InputError(path, f"a column is not of its type ({error})", "run again") from error
+
+
+def _with_windows(table: pa.Table) -> pa.Table:
+    if "audio" not in table.column_names and "utterance" in table.column_names:
+        table = table.append_column("audio", table.column("utterance"))
+    if "offset_s" not in table.column_names:
+        table = table.append_column("offset_s", pa.array(np.zeros(len(table))))
+    return table
 
 
 def _with_recognition(table: pa.Table) -> pa.Table:

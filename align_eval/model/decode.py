@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
 import torch
 import whisper
 from whisper.model import Whisper
@@ -9,7 +13,7 @@ from whisper.model import Whisper
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.model.text import tokenizer_of
-from align_eval.units import N_SAMPLES
+from align_eval.units import MEL_FRAME_S, N_SAMPLES, SAMPLE_RATE, WINDOW_S
 
 
 def recognise(model: Whisper, samples: Samples, language: str | None) -> str:
@@ -30,3 +34,37 @@ def recognise(model: Whisper, samples: Samples, language: str | None) -> str:
     options = whisper.DecodingOptions(language=language or "en", temperature=0.0, without_timestamps=True, fp16=False)
     result = whisper.decode(model, mel.to(model.device), options)
     return str(result.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What was recognised in one of the windows that Whisper sought, from one of its seeks to the next."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+def recognise_long(model: Whisper, samples: Samples, language: str | None) -> Iterator[Stretch]:
+    """Text of a recording of any length, window by window, as openai-whisper's ``transcribe`` seeks through it.
+
+    A window starts where the last whole segment of the one before ends, by the timestamps that the model decodes.
+    Temperature 0 and no fallback, as :func:`recognise`, and no text of the window before as prompt, so that one bad
+    window does not spoil the next.
+    """
+    tokenizer_of(model, language)
+    result = whisper.transcribe(
+        model,
+        torch.from_numpy(samples),
+        language=language or "en",
+        temperature=0.0,
+        condition_on_previous_text=False,
+        fp16=False,
+        verbose=None,
+    )
+    windows = [(seek, list(found)) for seek, found in groupby(result["segments"], key=lambda segment: segment["seek"])]
+    starts_s = [seek * MEL_FRAME_S for seek, _ in windows]
+    ends_s = [*starts_s[1:], len(samples) / SAMPLE_RATE]
+    for start_s, end_s, (_, segments) in zip(starts_s, ends_s, windows, strict=True):
+        text = "".join(segment["text"] for segment in segments)
+        yield Stretch(start_s, min(end_s, start_s + WINDOW_S), text)

@@ -29,14 +29,17 @@ MEANING = {
 }
 
 
-def print_budget(budget: Budget, console: Console) -> None:
-    """Print every stratum: cells, residual injection, shares; and the signature of the run."""
+def print_budget(budget: Budget, console: Console, floors_ms: Mapping[str, float] | None = None) -> None:
+    """Print every stratum: cells, residual injection, shares, the floor between references; and the run's signature."""
     for stratum in budget.strata:
         console.print(_cells(stratum))
         console.print(_injection(stratum.injection, "residual injection into all heads"))
         console.print(_injection(stratum.injection_upper, "residual injection into the upper half of the layers"))
         for line in (*_shares(stratum), *_head_sets(stratum)):
             console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        floor_ms = (floors_ms or {}).get(stratum.reference)
+        if floor_ms is not None:
+            console.print(f"  floor, between two references: {floor_ms:.1f} ms", highlight=False)
         console.print()
     for line in budget.left_out:
         console.print(f"left out: {line}", style="yellow", markup=False, emoji=False, highlight=False)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from align_eval.presets import PRESETS
-from align_eval.records import Run, ScoreRow, System
+from align_eval.records import SECOND_REFERENCE, Run, ScoreRow, System
 from align_eval.scoring.statistics import FEW_CLUSTERS
 
 _Key = tuple[str, str, str]
@@ -40,6 +40,18 @@ WITH_INTERVAL = 3
 NARROW_WIDTH = 150
 NARROW_COLUMNS = tuple(column for column in COLUMNS if column[0] in ("WBE all", "interior", "≤ 50 ms"))
 """What a narrow terminal shows; all of it is in run.json."""
+
+
+FLOOR_MEANING = (
+    f"{SECOND_REFERENCE}: how far another reference of the same words lies from the one that is scored against. It is "
+    "the floor: an error near it says as much of the references as of the system."
+)
+
+
+def floors_ms(run: Run) -> dict[str, float]:
+    """Mean absolute disagreement of two references at interior boundaries, by kind of reference; empty without one."""
+    key = (SECOND_REFERENCE, "interior", "none", "wbe_mean")
+    return {r.reference: r.value for r in run.rows if (r.source, r.boundaries, r.calibration, r.metric) == key}
 
 
 def print_languages(details: Mapping[str, Mapping[str, Any]], console: Console) -> None:
@@ -71,6 +83,8 @@ def print_run(run: Run, console: Console) -> None:
         "share within 50 ms are of interior boundaries.",
         style="dim", markup=False, emoji=False, highlight=False,
     )  # fmt: skip
+    if any(row.source == SECOND_REFERENCE for row in run.rows):
+        console.print(FLOOR_MEANING, style="dim", markup=False, emoji=False, highlight=False)
     for failure in run.failures:
         console.print(
             f"failed: {failure.message}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True
@@ -101,7 +115,9 @@ def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[t
     by_system: dict[tuple[str, str], dict[_Key, ScoreRow]] = {}
     for row in rows:
         by_system.setdefault((row.source, row.align), {})[row.boundaries, row.calibration, row.metric] = row
-    for (source, align), values in by_system.items():
+    for (source, align), values in sorted(by_system.items(), key=lambda item: item[0][0] == SECOND_REFERENCE):
+        if source == SECOND_REFERENCE:
+            table.add_section()
         cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
         table.add_row(Text(source), Text(_named(source, align)), *cells)
     return table

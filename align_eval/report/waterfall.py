@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,11 @@ LABELS = {
 INK, GAIN, LOSS, COST, FLOOR = "#4d4d4d", "#2b7bba", "#c44e52", "#e6a400", "#999999"
 
 
-def draw_budget(path: Path, budget: Budget, floor_ms: float | None = None) -> None:
+def draw_budget(path: Path, budget: Budget, floors_ms: Mapping[str, float] | None = None) -> None:
     """Draw a waterfall for every kind of reference and token unit, side by side, as PNG.
 
-    ``floor_ms`` is how far two references of such speech lie apart, drawn as a line: below it no system is told better.
+    ``floors_ms`` is how far two references lie apart, by kind of reference, drawn as a line: below it no system is told
+    better.
 
     Raises
     ------
@@ -38,6 +40,7 @@ def draw_budget(path: Path, budget: Budget, floor_ms: float | None = None) -> No
     axes = picture.subplots(1, len(budget.strata), sharey=True, squeeze=False)[0]
     for axis, stratum in zip(axes, budget.strata, strict=True):
         _waterfall(axis, stratum)
+        floor_ms = (floors_ms or {}).get(stratum.reference)
         if floor_ms is not None:
             axis.axhline(floor_ms, color=FLOOR, linewidth=1, linestyle="--")
             axis.annotate("between references", (1.1, floor_ms), va="bottom", fontsize=7, color=INK)

@@ -443,7 +443,7 @@ class Drawn(Picture):
 
 def test_the_waterfall_falls_from_whispers_default_to_the_end(tmp_path, late, monkeypatch):
     monkeypatch.setattr("matplotlib.figure.Figure", Drawn)
-    draw_budget(tmp_path / "budget.png", late, floor_ms=24)
+    draw_budget(tmp_path / "budget.png", late, {"manual": 24})
     assert (tmp_path / "budget.png").read_bytes().startswith(b"\x89PNG\r\n")
     axes = Drawn.made.pop().axes
     assert len(axes) == 2

@@ -11,11 +11,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
+from align_eval.corpus.folder import load_folder
 from align_eval.formats.textgrids import read_words
 from align_eval.records import AudioSpan
 
@@ -203,3 +205,37 @@ def test_every_target_of_the_makefile_is_phony_or_a_stamp():
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE).group(1).split()
     targets = re.findall(r"^([\w-]+):", text, re.MULTILINE)
     assert set(targets) == set(phony)
+
+
+def test_single_words_are_joined_at_exact_splices(tmp_path):
+    """Each word's samples stand in the sequence where its TextGrid says, to the sample; digits are written out."""
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    sources = {}
+    for name in ("7_ann_0", "go_ann_0", "stop_ben_0"):
+        samples = np.round(rng.uniform(-0.5, 0.5, int(rng.integers(3000, 9000))) * 2**15) / 2**15
+        soundfile.write(tmp_path / "in" / f"{name}.wav", samples, 16000, subtype="PCM_16")
+        sources.setdefault(name.split("_")[1], {})[name.replace("7", "seven").split("_")[0]] = samples
+    script = str(ROOT / "scripts" / "join_audio.py")
+    done = run([sys.executable, script, "words", "in", "out", "--recordings", "2", "--words", "5"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    corpus = load_folder(tmp_path / "out")
+    assert [(u.speaker, len(u.words)) for u in corpus.utterances] == [("ann", 5), ("ben", 5)]
+    for u in corpus.utterances:
+        samples, rate = soundfile.read(u.audio.path)
+        for word in u.words:
+            start, end = (word.start_s * rate, word.end_s * rate)
+            assert (start, end) == pytest.approx((round(start), round(end)), abs=1e-6)
+            spliced = samples[round(start) : round(end)]
+            np.testing.assert_array_equal(spliced, sources[u.speaker][word.text])
+
+
+@pytest.mark.slow
+def test_the_errors_of_a_run_are_printed_by_speaker(workplace):
+    command = ["run", "my_corpus", "--preset", "openai", "--second-reference", "words", "--out", "runs/x"]
+    assert run([sys.executable, "-m", "align_eval", *command], workplace).returncode == 0
+    done = run([sys.executable, str(ROOT / "scripts" / "by_speaker.py"), "runs/x", "second"], workplace)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("second reference | words, unstated reference, run ")
+    assert lines[-1].split()[:3] == ["pooled", "8", "0.0"]  # a reference against itself

@@ -1,0 +1,198 @@
+"""Does the error grow with time in the recording? Slopes of the signed error, from the words of a finished run.
+
+The slope is that of a straight line through the signed errors (ms) of all starts, or all ends, against the time of the
+reference boundary in its audio file (minutes), each file with an intercept of its own: a constant bias is no drift, nor
+is a bias that differs between files. Clusters are resampled whole; where there is only one, as with a single long
+recording, its windows are, and the interval speaks of that recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from align_eval.errors import InputError
+from align_eval.findings.kept import finding_signature
+from align_eval.formats.run_folder import read_run
+from align_eval.formats.words_table import read_words_table
+from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.units import MS_PER_S
+
+SCHEMA_VERSION = 1
+S_PER_MIN = 60.0
+
+Boundary = Literal["start", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """Slope of a system's signed error in ms a minute; ``longest_min`` is the longest stretch of one file."""
+
+    source: str
+    align: str
+    reference: str
+    boundary: Boundary
+    slope_ms_per_min: float
+    ci_low: float | None
+    ci_high: float | None
+    n_words: int
+    longest_min: float
+    clusters: str
+    n_clusters: int
+    n_effective_clusters: float
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMinute:
+    """Signed errors in ms of the boundaries in one minute of the recordings, counted from 0."""
+
+    source: str
+    align: str
+    reference: str
+    boundary: Boundary
+    minute: int
+    mean_ms: float
+    median_ms: float
+    mean_absolute_ms: float
+    n_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The finding of a run, with the signature of that run."""
+
+    schema: int
+    finding: Mapping[str, Any]
+    signature: Mapping[str, Any]
+    rows: tuple[DriftRow, ...]
+    minutes: tuple[DriftMinute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Least-squares slope of ``y`` on ``x`` with an intercept a group, one entry a point; points belong to clusters."""
+
+    x: Floats
+    y: Floats
+    group: Ints
+    cluster: Ints
+
+    def evaluate(self, weights: Floats) -> Floats:
+        """Slope for each row of ``(draw, cluster)`` weights; NaN where all points of every group share one ``x``."""
+        n_groups, n_clusters = int(self.group.max()) + 1, weights.shape[1]
+        size = np.bincount(self.group, minlength=n_groups)
+        # centred first: the sums below then lose no digits
+        x, y = (v - (np.bincount(self.group, v, n_groups) / size)[self.group] for v in (self.x, self.y))
+        cell = self.group * n_clusters + self.cluster
+        n, sx, sy, sxx, sxy = (
+            weights @ np.bincount(cell, values, n_groups * n_clusters).reshape(n_groups, n_clusters).T
+            for values in (np.ones_like(x), x, y, x * x, x * y)
+        )  # each (draw, group)
+        inverse = np.divide(1.0, n, out=np.zeros_like(n), where=n > 0)
+        spread, shared = (sxx - sx * sx * inverse).sum(axis=1), (sxy - sx * sy * inverse).sum(axis=1)
+        defined = spread > np.finfo(np.float64).eps * np.maximum(sxx.sum(axis=1), 1e-12)
+        slopes = np.full(len(weights), np.nan)
+        np.divide(shared, spread, out=slopes, where=defined)
+        return slopes
+
+
+def measure_drift(folder: Path, seed: int = 0) -> Drift:
+    """Slopes and minutes of every system of a run, under every kind of reference.
+
+    Raises
+    ------
+    InputError
+        Where it is no run folder, or no system has two words with times in one file.
+    """
+    run = read_run(folder)
+    table = read_words_table(folder / "words.parquet")
+    rows: list[DriftRow] = []
+    minutes: list[DriftMinute] = []
+    for reference in sorted(set(table.column("reference").to_pylist())):
+        of_kind = table.filter(pc.equal(table.column("reference"), reference))
+        clusters, cluster = cluster_rows(of_kind)
+        if cluster.max() == 0:
+            clusters, cluster = "windows", _numbered(of_kind, "utterance")
+        weights = draw_weights(int(cluster.max()) + 1, seed)
+        for keys, words, of_words in _systems(of_kind, cluster):
+            for boundary in get_args(Boundary):
+                timed = words.column(f"{boundary}_error_s").is_valid().to_numpy()
+                if timed.any():
+                    of_boundary = words.filter(pa.array(timed))
+                    rows += _row(keys, of_boundary, of_words[timed], boundary, weights, clusters)
+                    minutes += _minutes(keys, of_boundary, boundary)
+    if not rows:
+        raise InputError(folder, "has no file with two words that got times", "run again on a corpus that has")
+    return Drift(SCHEMA_VERSION, finding_signature(run, "drift", seed, {}), run.signature, tuple(rows), tuple(minutes))
+
+
+_Keys = tuple[str, str, str]
+"""source, align, reference"""
+
+
+def _systems(table: pa.Table, cluster: Ints) -> Iterator[tuple[_Keys, pa.Table, Ints]]:
+    """The words of each system, with their clusters."""
+    names = zip(*(table.column(name).to_pylist() for name in ("source", "align", "reference")), strict=True)
+    key_of_row = list(names)
+    for keys in dict.fromkeys(key_of_row):
+        mask = np.array([key == keys for key in key_of_row])
+        yield keys, table.filter(pa.array(mask)), cluster[mask]
+
+
+def _row(
+    keys: _Keys, words: pa.Table, cluster: Ints, boundary: Boundary, weights: Floats, clusters: str
+) -> Iterator[DriftRow]:
+    at_s, error_s = _errors(words, boundary)
+    slope = Slope(at_s / S_PER_MIN, error_s * MS_PER_S, _numbered(words, "audio"), cluster)
+    value, low, high = estimate(slope, weights)
+    if np.isnan(value):
+        return
+    audio = _numbered(words, "audio")
+    longest_s = max(float(np.ptp(at_s[audio == i])) for i in range(int(audio.max()) + 1))
+    yield DriftRow(
+        *keys,
+        boundary=boundary,
+        slope_ms_per_min=value,
+        ci_low=low,
+        ci_high=high,
+        n_words=len(at_s),
+        longest_min=longest_s / S_PER_MIN,
+        clusters=clusters,
+        n_clusters=weights.shape[1],
+        n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=weights.shape[1])),
+    )
+
+
+def _minutes(keys: _Keys, words: pa.Table, boundary: Boundary) -> Iterator[DriftMinute]:
+    at_s, error_s = _errors(words, boundary)
+    minute = (at_s // S_PER_MIN).astype(np.int64)
+    for number in np.unique(minute).tolist():
+        error_ms = error_s[minute == number] * MS_PER_S
+        yield DriftMinute(
+            *keys,
+            boundary=boundary,
+            minute=number,
+            mean_ms=float(error_ms.mean()),
+            median_ms=float(np.median(error_ms)),
+            mean_absolute_ms=float(np.abs(error_ms).mean()),
+            n_words=len(error_ms),
+        )
+
+
+def _errors(words: pa.Table, boundary: Boundary) -> tuple[Floats, Floats]:
+    """Times of the reference boundaries in their file, and signed errors, in seconds."""
+    columns = (words.column(f"reference_{boundary}_s"), words.column(f"{boundary}_error_s"))
+    at_s, error_s = (np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64) for column in columns)
+    return at_s, error_s
+
+
+def _numbered(table: pa.Table, column: str) -> Ints:
+    """Each value of a column by its number, from 0 in the order of values."""
+    return np.unique(table.column(column).to_pylist(), return_inverse=True)[1].astype(np.int64)
