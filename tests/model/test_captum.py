@@ -247,8 +247,12 @@ def sharp_model(random_model):
     """Random weights whose cross-attention matters: a block's drop is far above rounding."""
     for block in random_model.decoder.blocks:
         for linear in (block.cross_attn.query, block.cross_attn.key, block.cross_attn.value):
-            linear.weight.mul_(10)
+            linear.weight.mul_(60)
     return random_model
+
+
+ROUNDING = 4e-6
+"""Of a difference of two log-probabilities near -11, where float32 numbers are 1e-6 apart."""
 
 
 @pytest.mark.parametrize("at", ["mel", "encoder.1", "encoder-output"])
@@ -274,7 +278,10 @@ def test_occlusion_equals_a_loop_over_blocks_by_hand(sharp_model, small_pass, at
         drop = clean - plain_log_probs(sharp_model, shared, step, hidden)
         expected[:, first:last] = drop.abs()[:, None] / (last - first)
     assert found.details["n_blocks"] == 7
-    torch.testing.assert_close(found.values[0], expected / expected.sum(-1, keepdim=True), rtol=5e-3, atol=2e-4)
+    totals = expected.sum(-1, keepdim=True)
+    assert (totals > 20 * ROUNDING).all()
+    rows = expected / totals
+    assert ((found.values[0] - rows).abs() <= (1 + 7 * rows) * ROUNDING / totals).all()  # of a block, and of their sum
 
 
 def test_without_any_block_the_input_is_the_baseline_and_with_all_it_is_itself(random_model, small_pass):
