@@ -19,6 +19,7 @@ from align_eval.formats.given_word import check_time, given_word, number_in_text
 from align_eval.formats.praat import shorten
 from align_eval.formats.recordings import Piece, check_name, join_pieces
 from align_eval.records import GivenWord, Transcript
+from align_eval.transcript import clean_label, label_kind
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
 
@@ -37,11 +38,12 @@ def claims(document: Document) -> bool:
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
-    """Read every recording of the document; see :func:`words_by_channel`."""
+    """Read every recording of the document; see :func:`words_by_channel`. Labels of silence are no words."""
     words = words_by_channel(document)
     for name in {name for key in words for name in key}:
         check_name(str(document.path), name)
-    return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in words.items())
+    spoken = {key: [w for w in of_key if label_kind(clean_label(w.text)) != "silence"] for key, of_key in words.items()}
+    return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in spoken.items())
 
 
 def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord]]:

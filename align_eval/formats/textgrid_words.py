@@ -17,6 +17,7 @@ from align_eval.formats.given_word import given_word
 from align_eval.formats.praat import decode_text, parse_textgrid
 from align_eval.formats.textgrids import NO_LENGTH, word_tier
 from align_eval.records import GivenWord, Transcript
+from align_eval.transcript import clean_label, label_kind
 
 
 def claims(document: Document) -> bool:
@@ -46,7 +47,8 @@ def _words(document: Document, grid: TextGrid, tier: str | None) -> list[GivenWo
     for i, interval in enumerate(intervals.intervals, 1):
         place = f"tier {str(intervals.name)!r}, interval {i}"
         times = float(interval.minTime), float(interval.maxTime)
-        word = given_word(document.path, place, interval.mark, *times) if interval.mark.strip() else None
+        silent = label_kind(clean_label(interval.mark)) == "silence"
+        word = None if silent else given_word(document.path, place, interval.mark, *times)
         if word:
             words.append(word)
     starts = [word.start_s or 0.0 for word in words]

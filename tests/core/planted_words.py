@@ -67,7 +67,8 @@ def corpus(rng: np.random.Generator, n_speakers: int = 40, fewest: int = 10, mos
     ids = [f"s{s:02d}/u{u}" for s, u in zip(speaker, utterance, strict=True)]
     columns = {
         "utterance": ids, "speaker": [f"s{s:02d}" for s in speaker], "recording": ids, "language": ["en"] * n,
-        "reference": ["manual"] * n, "duration_s": [5.0] * n, "source": [SYSTEM[0]] * n, "align": [SYSTEM[1]] * n,
+        "reference": ["manual"] * n, "audio": ids, "offset_s": [0.0] * n, "duration_s": [5.0] * n,
+        "source": [SYSTEM[0]] * n, "align": [SYSTEM[1]] * n,
         "word_index": index.astype(np.int32), "n_words": n_of_utterance.astype(np.int32),
         "word": [f"w{i}" for i in range(n)], "reference_start_s": reference_start, "reference_end_s": reference_end,
         "start_s": reference_start + errors[0], "end_s": reference_end + errors[1],

@@ -209,6 +209,15 @@ def test_channels_are_told_apart_only_where_there_are_several(tmp_path):
     ]  # fmt: skip
 
 
+def test_labels_of_silence_are_no_words(tmp_path):
+    """As in references: ``sil`` is no word that a system inserted; ``silly`` is one."""
+    ctm, grid = tmp_path / "a.ctm", tmp_path / "a.TextGrid"
+    ctm.write_text("a 1 0 0.1 <eps>\na 1 0.1 0.3 silly\na 1 0.4 0.1 SIL\n")
+    grid.write_text(GOOD["textgrid"].replace('"one"', '"sil"').replace('"two"', '"silly"'))
+    for path in (ctm, grid):
+        assert [word.text for word in read_transcripts(path)[1][0].words] == ["silly"]
+
+
 def test_a_no_break_space_belongs_to_its_word(tmp_path):
     path = tmp_path / "a.ctm"
     path.write_text("a 1 0.1 0.2 bien\u00a0?\n", encoding="utf-8")
