@@ -106,7 +106,7 @@ def test_attention_that_is_exactly_flat_is_refused_by_the_run_and_where_a_path_c
     log = {"sources": ["attention:heads=alignment,prep=log"], "aligns": ["dtw"], "presets": ()}
     before = accepted(evaluate(speech, tiny_en, **log), tmp_path / "old")
     flat_attention(0.0)
-    with pytest.raises(InputError, match="every utterance failed: .* the map is not finite there"):
+    with pytest.raises(InputError, match=r"every utterance failed: .* the map is not finite there"):
         evaluate(speech, tiny_en, sources=(), presets=["openai"])
     refused(
         before, accepted(evaluate(speech, tiny_en, **log), tmp_path / "new"), "attention:heads=alignment,prep=log | dtw"
