@@ -11,9 +11,10 @@ export OMP_NUM_THREADS ?= 2
 demo: $(VENV)/.demo
 	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
 
-# The demo's figures against the accepted ones.
+# The demo's figures against the accepted ones, and its words, one by one.
 check-demo: $(VENV)/.demo
 	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
+	$(BIN)/align-eval compare corpora/demo/baseline runs/demo
 
 test: $(VENV)/.test
 	$(BIN)/pytest
