@@ -132,7 +132,7 @@ def score_given(
         signature=given_signature(
             system,
             form=given.form,
-            hypothesis_checksum=transcripts_checksum(given.transcripts),
+            hypothesis_checksum=given_checksum(given.transcripts),
             text=TEXT,
             corpus=truth.corpus.name,
             corpus_checksum=truth.checksum,
@@ -170,7 +170,7 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
     return Linted(given.form, _n_words(given), tuple(_lint_given(given, {})), given.failures)
 
 
-def transcripts_checksum(transcripts: Mapping[str, Transcript]) -> str:
+def given_checksum(transcripts: Mapping[str, Transcript]) -> str:
     """SHA-256 over words and times, whatever form they came in, in the order of names."""
     digest = hashlib.sha256()
     for id_ in sorted(transcripts):
