@@ -76,7 +76,7 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
 
     words: dict[System, list[Word]] = {system: [] for system in plan.systems}
     for stretch in recognise_long(model, samples, utterance.language):
-        texts = stretch.text.split()
+        texts = split_words(stretch.text, utterance.language)
         if not texts:
             continue
         of_stretch = samples[round(stretch.start_s * SAMPLE_RATE) : round(stretch.end_s * SAMPLE_RATE)]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.model.simulated_maps import simulate
 
-N_CORPORA = 25
+N_CORPORA = 16
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["timing", "no timing"])
