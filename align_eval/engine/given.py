@@ -158,7 +158,10 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
     folder = Path(path)
     if form is None and (folder / RUN_NAME).is_file():
         table = read_words_table(folder / "words.parquet")
-        ends_s = dict(zip(table.column("utterance").to_pylist(), table.column("duration_s").to_pylist(), strict=True))
+        rows = table.select(["utterance", "offset_s", "duration_s"]).to_pylist()
+        ends_s = {
+            row["utterance"]: row["offset_s"] + row["duration_s"] for row in rows
+        }  # on the file's clock, as words
         said = words_said(table)
         findings = tuple(
             finding

@@ -15,8 +15,8 @@ from align_eval.errors import InputError
 from align_eval.formats.given import FORMATS
 from align_eval.formats.run_folder import read_run, write_run
 from align_eval.formats.textgrids import read_words, write_words
-from align_eval.formats.words_table import read_words_table, table_checksum
-from align_eval.records import ScoreRow, Word
+from align_eval.formats.words_table import read_words_table, table_checksum, words_table
+from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
 from tests.core.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
 
 REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
@@ -193,6 +193,17 @@ def test_lint_of_a_run_says_system_and_word(tmp_path):
     write_run(tmp_path / "out", scored.run, scored.words)
     (finding,) = lint_path(tmp_path / "out").findings
     assert (finding.rule, finding.place, finding.word) == ("zero-length", "a, srt | given, word 2", "two")
+
+
+def test_words_of_a_window_are_linted_on_the_clock_of_their_file(tmp_path):
+    """A window from 40 to 45 s holds a word at 41 s; one at 45.5 s lies outside it."""
+    words = (Word("in", 1.0, 1.5), Word("out", 5.5, 6.0))
+    u = Utterance("a@40", AudioSpan(tmp_path / "a.wav", None, 40.0, 45.0), words, "in out", "en", None, "a", 5.0)
+    system = System("theirs", "given")
+    run = score_given(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir())).run
+    write_run(tmp_path / "out", run, words_table([u], [system], {u.id: {system: words}}))
+    (finding,) = lint_path(tmp_path / "out").findings
+    assert (finding.rule, finding.word) == ("outside", "out")
 
 
 # The command line
