@@ -14,9 +14,7 @@ from align_eval.corpus.cut import Piece, Span, cut_at_pauses
 from align_eval.corpus.folder import Corpus, count_marks
 from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan, Failure, Utterance, Word
-from align_eval.units import WINDOW_S
-
-MS_PER_S = 1000
+from align_eval.units import MS_PER_S, WINDOW_S
 
 
 def make_corpus(

@@ -33,7 +33,7 @@ from align_eval.findings.price import SHIFTS_MS, Figure, Injection, InjectionErr
 from align_eval.findings.residual import LAMBDAS
 from align_eval.findings.shares import BEST, PLAYERS, START, CellErrors, coalition, last_step, shapley, swap_gain
 from align_eval.scoring.inference import holm, student_interval
-from align_eval.scoring.metrics import Combination, Statistic
+from align_eval.scoring.metrics import Difference, Statistic
 from align_eval.scoring.statistics import draw_weights, effective_clusters
 
 SCHEMA_VERSION = 2
@@ -223,7 +223,7 @@ def _stratum(
             difference=figure(swap_gain(cells, prep, path)),
             stands=sign(lambda kind, shift_ms: swap_gain(every[kind].cells, prep, path, shift_ms), n_of),
             calibrated={arm: figure(statistic) for arm, statistic in calibrated.items()},
-            calibrated_difference=figure(Combination(((1.0, attention), (-1.0, best_saliency)))),
+            calibrated_difference=figure(Difference(attention, best_saliency)),
         )
 
     def injection(of: Callable[[Measured], InjectionErrors], *, primary: bool) -> Injection:

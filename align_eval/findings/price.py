@@ -18,7 +18,7 @@ from align_eval.scoring.inference import (
     stands,
     student_interval,
 )
-from align_eval.scoring.metrics import Combination, Smallest, Statistic
+from align_eval.scoring.metrics import Difference, Smallest, Statistic
 
 SHIFTS_MS = (-10.0, 0.0, 10.0)
 """A difference must hold its sign where the reference is moved by that much."""
@@ -62,9 +62,9 @@ class Injection:
     chosen: Mapping[str, int]
 
 
-def over_real(injected: InjectionErrors, arm: str, shift_ms: float = 0.0) -> Combination:
+def over_real(injected: InjectionErrors, arm: str, shift_ms: float = 0.0) -> Difference:
     """An arm minus the real residual."""
-    return Combination(((1.0, injected[arm].statistic(shift_ms)), (-1.0, injected[REAL].statistic(shift_ms))))
+    return Difference(injected[arm].statistic(shift_ms), injected[REAL].statistic(shift_ms))
 
 
 def incompleteness(injected: InjectionErrors, shift_ms: float = 0.0) -> Smallest:
@@ -95,7 +95,7 @@ def price(
     others = {arm: over_real(injected, arm) for arm in injected if arm != REAL}
     cost = incompleteness(injected)
     calibrated = {arm: errors.calibrated() for arm, errors in injected.items()}
-    calibrated_cost = Smallest([Combination(((1.0, calibrated[arm]), (-1.0, calibrated[REAL]))) for arm in others])
+    calibrated_cost = Smallest([Difference(calibrated[arm], calibrated[REAL]) for arm in others])
     p_value = None
     if primary:
         own = {arm: injected[arm].chosen().own_totals() - chosen.own_totals() for arm in others}
