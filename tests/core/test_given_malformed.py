@@ -371,7 +371,7 @@ def million_words(form: str) -> str:
         return "".join(f"a 1 {s:.2f} 0.25 w\n" for s in starts)
     if form == "webvtt":
         marks = "".join(f"<{int(s // 3600):02d}:{int(s // 60) % 60:02d}:{s % 60:06.3f}>w" for s in starts)
-        return f"WEBVTT\n\n00:00:00.000 --> 99:00:00.000\n{marks}\n"
+        return f"WEBVTT\n\n00:00:00.000 --> 83:20:00.000\n{marks}\n"
     words = ", ".join(f'{{"word": " w", "start": {s:.2f}, "end": {s + 0.25:.2f}, "probability": 0.5}}' for s in starts)
     return f'{{"text": "", "segments": [{{"text": "w", "words": [{words}]}}], "language": "en"}}'
 
