@@ -112,6 +112,7 @@ def whisper_timestamped(job, clips):
     module = importlib.import_module("whisper_timestamped.transcribe")
 
     module.round_timestamp = unrounded
+    module.num_alignment_for_plot = 0  # its transcribe sets it
     model, tokenizer = load(job), get_tokenizer(False)
     for id_, clip, samples in clips:
         rows = []
