@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +20,7 @@ class Keep(StrEnum):
     heads = "heads"
 
 
-class Task(StrEnum):
+class Task(Enum):
     """What the decoder is asked for."""
 
     transcribe = "transcribe"

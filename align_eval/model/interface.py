@@ -19,7 +19,7 @@ from whisper.model import ModelDimensions
 class SpeechModel(Protocol):
     """An encoder-decoder over speech features.
 
-    ``dims`` counts its parts as Whisper's do (``n_mels`` features, ``n_audio_ctx`` the longest encoded input in frames);
+    ``dims`` counts its parts as Whisper's do (``n_mels`` features, ``n_audio_ctx`` the most encoder states);
     ``frame_s`` is the step from one encoder state to the next, ``start_s`` the time at which the first one's stretch
     starts; ``stride`` how many input frames make an encoder frame, a power of two.
     """
@@ -38,7 +38,7 @@ class SpeechModel(Protocol):
         """The heads that it is said to align with, a sparse mask ``(layer, head)``; an InputError where none are."""
 
     def encoder_steps(self) -> list[Callable[[Tensor], Tensor]]:
-        """The encoder as a chain: convolutions from ``(1, feature, frame)`` on, positions, each block, the last norm."""
+        """The encoder as a chain: convolutions of ``(1, feature, frame)``, positions, each block, the last norm."""
 
     def decoder_hidden(self, decoder_input: Tensor, encoded: Tensor) -> Tensor:
         """The decoder's last hidden states, ``(batch, row, state)``, for tokens ``(batch, row)`` and encoder states."""
@@ -47,4 +47,4 @@ class SpeechModel(Protocol):
         """Log-probability of ``tokens[i]`` given ``hidden[i]``, ``(n_tokens,)``."""
 
     def captured_cross_attention(self) -> AbstractContextManager[list[Tensor]]:
-        """Collect cross-attention logits, up to a constant a row, ``(head, row, frame)`` a layer, of one decoder pass."""
+        """Collect the cross-attention logits of one pass, ``(head, row, frame)`` a layer, up to a constant a row."""

@@ -119,7 +119,9 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
         model = _load_checkpoint(path)
     else:
         known = ", ".join(available_models())
-        raise InputError(name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder or one of {known}")
+        raise InputError(
+            name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder or one of {known}"
+        )
     for parameter in model.parameters():
         if not torch.isfinite(parameter).all():
             raise InputError(name, "the weights hold values that are not finite", "copy or download them again")
@@ -197,7 +199,9 @@ def _load_folder(folder: Path) -> Whisper:
 
 
 def _warn_of_heads(place: object) -> None:
-    message = "names no alignment heads: heads=alignment is all heads of the upper half of the decoder, as in openai-whisper"
+    message = (
+        "names no alignment heads: heads=alignment is all heads of the upper half of the decoder, as in openai-whisper"
+    )
     warnings.warn(InputWarning(f"{place}: {message}"), stacklevel=2)
 
 

@@ -65,7 +65,9 @@ class Speech2Text:
     @property
     def alignment_heads(self) -> Tensor:
         """None are known."""
-        raise InputError("source attention:heads=alignment", "no alignment heads are known of Speech2Text", "use heads=all")
+        raise InputError(
+            "source attention:heads=alignment", "no alignment heads are known of Speech2Text", "use heads=all"
+        )
 
     def encoder_steps(self) -> list[Callable[[Tensor], Tensor]]:
         """Convolutions, positions, each block, the last norm."""

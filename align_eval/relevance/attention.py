@@ -35,7 +35,9 @@ def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOpti
         choose = largest_norms if options.heads.startswith("top") else nearest_to_peak
         n_heads = int(options.heads.removeprefix("top").removeprefix("nearest"))
         if n_heads > len(heads):
-            raise InputError(f"source attention:heads={options.heads}", f"there are {len(heads)} heads", "ask for fewer")
+            raise InputError(
+                f"source attention:heads={options.heads}", f"there are {len(heads)} heads", "ask for fewer"
+            )
         index = choose(weights, n_heads)  # (head,) or (head, row)
         rows = torch.arange(weights.shape[1], device=weights.device)
         weights, whole = (w[index] if index.ndim == 1 else w[index, rows] for w in (weights, whole))
@@ -66,7 +68,8 @@ def largest_norms(weights: Tensor, n_heads: int) -> Tensor:
     Reference: Yeh, Meng, Tang 2025.
     """
     norms = torch.linalg.vector_norm(weights, dim=-2).sum(-1) + torch.linalg.vector_norm(weights, dim=-1).sum(-1)
-    return norms.topk(n_heads).indices.sort().values
+    heads: Tensor = norms.topk(n_heads).indices.sort().values
+    return heads
 
 
 def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:

@@ -45,7 +45,9 @@ def test_a_source_under_a_presets_name_takes_the_presets_ways_and_is_toggled_whe
 
 
 def test_toggling_without_a_preset_is_refused():
-    with pytest.raises(InputError, match=re.escape("--toggle: no preset is named; name one as --align or --preset: op")):
+    with pytest.raises(
+        InputError, match=re.escape("--toggle: no preset is named; name one as --align or --preset: op")
+    ):
         toggled_systems(["attention"], ["dtw"])
 
 

@@ -131,7 +131,7 @@ def test_whisper_timestamped_differs_by_its_margin(tiny_en, utterances, theirs):
 
 
 def test_stable_ts_differs_by_what_it_puts_before_a_sentence(tiny_en, utterances, theirs):
-    """Its times are rounded to a ms, its last frame is the nearest, and after a mark it puts " ..." before the words."""
+    """It rounds to a ms and its last frame to the nearest one, and it puts " ..." before a sentence after a mark."""
     found = differences_ms(tiny_en, utterances, theirs, "stable-ts", "stable-ts")
     for id_, differences in found.items():
         assert np.abs(differences).max() <= (60.5 if id_ in PUNCTUATED else 20.5)

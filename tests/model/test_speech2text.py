@@ -114,7 +114,7 @@ def test_attention_that_gives_no_weights_is_refused(module):
 
     module.config._attn_implementation = "sdpa"
     try:
-        with pytest.raises(InputError, match='its attention is sdpa, which gives no weights; load it with attn_impl'):
+        with pytest.raises(InputError, match="its attention is sdpa, which gives no weights; load it with attn_impl"):
             Speech2Text(module)
     finally:
         module.config._attn_implementation = "eager"
