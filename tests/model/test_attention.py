@@ -127,7 +127,12 @@ def test_rows_beside_the_text_are_given_where_they_are_asked_for(tiny_en, clip_p
     )
     leads = [found.lead is not None for found in maps.values()]
     assert leads == [False, True, True, False]
-    assert not maps["attention:prep=mean,rows=later"].values[0].any()
+    assert len(set(maps["attention:prep=mean,rows=later"].values[0].tolist())) == 1  # no row of its own: no opinion
+    assert attention(tiny_en, clip_pass, AttentionOptions(rows="later")).details["mass_on_padding"] == pytest.approx(
+        mass_on_padding(
+            clip_pass.cross.softmax(-1)[[1, 2, 2, 3, 3, 3, 3, 3], [0, 0, 5, 0, 1, 2, 3, 4], n_prefix + 1 : -1], 59
+        )
+    )
 
 
 def test_the_median_filter_runs_over_the_logits_of_the_audio(tiny_en, clip_pass):
