@@ -21,7 +21,8 @@ CorpusKind = Annotated[
     typer.Option("--kind", help="The kind of corpus, as `align-eval list kinds` has it; else it is found out."),
 ]
 Model = Annotated[
-    str, typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file or a CTranslate2 folder.")
+    str,
+    typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file, a CTranslate2 or transformers folder."),
 ]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
 Language = Annotated[

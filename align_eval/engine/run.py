@@ -21,7 +21,7 @@ from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
+from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems, toggled_systems
 from align_eval.records import SECOND_REFERENCE, Pairing, Plan, Run, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
@@ -55,6 +55,7 @@ def evaluate(
     sources: Sequence[str] = DEFAULT_SOURCES,
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
+    toggle: bool = False,
     text: Literal["words", "hypothesis", "transcript"] = "words",
     context: Literal["full", "fit"] = "full",
     window_s: float = WINDOW_S,
@@ -76,6 +77,8 @@ def evaluate(
         A loaded model, or what :func:`~align_eval.model.load.load_model` takes.
     sources, aligns, presets
         Every source is read by every alignment; presets are pairs of their own.
+    toggle
+        Also every preset with each of its heuristics switched alone.
     text
         What is aligned: the reference's own words, what the model recognises, or the text beside the audio. The latter
         two are paired with the reference's words by their text.
@@ -101,6 +104,9 @@ def evaluate(
     from align_eval.model.load import check_precision, load_model, model_checksum
 
     systems = make_systems(sources, aligns, presets)
+    if toggle:
+        others = (item.other for item in toggled_systems(sources, aligns, presets))
+        systems = tuple(dict.fromkeys((*systems, *others)))
     if not systems:
         raise InputError("systems", "there are none", "give sources and aligns, or presets")
     if text not in TEXTS:

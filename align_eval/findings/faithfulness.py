@@ -62,11 +62,12 @@ from align_eval.findings.records import (
 )
 from align_eval.findings.seeds import rng_of
 from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
+from align_eval.model.decode import decoded_words
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
 from align_eval.records import Plan, Utterance
-from align_eval.relevance import canonical_source, stacks_of, unit_of
+from align_eval.relevance import canonical_source, stacks_of, tokens_of, unit_of
 from align_eval.relevance.stack import Stack, text_rows
 from align_eval.scoring.boundaries import Ints
 
@@ -106,6 +107,8 @@ def measure_faithfulness(
     for spec in specs:
         if unit_of(spec) != "subword":
             raise InputError(f"source {spec}", "faithfulness is asked of Whisper's own tokens", "leave unit= out")
+        if tokens_of(spec)[1] != "no-timestamps":
+            raise InputError(f"source {spec}", "faithfulness is asked of one prompt for all", "leave prompt= out")
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
     name = model if isinstance(model, str) else "a loaded model"
@@ -138,8 +141,11 @@ def utterance_curves(
 ) -> UtteranceCurves:
     """All that is measured of one utterance; the same whatever is measured before or beside."""
     samples = read_audio(utterance.audio)
-    texts = [word.text for word in utterance.words]
-    shared = shared_pass(model, samples, force_words(model, texts, utterance.language))
+    if options.task == "translate":
+        texts = decoded_words(model, samples, utterance.language, options.task)
+    else:
+        texts = [word.text for word in utterance.words]
+    shared = shared_pass(model, samples, force_words(model, texts, utterance.language, task=options.task))
     energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
 
     def maps_of(given: Pass) -> dict[str, TokenMap]:
@@ -286,6 +292,7 @@ def _signature(
         "sources": [canonical_source(spec, full=True) for spec in specs],
         "baselines": list(BASELINES),
         "form": options.form,
+        "task": options.task,
         "fills": list(FILLS),
         "step_percent": options.step_percent,
         "n_random": options.n_random,

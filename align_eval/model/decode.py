@@ -12,12 +12,13 @@ from whisper.model import Whisper
 
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
-from align_eval.model.text import tokenizer_of
+from align_eval.model.text import Task, tokenizer_of, written_language
+from align_eval.transcript import split_words
 from align_eval.units import MEL_FRAME_S, N_SAMPLES, SAMPLE_RATE, WINDOW_S
 
 
-def recognise(model: Whisper, samples: Samples, language: str | None) -> str:
-    """Text that the model decodes from 16 kHz samples of at most 30 s.
+def recognise(model: Whisper, samples: Samples, language: str | None, task: Task = "transcribe") -> str:
+    """Text that a model decodes from 16 kHz samples of at most 30 s, in the speech's language or translated.
 
     Greedy, temperature 0, in one window and without the fallback to higher temperatures that openai-whisper's
     ``transcribe`` has: the same text each time. Without timestamps, as the words are aligned afterwards.
@@ -25,15 +26,31 @@ def recognise(model: Whisper, samples: Samples, language: str | None) -> str:
     Raises
     ------
     InputError
-        Where the audio is too long, or the language is not one of the model's.
+        Where the audio is too long, or the language or the task is not one of the model's.
     """
     if len(samples) > N_SAMPLES:
         raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut it at pauses")
-    tokenizer_of(model, language)  # refuses what the model does not know
+    tokenizer_of(model, language, task)  # refuses what the model does not know
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(samples)), n_mels=model.dims.n_mels)
-    options = whisper.DecodingOptions(language=language or "en", temperature=0.0, without_timestamps=True, fp16=False)
+    options = whisper.DecodingOptions(
+        task=task, language=language or "en", temperature=0.0, without_timestamps=True, fp16=False
+    )
     result = whisper.decode(model, mel.to(model.device), options)
     return str(result.text)
+
+
+def decoded_words(model: Whisper, samples: Samples, language: str | None, task: Task) -> list[str]:
+    """The words that :func:`recognise` gives, for tasks that have no reference text.
+
+    Raises
+    ------
+    InputError
+        As :func:`recognise`, and where the text has no word.
+    """
+    words = split_words(recognise(model, samples, language, task), written_language(language, task))
+    if not words:
+        raise InputError("audio", f"the model's own text ({task}) has no word", "leave it out of this finding")
+    return words
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from align_eval.records import RelevanceMap
-from align_eval.relevance.options import SOURCE_OPTIONS, Unit
+from align_eval.relevance.options import SOURCE_OPTIONS, AttentionOptions, Prompt, Unit
 from align_eval.spec import format_spec, parse_spec
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
     from align_eval.model.forward import Pass
+    from align_eval.model.interface import SpeechModel
     from align_eval.relevance.stack import Stack
 
 SOURCES = {
@@ -60,16 +61,23 @@ def unit_of(spec: str) -> Unit:
     return unit
 
 
+def tokens_of(spec: str) -> tuple[Unit, Prompt]:
+    """What decides the tokens that a source is read from: the unit of the text and the token before it."""
+    options = parse_spec(spec, SOURCE_OPTIONS, "source")[1]
+    return options.unit, options.prompt if isinstance(options, AttentionOptions) else "no-timestamps"
+
+
 def unprepared(spec: str) -> str:
     """The canonical spec of a source without its preparation: the name of its stack."""
     name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
     return format_spec(name, replace(options, prep=type(options)().prep))
 
 
-def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
+def stacks_of(model: Whisper | SpeechModel, shared: Pass) -> Callable[[str], Stack]:
     """The stacks of sources by spec, each computed once, also where a source is made of others.
 
-    They are of the pass's own tokens, whatever ``unit`` a spec asks for: :func:`unit_of` says which pass to give.
+    They are of the pass's own tokens, whatever ``unit`` or ``prompt`` a spec asks for: :func:`tokens_of` says which
+    pass to give.
     """
     stacks: dict[tuple[str, Any], Stack] = {}
 
@@ -86,7 +94,7 @@ def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
 
 
 def relevance_maps(
-    model: Whisper, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
+    model: Whisper | SpeechModel, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
 ) -> dict[str, RelevanceMap]:
     """The prepared maps of sources, by spec; what differs in its preparation only is computed once.
 
@@ -98,20 +106,23 @@ def relevance_maps(
         Where a spec is unknown, asks for a head or block that the model lacks, or its map is not finite.
     """
     from align_eval.relevance.prepare import prepare
-    from align_eval.relevance.stack import text_rows
+    from align_eval.relevance.stack import first_text_row, text_rows
 
     stack_of = stack_of or stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
     for spec in dict.fromkeys(specs):
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
         stack = stack_of(spec)
-        values = text_rows(prepare(stack.values, options.prep), shared.text)
+        prepared = prepare(stack.values, options.prep)
+        first = first_text_row(len(prepared), shared.text)
         maps[spec] = RelevanceMap(
-            values=values.cpu().numpy(),
+            values=text_rows(prepared, shared.text).cpu().numpy(),
             frame_s=shared.frame_s,
             start_s=shared.start_s,
             word_of_token=shared.text.word_of_token,
             spec=format_spec(name, options),
             details=stack.details,
+            lead=prepared[first - 1 : first].cpu().numpy() if first > 0 else None,
+            pieces=shared.text.pieces,
         )
     return maps

@@ -90,7 +90,8 @@ def test_a_list_prints_what_its_table_holds(what, expected):
 
 def test_the_list_of_sources_says_every_choice():
     lines = align_eval("list", "sources").stdout.splitlines()
-    for choices in ("prep: zscore-median | log", "softmax: cropped | full", "reduce: l2 | l1 | input"):
+    preparations = "prep: zscore-median | log | zscore | norm | mean-norm | mean"
+    for choices in (preparations, "softmax: cropped | full", "reduce: l2 | l1 | input"):
         assert f"    {choices}" in lines
 
 
@@ -111,8 +112,17 @@ def test_the_list_of_sources_says_every_choice():
             "error: mine.toml: cannot be read as TOML in UTF-8 ([Errno 2] No such file or directory: 'mine.toml'); "
             "see docs/protocols.md",
         ),
+        (
+            ["run", "demo", "--task", "translate", "--out", "out"],
+            "error: task translate: a translation has no word times, so that there is nothing to score; "
+            "use align-eval faithfulness --task translate",
+        ),
+        (
+            ["run", "demo", "--source", "gradient", "--toggle", "--out", "out"],
+            "error: --toggle: no preset is named; name one as --align or --preset: " + ", ".join(PRESETS),
+        ),
     ],
-    ids=["unknown list", "missing corpus", "missing protocols"],
+    ids=["unknown list", "missing corpus", "missing protocols", "translation", "toggle nothing"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     done = align_eval(*arguments, cwd=tmp_path)

@@ -52,6 +52,7 @@ MAY_IMPORT = {
         "relevance",
         "alignment",
         "scoring",
+        "presets",
         "engine",
     },
     "gate": {"errors", "units", "records", "formats", "scoring"},
