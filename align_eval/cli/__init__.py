@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from align_eval.cli.findings import agree, budget, faithfulness
+from align_eval.cli.heads import heads
 from align_eval.cli.listing import list_
 from align_eval.cli.run import align, run
 from align_eval.errors import AlignEvalError, InputWarning
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for _name, _verb in VERBS.items():
     app.command(name=_name)(_verb)
+app.add_typer(heads)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from align_eval.findings.cells import (
 )
 from align_eval.findings.head_sets import N_SETS, HeadSets, head_sets
 from align_eval.findings.injection import REAL, SALIENCY, injection_errors, needed_stacks
-from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks
+from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks, with_interior
 from align_eval.findings.residual import LAMBDAS
 from align_eval.findings.shares import BEST, PLAYERS, START, CellErrors, coalition, last_step, shapley, swap_gain
 from align_eval.scoring.boundaries import Floats
@@ -159,9 +159,9 @@ def measure_budget(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] 
     measured: dict[tuple[str, str], Measured] = {}
     left_out: list[str] = []
     for reference, found in kept.items.items():
-        items = _with_interior(found)
+        items = with_interior(found)
         for unit in units_of(items):
-            fitting = _with_interior([item for item in items if fits(item, unit)])
+            fitting = with_interior([item for item in items if fits(item, unit)])
             if len(fitting) < len(items):
                 n_short = len(items) - len(fitting)
                 left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
@@ -206,13 +206,6 @@ def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
         replace(budget, strata=tuple(with_p(stratum, f"{i} {j}") for j, stratum in enumerate(budget.strata)))
         for i, budget in enumerate(budgets)
     ]
-
-
-def _with_interior(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Items of two words or more, since one word has no interior boundary; clusters numbered anew without gaps."""
-    several = [item for item in items if len(item.reference_s) > 1]
-    number = {cluster: i for i, cluster in enumerate(sorted({item.cluster for item in several}))}
-    return tuple(replace(item, cluster=number[item.cluster]) for item in several)
 
 
 def _stratum(reference: str, unit: str, clusters: str, every: Mapping[str, Measured], seed: int) -> Stratum:
