@@ -193,11 +193,10 @@ def heads_of_search(
 
 def _given(item: Item, every: Sequence[str]) -> dict[str, HeadSet]:
     """The sets that need no search: the model's own, where the run read it, and all heads."""
-    own = [spec for spec in item.maps.details if spec.startswith(DEFAULT_HEADS)]
-    given: dict[str, HeadSet] = {}
-    if own:
-        given["alignment heads"] = tuple(sorted(every.index(head) for head in item.maps.details[own[0]]["heads"]))
-    return given | {"all heads": tuple(range(len(every)))}
+    of_specs = (details.get("heads") for spec, details in item.maps.details.items() if spec.startswith(DEFAULT_HEADS))
+    own = next((heads for heads in of_specs if heads), ())
+    given = {"alignment heads": tuple(sorted(every.index(head) for head in own))} if own else {}
+    return {**given, "all heads": tuple(range(len(every)))}
 
 
 def _stratum(
@@ -229,11 +228,11 @@ def _head_rows(evidence: Evidence, every: Sequence[str], counts: Floats, seed: i
     totals = _single_totals(evidence)
     n_items = np.bincount(evidence.cluster, minlength=len(counts)).astype(np.float64)
     n_best = max(3, len(totals) // 10)
-    best = np.zeros(len(totals))
+    best = np.zeros(len(totals), dtype=np.int64)
     splits = halves(counts, seed, 4 * N_SPLITS)
     for half in splits:
         for side in (half, ~half):
-            best[np.argsort(totals[:, side].sum(axis=1), kind="stable")[:n_best]] += 1 / (2 * len(splits))
+            best[np.argsort(totals[:, side].sum(axis=1), kind="stable")[:n_best]] += 1
     rank = np.argsort(np.argsort(totals.sum(axis=1), kind="stable"), kind="stable") + 1
     rows = []
     for head, name in enumerate(every):
@@ -245,7 +244,7 @@ def _head_rows(evidence: Evidence, every: Sequence[str], counts: Floats, seed: i
                 agreement=Figure(*estimate(Ratio(agreement, n_items), weights)),
                 norms=float(evidence.norms[:, head].mean()),
                 error_rank=int(rank[head]),
-                among_best=float(best[head]),
+                among_best=float(best[head] / (2 * len(splits))),
             )
         )
     return tuple(sorted(rows, key=lambda row: row.error_rank))

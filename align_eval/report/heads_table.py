@@ -54,7 +54,7 @@ def _sets(stratum: HeadStratum) -> Table:
             interval(row.error_ms),
             "-" if row.own_error_ms is None else f"{row.own_error_ms:.1f}",
             "-" if row.beyond_supervised_ms is None else interval(row.beyond_supervised_ms, signed=True),
-            "-" if row.p_value is None else f"{row.p_value:.3f}",
+            "-" if row.p_value is None else f"{row.p_value:.4f}",
             _chosen(row),
             "+".join(row.heads) if row.name != "all heads" else "all",
         )
