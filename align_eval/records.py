@@ -85,6 +85,59 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """Reference words and the hypothesis words they are paired with, as indices: what is timed as one.
+
+    Mostly one word with one; several where the two texts divide the same speech otherwise ("can not" and "cannot",
+    "twenty one" and "21"). ``same`` says that both sides are the same text once normalised; otherwise it is a
+    substitution.
+    """
+
+    reference: tuple[int, ...]
+    hypothesis: tuple[int, ...]
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Reference words paired with hypothesis words; every word of either text is in exactly one of the tuples.
+
+    Attributes
+    ----------
+    units : tuple of Unit
+        In the order of both texts.
+    deleted : tuple of int
+        Reference words that are paired with nothing.
+    inserted : tuple of int
+        Hypothesis words that are paired with nothing.
+    ignored : tuple of int
+        Hypothesis "words" without a letter or digit, as a lone dash: neither paired nor counted as inserted.
+    """
+
+    units: tuple[Unit, ...]
+    deleted: tuple[int, ...]
+    inserted: tuple[int, ...]
+    ignored: tuple[int, ...]
+    n_reference: int
+    n_hypothesis: int
+
+    def __post_init__(self) -> None:
+        reference = [i for unit in self.units for i in unit.reference]
+        hypothesis = [i for unit in self.units for i in unit.hypothesis]
+        if sorted([*reference, *self.deleted]) != list(range(self.n_reference)):
+            raise ValueError(f"reference words 0 to {self.n_reference - 1} are not each in one place")
+        if sorted([*hypothesis, *self.inserted, *self.ignored]) != list(range(self.n_hypothesis)):
+            raise ValueError(f"hypothesis words 0 to {self.n_hypothesis - 1} are not each in one place")
+        if reference != sorted(reference) or hypothesis != sorted(hypothesis):
+            raise ValueError("units are not in the order of both texts")
+
+    @property
+    def n_substituted(self) -> int:
+        """Units whose two sides are different texts."""
+        return sum(not unit.same for unit in self.units)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that decides a result, and nothing else."""
 

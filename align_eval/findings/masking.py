@@ -24,13 +24,12 @@ import torch
 import whisper
 from torch import Tensor
 from whisper.model import Whisper
-from whisper_normalizer.basic import BasicTextNormalizer
-from whisper_normalizer.english import EnglishTextNormalizer
 
 from align_eval.findings.records import Fill
 from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.normaliser import whisper_normaliser
 
 MAX_BATCH = 21
 
@@ -122,8 +121,7 @@ def sample_cap(model: Whisper, n_tokens: int) -> int:
 
 def normalised(text: str, language: str | None) -> str:
     """A text through Whisper's normaliser of its language."""
-    normaliser = EnglishTextNormalizer() if language in (None, "en") else BasicTextNormalizer()
-    return str(normaliser(text))
+    return whisper_normaliser(language)(text)
 
 
 def against_reference(reference: str, text: str, *, capped: bool = False) -> Decoded:

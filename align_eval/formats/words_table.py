@@ -1,21 +1,42 @@
-"""``words.parquet``: a row a word and system. Everything that is scored is recomputed from it.
+"""``words.parquet``: a row a reference word and system. Everything that is scored is recomputed from it.
 
 Errors are signed, hypothesis minus reference, in seconds. Where an utterance failed its words stand with null times,
 so that coverage counts them.
+
+Recognised text. ``hypothesis`` is what was recognised where the reference word stands; null means that the word is
+paired with nothing (left out by the system, or its utterance failed). Where several reference words are paired as one
+unit ("can not" recognised as "cannot") each of their rows holds the unit's whole ``hypothesis``, the first row its
+start, the last row its end, and every other time is null: what the system did not say is not made up. So a row opens a
+unit where ``start_s`` is known, and the unit reaches to the next row whose ``end_s`` is known. A reference word that
+was recognised as several is one row with their first start and last end.
+
+``inserted`` lists the hypothesis words that are paired with nothing, in the row of the last paired word before them, or
+in the utterance's first row. Words without letter or digit (a lone dash) are left out of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
-from align_eval.records import System, Utterance, Word
+from align_eval.records import Pairing, System, Unit, Utterance, Word
+
+INSERTED = pa.struct(
+    [
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("end_s", pa.float64(), nullable=False),
+    ]
+)
 
 SCHEMA = pa.schema(
     [
@@ -37,6 +58,8 @@ SCHEMA = pa.schema(
         pa.field("start_error_s", pa.float64()),
         pa.field("end_error_s", pa.float64()),
         pa.field("confidence", pa.float64()),
+        pa.field("hypothesis", pa.string()),
+        pa.field("inserted", pa.list_(INSERTED), nullable=False),
     ]
 )
 
@@ -44,27 +67,85 @@ SCHEMA = pa.schema(
 def words_table(
     utterances: Iterable[Utterance],
     systems: Iterable[System],
-    results: Mapping[str, Mapping[System, tuple[Word, ...]]],
+    results: Mapping[str, Mapping[System, Sequence[Word]]],
+    pairings: Mapping[str, Mapping[System, Pairing]] | None = None,
 ) -> pa.Table:
-    """Rows in the order of utterance ids, systems and words; utterances without a result have null times."""
+    """Rows in the order of utterance ids, systems and words; utterances without a result have null times.
+
+    Parameters
+    ----------
+    results
+        Words that each system found, by utterance id: one a reference word, in order, or any where there is a pairing.
+    pairings
+        Which of those words belong to which reference words, by utterance id and system; an utterance that is not in it
+        is paired word by word.
+
+    Raises
+    ------
+    ValueError
+        Where words are as many as their pairing, or without one the reference, does not say.
+    """
     systems = tuple(systems)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for u in sorted(utterances, key=lambda u: u.id):
         for system in systems:
-            found = results[u.id][system] if u.id in results else (None,) * len(u.words)
+            pairing = (pairings or {}).get(u.id, {}).get(system) or _word_by_word(len(u.words))
+            found = _found(pairing, results[u.id][system]) if u.id in results else [_Found()] * len(u.words)
             for i, (reference, word) in enumerate(zip(u.words, found, strict=True)):
                 row = (
                     u.id, u.speaker, u.recording, u.language, u.reference, u.duration_s,
                     system.source, system.align, i, len(u.words), reference.text, reference.start_s, reference.end_s,
-                    word and word.start_s,
-                    word and word.end_s,
-                    word and word.start_s - reference.start_s,
-                    word and word.end_s - reference.end_s,
-                    word and word.confidence,
+                    word.start_s,
+                    word.end_s,
+                    None if word.start_s is None else word.start_s - reference.start_s,
+                    None if word.end_s is None else word.end_s - reference.end_s,
+                    word.confidence,
+                    word.hypothesis,
+                    word.inserted,
                 )  # fmt: skip
                 for name, value in zip(SCHEMA.names, row, strict=True):
                     columns[name].append(value)
     return pa.table(columns, schema=SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a system found where a reference word stands."""
+
+    start_s: float | None = None
+    end_s: float | None = None
+    confidence: float | None = None
+    hypothesis: str | None = None
+    inserted: tuple[dict[str, object], ...] = ()
+
+
+def _word_by_word(n_words: int) -> Pairing:
+    units = tuple(Unit((i,), (i,), same=True) for i in range(n_words))
+    return Pairing(units, deleted=(), inserted=(), ignored=(), n_reference=n_words, n_hypothesis=n_words)
+
+
+def _found(pairing: Pairing, words: Sequence[Word]) -> list[_Found]:
+    """One entry a reference word. The confidence of a unit is the mean of its hypothesis words'."""
+    if len(words) != pairing.n_hypothesis:
+        raise ValueError(f"{len(words)} words, and a pairing of {pairing.n_hypothesis}")
+    found = [_Found() for _ in range(pairing.n_reference)]
+    for unit in pairing.units:
+        said = [words[i] for i in unit.hypothesis]
+        known = [word.confidence for word in said if word.confidence is not None]
+        for i in unit.reference:
+            found[i] = _Found(
+                start_s=said[0].start_s if i == unit.reference[0] else None,
+                end_s=said[-1].end_s if i == unit.reference[-1] else None,
+                confidence=sum(known) / len(known) if known else None,
+                hypothesis=" ".join(word.text for word in said),
+            )
+    last_of_unit = [unit.hypothesis[-1] for unit in pairing.units]
+    for i in pairing.inserted:
+        n_before, word = bisect_left(last_of_unit, i), words[i]
+        row = pairing.units[n_before - 1].reference[-1] if n_before else 0
+        entry = {"word": word.text, "start_s": word.start_s, "end_s": word.end_s}
+        found[row] = replace(found[row], inserted=(*found[row].inserted, entry))
+    return found
 
 
 def write_words_table(path: Path, table: pa.Table) -> None:
@@ -73,11 +154,17 @@ def write_words_table(path: Path, table: pa.Table) -> None:
 
 
 def read_words_table(path: Path) -> pa.Table:
-    """Read a table and hold it to the schema."""
+    """Read a table and hold it to the schema.
+
+    One written before recognised text was known lacks its two columns: in it every word with times is paired with
+    itself.
+    """
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(path, f"cannot be read as a words table ({error})", "run again") from error
+    if {"word", "start_s"} <= set(table.column_names):
+        table = _with_recognition(table)
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", "it was written by something else: run again")
@@ -85,6 +172,16 @@ def read_words_table(path: Path) -> pa.Table:
         return table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, ValueError) as error:
         raise InputError(path, f"a column is not of its type ({error})", "run again") from error
+
+
+def _with_recognition(table: pa.Table) -> pa.Table:
+    if "hypothesis" not in table.column_names:
+        known = pc.is_valid(table.column("start_s"))
+        nothing = pa.nulls(len(table), pa.string())
+        table = table.append_column("hypothesis", pc.if_else(known, table.column("word"), nothing))
+    if "inserted" not in table.column_names:
+        table = table.append_column("inserted", pa.array([[]] * len(table), pa.list_(INSERTED)))
+    return table
 
 
 def table_checksum(table: pa.Table) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.formats.words_table import SCHEMA, read_words_table, table_checksum, words_table, write_words_table
-from align_eval.records import AudioSpan, System, Utterance, Word
+from align_eval.records import AudioSpan, Pairing, System, Unit, Utterance, Word
 
 SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))
 REFERENCE = (Word("naïve", 0.5, 1.0), Word('"яма"', 1.0, 1.75))
@@ -83,6 +83,63 @@ def test_the_checksum_sees_every_value(table, change):
     rows = table.to_pylist()
     other = pa.Table.from_pylist([rows[0] | change, *rows[1:]], schema=SCHEMA)
     assert table_checksum(other) != table_checksum(table)
+
+
+SPOKEN = ("you", "can", "not", "go", "gonna")
+SAID = ("oh", "you", "cannot", "well", "-", "going", "to", "now")
+RECOGNISED = Pairing(
+    units=(Unit((0,), (1,), True), Unit((1, 2), (2,), True), Unit((4,), (5, 6), True)),
+    deleted=(3,),
+    inserted=(0, 3, 7),
+    ignored=(4,),
+    n_reference=5,
+    n_hypothesis=8,
+)
+
+
+@pytest.fixture
+def recognised() -> pa.Table:
+    """Reference words of one second each, recognised words of half a second: "can not" as one, "go" missed."""
+    words = tuple(Word(text, float(i), i + 1.0) for i, text in enumerate(SPOKEN))
+    found = tuple(Word(text, i / 2, (i + 1) / 2, i / 8) for i, text in enumerate(SAID))
+    u = Utterance("a", AudioSpan(Path("a.wav")), words, " ".join(SPOKEN), "en", None, "a", 5.0)
+    return words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: found}}, {"a": {SYSTEMS[0]: RECOGNISED}})
+
+
+def test_recognised_words_stand_where_the_reference_words_stand(recognised):
+    rows = [(r["word"], r["hypothesis"], r["start_s"], r["end_s"], r["confidence"]) for r in recognised.to_pylist()]
+    assert rows == [
+        ("you", "you", 0.5, 1.0, 1 / 8),
+        ("can", "cannot", 1.0, None, 2 / 8),  # one unit: its start here, its end in the next row, nothing between
+        ("not", "cannot", None, 1.5, 2 / 8),
+        ("go", None, None, None, None),
+        ("gonna", "going to", 2.5, 3.5, (5 + 6) / 2 / 8),
+    ]
+    errors = [(r["start_error_s"], r["end_error_s"]) for r in recognised.to_pylist()]
+    assert errors == [(0.5, 0.0), (0.0, None), (None, -1.5), (None, None), (-1.5, -1.5)]
+
+
+def test_inserted_words_stand_with_the_last_paired_word_before_them(recognised):
+    inserted = [[(w["word"], w["start_s"], w["end_s"]) for w in r["inserted"]] for r in recognised.to_pylist()]
+    assert inserted == [[("oh", 0.0, 0.5)], [], [("well", 1.5, 2.0)], [], [("now", 3.5, 4.0)]]  # the dash is no word
+
+
+def test_recognised_words_are_read_back_with_their_checksum(recognised, tmp_path):
+    write_words_table(tmp_path / "words.parquet", recognised)
+    read = read_words_table(tmp_path / "words.parquet")
+    assert read.schema == SCHEMA
+    assert read.equals(recognised)
+    assert table_checksum(read) == table_checksum(recognised)
+
+
+def test_a_table_of_the_time_before_recognised_text_pairs_what_has_times_with_itself(table, tmp_path):
+    pq.write_table(table.drop_columns(["hypothesis", "inserted"]), tmp_path / "words.parquet")
+    assert read_words_table(tmp_path / "words.parquet").equals(table)
+
+
+def test_words_that_are_not_those_of_the_pairing_are_refused():
+    with pytest.raises(ValueError, match="1 words, and a pairing of 2"):
+        words_table(UTTERANCES[:1], SYSTEMS[:1], {"b": {SYSTEMS[0]: FOUND[:1]}})
 
 
 @pytest.mark.parametrize("column", ["utterance", "start_s", "n_words"])
