@@ -1,0 +1,303 @@
+"""The board: every installed peer and every preset on the same audio with the same weights, in one table a corpus.
+
+Usage: peers.py CORPUS... [--model tiny.en] [--python .venv-peers/bin/python] [--out runs/peers]
+
+Peers run in an environment of their own (`make peers`), one process a system; a peer that is not installed, or fails,
+is named and left out. A system that takes the reference text is given it; of one that does not, the words that it
+recognised are paired with the reference, and coverage says how many have both times. Seconds per audio second are of
+one thread, models loaded and warm, each system alone. Prints Markdown; writes board.md and board.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.process import align_words
+from align_eval.engine.signature import package_version, signature_id
+from align_eval.errors import InputError
+from align_eval.formats.head_sets import export_heads
+from align_eval.formats.words_table import words_table
+from align_eval.model.load import WEIGHT_PACKAGES, alignment_heads, load_model, model_checksum
+from align_eval.presets import PRESETS, make_systems
+from align_eval.records import Pairing, ScoreRow, System, Word
+from align_eval.scoring.pairing import pair_words
+from align_eval.scoring.summary import score_table
+
+WORKER = Path(__file__).with_name("peer_worker.py")
+
+NOTES = {
+    "crisper": "its heads and rules were tuned on TIMIT and AMI, so that figures there are contaminated; its weights "
+    "are for non-commercial use and are not used here",
+    "zeyer": "published with character targets",
+    "best": "chosen on ljspeech, whose row is therefore no result",
+    "openai": "weights MIT",
+}
+"""What a row must not be read without, by the start of a preset's name."""
+
+PACKAGES = ("align-eval", "torch", "numpy", "dtw-python", "numba", "openai-whisper")
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Words of every utterance by one system, its pairing with the reference, and what it took."""
+
+    words: dict[str, tuple[Word, ...]]
+    pairings: dict[str, Pairing]
+    seconds: float
+    audio_s: float
+    failed: dict[str, str]
+    packages: dict[str, str]
+
+
+def write_weights(name: str, model: Any, folder: Path) -> None:
+    """The model's numbers in the forms that peers read, and its heads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()}, folder / "openai.pt")
+    shape = model.dims.n_text_layer, model.dims.n_text_head
+    (folder / "heads.txt").write_text(export_heads(alignment_heads(model), shape, "openai"), encoding="ascii")
+    target = folder / "ctranslate2"
+    if name in WEIGHT_PACKAGES:
+        package = WEIGHT_PACKAGES[name]
+        target.mkdir(exist_ok=True)
+        parts = [_installed(part.package) / part.path for part in package.parts]
+        (target / "model.bin").write_bytes(b"".join(part.read_bytes() for part in parts))
+        beside = (_installed(package.config.package) / package.config.path).parent
+        for path in (*beside.glob("*.json"), *beside.glob("vocabulary.*")):
+            (target / path.name).write_bytes(path.read_bytes())
+    elif Path(name).is_dir() and not target.exists():
+        target.symlink_to(Path(name).resolve())
+
+
+def _installed(package: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def run_preset(model: Any, corpus: Corpus, system: System) -> Timed:
+    """A system of ours on every utterance, alone."""
+    words: dict[str, tuple[Word, ...]] = {}
+    failed: dict[str, str] = {}
+    seconds = audio_s = 0.0
+    for i, u in enumerate(corpus.utterances):
+        samples, texts = read_audio(u.audio), [word.text for word in u.words]
+        try:
+            if i == 0:
+                align_words(model, samples, texts, u.language, [system])
+            began = time.perf_counter()
+            words[u.id] = align_words(model, samples, texts, u.language, [system]).words[system]
+        except InputError as error:
+            failed[u.id] = str(error)
+            continue
+        seconds += time.perf_counter() - began
+        audio_s += u.duration_s
+    return Timed(words, {}, seconds, audio_s, failed, {})
+
+
+def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, folder: Path) -> Timed | str:
+    """A peer on every utterance, in its own environment; why it could not where it could not."""
+    languages = {u.language or "en" for u in corpus.utterances}
+    job = {
+        "system": name,
+        "weights": str(weights.resolve()),
+        "language": languages.pop() if len(languages) == 1 else "en",
+        "clips": [
+            {"id": u.id, "samples": str((folder / f"{u.id}.npy").resolve()), "text": " ".join(w.text for w in u.words)}
+            for u in corpus.utterances
+        ],
+    }
+    job_path, result_path = folder / "job.json", folder / "result.json"
+    job_path.write_text(json.dumps(job), encoding="utf-8")
+    result_path.unlink(missing_ok=True)
+    environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    command = [str(python), str(WORKER), str(job_path), str(result_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode or not result_path.is_file():
+        return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
+    result = json.loads(result_path.read_text(encoding="utf-8"))
+    found = {id_: clip for id_, clip in result["clips"].items() if "words" in clip}
+    words = {id_: tuple(_word(*word) for word in clip["words"]) for id_, clip in found.items()}
+    of_id = {u.id: u for u in corpus.utterances}
+    pairings = {
+        id_: pair_words([w.text for w in of_id[id_].words], [w.text for w in of_clip], of_id[id_].language)
+        for id_, of_clip in words.items()
+    }
+    return Timed(
+        words,
+        pairings,
+        sum(clip["seconds"] for clip in found.values()),
+        sum(of_id[id_].duration_s for id_ in found),
+        {id_: clip["error"] for id_, clip in result["clips"].items() if "error" in clip},
+        result["packages"],
+    )
+
+
+def _word(text: str, start_s: float, end_s: float) -> Word:
+    """A peer's word; one that ends before it starts is one of no length at its start."""
+    return Word(text.strip() or text, start_s, max(start_s, end_s))
+
+
+def board(corpus: Corpus, timed: Mapping[str, Timed], presets: Mapping[str, System]) -> list[dict[str, Any]]:
+    """A line a system and kind of reference, best interior boundaries after calibration first."""
+    systems = {name: presets.get(name, System(name, "its own")) for name in timed}
+    ids = set.intersection(*(set(result.words) for result in timed.values()))
+    results = {id_: {systems[name]: result.words[id_] for name, result in timed.items()} for id_ in ids}
+    pairings = {
+        id_: {systems[name]: result.pairings[id_] for name, result in timed.items() if result.pairings} for id_ in ids
+    }
+    utterances = [u for u in corpus.utterances if u.id in ids]
+    rows = score_table(words_table(utterances, list(systems.values()), results, pairings))
+    lines = []
+    for reference in sorted({row.reference for row in rows}):
+        for name, system in systems.items():
+            own = [r for r in rows if (r.reference, r.source, r.align) == (reference, system.source, system.align)]
+            lines.append({"reference": reference, "system": name, **_figures(own), **_cost(timed[name])})
+    return sorted(lines, key=lambda line: (line["reference"], line["calibrated"][0]))
+
+
+def _figures(rows: Sequence[ScoreRow]) -> dict[str, Any]:
+    def of(metric: str, boundaries: str = "interior", calibration: str = "none") -> list[float | None]:
+        found = [
+            r for r in rows if (r.metric, r.boundaries, r.calibration, r.protocol) == (metric, boundaries, calibration, "wbe")
+        ]
+        return [found[0].value, found[0].ci_low, found[0].ci_high] if found else [float("nan"), None, None]
+
+    return {
+        "all": of("wbe_mean", "all"),
+        "interior": of("wbe_mean"),
+        "calibrated": of("wbe_mean", calibration="reference"),
+        "within_50ms": of("within_50ms"),
+        "start_bias": of("start_bias"),
+        "end_bias": of("end_bias"),
+        "coverage": of("coverage"),
+        "n_words": rows[0].n_words,
+        "n_effective_clusters": rows[0].n_effective_clusters,
+    }
+
+
+def _cost(timed: Timed) -> dict[str, float]:
+    return {"seconds_per_audio_second": timed.seconds / timed.audio_s if timed.audio_s else float("nan")}
+
+
+def note(name: str) -> str:
+    """What a row must not be read without."""
+    return next((text for start, text in NOTES.items() if name.partition(" ")[0].startswith(start)), "")
+
+
+def markdown(corpus: str, lines: Sequence[Mapping[str, Any]], signature: Mapping[str, Any]) -> str:
+    """The board of a corpus."""
+    text = ""
+    for reference in dict.fromkeys(line["reference"] for line in lines):
+        of_kind = [line for line in lines if line["reference"] == reference]
+        n_words, n_effective = of_kind[0]["n_words"], of_kind[0]["n_effective_clusters"]
+        text += f"### {corpus}, {reference} reference: {n_words} words, {n_effective:.1f} effective clusters\n\n"
+        text += "| system | WBE | interior | calibrated | ≤ 50 ms | start, end bias | coverage | s per s |\n"
+        text += "|---|---|---|---|---|---|---|---|\n"
+        for line in of_kind:
+            value, low, high = line["calibrated"]
+            interval = f"{value:.1f}" if low is None else f"{value:.1f} [{low:.0f}, {high:.0f}]"
+            text += (
+                f"| {line['system']} | {line['all'][0]:.1f} | {line['interior'][0]:.1f} | {interval} | "
+                f"{line['within_50ms'][0]:.0%} | {line['start_bias'][0]:+.0f}, {line['end_bias'][0]:+.0f} | "
+                f"{line['coverage'][0]:.1%} | {line['seconds_per_audio_second']:.2f} |\n"
+            )
+        text += "\n"
+    packages = " ".join(f"{name}-{found}" for name, found in sorted(signature["packages"].items()))
+    text += f"Signature `{signature['id']}`: model {signature['model']} {signature['model_checksum'][:12]}, corpus "
+    return text + f"{corpus} {signature['corpus_checksum'][:12]}, {packages}.\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--python", type=Path, default=Path(".venv-peers/bin/python"))
+    parser.add_argument("--out", type=Path, default=Path("runs/peers"))
+    arguments = parser.parse_args()
+    model = load_model(arguments.model)
+    weights = arguments.out / "weights"
+    write_weights(arguments.model, model, weights)
+    names = [name for name in PRESETS if not name.startswith("best") or name == f"best-{arguments.model}"]
+    presets = {name: make_systems([], [], [name])[0] for name in names}
+    text, data = "", []
+    for corpus_name in arguments.corpora:
+        corpus = load_corpus(corpus_name, language=arguments.language)
+        timed: dict[str, Timed] = {}
+        left_out: dict[str, str] = {}
+        folder = arguments.out / corpus.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for u in corpus.utterances:
+            np.save(folder / f"{u.id}.npy", read_audio(u.audio))
+        for name in _peers():
+            result = run_peer(arguments.python, name, corpus, weights, folder) if arguments.python.is_file() else (
+                f"{arguments.python} is not there: make peers"
+            )
+            if isinstance(result, str) or not result.words:
+                left_out[name] = result if isinstance(result, str) else str(result.failed)
+            else:
+                timed[name] = result
+        for name, system in presets.items():
+            result = run_preset(model, corpus, system)
+            if result.words:
+                timed[name] = result
+            else:
+                left_out[name] = "; ".join(list(result.failed.values())[:1])
+        lines = board(corpus, timed, presets)
+        packages = {name: package_version(name) for name in PACKAGES}
+        for result in timed.values():
+            packages |= {f"peers/{name}": found for name, found in result.packages.items()}
+        deciding = {
+            "board": 1,
+            "model": arguments.model,
+            "model_checksum": model_checksum(model),
+            "corpus": corpus.name,
+            "corpus_checksum": corpus_checksum(corpus.utterances),
+            "systems": {name: [s.source, s.align] for name, s in presets.items()},
+            "packages": packages,
+        }
+        signature = {"id": signature_id(deciding), **deciding}
+        text += markdown(corpus.name, lines, signature)
+        for name in timed:
+            text += f"- {name}: {note(name)}.\n" if note(name) else ""
+        for name, result in timed.items():
+            text += f"- {name} failed on {len(result.failed)} clips, which no row counts: {next(iter(result.failed.values()))}\n" if result.failed else ""
+        for name, why in left_out.items():
+            text += f"- left out: {name} ({why})\n"
+        text += "\n"
+        data.append({"corpus": corpus.name, "signature": signature, "lines": lines, "left_out": left_out})
+        print(text if len(arguments.corpora) == 1 else text, flush=True)
+    (arguments.out / "board.md").write_text(text, encoding="utf-8")
+    (arguments.out / "board.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def _peers() -> tuple[str, ...]:
+    """Names of the systems that the worker knows."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("peer_worker", WORKER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return tuple(module.SYSTEMS)
+
+
+if __name__ == "__main__":
+    main()
