@@ -165,6 +165,11 @@ class RelevanceMap:
         The source that made it.
     details : mapping
         The evidence that the source gives of itself: plain numbers, strings and lists.
+    lead : float32[1, n_frames], optional
+        The row of the last token of the prompt, prepared with the others, where the source gives it.
+    pieces : tuple of (str, int)
+        The text in pieces, a punctuation mark being one of its own, each with its number of tokens; empty where that
+        is not known.
     """
 
     values: FloatMatrix
@@ -173,6 +178,8 @@ class RelevanceMap:
     word_of_token: IntVector
     spec: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    lead: FloatMatrix | None = None
+    pieces: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float32, order="C")  # copies: the caller's arrays stay writable
@@ -181,6 +188,10 @@ class RelevanceMap:
             raise ValueError(
                 f"{self.spec}: map {values.shape} does not fit its {words.shape[0]} tokens and at least one frame"
             )
+        if self.lead is not None and self.lead.shape != (1, values.shape[1]):
+            raise ValueError(f"{self.spec}: the row before the text {self.lead.shape} does not fit a map {values.shape}")
+        if self.pieces and sum(n for _, n in self.pieces) != len(words) - 1:
+            raise ValueError(f"{self.spec}: the pieces hold {sum(n for _, n in self.pieces)} tokens, not {len(words) - 1}")
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             row, column = (int(i) for i in bad[0])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from align_eval.errors import InputError
 from align_eval.records import IntVector
 
 if TYPE_CHECKING:
@@ -37,18 +38,37 @@ def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float
     return rows, columns, float(cost[rows, columns].sum())
 
 
-def dtw_token_frames(values: npt.NDArray[np.float32]) -> tuple[IntVector, float]:
+def dtw_token_frames(
+    values: npt.NDArray[np.float32], rows: str = "text", lead: npt.NDArray[np.float32] | None = None
+) -> tuple[IntVector, float]:
     """Stretch of columns of each row on the path of least ``-values``.
+
+    ``rows`` as of :class:`~align_eval.alignment.options.DtwOptions`; ``lead`` is the row of the token before the text,
+    ``(1, n_frames)``, which a path over ``start`` needs. A path over ``later`` rows gives the first none of its own.
 
     Returns
     -------
     token_frames : int32[n_tokens, 2]
         First column of the row, and first column of the next row (the number of columns for the last).
     cost : float
+
+    Raises
+    ------
+    InputError
+        Where the map has no row of the token before the text, or a single row.
     """
     n_frames = values.shape[1]
-    rows, columns, cost = dtw_path(-values.astype(np.float64))
-    starts = columns[np.diff(rows, prepend=-1) > 0]
+    if rows == "start":
+        if lead is None:
+            problem = "the map has no row of the token before the text"
+            raise InputError("alignment dtw:rows=start", problem, "use attention:rows=start or rows=all, or dtw:rows=text")
+        values = np.concatenate([lead, values])
+    path, columns, cost = dtw_path(-(values[1:] if rows == "later" else values).astype(np.float64))
+    starts = columns[np.diff(path, prepend=-1) > 0]
+    if rows == "start":
+        starts = starts[1:]
+    elif rows == "later":
+        starts = np.concatenate([starts[:1], starts])  # the first row is passed over: it starts with the path
     return np.stack([starts, np.append(starts[1:], n_frames)], axis=1).astype(np.int32), cost
 
 

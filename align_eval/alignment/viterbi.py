@@ -10,6 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from align_eval.alignment.options import ViterbiOptions
 from align_eval.errors import InputError
@@ -53,6 +54,9 @@ def viterbi_token_frames(
         )
     row_of_state, skippable = topology(word_of_token)
     tokens = values.astype(np.float64)
+    if options.loudness:
+        tokens += options.loudness * np.log(np.maximum(energy, ENERGY_FLOOR))
+        tokens -= logsumexp(tokens, axis=1, keepdims=True)
     silence = silence_score(tokens, energy, options)
     scores = np.where((row_of_state == SILENCE)[:, None], silence, tokens[row_of_state])  # (state, frame)
     states, total = best_path(scores, skippable)
@@ -86,10 +90,11 @@ def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOpti
     mean = tokens.mean(axis=0)
     if options.silence == "zscore":
         return np.asarray(mean + level * tokens.std(axis=0))
-    loudness = np.log(np.maximum(energy, ENERGY_FLOOR))
+    loudness = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
     even = np.ptp(loudness) == 0  # asked of the range: rounding gives equal values a standard deviation
     standardised = np.zeros_like(loudness) if even else (loudness - loudness.mean()) / loudness.std()
-    return np.asarray(mean - level * standardised * (tokens.max(axis=0) - mean))
+    reach = tokens.std(axis=0) if options.silence == "energy-std" else tokens.max(axis=0) - mean
+    return np.asarray(mean - level * standardised * reach)
 
 
 def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[IntVector, float]:

@@ -34,6 +34,9 @@ def run(
     source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
     align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
+    toggle: Annotated[
+        bool, typer.Option("--toggle", help="Also switch each heuristic of the presets alone: what it is worth in ms.")
+    ] = False,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -51,17 +54,25 @@ def run(
     Without --source, --align and --preset the default table is made: openai-whisper's own times, and attention
     (alignment heads, all heads) and gradient (encoder output, 3/4 depth), each with both preparations and both paths.
 
-    Example: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
+    Examples: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
+
+    align-eval run demo --align openai --toggle --out runs/toggles
     """
     from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
     from align_eval.formats.run_folder import prepare_folder, write_run
-    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, toggled_systems
     from align_eval.report.table import print_run
 
     default = not (source or align or preset)
+    sources = source or (DEFAULT_SOURCES if default or align else [])
+    aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])
+    if toggle and not source:  # a preset's name as --align stands for the preset itself, and for nothing else
+        presets += [name for name in align or [] if name in PRESETS]
+        sources, aligns = [], [name for name in align or [] if name not in PRESETS]
+    toggled = toggled_systems(sources, aligns, presets) if toggle else ()
     loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out)
     drop_maps(out)
@@ -69,9 +80,10 @@ def run(
         evaluation = evaluate(
             loaded,
             model,
-            sources=source or (DEFAULT_SOURCES if default or align else ()),
-            aligns=align or DEFAULT_ALIGNS,
-            presets=preset or (["openai"] if default else []),
+            sources=sources,
+            aligns=aligns,
+            presets=presets,
+            toggle=toggle,
             context=context.value,
             device=device,
             seed=seed,
@@ -82,7 +94,19 @@ def run(
     write_run(out, evaluation.run, evaluation.words, evaluation.details)
     console = make_console()
     print_run(evaluation.run, console)
-    say(console, f"written: {out}/run.json, words.parquet, textgrids/{'' if keep == Keep.nothing else ', maps/'}")
+    if toggled:
+        from align_eval.findings.toggles import measure_toggles
+        from align_eval.formats.findings import write_finding
+        from align_eval.report.toggle_table import print_toggles
+
+        finding = measure_toggles(evaluation.words, toggled, evaluation.run.signature["id"], seed)
+        write_finding(out / "toggles.json", finding)
+        print_toggles(finding, console)
+    say(
+        console,
+        f"written: {out}/run.json, words.parquet, textgrids/{', toggles.json' if toggled else ''}"
+        f"{'' if keep == Keep.nothing else ', maps/'}",
+    )
     if evaluation.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
 

@@ -17,7 +17,7 @@ from align_eval.corpus.folder import Corpus
 from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
 from align_eval.records import Failure, IntVector, Plan, RelevanceMap, System, Utterance, Word
-from align_eval.relevance import relevance_maps, stacks_of, unit_of, unprepared
+from align_eval.relevance import relevance_maps, stacks_of, tokens_of, unprepared
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -91,7 +91,7 @@ def align_words(
     context: str = "full",
     keep: Keep = "nothing",
 ) -> Aligned:
-    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass a token unit.
+    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass for each way to put the tokens.
 
     The confidence of a word is the mean probability of its tokens.
     """
@@ -101,28 +101,28 @@ def align_words(
 
     sources = list(dict.fromkeys(system.source for system in systems))
     maps: dict[str, RelevanceMap] = {}
-    confidence: dict[str, list[float]] = {}
+    confidence: dict[tuple[str, str], list[float]] = {}
     stacks: dict[str, npt.NDArray[np.float32]] = {}
     word_of_token: dict[str, IntVector] = {}
-    for unit in dict.fromkeys(unit_of(source) for source in sources):
-        forced = force_words(model, texts, language, unit)
+    for tokens in dict.fromkeys(tokens_of(source) for source in sources):
+        forced = force_words(model, texts, language, *tokens)
         shared = shared_pass(model, samples, forced, context)
-        of_unit = [source for source in sources if unit_of(source) == unit]
+        same_tokens = [source for source in sources if tokens_of(source) == tokens]
         stack_of = stacks_of(model, shared)
-        maps |= relevance_maps(model, shared, of_unit, stack_of)
+        maps |= relevance_maps(model, shared, same_tokens, stack_of)
         probability = shared.log_prob.exp().numpy()
-        confidence[unit] = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
-        word_of_token[unit] = forced.word_of_token
+        confidence[tokens] = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
+        word_of_token[tokens[0]] = forced.word_of_token  # the token before the text does not change it
         if keep != "nothing":
-            for source in of_unit:
+            for source in same_tokens:
                 values = text_rows(stack_of(source).values, forced)
                 whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
                 stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
     energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)  # of every unit's grid
     results: dict[System, tuple[Word, ...]] = {}
     for system in systems:
-        times = align_map(maps[system.source], energy, system.align).words
-        of_words = zip(texts, times, confidence[unit_of(system.source)], strict=True)
+        times = align_map(maps[system.source], energy, system.align, samples).words
+        of_words = zip(texts, times, confidence[tokens_of(system.source)], strict=True)
         results[system] = tuple(Word(text, start_s, end_s, p) for text, (start_s, end_s), p in of_words)
     details = {source: dict(relevance.details) for source, relevance in maps.items() if relevance.details}
     if keep == "nothing":

@@ -17,7 +17,7 @@ from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
 from align_eval.formats.words_table import words_table
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
+from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems, toggled_systems
 from align_eval.records import Plan, Run, Utterance
 from align_eval.scoring.summary import score_table
 
@@ -41,6 +41,7 @@ def evaluate(
     sources: Sequence[str] = DEFAULT_SOURCES,
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
+    toggle: bool = False,
     context: Literal["full", "fit"] = "full",
     device: str = "cpu",
     seed: int = 0,
@@ -58,6 +59,8 @@ def evaluate(
         A loaded model, or what :func:`~align_eval.model.load.load_model` takes.
     sources, aligns, presets
         Every source is read by every alignment; presets are pairs of their own.
+    toggle
+        Also every preset with each of its heuristics switched alone.
     context
         Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
     keep, on_kept
@@ -74,6 +77,9 @@ def evaluate(
     from align_eval.model.load import check_precision, load_model, model_checksum
 
     systems = make_systems(sources, aligns, presets)
+    if toggle:
+        others = (item.other for item in toggled_systems(sources, aligns, presets))
+        systems = tuple(dict.fromkeys((*systems, *others)))
     if not systems:
         raise InputError("systems", "there are none", "give sources and aligns, or presets")
     if isinstance(corpus, str | Path):

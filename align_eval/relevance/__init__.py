@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from align_eval.records import RelevanceMap
-from align_eval.relevance.options import SOURCE_OPTIONS, Unit
+from align_eval.relevance.options import SOURCE_OPTIONS, AttentionOptions, Prompt, Unit
 from align_eval.spec import format_spec, parse_spec
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def unit_of(spec: str) -> Unit:
     return unit
 
 
+def tokens_of(spec: str) -> tuple[Unit, Prompt]:
+    """What decides the tokens that a source is read from: the unit of the text and the token before it."""
+    options = parse_spec(spec, SOURCE_OPTIONS, "source")[1]
+    return options.unit, options.prompt if isinstance(options, AttentionOptions) else "no-timestamps"
+
+
 def unprepared(spec: str) -> str:
     """The canonical spec of a source without its preparation: the name of its stack."""
     name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
@@ -98,20 +104,23 @@ def relevance_maps(
         Where a spec is unknown, asks for a head or block that the model lacks, or its map is not finite.
     """
     from align_eval.relevance.prepare import prepare
-    from align_eval.relevance.stack import text_rows
+    from align_eval.relevance.stack import first_text_row, text_rows
 
     stack_of = stack_of or stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
     for spec in dict.fromkeys(specs):
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
         stack = stack_of(spec)
-        values = text_rows(prepare(stack.values, options.prep), shared.text)
+        prepared = prepare(stack.values, options.prep)
+        first = first_text_row(len(prepared), shared.text)
         maps[spec] = RelevanceMap(
-            values=values.cpu().numpy(),
+            values=text_rows(prepared, shared.text).cpu().numpy(),
             frame_s=shared.frame_s,
             start_s=shared.start_s,
             word_of_token=shared.text.word_of_token,
             spec=format_spec(name, options),
             details=stack.details,
+            lead=prepared[first - 1 : first].cpu().numpy() if first > 0 else None,
+            pieces=shared.text.pieces,
         )
     return maps

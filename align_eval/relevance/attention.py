@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
 from whisper.model import Whisper
+from whisper.timing import median_filter
 
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
@@ -14,22 +17,65 @@ from align_eval.relevance.stack import Stack, mass_on_padding, text_rows
 def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
     """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads.
 
-    Evidence: the heads, and the share of the model's own weights, softmax over the whole encoded window, that lies past
-    the audio, mean over the heads and the rows of the text. It is the same for either ``softmax`` and any ``rows``.
+    Evidence: the heads (with ``nearestN``, which are chosen row by row, all that any row has), and the share of the
+    model's own weights, softmax over the whole encoded window, that lies past the audio, mean over the heads and the
+    rows of the text. It is the same for either ``softmax`` and any ``rows``, but for heads chosen by their weights.
     """
-    logits = shared.cross  # (layer, head, row, frame of the window)
-    if options.rows == "text":
-        logits = logits[:, :, shared.text.n_prefix : -1]
-    heads = select_heads(model, options.heads, logits.shape[0], logits.shape[1])
+    logits = shared.cross[:, :, _rows(shared.text.n_prefix)[options.rows]]  # (layer, head, row, frame of the window)
+    per_utterance = options.heads.startswith(("top", "nearest"))
+    named = "all" if per_utterance else options.heads
+    heads = select_heads(model, named, logits.shape[0], logits.shape[1])
     chosen = logits[[layer for layer, _ in heads], [head for _, head in heads]]  # (head, row, frame)
-    weights = chosen.softmax(dim=-1)
+    whole = chosen.softmax(dim=-1)
+    window = chosen[..., : shared.n_frames] if options.softmax == "cropped" else chosen
+    smooth = median_filter(window, options.median) if options.median > 1 else window
+    weights = smooth.softmax(dim=-1)[..., : shared.n_frames]
+    if per_utterance:
+        choose = largest_norms if options.heads.startswith("top") else nearest_to_peak
+        n_heads = int(options.heads.removeprefix("top").removeprefix("nearest"))
+        if n_heads > len(heads):
+            raise InputError(f"source attention:heads={options.heads}", f"there are {len(heads)} heads", "ask for fewer")
+        index = choose(weights, n_heads)  # (head,) or (head, row)
+        rows = torch.arange(weights.shape[1], device=weights.device)
+        weights, whole = (w[index] if index.ndim == 1 else w[index, rows] for w in (weights, whole))
+        heads = [heads[i] for i in sorted(set(index.flatten().tolist()))]
     details = {
-        "mass_on_padding": mass_on_padding(text_rows(weights, shared.text), shared.n_frames),
+        "mass_on_padding": mass_on_padding(text_rows(whole, shared.text), shared.n_frames),
         "heads": [f"{layer}.{head}" for layer, head in heads],
     }
-    if options.softmax == "cropped":
-        return Stack(chosen[..., : shared.n_frames].softmax(dim=-1), details)
-    return Stack(weights[..., : shared.n_frames], details)
+    return Stack(weights, details)
+
+
+def _rows(n_prefix: int) -> dict[str, slice]:
+    """Decoder rows by the key ``rows``."""
+    return {
+        "text": slice(n_prefix, -1),
+        "all": slice(None),
+        "start": slice(n_prefix - 1, -1),
+        "later": slice(n_prefix + 1, -1),
+    }
+
+
+def largest_norms(weights: Tensor, n_heads: int) -> Tensor:
+    """Heads of ``(head, row, frame)`` whose columns and rows have the largest Euclidean norms, summed; ``(n_heads,)``.
+
+    A head that is sharp in time has large row norms, one that tells tokens apart large column norms. In the order of
+    heads.
+
+    Reference: Yeh, Meng, Tang 2025.
+    """
+    norms = torch.linalg.vector_norm(weights, dim=-2).sum(-1) + torch.linalg.vector_norm(weights, dim=-1).sum(-1)
+    return norms.topk(n_heads).indices.sort().values
+
+
+def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:
+    """For each row of ``(head, row, frame)`` the heads of least mean distance to their peak; ``(n_heads, row)``.
+
+    Reference: stable-ts, ``dynamic_heads``.
+    """
+    frames = torch.arange(weights.shape[-1], device=weights.device)
+    distance = (weights.argmax(dim=-1, keepdim=True) - frames).abs()  # (head, row, frame)
+    return (distance * weights).sum(dim=-1).topk(n_heads, dim=0, largest=False).indices
 
 
 def select_heads(

@@ -8,11 +8,15 @@ from typing import Literal
 
 from align_eval.spec import ALWAYS, format_spec, parse_spec
 
-Preparation = Literal["zscore-median", "log"]
+Preparation = Literal["zscore-median", "log", "zscore", "norm", "mean-norm", "mean"]
 Unit = Literal["subword", "character"]
 """What the decoder is forced through, a key of every source: Whisper's own tokens, or one character after the other."""
 
+Prompt = Literal["no-timestamps", "timestamp"]
+"""The token before the text: that there are no timestamps, or the timestamp 0."""
+
 _HEADS = re.compile(r"alignment|all|layer\.[0-9]+|[0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*")
+_CHOSEN = re.compile(r"(top|nearest)[1-9][0-9]*")
 _LAYER = re.compile(r"all|[0-9]+")
 _AT = re.compile(r"mel|conv|encoder-output|encoder\.([0-9]+)(?:/([0-9]+))?")
 
@@ -22,19 +26,28 @@ class AttentionOptions:
     """Cross-attention weights.
 
     ``heads``: ``alignment`` (those the model is said to align with), ``all``, ``layer.L``, or ``L.H+L.H``; layers and
-    heads count from 0. ``softmax``: over the ``cropped`` real frames, as openai-whisper does, or the ``full`` window.
-    ``rows``: the rows that ``zscore-median`` standardises over, those of the ``text`` with its end or ``all`` that the
-    decoder reads, as openai-whisper does.
+    heads count from 0. Or chosen anew for each utterance: ``top10``, the ten whose weights have the largest norms by
+    column and row (Yeh, Meng, Tang 2025), or ``nearest6``, for each row the six whose weights lie nearest to their
+    peak (stable-ts). ``softmax``: over the ``cropped`` real frames, as openai-whisper does, or the ``full`` window.
+    ``rows``: the rows that a preparation standardises or scales over, those of the ``text`` with its end, ``all`` that
+    the decoder reads, as openai-whisper does, those of the text and of the ``start`` token before it, or the ``later``
+    ones, all of the text but the first. ``median``: of the logits before the softmax, over so many frames; 1 is no
+    filter. ``prompt``: the token before the text.
     """
 
     heads: str = field(default="alignment", metadata=ALWAYS)
     prep: Preparation = "zscore-median"
     unit: Unit = "subword"
     softmax: Literal["cropped", "full"] = "cropped"
-    rows: Literal["text", "all"] = "text"
+    rows: Literal["text", "all", "start", "later"] = "text"
+    median: int = 1
+    prompt: Prompt = "no-timestamps"
 
     def __post_init__(self) -> None:
-        _check_heads(self.heads)
+        if not _CHOSEN.fullmatch(self.heads):
+            _check_heads(self.heads, "alignment, all, layer.L, L.H+L.H, topN, nearestN")
+        if self.median < 1 or self.median % 2 == 0:
+            raise ValueError(f"median={self.median} is no odd number of frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +250,14 @@ def nested_source(key: str, value: str) -> str:
     """
     if not (value.startswith("(") and value.endswith(")")):
         raise ValueError(f"{key}={value} is no source in parentheses, as {key}=(attention:heads=all) is")
-    inside = re.search(r"[:,](prep|unit)=", value)
+    inside = re.search(r"[:,](prep|unit|prompt)=", value)
     if inside:
         raise ValueError(f"{key}={value} has a {inside[1]} inside: give it outside the parentheses, once for the whole")
     return f"({format_spec(*parse_spec(value[1:-1], SOURCE_OPTIONS, 'source'))})"
 
 
 def _refuse_zscore(prep: Preparation) -> None:
-    if prep == "zscore-median":
+    if prep in ("zscore-median", "zscore"):
         raise ValueError(f"prep={prep} divides by the variance over rows, and here all rows are equal: use prep=log")
 
 
@@ -253,9 +266,9 @@ def _refuse_negative(seed: int) -> None:
         raise ValueError(f"seed={seed} is below 0")
 
 
-def _check_heads(heads: str) -> None:
+def _check_heads(heads: str, known: str = "alignment, all, layer.L, L.H+L.H") -> None:
     if not _HEADS.fullmatch(heads):
-        raise ValueError(f"heads={heads} is none of alignment, all, layer.L, L.H+L.H")
+        raise ValueError(f"heads={heads} is none of {known}")
     pairs = heads.split("+")
     if len(set(pairs)) < len(pairs):
         raise ValueError(f"heads={heads} names a head twice")

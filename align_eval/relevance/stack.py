@@ -77,6 +77,17 @@ def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
 
 
 def text_rows(values: Tensor, text: ForcedText) -> Tensor:
-    """The rows of the text and its end, of a source that may give every decoder row; ``(..., row, frame)``."""
-    n_tokens = len(text.tokens)
-    return values[..., text.n_prefix : text.n_prefix + n_tokens, :] if values.shape[-2] > n_tokens else values
+    """The rows of the text and its end, of a source that may give others too; ``(..., row, frame)``.
+
+    A source that gives no row to the first token has zeros there.
+    """
+    n_tokens, first = len(text.tokens), first_text_row(values.shape[-2], text)
+    if first < 0:
+        return torch.cat([torch.zeros_like(values[..., :1, :]), values], dim=-2)
+    return values[..., first : first + n_tokens, :]
+
+
+def first_text_row(n_rows: int, text: ForcedText) -> int:
+    """Which of a source's rows is that of the first token of the text: -1 where there is none, 0, 1 or ``n_prefix``."""
+    beside = n_rows - len(text.tokens)
+    return beside if beside in (-1, 0, 1) else text.n_prefix

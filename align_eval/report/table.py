@@ -96,7 +96,7 @@ def clusters_label(clusters: str, n_clusters: int, n_effective: float) -> str:
 def _named(source: str, align: str) -> str:
     """The alignment, with the name of the preset that the pair is."""
     names = [name for name, system in PRESETS.items() if system == System(source, align)]
-    return f"{align} ({names[0]})" if names else align
+    return f"{align} ({', '.join(names)})" if names else align
 
 
 def _cell(row: ScoreRow | None, *, interval: bool) -> str:

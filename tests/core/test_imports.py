@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "relevance",
         "alignment",
         "scoring",
+        "presets",
         "engine",
     },
     "report": {

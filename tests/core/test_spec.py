@@ -82,7 +82,9 @@ def test_a_full_spec_writes_the_defaults_out_and_means_the_same():
     full = canonical_source("gradient:at=conv", full=True)
     assert full == "gradient:at=conv,reduce=l2,prep=zscore-median,unit=subword"
     assert canonical_source(full) == "gradient:at=conv"
-    assert canonical_align("dtw", full=True) == "dtw:grid=edge"
+    assert canonical_align("dtw", full=True) == (
+        "dtw:grid=edge,rows=text,punctuation=kept,durations=free,silence=kept"
+    )
 
 
 @settings(deadline=None)
@@ -109,15 +111,18 @@ SOURCE_REFUSALS = {
     "oracle": "source 'oracle': unknown source 'oracle'; known: attention, gradient",
     "": "source '': unknown source ''; known: attention, gradient",
     "Attention": "unknown source 'Attention'; known: attention, gradient",
-    "attention:head=all": "unknown key 'head=all'; keys of attention: heads, prep, unit, softmax, rows, as key=value",
-    "attention:heads": "unknown key 'heads'; keys of attention: heads, prep, unit, softmax, rows, as key=value",
-    "attention:heads=all,": "unknown key ''; keys of attention: heads, prep, unit, softmax, rows, as key=value",
+    "attention:head=all": "unknown key 'head=all'; keys of attention: heads, prep, unit, softmax, rows, median, "
+    "prompt, as key=value",
+    "attention:heads": "unknown key 'heads'; keys of attention: heads, prep, unit, softmax, rows, median, "
+    "prompt, as key=value",
+    "attention:heads=all,": "unknown key ''; keys of attention: heads, prep, unit, softmax, rows, median, "
+    "prompt, as key=value",
     "attention:heads=all,heads=all": "source 'attention:heads=all,heads=all': key 'heads' given twice",
-    "attention:heads=some": "heads=some is none of alignment, all, layer.L, L.H+L.H",
-    "attention:heads=3.2+": "heads=3.2+ is none of alignment, all, layer.L, L.H+L.H",
-    "attention:heads=": "heads= is none of alignment, all, layer.L, L.H+L.H",
+    "attention:heads=some": "heads=some is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
+    "attention:heads=3.2+": "heads=3.2+ is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
+    "attention:heads=": "heads= is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
     "attention:prep=square": "source 'attention:prep=square', key 'prep': 'square' is not a choice; "
-    "choose one of zscore-median, log",
+    "choose one of zscore-median, log, zscore, norm, mean-norm, mean",
     "gradient:reduce=L2": "key 'reduce': 'L2' is not a choice; choose one of l2, l1, input",
     "gradient:at=decoder": "at=decoder is none of mel, conv, encoder.K, encoder.A/B, encoder-output",
 }
@@ -192,7 +197,7 @@ def test_the_default_table_is_canonical_and_has_no_doubles():
         ("dtw", "whisperx", "preset 'whisperx': unknown preset; known: openai"),
         ("hmm", "openai", "align 'hmm': unknown align 'hmm'; known: dtw, viterbi, openai"),
         ("hmm:end=own", "openai", "align 'hmm:end=own': unknown align 'hmm'; known: dtw, viterbi, openai"),
-        ("dtw:end=own", "openai", "align 'dtw:end=own': unknown key 'end=own'; keys of dtw: grid"),
+        ("dtw:end=own", "openai", "align 'dtw:end=own': unknown key 'end=own'; keys of dtw: grid, rows, punctuation, durations, silence, as key=value"),
     ],
 )
 def test_an_unknown_preset_or_alignment_is_refused_with_the_known_ones(align, preset, message):

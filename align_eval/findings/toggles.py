@@ -1,0 +1,132 @@
+"""What each heuristic of a system is worth: the system with it and without it, on the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from align_eval.presets import Toggled
+from align_eval.records import System
+from align_eval.scoring.boundaries import Ints, word_times
+from align_eval.scoring.inference import flip_test, holm
+from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
+from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.scoring.summary import BOUNDARIES
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeuristicWorth:
+    """One heuristic under one kind of reference.
+
+    ``worth_ms`` is the word boundary error without the heuristic minus that with it: above zero, it helps. The interval
+    resamples clusters, both systems together; ``p_value`` flips their signs, and ``p_holm`` is adjusted for the number
+    of heuristics of the preset. Both are None with a single cluster.
+    """
+
+    preset: str
+    heuristic: str
+    change: str
+    source: str
+    align: str
+    reference: str
+    boundaries: str
+    with_ms: float
+    without_ms: float
+    worth_ms: float
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    p_holm: float | None
+    n_words: int
+    clusters: str
+    n_clusters: int
+    n_effective_clusters: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleFinding:
+    """What heuristics are worth, and the signature of the run that they were switched in."""
+
+    schema: int
+    run: str
+    seed: int
+    rows: tuple[HeuristicWorth, ...]
+
+
+def measure_toggles(table: pa.Table, toggled: Sequence[Toggled], run: str, seed: int = 0) -> ToggleFinding:
+    """Compare every toggled system with its base, by kind of reference, over all and over interior boundaries.
+
+    ``table`` is the words table of a run that holds both; ``run`` its signature's id.
+    """
+    rows: list[HeuristicWorth] = []
+    for reference in sorted(set(table.column("reference").to_pylist())):
+        of_kind = table.filter(pc.equal(table.column("reference"), reference))
+        clusters, cluster = cluster_rows(of_kind)
+        for preset in dict.fromkeys((item.preset, item.base) for item in toggled):
+            items = [item for item in toggled if (item.preset, item.base) == preset]
+            for boundaries in BOUNDARIES:
+                found = [_worth(of_kind, cluster, clusters, item, boundaries, reference, seed) for item in items]
+                rows += _adjusted([row for row in found if row is not None])
+    return ToggleFinding(SCHEMA_VERSION, run, seed, tuple(rows))
+
+
+def _worth(
+    table: pa.Table, cluster: Ints, clusters: str, item: Toggled, boundaries: str, reference: str, seed: int
+) -> HeuristicWorth | None:
+    n_clusters = int(cluster.max()) + 1
+    base, other = (_error(table, cluster, system, boundaries, n_clusters) for system in (item.base, item.other))
+    without, having = (base, other) if item.heuristic.adds else (other, base)
+    counts = having.denominator
+    if not counts.any():
+        return None  # single words have no interior boundary, and failed ones no times
+    value, low, high = estimate(Difference(without, having), draw_weights(n_clusters, seed))
+    everything = np.ones((1, n_clusters))
+    words = np.bincount(cluster[_rows_of(table, item.base)], minlength=n_clusters)
+    return HeuristicWorth(
+        preset=item.preset,
+        heuristic=item.heuristic.name,
+        change=f"{'on' if item.heuristic.adds else 'off'}: {item.heuristic.key}={item.heuristic.value}",
+        source=item.base.source,
+        align=item.base.align,
+        reference=reference,
+        boundaries=boundaries,
+        with_ms=float(having.evaluate(everything)[0]),
+        without_ms=float(without.evaluate(everything)[0]),
+        worth_ms=value,
+        ci_low=low,
+        ci_high=high,
+        p_value=flip_test(without.numerator - having.numerator, counts, seed) if n_clusters > 1 else None,
+        p_holm=None,
+        n_words=int(words.sum()),
+        clusters=clusters,
+        n_clusters=n_clusters,
+        n_effective_clusters=effective_clusters(words),
+    )
+
+
+def _adjusted(rows: list[HeuristicWorth]) -> list[HeuristicWorth]:
+    p_values = {str(i): row.p_value for i, row in enumerate(rows) if row.p_value is not None}
+    adjusted = holm(p_values)
+    return [replace(row, p_holm=adjusted.get(str(i))) for i, row in enumerate(rows)]
+
+
+def _rows_of(table: pa.Table, system: System) -> Ints:
+    of_source = pc.equal(table.column("source"), system.source)
+    mask = pc.and_(of_source, pc.equal(table.column("align"), system.align))
+    return np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+
+
+def _error(table: pa.Table, cluster: Ints, system: System, boundaries: str, n_clusters: int) -> Ratio:
+    """Mean absolute boundary error of a system, as sums a cluster."""
+    rows = _rows_of(table, system)
+    times = word_times(table.take(rows), cluster[rows])
+    for metric, _, statistic in boundary_metrics(times, boundaries, n_clusters):
+        if metric == "wbe_mean" and isinstance(statistic, Ratio):
+            return statistic
+    raise AssertionError("wbe_mean is a ratio")

@@ -1,0 +1,193 @@
+"""transformers' Whisper folders (``config.json`` and weights) as ordinary ``whisper.model.Whisper`` modules.
+
+The weights are ``model.safetensors``, that file in shards with an index, or the older ``pytorch_model.bin``, which is
+read with ``weights_only=True``. Nothing of transformers is needed to read them. Their names differ from
+openai-whisper's; the numbers are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from whisper.model import ModelDimensions, Whisper
+
+from align_eval.errors import InputError
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What a folder may hold its weights in, by preference."""
+
+VOCABULARIES = (51864, 51865, 51866)
+"""English only, multilingual, and multilingual with Cantonese: the ids of languages and timestamps follow from these."""
+
+_MODULES = {
+    "conv1": "conv1",
+    "conv2": "conv2",
+    "embed_positions.weight": "positional_embedding",
+    "embed_tokens": "token_embedding",
+    "self_attn.q_proj": "attn.query",
+    "self_attn.k_proj": "attn.key",
+    "self_attn.v_proj": "attn.value",
+    "self_attn.out_proj": "attn.out",
+    "self_attn_layer_norm": "attn_ln",
+    "encoder_attn.q_proj": "cross_attn.query",
+    "encoder_attn.k_proj": "cross_attn.key",
+    "encoder_attn.v_proj": "cross_attn.value",
+    "encoder_attn.out_proj": "cross_attn.out",
+    "encoder_attn_layer_norm": "cross_attn_ln",
+    "fc1": "mlp.0",
+    "fc2": "mlp.2",
+    "final_layer_norm": "mlp_ln",
+}
+_LAST_NORM = {"encoder": "ln_post", "decoder": "ln"}
+_NAME = re.compile(r"(?:model\.)?(encoder|decoder)\.(?:layers\.(\d+)\.)?(.+)")
+
+State = dict[str, torch.Tensor]
+
+
+def is_transformers_folder(folder: Path) -> bool:
+    """Whether a folder holds weights under one of transformers' names."""
+    return any((folder / name).is_file() for name in WEIGHTS)
+
+
+def read_transformers_folder(folder: Path) -> Whisper:
+    """Build an ordinary Whisper module in float32 with the weights of a folder.
+
+    Fine-tuned and distilled checkpoints (of fewer decoder layers) are as any other; adapters must be merged first.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds another kind of model, a file is damaged, or a weight is missing or not expected.
+    """
+    place = folder / "config.json"
+    config = _read_json(place)
+    if config.get("model_type") != "whisper":
+        raise InputError(place, f"is of a {config.get('model_type')!r} model, not a whisper one", "give a Whisper model")
+    for key, expected in (("activation_function", "gelu"), ("scale_embedding", False)):
+        if config.get(key, expected) != expected:
+            raise InputError(place, f"{key} is {config[key]!r}", f"only {expected!r} is Whisper's own")
+    state = _renamed(_read_state(folder), folder)
+    try:
+        dims = _dimensions(state, config)
+        model = Whisper(dims)
+        model.load_state_dict(state)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        summary = " ".join(str(error).split())
+        raise InputError(folder, f"does not fit a Whisper model ({summary})", "save the whole model again") from error
+    if dims.n_vocab not in VOCABULARIES:
+        sizes = ", ".join(str(size) for size in VOCABULARIES)
+        raise InputError(folder, f"has {dims.n_vocab} tokens; Whisper has {sizes}", "remove the tokens that were added")
+    return model
+
+
+def generation_config(folder: Path) -> tuple[str, Path]:
+    """The text that may name the alignment heads, and where it stands: ``generation_config.json``, or the older place."""
+    path = folder / "generation_config.json"
+    if not path.is_file():
+        path = folder / "config.json"
+    return path.read_text(encoding="utf-8", errors="replace"), path
+
+
+def _dimensions(state: State, config: dict[str, Any]) -> ModelDimensions:
+    def n_layers(side: str) -> int:
+        return len({name.split(".")[2] for name in state if name.startswith(f"{side}.blocks.")})
+
+    audio, text = state["encoder.positional_embedding"], state["decoder.positional_embedding"]
+    return ModelDimensions(
+        n_mels=state["encoder.conv1.weight"].shape[1],
+        n_audio_ctx=audio.shape[0],
+        n_audio_state=audio.shape[1],
+        n_audio_head=int(config["encoder_attention_heads"]),
+        n_audio_layer=n_layers("encoder"),
+        n_vocab=state["decoder.token_embedding.weight"].shape[0],
+        n_text_ctx=text.shape[0],
+        n_text_state=text.shape[1],
+        n_text_head=int(config["decoder_attention_heads"]),
+        n_text_layer=n_layers("decoder"),
+    )
+
+
+def _renamed(theirs: State, folder: Path) -> State:
+    """Weights under openai-whisper's names, in float32."""
+    projection = theirs.pop("proj_out.weight", None)
+    state: State = {}
+    for name, tensor in theirs.items():
+        ours = _ours(name)
+        if ours is None:
+            remedy = "merge adapters into the model and save it whole"
+            raise InputError(folder, f"holds a weight {name!r} that Whisper has not", remedy)
+        state[ours] = tensor.float()
+    embedding = state.get("decoder.token_embedding.weight")
+    if projection is not None and embedding is not None and not torch.equal(projection.float(), embedding):
+        raise InputError(folder, "its output projection is not its token embedding", "Whisper ties the two: tie them")
+    return state
+
+
+def _ours(name: str) -> str | None:
+    match = _NAME.fullmatch(name)
+    if not match:
+        return None
+    side, layer, rest = match.groups()
+    if layer is None and rest.startswith("layer_norm."):
+        return f"{side}.{_LAST_NORM[side]}.{rest.removeprefix('layer_norm.')}"
+    module, _, kind = rest.rpartition(".")
+    inside = _MODULES[rest] if rest in _MODULES else f"{_MODULES[module]}.{kind}" if module in _MODULES else None
+    return inside and (f"{side}.{inside}" if layer is None else f"{side}.blocks.{layer}.{inside}")
+
+
+def _read_state(folder: Path) -> State:
+    file = next(folder / name for name in WEIGHTS if (folder / name).is_file())
+    read: Callable[[Path], State] = _read_safetensors if "safetensors" in file.name else _read_pickled
+    if file.suffix != ".json":
+        return read(file)
+    shards = _read_json(file).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+        raise InputError(file, "has no weight_map", "copy the file again")
+    state: State = {}
+    for shard in dict.fromkeys(shards.values()):
+        path = folder / shard
+        if path.parent != folder or not path.is_file():
+            raise InputError(file, f"names a shard {shard!r} that is not there", "copy the folder again")
+        state |= read(path)
+    _require(shards, state, file)
+    return state
+
+
+def _require(names: Iterable[str], state: State, place: Path) -> None:
+    missing = [name for name in names if name not in state]
+    if missing:
+        raise InputError(place, f"names {missing[0]!r}, which its shard lacks", "copy the folder again")
+
+
+def _read_safetensors(path: Path) -> State:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+    except (OSError, SafetensorError) as error:
+        raise InputError(path, f"cannot be read as safetensors ({error})", "copy the file again") from error
+
+
+def _read_pickled(path: Path) -> State:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {str(name): tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
+    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError, OSError) as error:
+        summary = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(path, f"holds no weights, or more than weights ({summary})", "save it as safetensors") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(path, f"is no JSON object ({error})", "copy the file again") from error
+    if not isinstance(found, dict):
+        raise InputError(path, f"is a JSON {type(found).__name__}, not an object", "copy the file again")
+    return found

@@ -1,0 +1,100 @@
+"""Presets against the systems themselves: the same audio, weights and tokens, run by the Python of ``.venv-peers``."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from align_eval.alignment import align_map
+from align_eval.alignment.energy import energy_at_columns
+from align_eval.corpus.audio import read_audio
+from align_eval.model.forward import shared_pass
+from align_eval.model.load import alignment_heads
+from align_eval.model.text import force_words
+from align_eval.presets import PRESETS
+from align_eval.relevance import canonical_source, relevance_maps, tokens_of
+from tests.model.test_ctranslate2_logits import package_folder
+from tests.model.transformers_folder import write_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(not PYTHON.is_file(), reason="the systems are not installed: make peers"),
+]
+
+CLIPS = ("en_praatio_bobby", "en_praatio_damon", "en_phonlab_im_twelve", "en_librivox_sense_0890")
+PUNCTUATED = {"en_praatio_bobby": ["Bobby", "ripped,", "the", "ledger."]}
+"""The words of a clip with marks, as users write: what is done about them must be seen, too."""
+
+
+def words_of(utterance):
+    return PUNCTUATED.get(utterance.id) or [word.text for word in utterance.words]
+
+
+@pytest.fixture(scope="module")
+def utterances(demo):
+    return {u.id: u for u in demo.utterances if u.id in CLIPS}
+
+
+@pytest.fixture(scope="module")
+def theirs(tiny_en, utterances, tmp_path_factory):
+    """What each system says, from one process that loads every one of them."""
+    folder = tmp_path_factory.mktemp("peers")
+    torch.save({"dims": asdict(tiny_en.dims), "model_state_dict": tiny_en.state_dict()}, folder / "tiny.en.pt")
+    (folder / "ctranslate2").mkdir()
+    clips = {}
+    for id_, utterance in utterances.items():
+        np.save(folder / f"{id_}.npy", read_audio(utterance.audio))
+        words = words_of(utterance)
+        tokens = force_words(tiny_en, words, "en").tokens[:-1]
+        clips[id_] = {"samples": str(folder / f"{id_}.npy"), "words": words, "tokens": tokens}
+    job = {
+        "systems": ["openai-whisper", "faster-whisper", "transformers", "whisper-timestamped", "stable-ts"],
+        "pt": str(folder / "tiny.en.pt"),
+        "heads": alignment_heads(tiny_en),
+        "ctranslate2": str(package_folder("tiny.en", folder / "ctranslate2")),
+        "transformers": str(write_folder(tiny_en, folder / "transformers")),
+        "refine_frames": 25,
+        "clips": clips,
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    script = str(Path(__file__).with_name("peer_systems.py"))
+    done = subprocess.run(
+        [str(PYTHON), script, str(folder / "job.json")],
+        capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def ours(model, utterance, preset):
+    """The alignment that a preset makes, and its tokens."""
+    source = canonical_source(PRESETS[preset].source)
+    samples = read_audio(utterance.audio)
+    forced = force_words(model, words_of(utterance), "en", *tokens_of(source))
+    shared = shared_pass(model, samples, forced)
+    relevance = relevance_maps(model, shared, [source])[source]
+    energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
+    return align_map(relevance, energy, PRESETS[preset].align, samples), forced
+
+
+def differences_ms(model, utterances, theirs, preset, system):
+    """Ours minus theirs for every boundary of every word that both give, in ms, by clip."""
+    found = {}
+    for id_, utterance in utterances.items():
+        words, times = words_of(utterance), theirs[system]["times"][id_]
+        alignment, _ = ours(model, utterance, preset)
+        assert [text.strip() for text, *_ in times] == words
+        pairs = zip(alignment.words, times, strict=True)
+        found[id_] = np.array([[start - a, end - b] for (start, end), (_, a, b) in pairs]) * 1000
+    return found
