@@ -1,11 +1,11 @@
 """The board: every installed peer and every preset on the same audio with the same weights, in one table a corpus.
 
-Usage: peers.py CORPUS... [--model tiny.en] [--python .venv-peers/bin/python] [--out runs/peers]
+Usage: peers.py CORPUS... [--model tiny.en] [--python .venv-peers/bin/python] [--out runs/peers] [--jobs 1]
 
 Peers run in an environment of their own (`make peers`), one process a system; a peer that is not installed, or fails,
 is named and left out. A system that takes the reference text is given it; of one that does not, the words that it
-recognised are paired with the reference, and coverage says how many have both times. Seconds per audio second are of
-one thread, models loaded and warm, each system alone. Prints Markdown; writes board.md and board.json.
+recognised are paired with the reference, and coverage says how many have both times. Seconds per audio second are the
+processor's, on one thread, models loaded and warm, each system alone. Prints Markdown; writes board.md and board.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,17 +101,17 @@ def run_preset(model: Any, corpus: Corpus, system: System) -> Timed:
         try:
             if i == 0:
                 align_words(model, samples, texts, u.language, [system])
-            began = time.perf_counter()
+            began = time.process_time()
             words[u.id] = align_words(model, samples, texts, u.language, [system]).words[system]
         except InputError as error:
             failed[u.id] = str(error)
             continue
-        seconds += time.perf_counter() - began
+        seconds += time.process_time() - began
         audio_s += u.duration_s
     return Timed(words, {}, seconds, audio_s, failed, {})
 
 
-def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, folder: Path) -> Timed | str:
+def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, samples: Path) -> Timed | str:
     """A peer on every utterance, in its own environment; why it could not where it could not."""
     languages = {u.language or "en" for u in corpus.utterances}
     job = {
@@ -118,14 +119,16 @@ def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, folder: Pat
         "weights": str(weights.resolve()),
         "language": languages.pop() if len(languages) == 1 else "en",
         "clips": [
-            {"id": u.id, "samples": str((folder / f"{u.id}.npy").resolve()), "text": " ".join(w.text for w in u.words)}
+            {"id": u.id, "samples": str((samples / f"{u.id}.npy").resolve()), "text": " ".join(w.text for w in u.words)}
             for u in corpus.utterances
         ],
     }
-    job_path, result_path = folder / "job.json", folder / "result.json"
+    own = samples / name.replace(", ", "-").replace(" ", "-")
+    own.mkdir(exist_ok=True)
+    job_path, result_path = own / "job.json", own / "result.json"
     job_path.write_text(json.dumps(job), encoding="utf-8")
     result_path.unlink(missing_ok=True)
-    environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
     command = [str(python), str(WORKER), str(job_path), str(result_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode or not result_path.is_file():
@@ -207,7 +210,7 @@ def markdown(corpus: str, lines: Sequence[Mapping[str, Any]], signature: Mapping
         of_kind = [line for line in lines if line["reference"] == reference]
         n_words, n_effective = of_kind[0]["n_words"], of_kind[0]["n_effective_clusters"]
         text += f"### {corpus}, {reference} reference: {n_words} words, {n_effective:.1f} effective clusters\n\n"
-        text += "| system | WBE | interior | calibrated | ≤ 50 ms | start, end bias | coverage | s per s |\n"
+        text += "| system | WBE | interior | calibrated | ≤ 50 ms | start, end bias | coverage | CPU s per s |\n"
         text += "|---|---|---|---|---|---|---|---|\n"
         for line in of_kind:
             value, low, high = line["calibrated"]
@@ -230,7 +233,9 @@ def main() -> None:
     parser.add_argument("--language", default="en")
     parser.add_argument("--python", type=Path, default=Path(".venv-peers/bin/python"))
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
+    parser.add_argument("--jobs", type=int, default=1, help="peers that run at once")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     model = load_model(arguments.model)
     weights = arguments.out / "weights"
     write_weights(arguments.model, model, weights)
@@ -245,10 +250,14 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for u in corpus.utterances:
             np.save(folder / f"{u.id}.npy", read_audio(u.audio))
-        for name in _peers():
-            result = run_peer(arguments.python, name, corpus, weights, folder) if arguments.python.is_file() else (
-                f"{arguments.python} is not there: make peers"
-            )
+        if arguments.python.is_file():
+            with ThreadPoolExecutor(arguments.jobs) as pool:
+                peers = list(
+                    pool.map(lambda name: run_peer(arguments.python, name, corpus, weights, folder), _peers())  # noqa: B023
+                )
+        else:
+            peers = [f"{arguments.python} is not there: make peers"] * len(_peers())
+        for name, result in zip(_peers(), peers, strict=True):
             if isinstance(result, str) or not result.words:
                 left_out[name] = result if isinstance(result, str) else str(result.failed)
             else:
