@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo check-demo test test-core test-all lint format bench docs clean
+.PHONY: demo check-demo test test-core test-all peers lint format bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
@@ -25,6 +25,9 @@ test-core: .venv-core/.done
 # What takes minutes or needs another system. The ordinary tests are `make test`.
 test-all: $(VENV)/.dev
 	$(BIN)/pytest -m "slow or peers"
+
+# The systems that presets stand for, in an environment of their own: none of them is a dependency.
+peers: .venv-peers/.done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -63,5 +66,14 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
 	.venv-core/bin/pip install $(PIP_FLAGS) -e '.[test]'
 	touch $@
 
+# stable-ts imports torchaudio, whose wheel holds libraries linked against CUDA and fails to load them without it.
+# torchaudio runs without them, on what it has in Python, and says so by looking whether they are there: they are removed.
+.venv-peers/.done: constraints.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install $(PIP_FLAGS) torch openai-whisper faster-whisper transformers whisper-timestamped
+	.venv-peers/bin/pip install $(PIP_FLAGS) --no-deps stable-ts torchaudio
+	rm -rf .venv-peers/lib/python*/site-packages/torchaudio/lib/*.so
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-core runs dist build
+	rm -rf $(VENV) .venv-core .venv-peers runs dist build

@@ -159,6 +159,7 @@ class Toggled:
     base: System
     other: System
 
+
 DEFAULT_SOURCES = (
     "attention:heads=alignment",
     "attention:heads=alignment,prep=log",

@@ -189,9 +189,13 @@ class RelevanceMap:
                 f"{self.spec}: map {values.shape} does not fit its {words.shape[0]} tokens and at least one frame"
             )
         if self.lead is not None and self.lead.shape != (1, values.shape[1]):
-            raise ValueError(f"{self.spec}: the row before the text {self.lead.shape} does not fit a map {values.shape}")
+            raise ValueError(
+                f"{self.spec}: the row before the text {self.lead.shape} does not fit a map {values.shape}"
+            )
         if self.pieces and sum(n for _, n in self.pieces) != len(words) - 1:
-            raise ValueError(f"{self.spec}: the pieces hold {sum(n for _, n in self.pieces)} tokens, not {len(words) - 1}")
+            raise ValueError(
+                f"{self.spec}: the pieces hold {sum(n for _, n in self.pieces)} tokens, not {len(words) - 1}"
+            )
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             row, column = (int(i) for i in bad[0])

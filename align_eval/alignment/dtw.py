@@ -61,7 +61,9 @@ def dtw_token_frames(
     if rows == "start":
         if lead is None:
             problem = "the map has no row of the token before the text"
-            raise InputError("alignment dtw:rows=start", problem, "use attention:rows=start or rows=all, or dtw:rows=text")
+            raise InputError(
+                "alignment dtw:rows=start", problem, "use attention:rows=start or rows=all, or dtw:rows=text"
+            )
         values = np.concatenate([lead, values])
     path, columns, cost = dtw_path(-(values[1:] if rows == "later" else values).astype(np.float64))
     starts = columns[np.diff(path, prepend=-1) > 0]

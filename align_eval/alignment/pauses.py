@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ def split_pauses(times: Times, longest_s: float) -> Times:
     Reference: CrisperWhisper (Wagner et al. 2024).
     """
     words = [list(word) for word in times]
-    for word, following in zip(words, words[1:], strict=False):
+    for word, following in pairwise(words):
         half = min(max(following[0] - word[1], 0.0), longest_s) / 2
         word[1] += half
         following[0] -= half
@@ -54,10 +55,8 @@ def quiet_stretches(samples: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
         return none
     magnitude = np.abs(samples.astype(np.float32))
     n_loudest = int(len(magnitude) * LOUD_SHARE)
-    if n_loudest:
-        peak = np.partition(magnitude, -n_loudest)[-n_loudest]
-    else:
-        peak = np.quantile(magnitude, 1 - LOUD_SHARE)
+    of_few = n_loudest == 0
+    peak = np.quantile(magnitude, 1 - LOUD_SHARE) if of_few else np.partition(magnitude, -n_loudest)[-n_loudest]
     loudness = np.zeros(size)
     if peak >= TOO_QUIET:
         where = np.maximum((np.arange(size) + 0.5) * len(samples) / size - 0.5, 0.0)

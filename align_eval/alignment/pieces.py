@@ -90,7 +90,9 @@ def _cap_beside_sentence_ends(texts: Sequence[str], starts: list[float], ends: l
                 starts[i] = ends[i] - longest_s
 
 
-def _merge_marks(texts: Sequence[str], starts: Sequence[float], ends: Sequence[float], first: IntVector) -> list[_Merged]:
+def _merge_marks(
+    texts: Sequence[str], starts: Sequence[float], ends: Sequence[float], first: IntVector
+) -> list[_Merged]:
     """Put marks that stand before a piece to it, then those that stand behind one."""
     texts = list(texts)
     pieces = [_Merged(s, e, s, e, int(token)) for s, e, token in zip(starts, ends, first[:-1], strict=True)]

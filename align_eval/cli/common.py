@@ -13,7 +13,8 @@ PIPED_WIDTH = 190
 
 CorpusName = Annotated[str, typer.Argument(help="A folder of audio with TextGrids, or a bundled name (demo, demo-ru).")]
 Model = Annotated[
-    str, typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file, a CTranslate2 or transformers folder.")
+    str,
+    typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file, a CTranslate2 or transformers folder."),
 ]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
 Language = Annotated[str | None, typer.Option(help="Whisper's code of the language, as en.")]

@@ -27,6 +27,9 @@ def faithfulness(
     sensitivity_samples: Annotated[
         int, typer.Option(min=0, help="Noises an utterance for max-sensitivity (log-prob only); 0 leaves it out.")
     ] = 3,
+    task: Annotated[
+        str, typer.Option(help="transcribe (the reference words) or translate (the model's own translation).")
+    ] = "transcribe",
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -55,6 +58,7 @@ def faithfulness(
         n_infidelity=infidelity_samples,
         n_sensitivity=sensitivity_samples,
         seed=seed,
+        task=task,  # type: ignore[arg-type]  # it is checked there
     )
     loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out.parent)

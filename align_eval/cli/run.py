@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
-from align_eval.errors import EXIT_BAD_INPUT
+from align_eval.errors import EXIT_BAD_INPUT, InputError
 
 
 class Keep(StrEnum):
@@ -18,6 +18,13 @@ class Keep(StrEnum):
     nothing = "nothing"
     maps = "maps"
     heads = "heads"
+
+
+class Task(Enum):
+    """What the decoder is asked for."""
+
+    transcribe = "transcribe"
+    translate = "translate"
 
 
 class Context(StrEnum):
@@ -40,6 +47,9 @@ def run(
     toggle: Annotated[
         bool, typer.Option("--toggle", help="Also switch each heuristic of the presets alone: what it is worth in ms.")
     ] = False,
+    task: Annotated[
+        Task, typer.Option(help="transcribe; translations have no word times to score: see `faithfulness --task`.")
+    ] = Task.transcribe,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -69,6 +79,9 @@ def run(
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, toggled_systems
     from align_eval.report.table import print_run
 
+    if task == Task.translate:
+        problem = "a translation has no word times, so that there is nothing to score"
+        raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     default = not (source or align or preset or best)
     sources = source or (DEFAULT_SOURCES if default or align else [])
     aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])

@@ -91,7 +91,7 @@ def align_words(
     context: str = "full",
     keep: Keep = "nothing",
 ) -> Aligned:
-    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass for each way to put the tokens.
+    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass a way to put the tokens.
 
     The confidence of a word is the mean probability of its tokens.
     """

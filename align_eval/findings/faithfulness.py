@@ -61,6 +61,7 @@ from align_eval.findings.records import (
 )
 from align_eval.findings.seeds import rng_of
 from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
+from align_eval.model.decode import decoded_words
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
@@ -136,8 +137,11 @@ def utterance_curves(
 ) -> UtteranceCurves:
     """All that is measured of one utterance; the same whatever is measured before or beside."""
     samples = read_audio(utterance.audio)
-    texts = [word.text for word in utterance.words]
-    shared = shared_pass(model, samples, force_words(model, texts, utterance.language))
+    if options.task == "translate":
+        texts = decoded_words(model, samples, utterance.language, options.task)
+    else:
+        texts = [word.text for word in utterance.words]
+    shared = shared_pass(model, samples, force_words(model, texts, utterance.language, task=options.task))
     energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
 
     def maps_of(given: Pass) -> dict[str, TokenMap]:
@@ -284,6 +288,7 @@ def _signature(
         "sources": [canonical_source(spec, full=True) for spec in specs],
         "baselines": list(BASELINES),
         "form": options.form,
+        "task": options.task,
         "fills": list(FILLS),
         "step_percent": options.step_percent,
         "n_random": options.n_random,

@@ -47,6 +47,8 @@ class FaithfulnessOptions:
         Random masks and noises an utterance, with ``log-prob`` only; 0 leaves the measure out.
     seed : int
         Of all of these and of the bootstrap.
+    task : str
+        ``transcribe``, of the reference words, or ``translate``, of the model's own greedy translation.
     """
 
     form: str = "log-prob"
@@ -55,8 +57,13 @@ class FaithfulnessOptions:
     n_infidelity: int = 50
     n_sensitivity: int = 3
     seed: int = 0
+    task: Literal["transcribe", "translate"] = "transcribe"
 
     def __post_init__(self) -> None:
+        if self.task not in ("transcribe", "translate"):
+            raise InputError(f"task {self.task!r}", "there is no such task", "one of transcribe, translate")
+        if self.task == "translate" and self.form == "wer":
+            raise InputError("form wer", "there is no reference translation to count errors by", "use --form log-prob")
         if self.form not in get_args(Form):
             raise InputError(f"form {self.form!r}", "there is no such form", f"one of {', '.join(get_args(Form))}")
         if self.n_random < 1:

@@ -22,6 +22,7 @@ from whisper.model import Whisper, disable_sdpa
 
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
+from align_eval.model.interface import SpeechModel
 from align_eval.model.text import ForcedText
 from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES, START_S
 
@@ -58,8 +59,10 @@ class Pass:
     log_prob: Tensor
 
 
-def encoder_steps(model: Whisper) -> list[Callable[[Tensor], Tensor]]:
-    """The encoder of openai-whisper as the chain of steps that its ``forward`` runs."""
+def encoder_steps(model: Whisper | SpeechModel) -> list[Callable[[Tensor], Tensor]]:
+    """The encoder as the chain of steps that its ``forward`` runs."""
+    if not isinstance(model, Whisper):
+        return model.encoder_steps()
     encoder = model.encoder
 
     def convolve(mel: Tensor) -> Tensor:
@@ -74,8 +77,10 @@ def encoder_steps(model: Whisper) -> list[Callable[[Tensor], Tensor]]:
     return [convolve, add_positions, *encoder.blocks, encoder.ln_post]
 
 
-def decoder_hidden(model: Whisper, decoder_input: Tensor, encoded: Tensor) -> Tensor:
+def decoder_hidden(model: Whisper | SpeechModel, decoder_input: Tensor, encoded: Tensor) -> Tensor:
     """Hidden states after the decoder's last norm, ``(batch, row, state)``: its ``forward`` before the vocabulary."""
+    if not isinstance(model, Whisper):
+        return model.decoder_hidden(decoder_input, encoded)
     decoder = model.decoder
     x = decoder.token_embedding(decoder_input) + decoder.positional_embedding[: decoder_input.shape[-1]]
     x = x.to(encoded.dtype)
@@ -85,19 +90,25 @@ def decoder_hidden(model: Whisper, decoder_input: Tensor, encoded: Tensor) -> Te
     return hidden
 
 
-def token_log_prob(model: Whisper, hidden: Tensor, tokens: Tensor) -> Tensor:
+def token_log_prob(model: Whisper | SpeechModel, hidden: Tensor, tokens: Tensor) -> Tensor:
     """Log-probability of ``tokens[i]`` given ``hidden[i]``; ``(n_tokens, state)`` to ``(n_tokens,)``."""
+    if not isinstance(model, Whisper):
+        return model.token_log_prob(hidden, tokens)
     logits: Tensor = (hidden @ model.decoder.token_embedding.weight.to(hidden.dtype).T).float()
     return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
 
 
 @contextmanager
-def captured_cross_attention(model: Whisper) -> Iterator[list[Tensor]]:
+def captured_cross_attention(model: Whisper | SpeechModel) -> Iterator[list[Tensor]]:
     """Collect the cross-attention logits of one decoder pass, ``(head, row, frame)`` a layer.
 
     Scaled dot-product attention gives no logits, so it is off inside; hooks and switch are as before on leaving,
     also after an exception.
     """
+    if not isinstance(model, Whisper):
+        with model.captured_cross_attention() as found:
+            yield found
+        return
     logits: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, outputs: tuple[Tensor, Tensor]) -> None:
@@ -130,8 +141,9 @@ def shared_pass(model: Whisper, samples: Samples, text: ForcedText, context: str
     return pass_of_mel(model, mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)], text, n_frames)
 
 
-def pass_of_mel(model: Whisper, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
+def pass_of_mel(model: Whisper | SpeechModel, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
     """The pass over a log-mel ``(1, mel bin, frame)`` whose first ``n_frames`` encoder frames hold audio."""
+    frame_s, start_s = (FRAME_S, START_S) if isinstance(model, Whisper) else (model.frame_s, model.start_s)
     decoder_input = torch.tensor([text.decoder_input], device=model.device)
     with torch.no_grad(), captured_cross_attention(model) as cross:
         taps = [mel]
@@ -142,8 +154,8 @@ def pass_of_mel(model: Whisper, mel: Tensor, text: ForcedText, n_frames: int) ->
     return Pass(
         text=text,
         n_frames=n_frames,
-        frame_s=FRAME_S,
-        start_s=START_S,
+        frame_s=frame_s,
+        start_s=start_s,
         taps=tuple(taps),
         cross=torch.stack(cross),  # (layer, head, row, frame)
         log_prob=log_prob.cpu(),

@@ -22,6 +22,7 @@ from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
+from align_eval.model.interface import SpeechModel
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -118,7 +119,9 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
         model = _load_checkpoint(path)
     else:
         known = ", ".join(available_models())
-        raise InputError(name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder or one of {known}")
+        raise InputError(
+            name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder or one of {known}"
+        )
     for parameter in model.parameters():
         if not torch.isfinite(parameter).all():
             raise InputError(name, "the weights hold values that are not finite", "copy or download them again")
@@ -153,7 +156,7 @@ def model_checksum(model: Whisper) -> str:
     return digest.hexdigest()
 
 
-def alignment_heads(model: Whisper) -> list[tuple[int, int]]:
+def alignment_heads(model: Whisper | SpeechModel) -> list[tuple[int, int]]:
     """The (layer, head) pairs, counted from 0, that the model is said to align with."""
     return [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
 
@@ -196,7 +199,9 @@ def _load_folder(folder: Path) -> Whisper:
 
 
 def _warn_of_heads(place: object) -> None:
-    message = "names no alignment heads: heads=alignment is all heads of the upper half of the decoder, as in openai-whisper"
+    message = (
+        "names no alignment heads: heads=alignment is all heads of the upper half of the decoder, as in openai-whisper"
+    )
     warnings.warn(InputWarning(f"{place}: {message}"), stacklevel=2)
 
 

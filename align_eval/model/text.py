@@ -26,8 +26,8 @@ class ForcedText:
     decoder_input : tuple of int
         ``sot_sequence, no_timestamps, text tokens, EOT``.
     n_prefix : int
-        Row ``n_prefix`` (the position of the last token of the prompt) predicts the first text token: the rows that count are
-        ``decoder rows [n_prefix:-1]``, one a text token and one for EOT.
+        Row ``n_prefix`` (the position of the last token of the prompt) predicts the first text token: the
+        rows that count are ``decoder rows [n_prefix:-1]``, one a text token and one for EOT.
     tokens : tuple of int
         What those rows predict.
     word_of_token : int32[n_tokens]
@@ -44,7 +44,7 @@ class ForcedText:
 
 
 def tokenizer_of(model: Whisper, language: str | None, task: Task = "transcribe") -> Tokenizer:
-    """The tokenizer of a model for speech in a language, to be written in that language or translated to English.
+    """The tokenizer of a model for speech in a language, to be written in it or translated to English.
 
     Raises
     ------
@@ -115,5 +115,7 @@ def force_words(
         n_prefix=len(tokenizer.sot_sequence),
         tokens=(*text, tokenizer.eot),
         word_of_token=np.array([*word_of_token, EOT_WORD], dtype=np.int32),
-        pieces=tuple((piece, len(of_piece)) for piece, of_piece in zip(*tokenizer.split_to_word_tokens(text), strict=True)),
+        pieces=tuple(
+            (piece, len(of_piece)) for piece, of_piece in zip(*tokenizer.split_to_word_tokens(text), strict=True)
+        ),
     )

@@ -24,7 +24,7 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.b
 """What a folder may hold its weights in, by preference."""
 
 VOCABULARIES = (51864, 51865, 51866)
-"""English only, multilingual, and multilingual with Cantonese: the ids of languages and timestamps follow from these."""
+"""English only, multilingual, and with Cantonese: the ids of languages and timestamps follow from the size."""
 
 _MODULES = {
     "conv1": "conv1",
@@ -69,7 +69,9 @@ def read_transformers_folder(folder: Path) -> Whisper:
     place = folder / "config.json"
     config = _read_json(place)
     if config.get("model_type") != "whisper":
-        raise InputError(place, f"is of a {config.get('model_type')!r} model, not a whisper one", "give a Whisper model")
+        raise InputError(
+            place, f"is of a {config.get('model_type')!r} model, not a whisper one", "give a Whisper model"
+        )
     for key, expected in (("activation_function", "gelu"), ("scale_embedding", False)):
         if config.get(key, expected) != expected:
             raise InputError(place, f"{key} is {config[key]!r}", f"only {expected!r} is Whisper's own")
@@ -88,7 +90,7 @@ def read_transformers_folder(folder: Path) -> Whisper:
 
 
 def generation_config(folder: Path) -> tuple[str, Path]:
-    """The text that may name the alignment heads, and where it stands: ``generation_config.json``, or the older place."""
+    """The text that may name alignment heads, and its file: ``generation_config.json``, or ``config.json`` if older."""
     path = folder / "generation_config.json"
     if not path.is_file():
         path = folder / "config.json"
@@ -180,7 +182,9 @@ def _read_pickled(path: Path) -> State:
         return {str(name): tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
     except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError, OSError) as error:
         summary = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(path, f"holds no weights, or more than weights ({summary})", "save it as safetensors") from error
+        raise InputError(
+            path, f"holds no weights, or more than weights ({summary})", "save it as safetensors"
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from whisper.model import Whisper
 
     from align_eval.model.forward import Pass
+    from align_eval.model.interface import SpeechModel
     from align_eval.relevance.stack import Stack
 
 SOURCES = {
@@ -72,7 +73,7 @@ def unprepared(spec: str) -> str:
     return format_spec(name, replace(options, prep=type(options)().prep))
 
 
-def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
+def stacks_of(model: Whisper | SpeechModel, shared: Pass) -> Callable[[str], Stack]:
     """The stacks of sources by spec, each computed once, also where a source is made of others.
 
     They are of the pass's own tokens, whatever ``unit`` a spec asks for: :func:`unit_of` says which pass to give.
@@ -92,7 +93,7 @@ def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
 
 
 def relevance_maps(
-    model: Whisper, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
+    model: Whisper | SpeechModel, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
 ) -> dict[str, RelevanceMap]:
     """The prepared maps of sources, by spec; what differs in its preparation only is computed once.
 

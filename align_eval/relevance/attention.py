@@ -9,12 +9,13 @@ from whisper.timing import median_filter
 
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
+from align_eval.model.interface import SpeechModel
 from align_eval.model.load import alignment_heads
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.stack import Stack, mass_on_padding, text_rows
 
 
-def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
+def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOptions) -> Stack:
     """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads.
 
     Evidence: the heads (with ``nearestN``, which are chosen row by row, all that any row has), and the share of the
@@ -34,7 +35,9 @@ def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
         choose = largest_norms if options.heads.startswith("top") else nearest_to_peak
         n_heads = int(options.heads.removeprefix("top").removeprefix("nearest"))
         if n_heads > len(heads):
-            raise InputError(f"source attention:heads={options.heads}", f"there are {len(heads)} heads", "ask for fewer")
+            raise InputError(
+                f"source attention:heads={options.heads}", f"there are {len(heads)} heads", "ask for fewer"
+            )
         index = choose(weights, n_heads)  # (head,) or (head, row)
         rows = torch.arange(weights.shape[1], device=weights.device)
         weights, whole = (w[index] if index.ndim == 1 else w[index, rows] for w in (weights, whole))
@@ -65,7 +68,8 @@ def largest_norms(weights: Tensor, n_heads: int) -> Tensor:
     Reference: Yeh, Meng, Tang 2025.
     """
     norms = torch.linalg.vector_norm(weights, dim=-2).sum(-1) + torch.linalg.vector_norm(weights, dim=-1).sum(-1)
-    return norms.topk(n_heads).indices.sort().values
+    heads: Tensor = norms.topk(n_heads).indices.sort().values
+    return heads
 
 
 def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:
@@ -79,7 +83,7 @@ def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:
 
 
 def select_heads(
-    model: Whisper, spec: str, n_layer: int, n_head: int, *, source: str = "attention"
+    model: Whisper | SpeechModel, spec: str, n_layer: int, n_head: int, *, source: str = "attention"
 ) -> list[tuple[int, int]]:
     """The (layer, head) pairs, counted from 0, that the key ``heads`` of a source names."""
     if spec == "alignment":

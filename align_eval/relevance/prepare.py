@@ -39,7 +39,8 @@ def prepare(stack: Tensor, prep: Preparation) -> Tensor:
         filtered: Tensor = median_filter(standardised, MEDIAN_WIDTH) if prep == "zscore-median" else standardised
         return filtered.mean(dim=0)
     if prep == "norm":
-        return (stack / torch.linalg.vector_norm(stack, dim=-2, keepdim=True)).mean(dim=0)
+        scaled: Tensor = stack / torch.linalg.vector_norm(stack, dim=-2, keepdim=True)
+        return scaled.mean(dim=0)
     if prep in ("mean-norm", "mean"):
         mean = stack.mean(dim=0)
         return mean / torch.linalg.vector_norm(mean, dim=-2, keepdim=True) if prep == "mean-norm" else mean

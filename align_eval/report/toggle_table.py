@@ -28,7 +28,9 @@ def print_toggles(finding: ToggleFinding, console: Console) -> None:
 def _table(rows: list[HeuristicWorth]) -> Table:
     first = rows[0]
     label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
-    title = f"{first.preset} ({first.source} | {first.align}), {first.reference} reference: {first.n_words} words, {label}"
+    title = (
+        f"{first.preset} ({first.source} | {first.align}), {first.reference} reference: {first.n_words} words, {label}"
+    )
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("heuristic", overflow="fold")
     table.add_column("switched", overflow="fold")

@@ -82,9 +82,7 @@ def test_a_full_spec_writes_the_defaults_out_and_means_the_same():
     full = canonical_source("gradient:at=conv", full=True)
     assert full == "gradient:at=conv,reduce=l2,prep=zscore-median,unit=subword"
     assert canonical_source(full) == "gradient:at=conv"
-    assert canonical_align("dtw", full=True) == (
-        "dtw:grid=edge,rows=text,punctuation=kept,durations=free,silence=kept"
-    )
+    assert canonical_align("dtw", full=True) == ("dtw:grid=edge,rows=text,punctuation=kept,durations=free,silence=kept")
 
 
 @settings(deadline=None)
@@ -197,7 +195,12 @@ def test_the_default_table_is_canonical_and_has_no_doubles():
         ("dtw", "whisperx", "preset 'whisperx': unknown preset; known: openai"),
         ("hmm", "openai", "align 'hmm': unknown align 'hmm'; known: dtw, viterbi, openai"),
         ("hmm:end=own", "openai", "align 'hmm:end=own': unknown align 'hmm'; known: dtw, viterbi, openai"),
-        ("dtw:end=own", "openai", "align 'dtw:end=own': unknown key 'end=own'; keys of dtw: grid, rows, punctuation, durations, silence, as key=value"),
+        (
+            "dtw:end=own",
+            "openai",
+            "align 'dtw:end=own': unknown key 'end=own'; keys of dtw: grid, rows, punctuation, "
+            "durations, silence, as key=value",
+        ),
     ],
 )
 def test_an_unknown_preset_or_alignment_is_refused_with_the_known_ones(align, preset, message):

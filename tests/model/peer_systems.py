@@ -1,8 +1,8 @@
 """Word times by the systems themselves, run by the Python of ``.venv-peers``: ``python peer_systems.py JOB.json``.
 
-The job holds where the weights lie and, for each clip, its samples (an ``.npy`` file), words and tokens; what comes out,
-a JSON object on the last line, is the version of each system and its times by clip. Times are those before rounding,
-where the system lets them be had: ``round`` is looked up in a module before the built-in one.
+The job holds where the weights lie and, for each clip, its samples (an ``.npy`` file), words and tokens; what comes
+out, a JSON object on the last line, is the version of each system and its times by clip. Times are those before
+rounding, where the system lets them be had: ``round`` is looked up in a module before the built-in one.
 """
 
 import importlib
@@ -112,10 +112,14 @@ def whisper_timestamped(job, clips):
     module = importlib.import_module("whisper_timestamped.transcribe")
 
     module.round_timestamp = unrounded
+    module.num_alignment_for_plot = 0  # its transcribe sets it
     model, tokenizer = load(job), get_tokenizer(False)
     for id_, clip, samples in clips:
         rows = []
-        hooks = [b.cross_attn.register_forward_hook(lambda _m, _i, o: rows.append(o[-1])) for b in model.decoder.blocks]
+        hooks = [
+            b.cross_attn.register_forward_hook(lambda _m, _i, o, rows=rows: rows.append(o[-1]))
+            for b in model.decoder.blocks
+        ]
         tokens = [*tokenizer.sot_sequence, tokenizer.timestamp_begin, *clip["tokens"]]
         with torch.no_grad(), whisper.model.disable_sdpa():
             model(mel_of(samples)[None], torch.tensor([tokens]))

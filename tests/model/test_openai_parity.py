@@ -56,6 +56,41 @@ def test_word_times_are_openai_whispers_bit_for_bit(tiny_en, demo, id_):
         assert list(words) == theirs
 
 
+MARKED = {
+    "en_praatio_bobby": "Bobby ripped, the ledger.",
+    "en_praatio_damon": '"Damon (and) well-known. Ledger"',
+}
+"""Texts with marks before, inside, behind and between words; the second is not what is said, which stretches words."""
+
+
+@pytest.mark.parametrize("id_", MARKED)
+def test_word_times_after_the_heuristics_are_openai_whispers_before_it_rounds(tiny_en, demo, id_, monkeypatch):
+    """add_word_timestamps itself, its own rounding switched off, as a segment that spans the audio."""
+    monkeypatch.setattr(whisper.timing, "round", lambda value, _: value, raising=False)
+    utterance = next(u for u in demo.utterances if u.id == id_)
+    samples = np.concatenate([np.zeros(24000, np.float32), read_audio(utterance.audio)])  # a pause to be cut off
+    (system,) = make_systems([], [], ["openai-transcribe"])
+    forced = force_words(tiny_en, MARKED[id_].split(), "en")
+    shared = shared_pass(tiny_en, samples, forced)
+    relevance = relevance_maps(tiny_en, shared, [system.source])[system.source]
+    ours = align_map(relevance, np.zeros(shared.n_frames), system.align).words
+    plain = align_map(relevance, np.zeros(shared.n_frames), "dtw:grid=index").words
+    segment = {"seek": 0, "start": 0.0, "end": len(samples) / 16000, "tokens": list(forced.tokens[:-1])}
+    whisper.timing.add_word_timestamps(
+        segments=[segment],
+        model=tiny_en,
+        tokenizer=tokenizer_of(tiny_en, "en"),
+        mel=whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(samples))),
+        num_frames=len(samples) // whisper.audio.HOP_LENGTH,
+        last_speech_timestamp=0.0,
+    )
+    theirs = [(word["start"], word["end"]) for word in segment["words"]]
+    if id_ == "en_praatio_damon":  # openai-whisper makes two words of "well-known."
+        theirs[2:4] = [(theirs[2][0], theirs[3][1])]
+    assert list(ours) == theirs
+    assert ours != plain
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("id_", DEMO_RU_IDS)
 def test_word_times_are_openai_whispers_in_russian_with_a_multilingual_model(id_):

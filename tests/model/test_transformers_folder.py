@@ -1,4 +1,4 @@
-"""transformers' folders: the same weights whatever form they have, the same logits as transformers, and what is refused."""
+"""transformers' folders: the same weights in every form, the same logits as transformers, and what is refused."""
 
 from __future__ import annotations
 
@@ -169,7 +169,10 @@ def test_a_damaged_index_is_refused(random_model, tmp_path, damage):
 def test_a_pickled_checkpoint_is_never_executed(folder, tmp_path):
     trace = tmp_path / "executed"
     (folder / "model.safetensors").unlink()
-    for write in (lambda file: pickle.dump(Malicious(trace), file), lambda file: torch.save({"x": Malicious(trace)}, file)):
+    for write in (
+        lambda file: pickle.dump(Malicious(trace), file),
+        lambda file: torch.save({"x": Malicious(trace)}, file),
+    ):
         with (folder / "pytorch_model.bin").open("wb") as file:
             write(file)
         with pytest.raises(InputError, match=r"pytorch_model\.bin: holds no weights, or more than weights"):

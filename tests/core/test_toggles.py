@@ -1,0 +1,96 @@
+"""Switching heuristics: which systems are made, and what a planted difference is worth."""
+
+import re
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from align_eval.alignment import canonical_align
+from align_eval.errors import InputError
+from align_eval.findings.toggles import measure_toggles
+from align_eval.formats.words_table import words_table
+from align_eval.presets import HEURISTICS, PRESETS, Heuristic, Toggled, make_systems, toggled_systems
+from align_eval.records import AudioSpan, System, Utterance, Word
+from align_eval.relevance import canonical_source
+from align_eval.report.toggle_table import print_toggles
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_canonical(preset):
+    assert canonical_source(PRESETS[preset].source) == PRESETS[preset].source
+    assert canonical_align(PRESETS[preset].align) == PRESETS[preset].align
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_heuristic_of_a_preset_changes_one_key_of_it(preset):
+    toggled = toggled_systems([], [], [preset])
+    assert [item.heuristic for item in toggled] == list(HEURISTICS[preset])
+    for item in toggled:
+        assert item.base == PRESETS[preset]
+        same = {"source": "align", "align": "source"}[item.heuristic.part]
+        assert getattr(item.other, same) == getattr(item.base, same)
+        assert getattr(item.other, item.heuristic.part) != getattr(item.base, item.heuristic.part)
+
+
+def test_a_source_under_a_presets_name_takes_the_presets_ways_and_is_toggled_where_it_has_the_key():
+    """The gradient has no heads to choose and no softmax, but a preparation; its path has the path's heuristics."""
+    (base,) = make_systems(["gradient"], ["openai"])
+    toggled = toggled_systems(["gradient"], ["openai"])
+    assert {item.base for item in toggled} == {base}
+    assert [item.heuristic.key for item in toggled] == ["prep", "prep", "grid", "punctuation", "durations"]
+    (heads,) = make_systems(["attention:heads=all"], ["transformers"])
+    assert heads == System("attention:heads=all,softmax=full,rows=later", "dtw:grid=index,rows=later")
+
+
+def test_toggling_without_a_preset_is_refused():
+    with pytest.raises(
+        InputError, match=re.escape("--toggle: no preset is named; name one as --align or --preset: op")
+    ):
+        toggled_systems(["attention"], ["dtw"])
+
+
+BASE, OTHER = System("attention:heads=alignment", "dtw:grid=index"), System("attention:heads=alignment", "dtw")
+N_SPEAKERS = 8
+
+
+def planted(shift_s):
+    """Words of eight speakers, off by 50 ms under the base and by ``shift_s`` more, a different one each, otherwise."""
+    utterances, results = [], {}
+    for i in range(N_SPEAKERS):
+        words = tuple(Word(f"w{j}", j + 0.2, j + 0.7) for j in range(4))
+        span = AudioSpan(__file__)
+        utterances.append(Utterance(f"u{i}", span, words, "w", "en", f"s{i}", f"r{i}", 5.0, "manual"))
+        by_system = {}
+        for system, off in ((BASE, 0.05), (OTHER, 0.05 + shift_s[i])):
+            by_system[system] = tuple(Word(w.text, w.start_s + off, w.end_s + off) for w in words)
+        results[f"u{i}"] = by_system
+    return words_table(utterances, (BASE, OTHER), results)
+
+
+def finding(shift_s, *, adds=False):
+    heuristic = Heuristic("half a frame", "align", "grid", "edge", adds)
+    return measure_toggles(planted(shift_s), [Toggled("openai", heuristic, BASE, OTHER)], "0123456789ab")
+
+
+def test_worth_is_the_error_without_minus_the_error_with():
+    """Without it every boundary is 10 to 17 ms further off: 13.5 ms on average, on all eight speakers the same sign."""
+    shifts = 0.010 + 0.001 * np.arange(N_SPEAKERS)
+    for row in finding(shifts).rows:
+        assert (row.with_ms, row.without_ms, row.worth_ms) == pytest.approx((50.0, 63.5, 13.5))
+        assert 10 <= row.ci_low < 13.5 < row.ci_high <= 17
+        assert row.p_value == row.p_holm == pytest.approx(2 / 2**N_SPEAKERS)
+        assert (row.n_words, row.n_clusters, row.change) == (32, N_SPEAKERS, "off: grid=edge")
+
+
+def test_a_heuristic_that_a_preset_adds_is_worth_what_switching_it_on_gains():
+    for row in finding(np.full(N_SPEAKERS, -0.02), adds=True).rows:
+        assert (row.with_ms, row.without_ms, row.worth_ms) == pytest.approx((30.0, 50.0, 20.0))
+        assert row.change == "on: grid=edge"
+
+
+def test_the_table_says_worth_with_its_interval_and_p():
+    file = StringIO()
+    print_toggles(finding(np.full(N_SPEAKERS, 0.01)), Console(file=file, width=200))
+    assert re.search(r"half a frame +off: grid=edge +50\.0 +60\.0 +\+10\.0 \[10\.0, 10\.0\] +0\.008", file.getvalue())
