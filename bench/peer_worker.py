@@ -179,7 +179,7 @@ def transformers_transcribe(weights: Path, language: str) -> Align:
 
 
 def transformers_model(weights: Path):
-    """transformers' own model with the numbers of openai.pt and the heads of heads.txt."""
+    """Transformers' own model with the numbers of openai.pt and the heads of heads.txt."""
     import torch
     from transformers import (
         GenerationConfig,
@@ -255,7 +255,7 @@ def main(job_path: str, result_path: str) -> None:
                 align(samples, clip["text"])
             began = time.process_time()
             words = align(samples, clip["text"])
-        except Exception as error:  # noqa: BLE001  # whatever a peer raises is told, and the other clips are scored
+        except Exception as error:  # whatever a peer raises is told, and the other clips are scored
             results[clip["id"]] = {"error": f"{type(error).__name__}: {error}"}
             continue
         results[clip["id"]] = {"words": words, "seconds": time.process_time() - began}

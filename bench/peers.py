@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peer_worker import SYSTEMS
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
@@ -34,7 +35,7 @@ from align_eval.errors import InputError
 from align_eval.formats.head_sets import export_heads
 from align_eval.formats.words_table import words_table
 from align_eval.model.load import WEIGHT_PACKAGES, alignment_heads, load_model, model_checksum
-from align_eval.presets import PRESETS, make_systems
+from align_eval.presets import BEST, PRESETS, make_systems
 from align_eval.records import Pairing, ScoreRow, System, Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.summary import score_table
@@ -42,8 +43,8 @@ from align_eval.scoring.summary import score_table
 WORKER = Path(__file__).with_name("peer_worker.py")
 
 NOTES = {
-    "crisper": "its heads and rules were tuned on TIMIT and AMI, so that figures there are contaminated; its weights "
-    "are for non-commercial use and are not used here",
+    "crisper-pauses": "CrisperWhisper's rule for pauses only; its own heads and rules were tuned on TIMIT and AMI, so that "
+    "figures there are contaminated, and its weights are for non-commercial use: not used here",
     "zeyer": "published with character targets",
     "best": "chosen on ljspeech, whose row is therefore no result",
     "openai": "weights MIT",
@@ -177,7 +178,9 @@ def board(corpus: Corpus, timed: Mapping[str, Timed], presets: Mapping[str, Syst
 def _figures(rows: Sequence[ScoreRow]) -> dict[str, Any]:
     def of(metric: str, boundaries: str = "interior", calibration: str = "none") -> list[float | None]:
         found = [
-            r for r in rows if (r.metric, r.boundaries, r.calibration, r.protocol) == (metric, boundaries, calibration, "wbe")
+            r
+            for r in rows
+            if (r.metric, r.boundaries, r.calibration, r.protocol) == (metric, boundaries, calibration, "wbe")
         ]
         return [found[0].value, found[0].ci_low, found[0].ci_high] if found else [float("nan"), None, None]
 
@@ -226,6 +229,40 @@ def markdown(corpus: str, lines: Sequence[Mapping[str, Any]], signature: Mapping
     return text + f"{corpus} {signature['corpus_checksum'][:12]}, {packages}.\n"
 
 
+def all_timed(
+    model: Any, corpus: Corpus, presets: Mapping[str, System], python: Path, out: Path, jobs: int
+) -> tuple[dict[str, Timed], dict[str, str]]:
+    """Every peer and every preset on a corpus, and why what is left out is."""
+    folder = out / corpus.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for u in corpus.utterances:
+        np.save(folder / f"{u.id}.npy", read_audio(u.audio))
+    results: dict[str, Timed | str] = dict.fromkeys(SYSTEMS, f"{python} is not there: make peers")
+    if python.is_file():
+        with ThreadPoolExecutor(jobs) as pool:
+            found = pool.map(lambda name: run_peer(python, name, corpus, out / "weights", folder), SYSTEMS)
+            results = dict(zip(SYSTEMS, found, strict=True))
+    results |= {name: run_preset(model, corpus, system) for name, system in presets.items()}
+    timed = {name: result for name, result in results.items() if isinstance(result, Timed) and result.words}
+    left_out = {
+        name: result if isinstance(result, str) else next(iter(result.failed.values()), "no words")
+        for name, result in results.items()
+        if name not in timed
+    }
+    return timed, left_out
+
+
+def remarks(timed: Mapping[str, Timed], left_out: Mapping[str, str]) -> str:
+    """What the rows must not be read without, what failed and what is left out."""
+    lines = [f"- {name}: {note(name)}." for name in timed if note(name)]
+    for name, result in timed.items():
+        if result.failed:
+            why = next(iter(result.failed.values()))
+            lines.append(f"- {name} failed on {len(result.failed)} clips, which no row counts: {why}")
+    lines += [f"- left out: {name} ({why})" for name, why in left_out.items()]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", nargs="+")
@@ -237,37 +274,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(arguments.model)
-    weights = arguments.out / "weights"
-    write_weights(arguments.model, model, weights)
-    names = [name for name in PRESETS if not name.startswith("best") or name == f"best-{arguments.model}"]
+    write_weights(arguments.model, model, arguments.out / "weights")
+    names = [name for name in PRESETS if not name.startswith(BEST) or name == f"{BEST}{arguments.model}"]
     presets = {name: make_systems([], [], [name])[0] for name in names}
     text, data = "", []
     for corpus_name in arguments.corpora:
         corpus = load_corpus(corpus_name, language=arguments.language)
-        timed: dict[str, Timed] = {}
-        left_out: dict[str, str] = {}
-        folder = arguments.out / corpus.name
-        folder.mkdir(parents=True, exist_ok=True)
-        for u in corpus.utterances:
-            np.save(folder / f"{u.id}.npy", read_audio(u.audio))
-        if arguments.python.is_file():
-            with ThreadPoolExecutor(arguments.jobs) as pool:
-                peers = list(
-                    pool.map(lambda name: run_peer(arguments.python, name, corpus, weights, folder), _peers())  # noqa: B023
-                )
-        else:
-            peers = [f"{arguments.python} is not there: make peers"] * len(_peers())
-        for name, result in zip(_peers(), peers, strict=True):
-            if isinstance(result, str) or not result.words:
-                left_out[name] = result if isinstance(result, str) else str(result.failed)
-            else:
-                timed[name] = result
-        for name, system in presets.items():
-            result = run_preset(model, corpus, system)
-            if result.words:
-                timed[name] = result
-            else:
-                left_out[name] = "; ".join(list(result.failed.values())[:1])
+        timed, left_out = all_timed(model, corpus, presets, arguments.python, arguments.out, arguments.jobs)
         lines = board(corpus, timed, presets)
         packages = {name: package_version(name) for name in PACKAGES}
         for result in timed.values():
@@ -282,30 +295,12 @@ def main() -> None:
             "packages": packages,
         }
         signature = {"id": signature_id(deciding), **deciding}
-        text += markdown(corpus.name, lines, signature)
-        for name in timed:
-            text += f"- {name}: {note(name)}.\n" if note(name) else ""
-        for name, result in timed.items():
-            text += f"- {name} failed on {len(result.failed)} clips, which no row counts: {next(iter(result.failed.values()))}\n" if result.failed else ""
-        for name, why in left_out.items():
-            text += f"- left out: {name} ({why})\n"
-        text += "\n"
+        of_corpus = markdown(corpus.name, lines, signature) + remarks(timed, left_out)
+        print(of_corpus, flush=True)
+        text += of_corpus + "\n"
         data.append({"corpus": corpus.name, "signature": signature, "lines": lines, "left_out": left_out})
-        print(text if len(arguments.corpora) == 1 else text, flush=True)
     (arguments.out / "board.md").write_text(text, encoding="utf-8")
     (arguments.out / "board.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-
-
-def _peers() -> tuple[str, ...]:
-    """Names of the systems that the worker knows."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("peer_worker", WORKER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return tuple(module.SYSTEMS)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Usage: select_silence.py CORPUS [MODEL [SOURCE]]
 
 Utterances are scored as they are, and joined into pieces of up to 29 s with pauses of 0.4 to 1.2 s of the recording's
 own room tone between them, since read sentences cut at their ends hold few pauses. Prints the mean interior boundary
-error in ms over attention sources and over gradient sources, or that of the one SOURCE. Never run it on a corpus that is reported.
+error in ms over attention sources and over gradient sources, or that of the one SOURCE. Never run it on a corpus that
+is reported.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def search(
     Example: align-eval heads search my_corpus --language en --out runs/heads.json
     """
     from align_eval.engine.progress import progress
-    from align_eval.findings.heads import search_heads
     from align_eval.findings.head_search import Reading
+    from align_eval.findings.heads import search_heads
     from align_eval.findings.kept import read_kept
     from align_eval.formats.findings import write_finding
     from align_eval.report.heads_table import print_heads

@@ -42,7 +42,8 @@ def run(
     align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
     best: Annotated[
-        bool, typer.Option("--best", help="The best aligner that was chosen for the model, beside what else is asked for.")
+        bool,
+        typer.Option("--best", help="The best aligner that was chosen for the model, beside what else is asked for."),
     ] = False,
     toggle: Annotated[
         bool, typer.Option("--toggle", help="Also switch each heuristic of the presets alone: what it is worth in ms.")

@@ -91,7 +91,7 @@ def test_the_size_is_chosen_within_the_half_that_chooses():
 
 
 def without_reference(table: Evidence) -> Evidence:
-    def refuse(chosen, i):
+    def refuse(_chosen, _i):
         raise AssertionError("a reference was looked at")
 
     return replace(table, error_of=refuse)

@@ -76,7 +76,9 @@ def test_what_are_no_heads_is_refused(text):
         parse_heads(text)
 
 
-@pytest.mark.parametrize(("content", "match"), [(b"[1]", "holds no JSON object"), (b"{", "is no JSON"), (b"\xff", "is no JSON")])
+@pytest.mark.parametrize(
+    ("content", "match"), [(b"[1]", "holds no JSON object"), (b"{", "is no JSON"), (b"\xff", "is no JSON")]
+)
 def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path, content, match):
     path = tmp_path / "generation_config.json"
     path.write_bytes(content)

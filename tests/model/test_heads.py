@@ -25,7 +25,7 @@ from align_eval.model.load import alignment_heads, load_model
 from align_eval.model.text import force_words, tokenizer_of
 from align_eval.presets import make_systems
 from align_eval.relevance import relevance_maps
-from tests.core.planted_run import DEFAULT, EVERY, EXACT, HEADS, OUTPUT, SPEAKERS, exact, noise, write_planted
+from tests.core.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, exact, noise, write_planted
 
 
 def heads_at(*shifts):
