@@ -43,8 +43,8 @@ from align_eval.scoring.summary import score_table
 WORKER = Path(__file__).with_name("peer_worker.py")
 
 NOTES = {
-    "crisper-pauses": "CrisperWhisper's rule for pauses only; its own heads and rules were tuned on TIMIT and AMI, so that "
-    "figures there are contaminated, and its weights are for non-commercial use: not used here",
+    "crisper-pauses": "CrisperWhisper's rule for pauses only; its own heads and rules were tuned on TIMIT and AMI, so "
+    "that figures there are contaminated, and its weights are for non-commercial use: not used here",
     "zeyer": "published with character targets",
     "best": "chosen on ljspeech, whose row is therefore no result",
     "openai": "weights MIT",

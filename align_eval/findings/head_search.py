@@ -240,7 +240,7 @@ def cross_validated(evidence: Evidence, choose: Choose, seed: int) -> tuple[Floa
         Mean over splits, in ms.
     chosen : list of HeadSet
     """
-    counts = np.bincount(evidence.cluster, evidence.counts)
+    counts = np.bincount(evidence.cluster, evidence.counts).astype(np.float64)
     clusters = np.flatnonzero(counts > 0)
     totals = np.zeros(len(counts))
     sets = []

@@ -203,7 +203,7 @@ def _stratum(
     evidence: Evidence, every: Sequence[str], reference: str, clusters: str, given: Mapping[str, HeadSet], seed: int
 ) -> HeadStratum:
     n_clusters = int(evidence.cluster.max()) + 1
-    counts = np.bincount(evidence.cluster, evidence.counts, minlength=n_clusters)
+    counts = np.bincount(evidence.cluster, evidence.counts, minlength=n_clusters).astype(np.float64)
     return HeadStratum(
         reference=reference,
         n_utterances=len(evidence.items),
@@ -236,7 +236,7 @@ def _head_rows(evidence: Evidence, every: Sequence[str], counts: Floats, seed: i
     rank = np.argsort(np.argsort(totals.sum(axis=1), kind="stable"), kind="stable") + 1
     rows = []
     for head, name in enumerate(every):
-        agreement = np.bincount(evidence.cluster, evidence.agreement[:, head], minlength=len(counts))
+        agreement = np.bincount(evidence.cluster, evidence.agreement[:, head], minlength=len(counts)).astype(np.float64)
         rows.append(
             HeadRow(
                 head=name,
