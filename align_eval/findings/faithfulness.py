@@ -66,7 +66,7 @@ from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
 from align_eval.records import Plan, Utterance
-from align_eval.relevance import canonical_source, stacks_of, unit_of
+from align_eval.relevance import canonical_source, stacks_of, tokens_of, unit_of
 from align_eval.relevance.stack import Stack, text_rows
 from align_eval.scoring.boundaries import Ints
 
@@ -106,6 +106,8 @@ def measure_faithfulness(
     for spec in specs:
         if unit_of(spec) != "subword":
             raise InputError(f"source {spec}", "faithfulness is asked of Whisper's own tokens", "leave unit= out")
+        if tokens_of(spec)[1] != "no-timestamps":
+            raise InputError(f"source {spec}", "faithfulness is asked of one prompt for all", "leave prompt= out")
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
     name = model if isinstance(model, str) else "a loaded model"

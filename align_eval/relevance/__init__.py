@@ -76,7 +76,8 @@ def unprepared(spec: str) -> str:
 def stacks_of(model: Whisper | SpeechModel, shared: Pass) -> Callable[[str], Stack]:
     """The stacks of sources by spec, each computed once, also where a source is made of others.
 
-    They are of the pass's own tokens, whatever ``unit`` a spec asks for: :func:`unit_of` says which pass to give.
+    They are of the pass's own tokens, whatever ``unit`` or ``prompt`` a spec asks for: :func:`tokens_of` says which
+    pass to give.
     """
     stacks: dict[tuple[str, Any], Stack] = {}
 

@@ -42,8 +42,9 @@ def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOpti
         rows = torch.arange(weights.shape[1], device=weights.device)
         weights, whole = (w[index] if index.ndim == 1 else w[index, rows] for w in (weights, whole))
         heads = [heads[i] for i in sorted(set(index.flatten().tolist()))]
+    of_text = whole if options.rows == "later" else text_rows(whole, shared.text)  # those that it gives
     details = {
-        "mass_on_padding": mass_on_padding(text_rows(whole, shared.text), shared.n_frames),
+        "mass_on_padding": mass_on_padding(of_text, shared.n_frames),
         "heads": [f"{layer}.{head}" for layer, head in heads],
     }
     return Stack(weights, details)

@@ -79,11 +79,12 @@ def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
 def text_rows(values: Tensor, text: ForcedText) -> Tensor:
     """The rows of the text and its end, of a source that may give others too; ``(..., row, frame)``.
 
-    A source that gives no row to the first token has zeros there.
+    A source that gives no row to the first token has the mean of all its values there, which favours no frame.
     """
     n_tokens, first = len(text.tokens), first_text_row(values.shape[-2], text)
     if first < 0:
-        return torch.cat([torch.zeros_like(values[..., :1, :]), values], dim=-2)
+        flat = values.mean(dim=(-2, -1), keepdim=True).expand_as(values[..., :1, :])
+        return torch.cat([flat, values], dim=-2)
     return values[..., first : first + n_tokens, :]
 
 

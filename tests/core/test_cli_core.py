@@ -71,7 +71,8 @@ def test_a_list_prints_what_its_table_holds(what, expected):
 
 def test_the_list_of_sources_says_every_choice():
     lines = align_eval("list", "sources").stdout.splitlines()
-    for choices in ("prep: zscore-median | log", "softmax: cropped | full", "reduce: l2 | l1 | input"):
+    preparations = "prep: zscore-median | log | zscore | norm | mean-norm | mean"
+    for choices in (preparations, "softmax: cropped | full", "reduce: l2 | l1 | input"):
         assert f"    {choices}" in lines
 
 
@@ -86,8 +87,17 @@ def test_the_list_of_sources_says_every_choice():
             ["run", "missing", "--out", "out"],
             "error: missing: there is no such folder; give a folder of audio with TextGrids, or a bundled name",
         ),
+        (
+            ["run", "demo", "--task", "translate", "--out", "out"],
+            "error: task translate: a translation has no word times, so that there is nothing to score; "
+            "use align-eval faithfulness --task translate",
+        ),
+        (
+            ["run", "demo", "--source", "gradient", "--toggle", "--out", "out"],
+            "error: --toggle: no preset is named; name one as --align or --preset: " + ", ".join(PRESETS),
+        ),
     ],
-    ids=["unknown list", "missing corpus"],
+    ids=["unknown list", "missing corpus", "translation", "toggle nothing"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     done = align_eval(*arguments, cwd=tmp_path)

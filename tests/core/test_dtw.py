@@ -5,10 +5,12 @@ import sys
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from align_eval.alignment.dtw import dtw_path, dtw_token_frames
+from align_eval.errors import InputError
 
 # Small whole numbers: sums are exact, so that costs are compared with ==.
 COSTS = hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-4, 4))
@@ -81,3 +83,25 @@ def test_nothing_is_printed_although_the_library_greets_on_import():
     code = "import numpy; from align_eval.alignment.dtw import dtw_path; dtw_path(numpy.ones((2, 2)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_row_before_the_text_takes_what_comes_before_the_first_word():
+    """Planted: the row before the text for two columns, then the text's rows for two, one and one."""
+    path = staircase([(0, 1), (1, 1), (0, 1), (1, 1), (1, 1)])
+    whole = map_of(path)
+    frames, _ = dtw_token_frames(whole[1:], "start", whole[:1])
+    assert frames.tolist() == [[2, 4], [4, 5], [5, 6]]
+    assert dtw_token_frames(whole[1:])[0][0, 0] == 0  # without that row the first word starts at 0
+
+
+def test_a_path_over_the_later_rows_gives_the_first_token_no_time():
+    """Planted: row 1 for two columns, row 2 for one; row 0, which lies everywhere else, is passed over."""
+    whole = np.concatenate([np.full((1, 3), 5.0, np.float32), map_of(staircase([(0, 1), (1, 1)]))])
+    assert dtw_token_frames(whole, "later")[0].tolist() == [[0, 0], [0, 2], [2, 3]]
+
+
+def test_a_map_without_the_row_before_the_text_is_refused_where_the_path_needs_it():
+    with pytest.raises(
+        InputError, match="dtw:rows=start: the map has no row of the token before the text; use attention"
+    ):
+        dtw_token_frames(np.ones((2, 3), np.float32), "start")

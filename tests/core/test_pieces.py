@@ -54,7 +54,7 @@ def test_a_first_and_a_second_word_that_are_too_long_share_the_boundary_that_is_
     """1.0, 1.0, 0.2, 0.2, 0.2: the second keeps 0.4 s before its end, and the first as much before that."""
     pieces = [(f" {c}", 1) for c in "abcde"]
     found = times([0.0, 1.0, 2.0, 2.2, 2.4, 2.6], pieces, [0, 1, 2, 3, 4], capped=True)
-    assert found[:2] == ((pytest.approx(1.2), 1.6), (1.6, 2.0))
+    assert found[:2] == (pytest.approx((1.2, 1.6)), pytest.approx((1.6, 2.0)))
 
 
 def test_words_of_no_length_cap_nothing():

@@ -101,3 +101,13 @@ def test_the_callers_arrays_stay_writable_and_their_own():
 def test_a_confidence_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match=r"confidence is not finite"):
         Word("a", 0.0, 1.0, float("nan"))
+
+
+def test_a_row_before_the_text_and_pieces_must_fit_the_map():
+    fits = {"lead": np.zeros((1, 3), np.float32), "pieces": ((" a", 1),)}
+    arguments = (np.zeros((2, 3), np.float32), 0.02, -0.01, np.array([0, EOT_WORD]), "attention")
+    assert RelevanceMap(*arguments, **fits).pieces == ((" a", 1),)
+    with pytest.raises(ValueError, match=r"the row before the text \(1, 4\) does not fit a map \(2, 3\)"):
+        RelevanceMap(*arguments, lead=np.zeros((1, 4), np.float32))
+    with pytest.raises(ValueError, match="the pieces hold 2 tokens, not 1"):
+        RelevanceMap(*arguments, pieces=((" a", 2),))

@@ -201,3 +201,37 @@ def test_equal_energy_of_any_length_moves_silence_nowhere(n_frames):
     tokens = np.repeat([[0.0], [1.0], [2.0]], n_frames, axis=1)
     score = silence_score(tokens, np.zeros(n_frames), ViterbiOptions())
     assert score.tolist() == [1.0] * n_frames
+
+
+def test_silence_as_zeyer_et_al_have_it_by_hand():
+    """Energies 1, 0 and 0.5 are 1.2247, -1.2247 and 0 standard deviations from their mean; tokens 0 and 2 have 1."""
+    tokens = np.array([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]])
+    options = ViterbiOptions(silence="energy-std", level=2.0)
+    found = silence_score(tokens, np.array([1.0, 0.0, 0.5]), options)
+    np.testing.assert_allclose(found, [1 - 2 * 1.224745, 1 + 2 * 1.224745, 1.0], rtol=1e-6)
+
+
+def test_loudness_moves_a_word_to_where_it_is_loud():
+    """A flat map has no opinion; with loudness in the score the only loud frame is the word's."""
+    values, words = np.zeros((2, 6), np.float32), np.array([0, EOT_WORD], np.int32)
+    energy = np.array([0.01, 0.01, 0.01, 1.0, 0.01, 0.01])
+    options = ViterbiOptions(silence="constant", level=0.5, loudness=0.5)
+    frames, _ = viterbi_token_frames(values, words, energy, options)
+    assert frames[0].tolist() == [3, 4]
+
+
+def test_pauses_are_split_after_the_path():
+    """Two words of two frames with six of silence between: of 0.12 s half goes to either, of more than that no more."""
+    values, words, _ = planted([[2], [2]], [0, 6, 0], 0)
+    relevance = RelevanceMap(values, 0.02, 0.0, words, "planted")
+    spec = "viterbi:silence=constant,level=0"
+    plain = align_map(relevance, np.ones(values.shape[1]), spec).words
+    assert plain == (pytest.approx((0.0, 0.04)), pytest.approx((0.16, 0.2)))
+    split = align_map(relevance, np.ones(values.shape[1]), f"{spec},pause_s=0.06").words
+    assert split == (pytest.approx((0.0, 0.07)), pytest.approx((0.13, 0.2)))
+
+
+@pytest.mark.parametrize("key", ["loudness", "pause_s"])
+def test_negative_amounts_are_refused(key):
+    with pytest.raises(ValueError, match=f"{key}=-1 is below 0"):
+        ViterbiOptions(**{key: -1.0})

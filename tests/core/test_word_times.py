@@ -109,3 +109,24 @@ def test_the_alignment_names_itself_canonically(spec, canonical):
 def test_what_no_alignment_understands_is_refused(spec, problem):
     with pytest.raises(InputError, match=problem):
         align_map(planted(), ENERGY, spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "missing"),
+    [
+        ("dtw:durations=capped", "the pieces of the text"),
+        ("dtw:punctuation=trimmed", "the pieces of the text"),
+        ("dtw:silence=suppressed", "the pieces of the text"),
+    ],
+)
+def test_a_heuristic_without_what_it_reads_is_refused(spec, missing):
+    """Kept maps hold neither pieces nor samples."""
+    with pytest.raises(InputError, match=f"alignment {spec}: needs {missing}, which are not there; run the model, or"):
+        align_map(planted(), ENERGY, spec)
+
+
+def test_suppressing_silence_without_samples_is_refused():
+    n_tokens = len(WORD_OF_TOKEN) - 1
+    relevance = RelevanceMap(planted().values, FRAME_S, START_S, WORD_OF_TOKEN, "planted", pieces=((" a", n_tokens),))
+    with pytest.raises(InputError, match="needs samples, which are not there; run the model, or use silence=kept"):
+        align_map(relevance, ENERGY, "dtw:silence=suppressed")

@@ -10,7 +10,7 @@ import torch
 from align_eval.errors import InputError
 from align_eval.model.load import alignment_heads
 from align_eval.relevance import relevance_maps
-from align_eval.relevance.attention import attention
+from align_eval.relevance.attention import attention, largest_norms, nearest_to_peak
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.prepare import prepare
 from align_eval.relevance.stack import mass_on_padding
@@ -110,3 +110,72 @@ def test_sources_that_differ_in_preparation_only_share_one_computation(tiny_en, 
     maps = relevance_maps(tiny_en, clip_pass, ["attention", "attention:prep=log", "attention:heads=all"])
     assert len(calls) == 2
     assert list(maps) == ["attention", "attention:prep=log", "attention:heads=all"]
+
+
+def test_rows_beside_the_text_are_given_where_they_are_asked_for(tiny_en, clip_pass):
+    """The weights of a row are the same whichever others there are; the first of `start` is the one before the text."""
+    text, every, start, later = (
+        attention(tiny_en, clip_pass, AttentionOptions(rows=rows)).values for rows in ("text", "all", "start", "later")
+    )
+    n_prefix = clip_pass.text.n_prefix
+    assert torch.equal(every[:, n_prefix:-1], text)
+    assert torch.equal(start[:, 1:], text)
+    assert torch.equal(start[:, 0], every[:, n_prefix - 1])
+    assert torch.equal(later, text[:, 1:])
+    maps = relevance_maps(
+        tiny_en, clip_pass, [f"attention:prep=mean,rows={r}" for r in ("text", "all", "start", "later")]
+    )
+    leads = [found.lead is not None for found in maps.values()]
+    assert leads == [False, True, True, False]
+    assert len(set(maps["attention:prep=mean,rows=later"].values[0].tolist())) == 1  # no row of its own: no opinion
+    assert attention(tiny_en, clip_pass, AttentionOptions(rows="later")).details["mass_on_padding"] == pytest.approx(
+        mass_on_padding(
+            clip_pass.cross.softmax(-1)[[1, 2, 2, 3, 3, 3, 3, 3], [0, 0, 5, 0, 1, 2, 3, 4], n_prefix + 1 : -1], 59
+        )
+    )
+
+
+def test_the_median_filter_runs_over_the_logits_of_the_audio(tiny_en, clip_pass):
+    """A single frame that stands out of flat logits goes; two of three stay."""
+    cross = torch.zeros_like(clip_pass.cross)
+    cross[:, :, :, 10] = 5.0
+    cross[:, :, :, 30:32] = 5.0
+    weights = attention(tiny_en, replace(clip_pass, cross=cross), AttentionOptions(median=3)).values
+    assert torch.equal((weights > weights.min()).nonzero()[:, 2].unique(), torch.tensor([30, 31]))
+
+
+def test_heads_with_the_largest_norms_are_the_sharp_ones():
+    """A flat head over four frames has row norms of 0.5, a sharp one of 1."""
+    flat, sharp = torch.full((3, 4), 0.25), torch.eye(4)[:3]
+    weights = torch.stack([flat, sharp, flat, sharp])
+    assert largest_norms(weights, 2).tolist() == [1, 3]
+
+
+def test_the_nearest_heads_of_a_row_are_those_that_spread_least_about_their_peak():
+    flat, sharp = torch.full((2, 5), 0.2), torch.eye(5)[:2]
+    weights = torch.stack([flat, sharp, flat])
+    weights[2, 1] = sharp[1]  # the third head is flat in one row only
+    found = nearest_to_peak(weights, 1)
+    assert found.shape == (1, 2)
+    assert found[0, 0] == 1
+    assert found[0, 1] in (1, 2)
+
+
+def test_chosen_heads_are_named_and_no_more_than_there_are(tiny_en, clip_pass):
+    stack = attention(tiny_en, clip_pass, AttentionOptions(heads="top3"))
+    every = attention(tiny_en, clip_pass, AttentionOptions(heads="all"))
+    index = [every.details["heads"].index(name) for name in stack.details["heads"]]
+    assert torch.equal(stack.values, every.values[index])
+    nearest = attention(tiny_en, clip_pass, AttentionOptions(heads="nearest2"))
+    assert nearest.values.shape == (2, len(clip_pass.text.tokens), clip_pass.n_frames)
+    with pytest.raises(InputError, match="attention:heads=top99: there are 24 heads; ask for fewer"):
+        attention(tiny_en, clip_pass, AttentionOptions(heads="top99"))
+
+
+def test_preparations_by_hand():
+    """Two maps of two rows and one frame: 3 and 4 have the norm 5, 0.6 and 0.8 the norm 1."""
+    stack = torch.tensor([[[3.0], [4.0]], [[0.0], [2.0]]])
+    assert prepare(stack, "norm").flatten().tolist() == pytest.approx([0.3, 0.9])
+    assert prepare(stack, "mean").flatten().tolist() == pytest.approx([1.5, 3.0])
+    assert prepare(stack, "mean-norm").flatten().tolist() == pytest.approx([1.5 / 11.25**0.5, 3 / 11.25**0.5])
+    assert prepare(stack, "zscore").flatten().tolist() == pytest.approx([-1.0, 1.0])

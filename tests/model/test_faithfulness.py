@@ -241,3 +241,8 @@ def test_on_real_speech_the_gradient_finds_what_the_model_needs_better_than_chan
 def test_character_targets_are_refused_before_anything_is_measured(clip, small_model):
     with pytest.raises(InputError, match=r"source gradient:.*unit=character: .*; leave unit= out"):
         measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=["gradient:unit=character"])
+
+
+def test_another_prompt_is_refused_before_anything_is_measured(clip, small_model):
+    with pytest.raises(InputError, match=r"prompt=timestamp: faithfulness is asked of one prompt for all"):
+        measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=["attention:prompt=timestamp"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from align_eval.errors import InputError
 from align_eval.model.text import force_words, tokenizer_of
 
 
@@ -22,3 +23,34 @@ def test_a_character_is_a_token_where_the_vocabulary_has_it(random_model):
     forced = force_words(random_model, ["and", "you", "won't"], "en", "character")
     assert forced.word_of_token.tolist() == [0] * 3 + [1] * 3 + [2] * 5 + [-1]
     assert len(forced.tokens) == 12
+
+
+def test_pieces_are_openai_whispers_words_with_marks_apart(random_model):
+    forced = force_words(random_model, ['"Well-known,"', "won't", "do."], "en")
+    assert "".join(piece for piece, _ in forced.pieces) == ' "Well-known," won\'t do.'
+    assert {piece for piece, _ in forced.pieces} >= {" won't", " do", "."}
+    assert sum(n for _, n in forced.pieces) == len(forced.tokens) - 1
+
+
+def test_the_token_before_the_text_is_the_timestamp_where_it_is_asked_for(random_model):
+    tokenizer = tokenizer_of(random_model, "en")
+    plain, timed = (force_words(random_model, ["so"], "en", prompt=p) for p in ("no-timestamps", "timestamp"))
+    assert plain.decoder_input[plain.n_prefix] == tokenizer.no_timestamps
+    assert timed.decoder_input[timed.n_prefix] == tokenizer.timestamp_begin
+    assert timed.tokens == plain.tokens
+
+
+def test_translation_has_its_own_token_and_no_place_in_a_monolingual_model(random_model):
+    from tests.model.test_transformers_folder import small_model
+
+    multilingual = small_model(n_vocab=51865)
+    transcribed, translated = (force_words(multilingual, ["so"], "ru", task=t) for t in ("transcribe", "translate"))
+    tokenizer = tokenizer_of(multilingual, "ru")
+    differing = [
+        pair for pair in zip(transcribed.decoder_input, translated.decoder_input, strict=True) if len({*pair}) > 1
+    ]
+    assert differing == [(tokenizer.transcribe, tokenizer.translate)]
+    with pytest.raises(
+        InputError, match="task: is translate, and the model knows English only; use a multilingual model"
+    ):
+        force_words(random_model, ["so"], "en", task="translate")
