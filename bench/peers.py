@@ -1,6 +1,7 @@
 """The board: every installed peer and every preset on the same audio with the same weights, in one table a corpus.
 
 Usage: peers.py CORPUS... [--model tiny.en] [--python .venv-peers/bin/python] [--out runs/peers] [--jobs 1]
+                [--only SYSTEM...] [--reuse]
 
 Peers run in an environment of their own (`make peers`), one process a system; a peer that is not installed, or fails,
 is named and left out. A system that takes the reference text is given it; of one that does not, the words that it
@@ -112,7 +113,7 @@ def run_preset(model: Any, corpus: Corpus, system: System) -> Timed:
     return Timed(words, {}, seconds, audio_s, failed, {})
 
 
-def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, samples: Path) -> Timed | str:
+def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, samples: Path, *, reuse: bool) -> Timed | str:
     """A peer on every utterance, in its own environment; why it could not where it could not."""
     languages = {u.language or "en" for u in corpus.utterances}
     job = {
@@ -127,13 +128,14 @@ def run_peer(python: Path, name: str, corpus: Corpus, weights: Path, samples: Pa
     own = samples / name.replace(", ", "-").replace(" ", "-")
     own.mkdir(exist_ok=True)
     job_path, result_path = own / "job.json", own / "result.json"
-    job_path.write_text(json.dumps(job), encoding="utf-8")
-    result_path.unlink(missing_ok=True)
-    environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-    command = [str(python), str(WORKER), str(job_path), str(result_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode or not result_path.is_file():
-        return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
+    if not (reuse and result_path.is_file()):
+        job_path.write_text(json.dumps(job), encoding="utf-8")
+        result_path.unlink(missing_ok=True)
+        environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
+        command = [str(python), str(WORKER), str(job_path), str(result_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode or not result_path.is_file():
+            return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
     result = json.loads(result_path.read_text(encoding="utf-8"))
     found = {id_: clip for id_, clip in result["clips"].items() if "words" in clip}
     words = {id_: tuple(_word(*word) for word in clip["words"]) for id_, clip in found.items()}
@@ -230,18 +232,26 @@ def markdown(corpus: str, lines: Sequence[Mapping[str, Any]], signature: Mapping
 
 
 def all_timed(
-    model: Any, corpus: Corpus, presets: Mapping[str, System], python: Path, out: Path, jobs: int
+    model: Any,
+    corpus: Corpus,
+    peers: Sequence[str],
+    presets: Mapping[str, System],
+    python: Path,
+    out: Path,
+    *,
+    jobs: int,
+    reuse: bool,
 ) -> tuple[dict[str, Timed], dict[str, str]]:
     """Every peer and every preset on a corpus, and why what is left out is."""
     folder = out / corpus.name
     folder.mkdir(parents=True, exist_ok=True)
     for u in corpus.utterances:
         np.save(folder / f"{u.id}.npy", read_audio(u.audio))
-    results: dict[str, Timed | str] = dict.fromkeys(SYSTEMS, f"{python} is not there: make peers")
+    results: dict[str, Timed | str] = dict.fromkeys(peers, f"{python} is not there: make peers")
     if python.is_file():
         with ThreadPoolExecutor(jobs) as pool:
-            found = pool.map(lambda name: run_peer(python, name, corpus, out / "weights", folder), SYSTEMS)
-            results = dict(zip(SYSTEMS, found, strict=True))
+            found = pool.map(lambda n: run_peer(python, n, corpus, out / "weights", folder, reuse=reuse), peers)
+            results = dict(zip(peers, found, strict=True))
     results |= {name: run_preset(model, corpus, system) for name, system in presets.items()}
     timed = {name: result for name, result in results.items() if isinstance(result, Timed) and result.words}
     left_out = {
@@ -271,16 +281,33 @@ def main() -> None:
     parser.add_argument("--python", type=Path, default=Path(".venv-peers/bin/python"))
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
     parser.add_argument("--jobs", type=int, default=1, help="peers that run at once")
+    parser.add_argument("--only", nargs="+", help="peers and presets by name; all without it")
+    parser.add_argument(
+        "--reuse", action="store_true", help="take peers' results that lie in --out from an earlier call"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(arguments.model)
     write_weights(arguments.model, model, arguments.out / "weights")
     names = [name for name in PRESETS if not name.startswith(BEST) or name == f"{BEST}{arguments.model}"]
-    presets = {name: make_systems([], [], [name])[0] for name in names}
+    wanted = arguments.only or [*SYSTEMS, *names]
+    if unknown := set(wanted) - {*SYSTEMS, *names}:
+        raise InputError(f"--only {sorted(unknown)}", "is unknown", f"known: {', '.join([*SYSTEMS, *names])}")
+    peers = [name for name in SYSTEMS if name in wanted]
+    presets = {name: make_systems([], [], [name])[0] for name in names if name in wanted}
     text, data = "", []
     for corpus_name in arguments.corpora:
         corpus = load_corpus(corpus_name, language=arguments.language)
-        timed, left_out = all_timed(model, corpus, presets, arguments.python, arguments.out, arguments.jobs)
+        timed, left_out = all_timed(
+            model,
+            corpus,
+            peers,
+            presets,
+            arguments.python,
+            arguments.out,
+            jobs=arguments.jobs,
+            reuse=arguments.reuse,
+        )
         lines = board(corpus, timed, presets)
         packages = {name: package_version(name) for name in PACKAGES}
         for result in timed.values():
@@ -291,7 +318,7 @@ def main() -> None:
             "model_checksum": model_checksum(model),
             "corpus": corpus.name,
             "corpus_checksum": corpus_checksum(corpus.utterances),
-            "systems": {name: [s.source, s.align] for name, s in presets.items()},
+            "systems": {**{name: name for name in peers}, **{name: [s.source, s.align] for name, s in presets.items()}},
             "packages": packages,
         }
         signature = {"id": signature_id(deciding), **deciding}
