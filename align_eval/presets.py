@@ -45,7 +45,13 @@ PRESETS = {
     "crisper-pauses": System("attention:heads=alignment,softmax=full", "viterbi:pause_s=0.16"),
     # Zeyer, Schlüter, Ney 2026
     "zeyer": System("gradient:at=encoder.3/4,prep=log", "viterbi:silence=energy-std,level=2,loudness=0.5"),
+    # the best that we could build of these parts; heads and path chosen on LJSpeech (docs/peers.md)
+    "best-tiny.en": System("attention:heads=1.1+2.0+2.1+3.1+3.2,prep=log", "viterbi"),
+    "best-base": System("attention:heads=3.1+3.3+4.0+4.1+5.1+5.3+5.4+5.6,prep=log", "viterbi"),
 }
+
+BEST = "best-"
+"""What the name of a model's best aligner starts with; the model's name follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,13 @@ _MARKS = Heuristic("punctuation left out of words", "align", "punctuation", "kep
 _CAPS = Heuristic("durations capped", "align", "durations", "free")
 _LOGITS = Heuristic("median filter of the logits", "source", "median", "1")
 _OPENAI = (_HEADS, _CROPPED, _PROMPT_ROWS, _MEDIAN, _STANDARDISED, _INDEX)
+
+_BEST = (
+    _HEADS,
+    Heuristic("logarithm in place of openai's preparation", "source", "prep", "zscore-median"),
+    Heuristic("silence by energy", "align", "silence", "constant"),
+    Heuristic("characters", "source", "unit", "character", adds=True),
+)
 
 HEURISTICS = {
     "openai": (
@@ -131,6 +144,8 @@ HEURISTICS = {
         Heuristic("loudness in the score", "align", "loudness", "0"),
         Heuristic("characters", "source", "unit", "character", adds=True),
     ),
+    "best-tiny.en": _BEST,
+    "best-base": _BEST,
 }
 """What can be switched off, one at a time, of each preset."""
 
@@ -172,6 +187,25 @@ def make_systems(sources: Sequence[str], aligns: Sequence[str], presets: Iterabl
     systems = [_preset(name) for name in presets]
     systems += [_pair(source, align) for source in sources for align in aligns]
     return tuple(dict.fromkeys(systems))
+
+
+def best_preset(model: str) -> str:
+    """The preset that was chosen for a model.
+
+    Raises
+    ------
+    InputError
+        Where none was.
+    """
+    known = [name.removeprefix(BEST) for name in PRESETS if name.startswith(BEST)]
+    if model not in known:
+        raise InputError(
+            f"--best, model {model}",
+            f"none was chosen for it, only for {', '.join(known)}",
+            "search its heads (align-eval heads search) and give them: --source attention:heads=...,prep=log "
+            "--align viterbi",
+        )
+    return f"{BEST}{model}"
 
 
 def _preset(name: str) -> System:

@@ -1,10 +1,11 @@
 """How readily silence should win on the silence-aware path: error by kind and level, on a corpus that selects settings.
 
-Usage: select_silence.py CORPUS [MODEL]
+Usage: select_silence.py CORPUS [MODEL [SOURCE]]
 
 Utterances are scored as they are, and joined into pieces of up to 29 s with pauses of 0.4 to 1.2 s of the recording's
 own room tone between them, since read sentences cut at their ends hold few pauses. Prints the mean interior boundary
-error in ms over attention sources and over gradient sources. Never run it on a corpus that is reported.
+error in ms over attention sources and over gradient sources, or that of the one SOURCE. Never run it on a corpus that
+is reported.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SOURCES = {
     "attention": [f"attention:heads={heads},prep={prep}" for heads in ("alignment", "all") for prep in PREPARATIONS],
     "gradient": [f"gradient:at=encoder-output,prep={prep}" for prep in PREPARATIONS],
 }
-LEVELS = {"energy": (0.4, 0.6, 0.8, 1, 1.25, 1.5), "zscore": (0, 1, 2), "constant": (0, 1, 2)}
+LEVELS = {"energy": (0.4, 0.6, 0.8, 1, 1.25, 1.5, 2), "zscore": (0, 1, 2), "constant": (0, 1, 2)}
 MAX_JOINED_S = 29.0
 
 
@@ -74,10 +75,11 @@ WITH_UNKNOWN_WORDS = ("LJ001-0018",)
 """Its <unk> is restored from its transcript today; the levels were compared without it."""
 
 
-def main(corpus_path: str, model_name: str = "tiny.en") -> None:
+def main(corpus_path: str, model_name: str = "tiny.en", source: str = "") -> None:
+    groups = {source: [source]} if source else SOURCES
     model = load_model(model_name)
     utterances = [u for u in load_corpus(corpus_path, language="en").utterances if u.id not in WITH_UNKNOWN_WORDS]
-    every_source = [source for group in SOURCES.values() for source in group]
+    every_source = [source for group in groups.values() for source in group]
     sets: dict[str, list[Item]] = {"as they are": [], "joined": []}
     for name, pieces in (
         ("as they are", [(read_audio(u.audio), list(u.words)) for u in utterances]),
@@ -87,14 +89,14 @@ def main(corpus_path: str, model_name: str = "tiny.en") -> None:
             shared = shared_pass(model, samples, force_words(model, [w.text for w in words], "en"))
             energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
             sets[name].append(Item(words, relevance_maps(model, shared, every_source), energy))
-    columns = [(name, group) for name in sets for group in SOURCES]
+    columns = [(name, group) for name in sets for group in groups]
     print(f"{'':34}" + "".join(f"{name + ', ' + group:>24}" for name, group in columns))
     for align in ["dtw", *(f"viterbi:silence={k},level={v:g}" for k, levels in LEVELS.items() for v in levels)]:
-        cells = [np.mean([interior_error_ms(sets[n], source, align) for source in SOURCES[g]]) for n, g in columns]
+        cells = [np.mean([interior_error_ms(sets[n], source, align) for source in groups[g]]) for n, g in columns]
         print(f"{align:34}" + "".join(f"{cell:24.1f}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3, 4):
         sys.exit(__doc__)
     main(*sys.argv[1:])

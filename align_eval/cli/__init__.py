@@ -13,6 +13,7 @@ from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, drift, faithfulness
 from align_eval.cli.gate import compare
 from align_eval.cli.given import lint, score
+from align_eval.cli.heads import heads_app
 from align_eval.cli.listing import list_
 from align_eval.cli.run import align, run
 from align_eval.errors import AlignEvalError, InputWarning
@@ -30,7 +31,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "list": list_,
 }
 
-GROUPS: dict[str, typer.Typer] = {"corpus": corpus_app}
+GROUPS: dict[str, typer.Typer] = {"corpus": corpus_app, "heads": heads_app}
 
 app = typer.Typer(
     name="align-eval",

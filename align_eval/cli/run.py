@@ -61,6 +61,10 @@ def run(
     align: Annotated[list[str] | None, typer.Option(help="An alignment for every source; may be repeated.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="Another system's own pair, as openai.")] = None,
     kind: CorpusKind = None,
+    best: Annotated[
+        bool,
+        typer.Option("--best", help="The best aligner that was chosen for the model, beside what else is asked for."),
+    ] = False,
     toggle: Annotated[
         bool, typer.Option("--toggle", help="Also switch each heuristic of the presets alone: what it is worth in ms.")
     ] = False,
@@ -110,7 +114,7 @@ def run(
     from align_eval.engine.run import evaluate
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
     from align_eval.formats.run_folder import prepare_folder, write_run
-    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, toggled_systems
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, toggled_systems
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
@@ -118,9 +122,10 @@ def run(
         problem = "a translation has no word times, so that there is nothing to score"
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     own = read_protocols(protocols) if protocols else None
-    default = not (source or align or preset)
+    default = not (source or align or preset or best)
     sources = source or (DEFAULT_SOURCES if default or align else [])
     aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])
+    presets += [best_preset(model)] if best else []
     if toggle and not source:  # a preset's name as --align stands for the preset itself, and for nothing else
         presets += [name for name in align or [] if name in PRESETS]
         sources, aligns = [], [name for name in align or [] if name not in PRESETS]
@@ -177,6 +182,9 @@ def align(
     model: Model = "tiny.en",
     source: Annotated[str, typer.Option(help="A relevance source.")] = "gradient:at=encoder-output",
     align: Annotated[str, typer.Option(help="An alignment, or a preset's name.")] = "viterbi",
+    best: Annotated[
+        bool, typer.Option("--best", help="The best aligner that was chosen for the model, in place of both.")
+    ] = False,
     language: Language = None,
     device: Device = "cpu",
 ) -> None:
@@ -188,7 +196,11 @@ def align(
     from align_eval.corpus.audio import audio_duration_s
     from align_eval.formats.textgrids import write_words
     from align_eval.model.load import load_model
+    from align_eval.presets import PRESETS, best_preset
 
+    if best:
+        chosen = PRESETS[best_preset(model)]
+        source, align = chosen.source, chosen.align
     words = align_text(load_model(model, device=device), audio, text, source=source, align=align, language=language)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))

@@ -28,7 +28,7 @@ from align_eval.findings.cells import (
 )
 from align_eval.findings.head_sets import N_SETS, HeadSets, head_sets
 from align_eval.findings.injection import REAL, SALIENCY, injection_errors, needed_stacks
-from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, has_stack, require_stacks
+from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, has_stack, require_stacks, with_interior
 from align_eval.findings.price import SHIFTS_MS, Figure, Injection, InjectionErrors, n_clusters_of, price, sign
 from align_eval.findings.residual import LAMBDAS
 from align_eval.findings.shares import BEST, PLAYERS, START, CellErrors, coalition, last_step, shapley, swap_gain
@@ -193,13 +193,6 @@ def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
         replace(budget, strata=tuple(with_p(stratum, f"{i} {j}") for j, stratum in enumerate(budget.strata)))
         for i, budget in enumerate(budgets)
     ]
-
-
-def with_interior(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Items of two words or more, since one word has no interior boundary; clusters numbered anew without gaps."""
-    several = [item for item in items if len(item.reference_s) > 1]
-    number = {cluster: i for i, cluster in enumerate(sorted({item.cluster for item in several}))}
-    return tuple(replace(item, cluster=number[item.cluster]) for item in several)
 
 
 def _stratum(

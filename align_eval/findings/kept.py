@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -206,6 +206,13 @@ def fits(item: Item, unit: str) -> bool:
     """Whether every token of an item can have a frame of its own, as the path with silence gives it."""
     words = item.maps.word_of_token[unit]
     return len(words) - 1 <= len(item.maps.energy)
+
+
+def with_interior(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Items of two words or more, since one word has no interior boundary; clusters numbered anew without gaps."""
+    several = [item for item in items if len(item.reference_s) > 1]
+    number = {cluster: i for i, cluster in enumerate(sorted({item.cluster for item in several}))}
+    return tuple(replace(item, cluster=number[item.cluster]) for item in several)
 
 
 def boundary_clusters(items: Sequence[Item]) -> Ints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from align_eval.errors import InputError
 
@@ -27,3 +27,20 @@ def write_finding(path: Path, finding: DataclassInstance) -> None:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error
+
+
+def read_finding(path: Path) -> dict[str, Any]:
+    """Read the file of a finding.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read or is none.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"is no finding ({error})", "give a file that align-eval wrote") from error
+    if not (isinstance(data, dict) and isinstance(data.get("finding"), dict)):
+        raise InputError(path, "is no finding", "give a file that align-eval wrote")
+    return data

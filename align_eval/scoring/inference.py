@@ -193,15 +193,19 @@ class ChosenOnHalves:
             yield half, first, _least(first, sums), _least(sums - first, sums)
 
     def _halves(self) -> list[Bools]:
-        """Which clusters are in the first half, a split each, of those that count."""
-        rng = np.random.default_rng(self.seed)
-        counted = np.flatnonzero(self.counts > 0)
-        halves = []
-        for _ in range(self.n_splits):
-            half = np.zeros(len(self.counts), dtype=np.bool_)
-            half[rng.permutation(counted)[: len(counted) // 2]] = True
-            halves.append(half)
-        return halves
+        return halves(self.counts, self.seed, self.n_splits)
+
+
+def halves(counts: Floats, seed: int, n_splits: int) -> list[Bools]:
+    """Which clusters are in the first half, a random split each, of those that count."""
+    rng = np.random.default_rng(seed)
+    counted = np.flatnonzero(counts > 0)
+    found = []
+    for _ in range(n_splits):
+        half = np.zeros(len(counts), dtype=np.bool_)
+        half[rng.permutation(counted)[: len(counted) // 2]] = True
+        found.append(half)
+    return found
 
 
 def _least(sums: Floats, whole: Floats) -> Ints:

@@ -116,7 +116,7 @@ def test_the_selection_script_prints_every_path(workplace):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[1].startswith("dtw ")
-    assert len(lines) == 2 + 6 + 3 + 3
+    assert len(lines) == 2 + 7 + 3 + 3
     assert all(float(value) > 0 for line in lines[1:] for value in line.split()[1:])
 
 

@@ -1,0 +1,81 @@
+"""What heads and a path score on the maps of a finished run, as a run of their own would, without the model.
+
+Usage: score_kept.py RUN HEADS [PREP [ALIGN]], as score_kept.py runs/kept 3.1+3.2 log viterbi
+
+The run must have kept every head of attention (--keep heads). Prints mean error and bias of boundaries, calibrated too,
+with 95 % intervals, beside the systems that the run itself scored.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from align_eval.findings.cells import ALL_HEADS, prepared
+from align_eval.findings.kept import decoded, read_kept
+from align_eval.formats.words_table import read_words_table
+from align_eval.scoring.summary import score_table
+
+SHOWN = (
+    ("all", "none", "wbe_mean"),
+    ("interior", "none", "wbe_mean"),
+    ("interior", "reference", "wbe_mean"),
+    ("interior", "none", "within_50ms"),
+    ("interior", "none", "start_bias"),
+    ("interior", "none", "end_bias"),
+)
+
+
+def with_times(table: pa.Table, times: dict[str, list[tuple[float, float]]], source: str, align: str) -> pa.Table:
+    """The rows of the table's first system with other times."""
+    first = pc.and_(
+        pc.equal(table.column("source"), table.column("source")[0]),
+        pc.equal(table.column("align"), table.column("align")[0]),
+    )
+    rows = [row for row in table.filter(first).to_pylist() if row["utterance"] in times]
+    for row in rows:
+        start_s, end_s = times[row["utterance"]][row["word_index"]]
+        row |= {
+            "source": source,
+            "align": align,
+            "start_s": start_s,
+            "end_s": end_s,
+            "start_error_s": start_s - row["reference_start_s"],
+            "end_error_s": end_s - row["reference_end_s"],
+        }
+    return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def main(run: str, heads: str, prep: str = "log", align: str = "viterbi") -> None:
+    kept = read_kept(Path(run), (ALL_HEADS,))
+    times = {}
+    for items in kept.items.values():
+        for item in items:
+            names = item.maps.details[ALL_HEADS]["heads"]
+            stack = item.maps.stacks[ALL_HEADS][[names.index(head) for head in heads.split("+")]]
+            times[item.id] = [tuple(word) for word in decoded(item, prepared(stack, prep), "subword", align).tolist()]
+    table = read_words_table(Path(run) / "words.parquet")
+    rows = [*score_table(with_times(table, times, f"attention:heads={heads},prep={prep}", align)), *kept.run.rows]
+    print(f"run {kept.run.signature['id']}, model {kept.run.signature['model']}, corpus {kept.run.signature['corpus']}")
+    print(f"{'':60}" + "".join(f"{' '.join(key):>30}" for key in SHOWN))
+    for reference, source, of in dict.fromkeys((row.reference, row.source, row.align) for row in rows):
+        cells = ""
+        for key in SHOWN:
+            found = [
+                r
+                for r in rows
+                if (r.reference, r.source, r.align, r.boundaries, r.calibration, r.metric)
+                == (reference, source, of, *key)
+            ]
+            low_high = [f"[{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in found if r.ci_low is not None]
+            cells += f"{found[0].value:.2f} {''.join(low_high[:1])}".rjust(30) if found else f"{'-':>30}"
+        print(f"{reference} {source} | {of}"[:60].ljust(60) + cells)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4, 5):
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

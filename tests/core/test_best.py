@@ -1,0 +1,36 @@
+"""The best aligners by model: named, made of parts that the model has, and refused where none was chosen."""
+
+import pytest
+
+from align_eval.errors import InputError
+from align_eval.formats.head_sets import export_heads, parse_heads
+from align_eval.presets import BEST, HEURISTICS, PRESETS, best_preset, make_systems
+from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.spec import parse_spec
+
+SHAPES = {"tiny.en": (4, 6), "base": (6, 8)}
+"""Layers, and heads a layer, of the decoders."""
+
+
+def test_every_best_aligner_is_of_a_model_whose_heads_it_names():
+    assert {name for name in PRESETS if name.startswith(BEST)} == {f"{BEST}{model}" for model in SHAPES}
+    for model, shape in SHAPES.items():
+        _, options = parse_spec(PRESETS[best_preset(model)].source, SOURCE_OPTIONS, "source")
+        assert export_heads(parse_heads(options.heads), shape, "openai")  # refuses a head that is not there
+
+
+@pytest.mark.parametrize("model", SHAPES)
+def test_as_an_alignment_it_gives_attention_its_heads_and_preparation(model):
+    (as_preset,) = make_systems([], [], [best_preset(model)])
+    (as_align,) = make_systems(["attention"], [best_preset(model)])
+    assert as_align == as_preset
+
+
+@pytest.mark.parametrize("model", SHAPES)
+def test_its_parts_can_be_switched_off(model):
+    assert {heuristic.key for heuristic in HEURISTICS[best_preset(model)]} == {"heads", "prep", "silence", "unit"}
+
+
+def test_a_model_without_one_is_refused_with_what_to_do():
+    with pytest.raises(InputError, match=r"model small: none was chosen for it, only for tiny\.en, base; search"):
+        best_preset("small")

@@ -1,0 +1,220 @@
+"""Search of heads on planted runs whose best head is known, and exported sets read back by openai-whisper."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import whisper
+
+from align_eval.alignment import align_map
+from align_eval.corpus.audio import read_audio
+from align_eval.errors import InputError
+from align_eval.findings.cells import prepared
+from align_eval.findings.head_search import Reading, gather
+from align_eval.findings.heads import OWN_NORMS, heads_of_search, search_heads
+from align_eval.findings.kept import read_kept
+from align_eval.formats.findings import read_finding, write_finding
+from align_eval.formats.head_sets import export_heads, openai_mask, parse_heads
+from align_eval.model.forward import shared_pass
+from align_eval.model.load import alignment_heads, load_model
+from align_eval.model.text import force_words, tokenizer_of
+from align_eval.presets import make_systems
+from align_eval.relevance import relevance_maps
+from tests.core.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, exact, noise, write_planted
+
+
+def heads_at(*shifts):
+    """A head a shift in columns, exact but for it; None is noise."""
+    return lambda u, n: np.concatenate([noise(u, n) if s is None else exact(u, n, s) for s in shifts])
+
+
+PLANTED = {**EXACT, EVERY: heads_at(3, None, 0, 5), OUTPUT: heads_at(0)}
+"""Heads 0.0 and 1.1 are 60 and 100 ms late, 0.1 is noise, 1.0 is exact, and so is the saliency."""
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    details = {DEFAULT: {"heads": ["0.0", "1.1"]}}
+    return read_kept(write_planted(tmp_path_factory.mktemp("run"), SPEAKERS, PLANTED, details=details))
+
+
+@pytest.fixture(scope="module")
+def found(planted):
+    return search_heads(planted)
+
+
+def test_every_head_has_its_planted_error_and_rank(found):
+    (stratum,) = found.strata
+    rows = {row.head: row for row in stratum.heads}
+    errors = {head: row.error_ms.value for head, row in rows.items()}
+    assert errors["1.0"] == pytest.approx(0, abs=1e-6)
+    assert errors["0.0"] == pytest.approx(60)
+    assert errors["1.1"] == pytest.approx(100)
+    assert [row.head for row in stratum.heads][:2] == ["1.0", "0.0"]
+    assert (rows["1.0"].error_rank, rows["1.0"].among_best) == (1, 1.0)
+    assert rows["1.0"].agreement.value == pytest.approx(1)
+
+
+def test_sets_with_and_without_reference_times_find_the_exact_head(found):
+    sets = {row.name: row for row in found.strata[0].sets}
+    for name in ("greedy by error", "top-k by error", "greedy by agreement", "top-k by agreement, k by error"):
+        assert sets[name].heads == ("1.0",)
+        assert sets[name].error_ms.value == pytest.approx(0, abs=1e-6)
+        assert sets[name].chosen == {"1.0": 1.0}
+    assert sets["alignment heads"].heads == ("0.0", "1.1")
+    assert sets["alignment heads"].beyond_supervised_ms.value == pytest.approx(sets["alignment heads"].error_ms.value)
+    assert sets["greedy by agreement"].needs_reference is False
+    assert sets["greedy by agreement"].p_value == 1.0
+    assert sets["greedy by error"].beyond_supervised_ms is None
+    assert sets[OWN_NORMS].heads == ()
+
+
+def test_all_rankings_of_planted_heads_are_steady(found):
+    assert found.strata[0].stability["error"] > 0.7
+    assert set(found.strata[0].predicts_error) == {"agreement", "norms"}
+
+
+@pytest.mark.parametrize("prep", ["zscore-median", "log"])
+def test_a_set_is_read_as_a_run_reads_it(planted, prep):
+    """The mean over heads prepared one by one is the preparation of the set."""
+    items = planted.items["manual"]
+    table = gather(items, EVERY, OUTPUT, Reading(prep=prep))
+    for i, item in enumerate(items):
+        values = prepared(item.maps.stacks[EVERY][[0, 2, 3]], prep)
+        from align_eval.findings.kept import decoded, interior_errors_ms
+
+        expected = np.abs(interior_errors_ms(item, decoded(item, values, "subword", "dtw"))).sum()
+        assert table.error_of((0, 2, 3), i) == pytest.approx(expected)
+
+
+def test_a_finding_is_written_and_a_set_of_it_read(found, tmp_path):
+    write_finding(tmp_path / "heads.json", found)
+    data = read_finding(tmp_path / "heads.json")
+    assert heads_of_search(data, "heads.json", "greedy by agreement") == (((1, 0),), (2, 2))
+    with pytest.raises(InputError, match=r"heads\.json: holds no set 'best'; known: alignment heads, all heads, "):
+        heads_of_search(data, "heads.json", "best")
+    with pytest.raises(InputError, match="holds no automatic reference; known: manual"):
+        heads_of_search(data, "heads.json", "all heads", "automatic")
+    with pytest.raises(InputError, match="is no search for heads"):
+        heads_of_search({**data, "finding": {"finding": "budget"}}, "x", "all heads")
+    (tmp_path / "bad.json").write_text("[]")
+    with pytest.raises(InputError, match="is no finding"):
+        read_finding(tmp_path / "bad.json")
+
+
+def test_kinds_of_reference_are_searched_apart_and_one_must_be_chosen(tmp_path):
+    from dataclasses import replace
+
+    kinds = [replace(u, reference=kind, id=f"{kind}-{u.id}") for kind in ("automatic", "manual") for u in SPEAKERS]
+    search = search_heads(read_kept(write_planted(tmp_path / "run", kinds, PLANTED)))
+    assert [stratum.reference for stratum in search.strata] == ["automatic", "manual"]
+    write_finding(tmp_path / "heads.json", search)
+    with pytest.raises(InputError, match="several references: automatic, manual; choose one with --reference"):
+        heads_of_search(read_finding(tmp_path / "heads.json"), "x", "all heads")
+
+
+def test_too_few_speakers_are_refused(tmp_path):
+    with pytest.raises(InputError, match="fewer than two recordings with two words"):
+        search_heads(read_kept(write_planted(tmp_path, SPEAKERS[:1], PLANTED)))
+
+
+def test_a_run_that_kept_means_is_refused(tmp_path):
+    mean = {**PLANTED, EVERY: heads_at(0)}
+    with pytest.raises(InputError, match="the mean over heads was kept"):
+        search_heads(read_kept(write_planted(tmp_path, SPEAKERS, mean)))
+
+
+def test_a_saliency_that_was_not_kept_is_named(planted):
+    with pytest.raises(InputError, match=r"run with --keep heads --source gradient:at=conv"):
+        search_heads(planted, saliency="gradient:at=conv")
+
+
+def test_the_command_line_searches_a_kept_run_and_exports(tmp_path):
+    write_planted(tmp_path / "run", SPEAKERS, PLANTED)
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "align_eval", "heads", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    done = start("search", "run", "--out", "heads.json")
+    assert done.returncode == 0, done.stderr
+    assert "greedy by agreement" in done.stdout
+    for form in ("openai", "whisper.cpp", "transformers"):
+        printed = start("export", "heads.json", "--form", form)
+        assert printed.stdout.strip() == export_heads([(1, 0)], (2, 2), form)
+    (tmp_path / "config.json").write_text('{"lang_ids": [3]}')
+    assert start("export", "heads.json", "--form", "ctranslate2", "--out", "config.json").returncode == 0
+    assert json.loads((tmp_path / "config.json").read_text()) == {"lang_ids": [3], "alignment_heads": [[1, 0]]}
+    assert start("export", "heads.json", "--form", "onnx").returncode == 2
+
+
+def test_a_corpus_is_run_and_searched_in_one_command(tmp_path, corpus_of_two):
+    command = [sys.executable, "-m", "align_eval", "heads", "search", str(corpus_of_two), "--language", "en"]
+    done = subprocess.run([*command, "--out", "heads.json"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    heads, shape = heads_of_search(read_finding(tmp_path / "heads.json"), "heads.json", "alignment heads")
+    assert (list(heads), shape) == (alignment_heads(load_model("tiny.en")), (4, 6))
+
+
+@pytest.fixture
+def corpus_of_two(tmp_path, demo):
+    import shutil
+
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for utterance in demo.utterances:
+        if utterance.id in ("en_praatio_bobby", "en_praatio_damon"):
+            for path in (utterance.audio.path, utterance.audio.path.with_suffix(".TextGrid")):
+                shutil.copy(path, folder)
+    return folder
+
+
+# Read back
+
+
+@pytest.mark.parametrize("name", ["tiny.en", "base", "large-v3", "large-v3-turbo"])
+def test_openais_own_masks_are_what_we_write(name):
+    """Set from openai's own dump, exported and set again: the same heads."""
+    layers, heads = {"tiny.en": (4, 6), "base": (6, 8), "large-v3": (32, 20), "large-v3-turbo": (4, 20)}[name]
+
+    class Mask(torch.nn.Module):
+        dims = whisper.model.ModelDimensions(80, 1500, 8, 2, 1, 10, 448, 8, heads, layers)
+        set_alignment_heads = whisper.model.Whisper.set_alignment_heads
+
+    first, second = Mask(), Mask()
+    first.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
+    chosen = [tuple(pair) for pair in first.alignment_heads.indices().T.tolist()]
+    second.set_alignment_heads(export_heads(chosen, (layers, heads), "openai").encode())
+    assert torch.equal(first.alignment_heads.to_dense(), second.alignment_heads.to_dense())
+
+
+def test_openai_whisper_reads_an_exported_set_and_its_times_are_those_that_we_predict(demo):
+    """Bit for bit, and not those of its own heads."""
+    model = load_model("tiny.en")
+    utterance = next(u for u in demo.utterances if u.id == "en_librivox_sense_0870")
+    samples = read_audio(utterance.audio)
+    forced = force_words(model, [w.text for w in utterance.words], "en")
+    tokenizer = tokenizer_of(model, "en")
+    mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(samples)))
+
+    def theirs():
+        timings = whisper.timing.find_alignment(
+            model, tokenizer, list(forced.tokens[:-1]), mel, len(samples) // whisper.audio.HOP_LENGTH
+        )
+        return [(timing.start, timing.end) for timing in timings]
+
+    before = theirs()
+    chosen = "1.1+2.0+2.1+3.1+3.2"
+    model.set_alignment_heads(openai_mask(parse_heads(chosen), (4, 6)).encode())
+    after = theirs()
+    (system,) = make_systems([f"attention:heads={chosen}"], ["openai"])
+    shared = shared_pass(model, samples, forced)
+    relevance = relevance_maps(model, shared, [system.source])[system.source]
+    predicted = align_map(relevance, np.zeros(shared.n_frames), system.align).words
+    assert list(predicted) == after
+    assert after != before
