@@ -48,7 +48,6 @@ NOTES = {
     "that figures there are contaminated, and its weights are for non-commercial use: not used here",
     "zeyer": "published with character targets",
     "best": "chosen on ljspeech, whose row is therefore no result",
-    "openai": "weights MIT",
 }
 """What a row must not be read without, by the start of a preset's name."""
 
@@ -264,7 +263,7 @@ def all_timed(
 
 def remarks(timed: Mapping[str, Timed], left_out: Mapping[str, str]) -> str:
     """What the rows must not be read without, what failed and what is left out."""
-    lines = [f"- {name}: {note(name)}." for name in timed if note(name)]
+    lines = ["- every row: Whisper's own weights, MIT.", *(f"- {n}: {note(n)}." for n in timed if note(n))]
     for name, result in timed.items():
         if result.failed:
             why = next(iter(result.failed.values()))
