@@ -11,15 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import soundfile
 
 from align_eval.formats.audio_spans import write_audio_spans
 from align_eval.formats.maps import write_maps
 from align_eval.formats.run_folder import write_run
-from align_eval.formats.words_table import words_table
+from align_eval.formats.words_table import words_table, write_words_table
 from align_eval.records import AudioSpan, Run, System, Utterance, Word
 from align_eval.scoring.summary import score_table
 from tests.core.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
+from tests.core.planted_words import corpus
 
 ATTENTION, GRADIENT = System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi")
 LATE_S = {ATTENTION: 0.060, GRADIENT: 0.020}
@@ -53,3 +55,22 @@ def write_reported(
     write_run(folder, Run(1, dict(RUN_SIGNATURE), score_table(table)), table)
     write_audio_spans(folder, records)
     return folder
+
+
+def write_many_words(folder: Path, n_speakers: int, n_systems: int) -> int:
+    """Write a run of words alone, about 25 a speaker, without scores, and return how many words there are."""
+    rng = np.random.default_rng(0)
+    table = corpus(rng, n_speakers)
+    source, align = (table.schema.get_field_index(name) for name in ("source", "align"))
+    systems = [("attention:heads=all", "viterbi"), ("gradient:at=encoder-output", "viterbi")]
+    systems += [(f"attention:heads=layer.{i}", "dtw") for i in range(n_systems - 2)]
+    tables = []
+    for names in systems:
+        of_system = table
+        for column, name in zip((source, align), names, strict=True):
+            of_system = of_system.set_column(column, table.schema.field(column), pa.array([name] * len(table)))
+        tables.append(of_system)
+    folder.mkdir(parents=True)
+    write_run(folder, Run(1, dict(RUN_SIGNATURE), ()), table.slice(0, 8))
+    write_words_table(folder / "words.parquet", pa.concat_tables(tables))
+    return len(table)
