@@ -51,7 +51,7 @@ def report(
     from align_eval.report.view import view_run
 
     view = view_run(run)
-    findings = gather_findings(run, view.run, finding or ())
+    findings = gather_findings(view, finding or ())
     options = GateOptions(margin_ms=margin_ms, shift_ms=shift_ms)
     verdict = compare_or_reason(read_side(baseline), read_side(run), options) if baseline else None
     spans = find_audio(run, view.run, corpus)

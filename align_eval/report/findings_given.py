@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from align_eval.errors import InputError, InputWarning
 from align_eval.findings import agree, budget, drift, heads
 from align_eval.findings.agree import AgreementFinding
 from align_eval.findings.budget import Budget
-from align_eval.findings.drift import Drift, measure_drift
+from align_eval.findings.drift import S_PER_MIN, Drift, measure_drift
 from align_eval.findings.heads import HeadSearch
 from align_eval.formats.findings import finding_of, read_finding
 from align_eval.records import Run
+from align_eval.report.view import RunView
 
 IN_FOLDER = ("budget.json", "agree.json", "drift.json")
 
@@ -41,7 +45,7 @@ _READERS: dict[str, Callable[[dict[str, Any], Path], Any]] = {
 }
 
 
-def gather_findings(folder: Path, run: Run, given: Sequence[Path] = ()) -> Findings:
+def gather_findings(view: RunView, given: Sequence[Path] = ()) -> Findings:
     """Findings of a run: those given, then those of its folder; drift is measured where recordings are long.
 
     One of the folder that is of another run (which stood there before) is left out with a warning.
@@ -51,18 +55,18 @@ def gather_findings(folder: Path, run: Run, given: Sequence[Path] = ()) -> Findi
     InputError
         Where a file that was given is no such finding, or is of another model or corpus.
     """
-    found = Findings()
+    found, run = Findings(), view.run
     for path in given:
         found = _with(found, path, run)
-    for path in (folder / name for name in IN_FOLDER):
+    for path in (view.folder / name for name in IN_FOLDER):
         if path.is_file() and getattr(found, path.stem) is None:
             of_run = read_finding(path)["finding"].get("run")
             if of_run == run.signature["id"]:
                 found = _with(found, path, run)
             else:
                 warnings.warn(InputWarning(f"{path}: is of run {of_run} and is not shown"), stacklevel=2)
-    if found.drift is None and (folder / "words.parquet").is_file():
-        found = replace(found, drift=_drift(folder))
+    if found.drift is None and _longest_min(view.words) >= LONG_MIN:
+        found = replace(found, drift=measure_drift(view.folder))
     return found
 
 
@@ -71,11 +75,12 @@ def is_long(found: Drift | None) -> bool:
     return found is not None and max(row.longest_min for row in found.rows) >= LONG_MIN
 
 
-def _drift(folder: Path) -> Drift | None:
-    try:
-        return measure_drift(folder)
-    except InputError:  # no file has two words with times: there is no time for an error to drift in
-        return None
+def _longest_min(words: pa.Table) -> float:
+    """The longest stretch between words with times in one file, in minutes."""
+    timed = words.filter(pc.is_valid(words.column("start_s")))
+    at = timed.group_by("audio").aggregate([("reference_start_s", "min"), ("reference_start_s", "max")])
+    spans_s = pc.subtract(at.column("reference_start_s_max"), at.column("reference_start_s_min"))
+    return float(pc.max(spans_s).as_py() or 0.0) / S_PER_MIN
 
 
 def _with(found: Findings, path: Path, run: Run) -> Findings:

@@ -21,7 +21,7 @@ from align_eval.formats.words_table import read_words_table
 from align_eval.records import SECOND_REFERENCE, Run, ScoreRow
 from align_eval.relevance import SOURCES, unprepared
 from align_eval.report.table import clusters_label, named_align
-from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.curves import signed_errors_s
 from align_eval.scoring.statistics import cluster_rows
 
@@ -111,7 +111,7 @@ def view_run(folder: Path) -> RunView:
         Where it is none.
     """
     run, words = read_run(folder), read_words_table(folder / "words.parquet")
-    references = sorted(set(words.column("reference").to_pylist()), key=_by_trust)
+    references = sorted(set(words.column("reference").to_pylist()), key=by_trust)
     return RunView(folder, run, words, tuple(_stratum(run, words, reference) for reference in references))
 
 
@@ -132,6 +132,13 @@ def stack_of(source: str) -> str | None:
     return unprepared(source) if source.partition(":")[0] in SOURCES else None
 
 
+def numbered(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[str, str]]]:
+    """The number of each pair, from 0 as they first stand there, and the pairs by number."""
+    number: dict[tuple[str, str], int] = {}
+    of_row = np.array([number.setdefault(pair, len(number)) for pair in pairs], dtype=np.int64)
+    return of_row, list(number)
+
+
 def interval(row: ScoreRow | None, digits: int = 1) -> str:
     """A value with its interval, or a dash."""
     if row is None:
@@ -144,7 +151,8 @@ def interval(row: ScoreRow | None, digits: int = 1) -> str:
     return f"{text} [{row.ci_low * scale:.0f}, {row.ci_high * scale:.0f}]"
 
 
-def _by_trust(reference: str) -> tuple[int, str]:
+def by_trust(reference: str) -> tuple[int, str]:
+    """A key that sorts kinds of reference: times made by hand first."""
     order = ("manual", "automatic")
     return (order.index(reference) if reference in order else len(order), reference)
 
@@ -155,8 +163,9 @@ def _stratum(run: Run, words: pa.Table, reference: str) -> StratumView:
     rows = [row for row in run.rows if row.reference == reference and row.protocol == "wbe"]
     pairs = list(zip(table.column("source").to_pylist(), table.column("align").to_pylist(), strict=True))
     systems: list[SystemView] = []
-    for source, align in dict.fromkeys(pairs):
-        mask = np.array([pair == (source, align) for pair in pairs])
+    system_of_row, names = numbered(pairs)
+    for i, (source, align) in enumerate(names):
+        mask = system_of_row == i
         starts_s, ends_s = signed_errors_s(table.filter(pa.array(mask)), cluster[mask], BOUNDARIES)
         of_system = {
             (row.boundaries, row.calibration, row.metric): row

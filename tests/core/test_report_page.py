@@ -58,7 +58,7 @@ class Cells(HTMLParser):
 def page_of(folder: Path, findings: Findings | None = None, baseline: Path | None = None, **options: object) -> str:
     view = view_run(folder)
     verdict = compare_or_reason(read_side(baseline), read_side(folder)) if baseline else None
-    found = findings or gather_findings(folder, view.run)
+    found = findings or gather_findings(view)
     write_report(folder / "report.html", view, found, read_audio_spans(folder), verdict, **options)
     return (folder / "report.html").read_text(encoding="utf-8")
 
@@ -217,14 +217,14 @@ def test_a_finding_of_another_version_is_refused(folder, tmp_path):
     del broken["rows"]
     path.write_text(json.dumps(broken))
     with pytest.raises(InputError, match="is no drift of this version"):
-        gather_findings(folder, read_run(folder), [path])
+        gather_findings(view_run(folder), [path])
 
 
 def test_a_finding_of_other_speech_is_refused_where_it_was_given(folder, tmp_path):
     drift = measure_drift(folder)
     write_finding(tmp_path / "drift.json", replace(drift, signature={**drift.signature, "corpus_checksum": "c" * 64}))
     with pytest.raises(InputError, match="is of another corpus than the run"):
-        gather_findings(folder, read_run(folder), [tmp_path / "drift.json"])
+        gather_findings(view_run(folder), [tmp_path / "drift.json"])
 
 
 def test_a_finding_that_an_earlier_run_left_is_not_shown(tmp_path):
@@ -232,7 +232,7 @@ def test_a_finding_that_an_earlier_run_left_is_not_shown(tmp_path):
     drift = measure_drift(folder)
     write_finding(folder / "drift.json", replace(drift, finding={**drift.finding, "run": "ffffffffffff"}))
     with pytest.warns(InputWarning, match="is of run ffffffffffff and is not shown"):
-        gather_findings(folder, read_run(folder))
+        gather_findings(view_run(folder))
 
 
 def test_drift_is_shown_where_recordings_are_long(tmp_path, page):

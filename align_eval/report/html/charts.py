@@ -50,7 +50,7 @@ def interval_axis(top_ms: float) -> Markup:
     labels = [
         text(plane.x(v), 12, f"{v:g}", "tick", "start" if v == 0 else "middle")
         for v in ticks(0, top_ms, 4)
-        if plane.x(v) < 225
+        if plane.x(v) < 205
     ]
     return figure(plane, "scale in ms", [*labels, text(254, 12, "ms", "tick", "end")])
 
@@ -87,7 +87,7 @@ def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Markup:
         parts.append(text(x + 9, y + 4, f"{cost.value:+.1f}", "value", "start"))
     for at, label in enumerate([*(bar.label for bar in bars), *(name for name, _ in prices)]):
         lines = enumerate(label.split("\n"))
-        parts += [text(plane.x(at), plane.height - 34 + 13 * i, words, "tick") for i, words in lines]
+        parts += [text(plane.x(at), plane.height - 34 + 13 * i, words, "small") for i, words in lines]
     if min(ends) < 0:
         parts.append(line((plane.left, plane.y(0)), (right, plane.y(0)), "axis"))
     return figure(plane, "Waterfall of the error budget; the table below has its values", parts)
@@ -109,7 +109,7 @@ class _Bar:
 def _bars(stratum: Stratum) -> list[_Bar]:
     """From the error of Whisper's own way by every step down to the last."""
     level = stratum.start.value
-    bars = [_total("Whisper's\nheads, DTW", stratum.start)]
+    bars = [_total("Whisper's\nway", stratum.start)]
     for step in STEPS:
         share = stratum.shapley[step]
         after = level - share.value
@@ -211,11 +211,11 @@ def heat_map(
     cell = min(40, max(14, (WIDTH - 50) // n_heads))
     height = cell * n_layers + 58
     left = 44
-    finite = [value for value in values.values() if math.isfinite(value)]
-    low, high = min(finite), max(finite)
+    scale = math.log if low_is_good else float  # errors of heads differ by orders of magnitude
+    low, high = (scale(end(values.values())) for end in (min, max))
     parts = [text(left + cell * n_heads / 2, 14, label, "label")]
     for (layer, head), value in sorted(values.items()):
-        share = 0.0 if high == low else (value - low) / (high - low)
+        share = 0.0 if high == low else (scale(value) - low) / (high - low)
         good = 1 - share if low_is_good else share
         x, y = left + head * cell, 24 + layer * cell
         name = f"{layer}.{head}"

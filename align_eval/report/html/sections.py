@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,10 @@ from align_eval.findings.cells import ARMS
 from align_eval.findings.drift import Drift
 from align_eval.findings.heads import HeadSearch, HeadStratum
 from align_eval.findings.price import Figure
-from align_eval.gate.records import Comparison
+from align_eval.gate.records import Comparison, SystemFigures
 from align_eval.report.budget_table import signature_line
 from align_eval.report.findings_given import Findings
-from align_eval.report.gate_markdown import figures_row
+from align_eval.report.gate_markdown import MARKS, figures_row
 from align_eval.report.gate_text import differences_text, headline, regressions, warning
 from align_eval.report.html import charts
 from align_eval.report.table import floors_ms, named_align
@@ -32,6 +33,7 @@ from align_eval.report.view import (
     RunView,
     StratumView,
     SystemView,
+    by_trust,
     interval,
 )
 from align_eval.report.waterfall import LABELS, STEPS
@@ -90,7 +92,7 @@ def _card(name: str, value: str, note: str, kind: str, low: float | None, high: 
 def system_row(system: SystemView, plot: Markup) -> dict[str, Any]:
     """A line of the table of sources."""
     return {
-        "source": system.source,
+        "source": breakable(system.source),
         "align": named_align(system.source, system.align),
         "family": system.family,
         "plot": plot,
@@ -101,6 +103,11 @@ def system_row(system: SystemView, plot: Markup) -> dict[str, Any]:
         "within": _value(system, WITHIN),
         "biases": [_value(system, key) for key in (START_BIAS, END_BIAS)],
     }
+
+
+def breakable(spec: str) -> Markup:
+    """A spec that may be broken after a comma or a colon."""
+    return Markup("<wbr>").join(part for part in re.split(r"(?<=[,:=])", spec))
 
 
 def _value(system: SystemView, key: Key) -> str:
@@ -146,7 +153,7 @@ def budget_parts(view: RunView, budget: Budget | None) -> dict[str, Any] | None:
                 ],
                 "steps": _steps(s),
             }
-            for s in budget.strata
+            for s in sorted(budget.strata, key=lambda s: by_trust(s.reference))
         ],
     }
 
@@ -174,17 +181,25 @@ def verdict_parts(verdict: Comparison | NotComparableError) -> dict[str, Any]:
         "short": f"{verdict.verdict}: {VERDICT_MEANING[verdict.verdict]}",
         "headline": headline(verdict),
         "kind": verdict.verdict,
-        "rows": [(figures.reference, *figures_row(verdict, figures)) for figures in verdict.figures],
+        "rows": [_figures_row(verdict, figures) for figures in verdict.figures],
         "lines": [*regressions(verdict), *warning(verdict)],
         "differences": differences_text(verdict.differences),
     }
+
+
+def _figures_row(found: Comparison, figures: SystemFigures) -> tuple[str, ...]:
+    """A line of the gate's table: system first, the verdict as a word."""
+    words = {mark: verdict for verdict, mark in MARKS.items()}
+    mark, system, *cells = figures_row(found, figures)
+    return system, figures.reference, words[mark], *cells
 
 
 def head_parts(findings: Findings) -> dict[str, Any] | None:
     """Maps of heads: error and agreement side by side from a search, agreement alone from `agree`."""
     if findings.heads is not None:
         signature = signature_line(findings.heads.finding, findings.heads.signature)
-        return {"signature": signature, "parts": [_searched(findings.heads, s) for s in findings.heads.strata]}
+        strata = sorted(findings.heads.strata, key=lambda s: by_trust(s.reference))
+        return {"signature": signature, "parts": [_searched(findings.heads, s) for s in strata]}
     if findings.agree is None:
         return None
     rows = [

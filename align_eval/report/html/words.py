@@ -18,7 +18,7 @@ from align_eval.findings.agreement import agreement
 from align_eval.records import Failure
 from align_eval.relevance import unit_of
 from align_eval.report.media import maps_of
-from align_eval.report.view import family_of, stack_of
+from align_eval.report.view import family_of, numbered, stack_of
 from align_eval.scoring.boundaries import Floats
 from align_eval.units import MS_PER_S
 
@@ -75,8 +75,9 @@ def word_columns(words: pa.Table) -> WordColumns:
         of_row[row] = number[key]
     errors = np.stack([_column(words, f"{edge}_error_s") for edge in ("start", "end")])
     errors_s: dict[str, Floats] = {}
-    for row_pair in dict.fromkeys(pairs):
-        mask = np.array([pair == row_pair for pair in pairs])
+    system_of_row, systems = numbered(pairs)
+    for i, row_pair in enumerate(systems):
+        mask = system_of_row == i
         of_system = np.full((2, len(number)), np.nan)
         of_system[:, of_row[mask]] = errors[:, mask]
         errors_s[" | ".join(row_pair)] = of_system
