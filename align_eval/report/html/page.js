@@ -269,7 +269,7 @@
       c.fillText((t + u.offset / S).toFixed(step < 0.1 ? 2 : 1), x(t), top + 11);
     }
     c.textAlign = "right"; c.fillText("s", gutter - 6, top + 11);
-    drawn = { image: c.getImageData(0, 0, canvas.width, canvas.height), x, tall, dpr, gutter, width };
+    drawn = { x, gutter, width };
     const shown = panels.filter((p) => p.image).map((p) => p.label).join("; ");
     canvas.setAttribute("aria-label", `${data.text[i]}: ${shown || "boundaries only"}. The times stand in the table below.`);
     canvas.dataset.panels = panels.length;
@@ -349,7 +349,7 @@
   function ended() {
     delete dialog.dataset.playing;
     for (const button of document.querySelectorAll("[data-play]")) button.setAttribute("aria-pressed", "false");
-    if (drawn && state.open >= 0) canvas.getContext("2d").putImageData(drawn.image, 0, 0);
+    $("cursor").hidden = true;
   }
   async function play(kind) {
     const i = state.open, media = data.media[utterance(i).id], times = stretch(kind, i);
@@ -372,9 +372,9 @@
   }
   function cursor() {
     if (!playing || !drawn || state.open < 0) return;
-    const c = canvas.getContext("2d"), at = drawn.x(playing.times[0] + audio.currentTime - playing.from);
-    c.putImageData(drawn.image, 0, 0);
-    if (at >= drawn.gutter && at <= drawn.width) { c.fillStyle = css("--regression"); c.fillRect(at - 1, 0, 2, drawn.tall - 20); }
+    const at = drawn.x(playing.times[0] + audio.currentTime - playing.from);
+    $("cursor").hidden = at < drawn.gutter || at > drawn.width;
+    $("cursor").style.left = `${at}px`;
     requestAnimationFrame(cursor);
   }
   for (const button of document.querySelectorAll("[data-play]")) button.addEventListener("click", () => { if (dialog.dataset.playing === button.dataset.play) stop(); else play(button.dataset.play); });
