@@ -95,6 +95,8 @@ def save(picture: Figure, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "align-eval"}):
+            picture.draw_without_rendering()
+            picture.set_layout_engine("none")  # laid out once: every form and every call gets the same
             picture.savefig(path, dpi=200, metadata=dates.get(path.suffix))
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be written ({error})", "give a file that ends in .pdf, .svg or .png") from error

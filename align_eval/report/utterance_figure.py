@@ -137,7 +137,7 @@ def _duration_s(samples: Samples | None, tiers: Sequence[Tier], panels: Sequence
     if samples is not None:
         return len(samples) / SAMPLE_RATE
     ends = [word.end_s for tier in tiers for word in tier.words]
-    return float(max(0.0, *ends, *(p.map.start_s + p.map.frame_s * p.map.levels.shape[1] for p in panels)))
+    return float(max([0.0, *ends, *(p.map.start_s + p.map.frame_s * p.map.levels.shape[1] for p in panels)]))
 
 
 def _tiers(axis: Axes, tiers: Sequence[Tier], inches_per_s: float) -> None:

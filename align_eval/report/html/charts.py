@@ -211,7 +211,7 @@ def heat_map(
     cell = min(40, max(14, (WIDTH - 50) // n_heads))
     height = cell * n_layers + 58
     left = 44
-    scale = math.log if low_is_good else float  # errors of heads differ by orders of magnitude
+    scale = math.log1p if low_is_good else float  # errors of heads differ by orders of magnitude
     low, high = (scale(end(values.values())) for end in (min, max))
     parts = [text(left + cell * n_heads / 2, 14, label, "label")]
     for (layer, head), value in sorted(values.items()):
