@@ -76,11 +76,12 @@ def is_long(found: Drift | None) -> bool:
 
 
 def _longest_min(words: pa.Table) -> float:
-    """The longest stretch between words with times in one file, in minutes."""
+    """The longest stretch between starts, or ends, of words with times in one file, in minutes."""
     timed = words.filter(pc.is_valid(words.column("start_s")))
-    at = timed.group_by("audio").aggregate([("reference_start_s", "min"), ("reference_start_s", "max")])
-    spans_s = pc.subtract(at.column("reference_start_s_max"), at.column("reference_start_s_min"))
-    return float(pc.max(spans_s).as_py() or 0.0) / S_PER_MIN
+    edges = ("reference_start_s", "reference_end_s")
+    of_file = timed.group_by("audio").aggregate([(edge, end) for edge in edges for end in ("min", "max")])
+    spans_s = [pc.max(pc.subtract(of_file.column(f"{edge}_max"), of_file.column(f"{edge}_min"))) for edge in edges]
+    return max(float(span.as_py() or 0.0) for span in spans_s) / S_PER_MIN
 
 
 def _with(found: Findings, path: Path, run: Run) -> Findings:
