@@ -2,11 +2,12 @@
 paper's tables redone for Whisper.
 
 Usage: reproduction.py CORPUS MODEL OUT.json [--masks N] [--grid-masks N] [--device cuda] [--dtype float16]
-                       [--compiled yes] [--wer yes] [--step 5] [--language en]
+                       [--compiled yes] [--wer yes] [--step 5] [--language en] [--task translate]
 
 Cross-attention of a set of heads is z-scored per frame over tokens, the saliency map per token over frames, the row of
 the end of the text left out; rho is Pearson's over the flattened matrices of an utterance, averaged over utterances
 (Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %.
+With `--task translate` the text is the model's own greedy translation, in place of the reference words.
 At the encoder output SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the
 window. Intervals resample utterances, so with one speaker they speak of these recordings only.
 """
@@ -33,6 +34,7 @@ from align_eval.findings.deletion import frame_relevance, most_relevant_first
 from align_eval.findings.faithfulness import Order, log_prob_curves, word_error_curves
 from align_eval.findings.records import ENERGY, RANDOM, UtteranceCurves
 from align_eval.findings.summary import summarise
+from align_eval.model.decode import decoded_words
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import load_model, model_checksum
 from align_eval.model.text import force_words
@@ -144,7 +146,10 @@ def main() -> None:
     parser.add_argument("--compiled", default="no", choices=["no", "yes"])
     parser.add_argument("--wer", default="no", choices=["no", "yes"], help="deletion by re-decoding too")
     parser.add_argument("--language", default="en")
+    parser.add_argument("--task", default="transcribe", choices=["transcribe", "translate"])
     a = parser.parse_args()
+    if a.wer == "yes" and a.task == "translate":
+        parser.error("--wer yes: there is no reference translation to count errors by")
     model = load_model(a.model, device=a.device).requires_grad_(False)
     settings = {name: value for name, value in vars(a).items() if name not in ("corpus", "out")}
     settings |= {"model_checksum": model_checksum(model), "torch": torch.__version__}
@@ -153,11 +158,21 @@ def main() -> None:
     for u in load_corpus(Path(a.corpus), language=a.language).utterances:
         if any(word.text.startswith("<") for word in u.words):
             continue  # a word that the aligner did not know is not what was said
-        texts = [word.text for word in u.words]
-        shared = shared_pass(model, read_audio(u.audio), force_words(model, texts, u.language))
+        samples, texts = read_audio(u.audio), [word.text for word in u.words]
+        if a.task == "translate":
+            texts = decoded_words(model, samples, u.language, a.task)
+        shared = shared_pass(model, samples, force_words(model, texts, u.language, task=a.task))
         maps, facts, heads = maps_of(model, shared, a)
         agreement = {name: by_head(heads[:, :, :-1], m[:-1]) for name, m in maps.items() if name != "attention"}
-        rows.append({"id": u.id, "n_tokens": len(shared.text.tokens) - 1, "n_frames": shared.n_frames, "facts": facts})
+        rows.append(
+            {
+                "id": u.id,
+                "text": " ".join(texts),
+                "n_tokens": len(shared.text.tokens) - 1,
+                "n_frames": shared.n_frames,
+                "facts": facts,
+            }
+        )
         rows[-1]["agreement"] = agreement
         orders = orders_of(maps, u, shared)
         curves["log-prob"].append(log_prob_curves(model, u.id, shared, orders, a.step))

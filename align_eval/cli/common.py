@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,11 +37,23 @@ SpeakerCharacters = Annotated[
 Protocols = Annotated[
     Path | None, typer.Option(help="TOML file of protocols of your own, scored beside those built in.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for programs.")]
 
 
-def make_console() -> Console:
-    """The console that tables are printed to."""
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+def make_console(*, quiet: bool = False) -> Console:
+    """The console that tables are printed to; a quiet one prints nothing, where JSON is asked for."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, quiet=quiet)
+
+
+def print_json(found: Any) -> None:
+    """Print a record, or records, or plain values as JSON: one document, on one line."""
+    print(json.dumps(found, default=_plain, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(found: Any) -> Any:
+    if is_dataclass(found) and not isinstance(found, type):
+        return asdict(found)
+    raise TypeError(f"{type(found).__name__} has no form in JSON")
 
 
 def say(console: Console, line: str) -> None:

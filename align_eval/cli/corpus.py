@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import CorpusKind, CorpusName, Language, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import (
+    AsJson,
+    CorpusKind,
+    CorpusName,
+    Language,
+    SpeakerCharacters,
+    Tier,
+    make_console,
+    print_json,
+    say,
+)
 from align_eval.errors import EXIT_BAD_INPUT
 
 corpus_app = typer.Typer(
@@ -22,6 +32,7 @@ def check(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a corpus holds, and every problem with file and place. All audio is decoded once.
 
@@ -33,7 +44,9 @@ def check(
 
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     checked = check_corpus(loaded)
-    print_check(checked, make_console())
+    print_check(checked, make_console(quiet=as_json))
+    if as_json:
+        print_json(checked)
     if checked.problems:
         raise typer.Exit(EXIT_BAD_INPUT)
 
@@ -46,6 +59,7 @@ def convert(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a corpus as a folder of audio with TextGrids and corpus.csv; audio is copied, or cut without loss.
 
@@ -56,10 +70,13 @@ def convert(
 
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     problems = convert_corpus(loaded, out)
-    console = make_console()
+    console = make_console(quiet=as_json)
+    n_written = len(loaded.utterances) + len(loaded.failures) - len(problems)
     for problem in problems:
         say(console, f"left out: {problem.message}")
-    say(console, f"written: {out}, {len(loaded.utterances) + len(loaded.failures) - len(problems)} utterances")
+    say(console, f"written: {out}, {n_written} utterances")
+    if as_json:
+        print_json({"written": n_written, "problems": problems})
     if problems:
         raise typer.Exit(EXIT_BAD_INPUT)
 
@@ -71,6 +88,7 @@ def reference(
     lexicon: Annotated[
         Path | None, typer.Option(help="Pronunciations to add, a line a word, as `yknow Y AH N OW`.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make references: TextGrids with words and phones, aligned with PocketSphinx. English only.
 
@@ -92,8 +110,10 @@ def reference(
     with progress(len(audio_files(folder))) as on_done:
         references = make_references(folder, out, pronunciations, on_done)
     write_finding(out / REPORT_NAME, references)
-    console = make_console()
+    console = make_console(quiet=as_json)
     print_references(references, console)
     say(console, f"written: {out}, {len(references.made)} TextGrids, {REPORT_NAME}")
+    if as_json:
+        print_json(references)
     if references.failures:
         raise typer.Exit(EXIT_BAD_INPUT)

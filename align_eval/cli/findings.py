@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from align_eval.cli.common import (
+    AsJson,
     CorpusKind,
     CorpusName,
     Device,
@@ -16,6 +17,7 @@ from align_eval.cli.common import (
     SpeakerCharacters,
     Tier,
     make_console,
+    print_json,
     say,
 )
 from align_eval.errors import EXIT_BAD_INPUT
@@ -45,6 +47,7 @@ def faithfulness(
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
     device: Device = "cpu",
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
 ) -> None:
     """Delete and insert frames in the order a source ranks them, beside random orders and the loudest first.
@@ -80,15 +83,18 @@ def faithfulness(
             loaded, model, sources=source or DEFAULT_ORDERS, options=options, device=device, on_done=on_done
         )
     write_finding(out, finding)
-    console = make_console()
+    console = make_console(quiet=as_json)
     print_faithfulness(finding, console)
     say(console, f"written: {out}")
+    if as_json:
+        print_json(finding)
     if finding.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
 def agree(
     run: Annotated[Path, typer.Argument(help="The folder of a run with --keep heads and some saliency.")],
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Agreement of cross-attention with every saliency that a run kept, by head, layer and average.
@@ -105,9 +111,11 @@ def agree(
 
     finding = measure_agreement(read_kept(run), seed)
     write_finding(run / "agree.json", finding)
-    console = make_console()
+    console = make_console(quiet=as_json)
     print_agreement(finding, console)
     say(console, f"written: {run}/agree.json")
+    if as_json:
+        print_json(finding)
 
 
 def budget(
@@ -122,6 +130,7 @@ def budget(
     saliency: Annotated[
         str, typer.Option(help="The kept source whose residual is injected; another than this is exploratory.")
     ] = "gradient:at=encoder-output",
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
 ) -> None:
     """What attention's incompleteness costs its word times, and what the rest of the error is made of.
@@ -142,7 +151,7 @@ def budget(
     kept = [read_kept(run) for run in runs]
     with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
         findings = with_holm([measure_budget(of_run, seed, on_done, saliency=saliency) for of_run in kept])
-    console = make_console()
+    console = make_console(quiet=as_json)
     for run, of_run, finding in zip(runs, kept, findings, strict=True):
         write_finding(run / "budget.json", finding)
         references = {stratum.reference for stratum in finding.strata}
@@ -150,10 +159,13 @@ def budget(
         draw_budget(run / "budget.png", finding, floors)
         print_budget(finding, console, floors)
         say(console, f"written: {run}/budget.json, budget.png")
+    if as_json:
+        print_json(findings)
 
 
 def drift(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Does the error grow with time in the recording? Slopes in ms a minute, and the error of every minute.
@@ -169,6 +181,8 @@ def drift(
     finding = measure_drift(run, seed)
     write_finding(run / "drift.json", finding)
     draw_drift(run / "drift.png", finding)
-    console = make_console()
+    console = make_console(quiet=as_json)
     print_drift(finding, console)
     say(console, f"written: {run}/drift.json, drift.png")
+    if as_json:
+        print_json(finding)

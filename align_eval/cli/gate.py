@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import make_console, say
+from align_eval.cli.common import AsJson, make_console, print_json, say
 from align_eval.errors import EXIT_REGRESSION
 
 
@@ -31,6 +31,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Folder for compare.json, summary.md, junit.xml and benchmark.json.")
     ] = None,
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Hold a run to a baseline, word by word. Exit codes: 0 pass, 1 regression, 2 bad input, 3 not comparable.
@@ -50,7 +51,7 @@ def compare(
     from align_eval.report.gate_markdown import accepted_note
     from align_eval.report.gate_table import print_comparison
 
-    console = make_console()
+    console = make_console(quiet=as_json)
     options = GateOptions(margin_ms=margin_ms, shift_ms=shift_ms, seed=seed)
     of_baseline, of_run = read_side(baseline), read_side(run)
     found = compare_or_reason(of_baseline, of_run, options, renamed=parse_map(map_ or ()), only=system or ())
@@ -60,8 +61,12 @@ def compare(
         if not accept:
             raise found
         say(console, f"not comparable: {found}")
+        if as_json:
+            print_json({"not_comparable": str(found)})
     else:
         print_comparison(found, console)
+        if as_json:
+            print_json(found)
         if out:
             write_comparison(out, found, strict=strict)
             say(console, f"written: {out}/{', '.join(FILES)}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import Language, Protocols, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import AsJson, Language, Protocols, SpeakerCharacters, Tier, make_console, print_json, say
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
 
 
@@ -25,7 +24,6 @@ class Lint(StrEnum):
 Form = Annotated[
     str | None, typer.Option("--format", help="Form of the files; see `align-eval list formats`. Found by content.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def score(
@@ -80,7 +78,7 @@ def score(
         write_run(out, scored.run, scored.words)
     console = make_console()
     if as_json:
-        print(json.dumps(score_values(scored.run, scored.form, scored.lint, scored.n_words), ensure_ascii=False))
+        print_json(score_values(scored.run, scored.form, scored.lint, scored.n_words))
     else:
         print_run(scored.run, console)
         if lint != Lint.off:
@@ -111,7 +109,7 @@ def lint(
     if as_json:
         values = lint_values(linted.findings, linted.n_words)
         failures = [failure.message for failure in linted.failures]
-        print(json.dumps({"form": linted.form, **values, "failures": failures}, ensure_ascii=False))
+        print_json({"form": linted.form, **values, "failures": failures})
     else:
         console = make_console()
         print_lint(linted.findings, linted.n_words, console)

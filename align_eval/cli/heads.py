@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import CorpusName, Device, Language, Model, SpeakerCharacters, Tier, make_console, say
+from align_eval.cli.common import (
+    AsJson,
+    CorpusName,
+    Device,
+    Language,
+    Model,
+    SpeakerCharacters,
+    Tier,
+    make_console,
+    print_json,
+    say,
+)
 
 heads_app = typer.Typer(
     name="heads",
@@ -33,6 +46,7 @@ def search(
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
     device: Device = "cpu",
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, permutations and the bootstrap.")] = 0,
 ) -> None:
     """Rank every head, and search sets with nested cross-validation over speakers or recordings.
@@ -51,14 +65,17 @@ def search(
     folder, code = Path(corpus), 0
     if not (folder / "run.json").is_file():
         folder = out.with_suffix("")
-        code = _keep_heads(folder, corpus, model, saliency, unit, tier, language, speaker_characters, device, seed)
+        with redirect_stdout(sys.stderr if as_json else sys.stdout):
+            code = _keep_heads(folder, corpus, model, saliency, unit, tier, language, speaker_characters, device, seed)
     kept = read_kept(folder)
     with progress(len(kept.items)) as on_done:
         finding = search_heads(kept, Reading(unit, prep, align), saliency, seed, on_done)
     write_finding(out, finding)
-    console = make_console()
+    console = make_console(quiet=as_json)
     print_heads(finding, console)
     say(console, f"written: {out}")
+    if as_json:
+        print_json(finding)
     if code:
         raise typer.Exit(code)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import Device, Language, Model, make_console, say
+from align_eval.cli.common import AsJson, Device, Language, Model, make_console, print_json, say
 
 
 class Form(StrEnum):
@@ -38,6 +38,7 @@ def report(
         Path | None, typer.Option(help="Folder for figures fit for a paper (needs the extra `figures`).")
     ] = None,
     form: Annotated[list[Form] | None, typer.Option(help="Of figures; may be repeated. pdf without.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a run as one HTML page that needs no network: figures, words to see and hear, the verdict.
 
@@ -57,7 +58,7 @@ def report(
     spans = find_audio(run, view.run, corpus)
     page = out or run / "report.html"
     written = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)
-    console = make_console()
+    console = make_console(quiet=as_json)
     say(
         console,
         f"written: {page} ({written.size_bytes / 1e6:.1f} MB, {written.n_words} of {written.n_words_of} words, "
@@ -65,11 +66,16 @@ def report(
     )
     if audio and not spans:
         say(console, "no sound: the run does not say where its audio is; give --corpus")
+    drawn: list[str] = []
     if figures:
         from align_eval.report.figures import draw_figures
 
         drawn = draw_figures(figures, view, findings, spans, [f.value for f in form or [Form.pdf]])
         say(console, f"written: {figures}/{', '.join(drawn)}")
+    if as_json:
+        print_json(
+            {"page": str(page), "content": written, "figures": [str(figures / name) for name in drawn if figures]}
+        )
 
 
 def explain(
@@ -84,6 +90,7 @@ def explain(
     reference: Annotated[Path | None, typer.Option(help="A TextGrid whose words are drawn above.")] = None,
     language: Language = None,
     device: Device = "cpu",
+    as_json: AsJson = False,
 ) -> None:
     """Draw one recording: spectrogram, attention map and saliency map on one time axis, with the words read off them.
 
@@ -99,4 +106,7 @@ def explain(
     words = read_words(reference) if reference else None
     found = explain_text(load_model(model, device=device), audio, text, sources, align, language)
     draw_explained(out, f"{audio.name}, {model}", found.samples, found.texts, found.words, found.maps, words)
-    say(make_console(), f"written: {out}")
+    say(make_console(quiet=as_json), f"written: {out}")
+    if as_json:
+        by_system = [{"system": system, "words": of_system} for system, of_system in found.words.items()]
+        print_json({"figure": str(out), "systems": by_system})

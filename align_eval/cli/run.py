@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from align_eval.cli.common import (
+    AsJson,
     CorpusKind,
     CorpusName,
     Device,
@@ -18,6 +19,7 @@ from align_eval.cli.common import (
     SpeakerCharacters,
     Tier,
     make_console,
+    print_json,
     say,
 )
 from align_eval.errors import EXIT_BAD_INPUT, InputError
@@ -96,6 +98,7 @@ def run(
         Keep, typer.Option(help="Keep each source's mean map, or every head of attention, as agree and budget need.")
     ] = Keep.nothing,
     device: Device = "cpu",
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Score word times from attention and from saliency against a corpus's TextGrids.
@@ -157,7 +160,7 @@ def run(
         )
     write_run(out, evaluation.run, evaluation.words, evaluation.details)
     write_audio_spans(out, windows)
-    console = make_console()
+    console = make_console(quiet=as_json)
     print_run(evaluation.run, console)
     print_languages(evaluation.details, console)
     if toggled:
@@ -173,6 +176,8 @@ def run(
         f"written: {out}/run.json, words.parquet, textgrids/{', toggles.json' if toggled else ''}"
         f"{'' if keep == Keep.nothing else ', maps/'}",
     )
+    if as_json:
+        print_json(evaluation.run)
     if evaluation.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
 
@@ -189,6 +194,7 @@ def align(
     ] = False,
     language: Language = None,
     device: Device = "cpu",
+    as_json: AsJson = False,
 ) -> None:
     """Align a known text with its audio.
 
@@ -206,6 +212,7 @@ def align(
     words = align_text(load_model(model, device=device), audio, text, source=source, align=align, language=language)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))
-        return
-    for word in words:
+    if as_json:
+        print_json(words)
+    for word in words if not (out or as_json) else ():
         print(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.text}")
