@@ -22,7 +22,7 @@ from align_eval.report.media import map_views, maps_of, samples_of
 from align_eval.report.table import floors_ms
 from align_eval.report.utterance_figure import COLOURS, Panel, Tier, utterance_figure
 from align_eval.report.view import RunView, StratumView, family_of, stack_of
-from align_eval.report.waterfall import draw_budget
+from align_eval.report.waterfall import budget_figure
 from align_eval.scoring.curves import share_within
 
 if TYPE_CHECKING:
@@ -60,10 +60,6 @@ def draw_figures(
         for form in forms:
             save(picture, folder / f"{name}.{form}")
             written.append(f"{name}.{form}")
-    if findings.budget is not None:
-        for form in forms:
-            draw_budget(folder / f"waterfall.{form}", findings.budget, floors_ms(view.run))
-            written.append(f"waterfall.{form}")
     return written
 
 
@@ -95,15 +91,25 @@ def save(picture: Figure, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "align-eval"}):
-            picture.draw_without_rendering()
-            picture.set_layout_engine("none")  # laid out once: every form and every call gets the same
+            _lay_out(picture)
             picture.savefig(path, dpi=200, metadata=dates.get(path.suffix))
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be written ({error})", "give a file that ends in .pdf, .svg or .png") from error
 
 
+def _lay_out(picture: Figure) -> None:
+    """Fix the layout to the sixth decimal, below which the solver's order of work decides, for every form the same."""
+    picture.draw_without_rendering()
+    picture.set_layout_engine("none")
+    for axis in picture.axes:
+        left, bottom, width, height = (round(float(value), 6) for value in axis.get_position().bounds)
+        axis.set_position((left, bottom, width, height))
+
+
 def _figures(view: RunView, findings: Findings, spans: Mapping[str, AudioSpan]) -> Iterator[tuple[str, Figure]]:
     yield "tolerance", _tolerance(view.strata)
+    if findings.budget is not None:
+        yield "waterfall", budget_figure(findings.budget, floors_ms(view.run))
     if findings.heads is not None:
         for stratum in findings.heads.strata:
             yield f"heads-{stratum.reference}", _heads(stratum)

@@ -25,7 +25,7 @@ COLOURS: Mapping[Family, str] = {
     "saliency": "#c2500a",
     "hybrid": "#9c4682",
     "control": "#7a7f87",
-    "given": "#00795a",
+    "given": "#6a4fb3",
     "reference": "#00795a",
 }
 """Of the families, told apart by the colour-blind too; the page has the same."""

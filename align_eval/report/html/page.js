@@ -191,13 +191,13 @@
     const panels = [];
     const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", null, "--reference"], ["first", state.a, "--key-a"], ["second", state.b, "--key-b"]].filter(([, s], k) => k === 0 || s !== null);
     panels.push({ kind: "tiers", height: 24 * tiers.length, tiers });
-    if (media.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: media.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: media.spectrogram.rows, lines: [null, state.a, state.b] });
+    if (media.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: media.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: media.spectrogram.rows, lines: ["reference", state.a, state.b] });
     for (const { system, map } of maps) if (map) {
       const wanted = new Set(few.map((j) => data.index[j]));
       let first = map.words.findIndex((w) => wanted.has(w)), last = map.words.length - [...map.words].reverse().findIndex((w) => wanted.has(w));
       if (first < 0) { first = 0; last = map.rows; }
       const name = data.systems[system].family === "saliency" ? "saliency" : "attention";
-      panels.push({ kind: "picture", label: data.systems[system].name, image: map, ramp: name, height: Math.max(80, Math.min(230, (last - first) * 15)), first, last, lines: [null, system], words: map.words });
+      panels.push({ kind: "picture", label: data.systems[system].name, image: map, ramp: name, height: Math.max(80, Math.min(230, (last - first) * 15)), first, last, lines: ["reference", system], words: map.words });
     }
     const levels = await Promise.all(panels.map((p) => (p.image ? bytes(p.image) : null)));
     if (state.open !== i) return;
@@ -209,7 +209,7 @@
     c.scale(dpr, dpr); c.fillStyle = bg; c.fillRect(0, 0, width, tall); c.font = "12px system-ui, sans-serif"; c.textBaseline = "middle";
     const x = (s) => gutter + ((s - span[0]) / (span[1] - span[0])) * (width - gutter - 6);
     const rel = (t) => (t - u.offset) / S;
-    const styles = new Map([[null, [key("--reference"), []]], [state.b, [key("--key-b"), [2, 3]]], [state.a, [key("--key-a"), [7, 4]]]]);
+    const styles = new Map([["reference", [key("--reference"), []]], [state.b, [key("--key-b"), [2, 3]]], [state.a, [key("--key-a"), [7, 4]]]]);
     const clip = (text, room) => { if (c.measureText(text).width <= room) return text; let k = text.length; while (k > 0 && c.measureText(text.slice(0, k) + "…").width > room) k--; return k ? text.slice(0, k) + "…" : ""; };
     function edge(t, system, top, bottom) {
       if (t === null) return;
@@ -244,7 +244,7 @@
         const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
         const from = x(p.image.start_s), to = x(p.image.start_s + p.image.frames * p.image.frame_s);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, h); c.clip(); c.imageSmoothingEnabled = p.ramp === "spectrogram"; c.drawImage(image, from, y, to - from, h);
-        for (const j of all) for (const system of p.lines) if (system !== undefined) for (const t of system === null ? (p.lines.indexOf(system) === 0 ? [data.start[j], data.end[j]] : []) : cut(system, j)) edge(t, system, y, y + h);
+        for (const j of all) for (const who of p.lines) if (who !== null) for (const t of who === "reference" ? [data.start[j], data.end[j]] : cut(who, j)) edge(t, who, y, y + h);
         c.restore();
         if (p.words) {
           const row = h / (p.last - p.first); c.textAlign = "right";
