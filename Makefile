@@ -23,9 +23,9 @@ test: $(VENV)/.test
 test-core: .venv-core/.done
 	.venv-core/bin/pytest tests/core
 
-# What takes minutes or needs another system. The ordinary tests are `make test`.
+# What takes minutes, needs another system or a browser. The ordinary tests are `make test`.
 test-all: $(VENV)/.dev
-	$(BIN)/pytest -m "slow or peers"
+	$(BIN)/pytest -m "slow or peers or browser"
 
 # The systems that presets stand for, in an environment of their own: none of them is a dependency.
 peers: .venv-peers/.done

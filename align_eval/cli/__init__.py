@@ -15,6 +15,7 @@ from align_eval.cli.gate import compare
 from align_eval.cli.given import lint, score
 from align_eval.cli.heads import heads_app
 from align_eval.cli.listing import list_
+from align_eval.cli.report import explain, report
 from align_eval.cli.run import align, run
 from align_eval.errors import AlignEvalError, InputWarning
 
@@ -28,6 +29,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "budget": budget,
     "compare": compare,
     "drift": drift,
+    "report": report,
+    "explain": explain,
     "list": list_,
 }
 

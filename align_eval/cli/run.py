@@ -115,6 +115,7 @@ def run(
     from align_eval.corpus.windows import windowed
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
+    from align_eval.formats.audio_spans import write_audio_spans
     from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, toggled_systems
@@ -137,8 +138,8 @@ def run(
     second = read_second_reference(loaded, second_reference) if second_reference else None
     prepare_folder(out)
     drop_maps(out)
-    n_windows = len((windowed(loaded, window_s) if text == Text.words else loaded).utterances)
-    with progress(n_windows) as on_done:
+    windows = (windowed(loaded, window_s) if text == Text.words else loaded).utterances
+    with progress(len(windows)) as on_done:
         evaluation = evaluate(
             loaded,
             model,
@@ -158,6 +159,7 @@ def run(
             on_done=on_done,
         )
     write_run(out, evaluation.run, evaluation.words, evaluation.details)
+    write_audio_spans(out, windows)
     console = make_console(quiet=as_json)
     print_run(evaluation.run, console)
     print_languages(evaluation.details, console)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def write_finding(path: Path, finding: DataclassInstance) -> None:
@@ -44,3 +46,23 @@ def read_finding(path: Path) -> dict[str, Any]:
     if not (isinstance(data, dict) and isinstance(data.get("finding"), dict)):
         raise InputError(path, "is no finding", "give a file that align-eval wrote")
     return data
+
+
+def finding_of(data: dict[str, Any], record: type[T], schema: int, path: Path) -> T:
+    """The record that the file of a finding was written from.
+
+    Raises
+    ------
+    InputError
+        Where the file is of another version, or lacks what the record has.
+    """
+    import dacite  # scoring and comparing, which read no findings, do without it
+
+    name = data["finding"].get("finding", "finding")
+    try:
+        if data.get("schema") != schema:
+            raise ValueError(f"schema {data.get('schema')}")
+        return dacite.from_dict(record, data, dacite.Config(cast=[tuple]))
+    except (dacite.DaciteError, ValueError, TypeError) as error:
+        problem = f"is no {name} of this version ({error})"
+        raise InputError(path, problem, "make the finding again with this version") from error

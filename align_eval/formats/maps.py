@@ -27,7 +27,7 @@ from align_eval.records import IntVector
 FOLDER = "maps"
 SUFFIX = ".safetensors"
 SCHEMA_VERSION = 1
-MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png")
+MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png", "report.html")
 
 _STACK = "stack:"
 _WORDS = "word_of_token:"

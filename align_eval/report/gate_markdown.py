@@ -51,7 +51,7 @@ def _body(found: Comparison) -> Iterator[str]:
         yield from ("", f"### {escaped(reference)} reference", "")
         yield from _table(
             ("", "system", "baseline", "run", "loss, ms", "starts, ms", "ends, ms", "lost words"),
-            [_row(found, figures) for figures in found.figures if figures.reference == reference],
+            [figures_row(found, figures) for figures in found.figures if figures.reference == reference],
         )
     for title, lines in (("Regressions", regressions(found)), ("Undecided", warning(found))):
         if lines:
@@ -73,7 +73,8 @@ def _body(found: Comparison) -> Iterator[str]:
     yield f"Signatures differ in: {escaped(differences_text(found.differences))}."
 
 
-def _row(found: Comparison, figures: SystemFigures) -> tuple[str, ...]:
+def figures_row(found: Comparison, figures: SystemFigures) -> tuple[str, ...]:
+    """A system under a kind of reference: its mark, name, error before and now, loss, shifts and lost words."""
     own = [c for c in found.checks if (c.system, c.reference) == (figures.system, figures.reference)]
     overall = {check.metric: check for check in own if check.speaker is None}
     loss = overall.get("wbe_mean")

@@ -91,14 +91,20 @@ def print_run(run: Run, console: Console) -> None:
         )
     if run.failures:
         console.print(f"{len(run.failures)} failed and are not scored.", style="red", highlight=False)
+    console.print(
+        run_signature_line(run), style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True
+    )  # fmt: skip
+
+
+def run_signature_line(run: Run) -> str:
+    """What decided a run, on one line."""
     s = run.signature
     packages = " ".join(f"{name}-{version}" for name, version in s["packages"].items() if version != "absent")
-    console.print(
+    return (
         f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
         f"{s['corpus_checksum'][:12]}, text={s['text']} context={s['context']} device={s['device']} "
-        f"dtype={s['dtype']} seed={s['seed']}, {packages}",
-        style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        f"dtype={s['dtype']} seed={s['seed']}, {packages}"
+    )
 
 
 def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[tuple[str, _Key]] = COLUMNS) -> Table:
@@ -119,7 +125,7 @@ def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[t
         if source == SECOND_REFERENCE:
             table.add_section()
         cells = [_cell(values.get(key), interval=i < WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
-        table.add_row(Text(source), Text(_named(source, align)), *cells)
+        table.add_row(Text(source), Text(named_align(source, align)), *cells)
     return table
 
 
@@ -150,7 +156,7 @@ def clusters_label(clusters: str, n_clusters: int, n_effective: float) -> str:
     return f"{label}, 95 % intervals"
 
 
-def _named(source: str, align: str) -> str:
+def named_align(source: str, align: str) -> str:
     """The alignment, with the name of the preset that the pair is."""
     names = [name for name, system in PRESETS.items() if system == System(source, align)]
     return f"{align} ({', '.join(names)})" if names else align

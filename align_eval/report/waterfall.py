@@ -12,6 +12,7 @@ from align_eval.findings.price import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Picture
 
 STEPS = ("preparation", "path", "heads", "swap")
 LABELS = {
@@ -34,6 +35,14 @@ def draw_budget(path: Path, budget: Budget, floors_ms: Mapping[str, float] | Non
     InputError
         Where the file cannot be written.
     """
+    try:
+        budget_figure(budget, floors_ms).savefig(path, dpi=120)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+
+
+def budget_figure(budget: Budget, floors_ms: Mapping[str, float] | None = None) -> Picture:
+    """The picture itself; parameters as of :func:`draw_budget`."""
     from matplotlib.figure import Figure as Picture
 
     picture = Picture(figsize=(6.2 * len(budget.strata), 4.6), layout="constrained")
@@ -47,10 +56,7 @@ def draw_budget(path: Path, budget: Budget, floors_ms: Mapping[str, float] | Non
     axes[0].set_ylabel("mean absolute error of interior word boundaries, ms")
     s = budget.signature
     picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}: Shapley shares, 95 % intervals", fontsize=10)
-    try:
-        picture.savefig(path, dpi=120)
-    except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+    return picture
 
 
 def _waterfall(axis: Axes, stratum: Stratum) -> None:

@@ -58,6 +58,7 @@ MAY_IMPORT = {
     "gate": {"errors", "units", "records", "formats", "scoring"},
     "report": {
         "errors",
+        "units",
         "records",
         "spec",
         "formats",

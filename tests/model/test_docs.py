@@ -36,7 +36,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return [(path.name, match) for path in TEXTS for match in pattern.findall(path.read_text(encoding="utf-8"))]
 
 
-WRITTEN = re.compile(r"--(?:out|accept) (\S+)")
+WRITTEN = re.compile(r"--(?:out|accept|figures) (\S+)")
 COMMANDS = list(dict.fromkeys(line for _, block in blocks("sh") for line in block.splitlines() if line.strip()))
 
 

@@ -1,0 +1,50 @@
+"""One recording and its text: the maps of sources and the words that are read off them, to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from align_eval.corpus.audio import Samples, read_audio
+from align_eval.engine.process import align_words
+from align_eval.formats.maps import KeptMaps
+from align_eval.presets import make_systems
+from align_eval.records import AudioSpan, System, Word
+from align_eval.transcript import split_words
+
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Samples at 16 kHz, the words of the text, their times by system, and the mean map of every source."""
+
+    samples: Samples
+    texts: tuple[str, ...]
+    words: dict[System, tuple[Word, ...]]
+    maps: KeptMaps
+
+
+def explain(
+    model: Whisper, audio: Path, text: str, sources: Sequence[str], align: str, language: str | None = None
+) -> Explained:
+    """Maps and word times of one recording of at most 30 s.
+
+    Raises
+    ------
+    InputError
+        Where audio, text or a spec cannot be used.
+    """
+    systems = make_systems(sources, [align])
+    samples = read_audio(AudioSpan(audio))
+    if language == "auto":
+        from align_eval.model.language import detect_language
+
+        language, _ = detect_language(model, samples)
+    texts = split_words(text, language)
+    aligned = align_words(model, samples, texts, language, systems, keep="maps")
+    assert aligned.kept is not None  # keep says so
+    return Explained(samples, tuple(texts), aligned.words, aligned.kept)

@@ -1,0 +1,263 @@
+"""The report in a real browser, made of a real run: sort, filter, open, hear, light and dark, on a desk and a phone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Page
+
+from align_eval.corpus.bundled import bundled_path
+from align_eval.formats.run_folder import read_run
+from align_eval.formats.words_table import read_words_table
+from align_eval.report.html.words import word_columns
+from align_eval.report.view import INTERIOR, view_run
+from tests.core.reported_run import write_many_words
+
+pytestmark = pytest.mark.browser
+
+CLIPS = ("en_praatio_bobby", "en_praatio_damon", "en_praatio_mary")
+ATTENTION, GRADIENT = "attention:heads=all | viterbi", "gradient:at=encoder-output | viterbi"
+HOSTILE = "</script><script>alert(1)</script><img src=http://127.0.0.1/x onerror=alert(2)>"
+
+
+def command(*arguments: str | Path) -> str:
+    done = subprocess.run([sys.executable, "-m", "align_eval", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Path:
+    """tiny.en on three clips of the demo, maps kept."""
+    folder = tmp_path_factory.mktemp("report")
+    for clip in CLIPS:
+        for suffix in (".flac", ".TextGrid"):
+            (folder / "corpus").mkdir(exist_ok=True)
+            shutil.copy(bundled_path("demo") / f"{clip}{suffix}", folder / "corpus")
+    sources = ["--source", "attention:heads=all", "--source", "gradient", "--align", "viterbi", "--align", "dtw"]
+    command("run", folder / "corpus", *sources, "--keep", "maps", "--out", folder / "run")
+    command("report", folder / "run", "--baseline", folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def page(run, opened) -> Page:
+    return opened(run / "report.html")
+
+
+def texts(page: Page, selector: str) -> list[str]:
+    return page.locator(selector).all_inner_texts()
+
+
+def column(page: Page, number: int) -> list[float]:
+    found = texts(page, f"#body tr.word td:nth-child({number})")
+    return [float(re.match(r"[\d.]+", text)[0]) for text in found]  # signed errors of start and end stand behind
+
+
+def errors_ms(run: Path, system: str) -> np.ndarray:
+    return word_columns(read_words_table(run / "words.parquet")).error_ms(system)
+
+
+def test_the_page_has_the_figures_of_the_run(run, page):
+    """Every system's interior error, as `run.json` has it, and the mean over the words that the page itself holds."""
+    view = view_run(run)
+    rows = {r.source + r.align: r for r in read_run(run).rows if (r.boundaries, r.calibration, r.metric) == INTERIOR}
+    assert len(rows) == 4
+    shown = page.locator(".sources tbody tr").all()
+    assert len(shown) == 4
+    for row in shown:
+        source, align = row.locator("th").inner_text().split("\n")
+        found = rows[source + align]
+        assert row.locator("td.main").inner_text() == f"{found.value:.1f} [{found.ci_low:.0f}, {found.ci_high:.0f}]"
+    data = json.loads(page.locator("#data").text_content())
+    mean = np.abs(data["errors"][data["pair"][0]]).mean() / 10  # of starts and ends; tenths of a millisecond
+    best = view.strata[0].best("attention")
+    assert mean == pytest.approx(best.rows["all", "none", "wbe_mean"].value, abs=0.05)
+
+
+def test_words_are_sorted_by_what_is_asked(run, page):
+    page.locator("#a").select_option(label=ATTENTION)
+    page.locator("#b").select_option(label=GRADIENT)
+    assert column(page, 5) == pytest.approx(sorted(errors_ms(run, ATTENTION), reverse=True), abs=0.06)
+    page.get_by_role("button", name="Worst of the second").click()
+    assert column(page, 6) == pytest.approx(sorted(errors_ms(run, GRADIENT), reverse=True), abs=0.06)
+    page.get_by_role("button", name="Where they differ most").click()
+    apart = word_columns(read_words_table(run / "words.parquet")).apart_ms(ATTENTION, GRADIENT)
+    assert column(page, 7) == pytest.approx(sorted(apart, reverse=True), abs=0.06)
+    head = page.locator(".words th").filter(has_text="word").first
+    head.get_by_role("button").click()
+    words = [text.lower() for text in texts(page, "#body tr.word td:first-child")]
+    assert words == sorted(words)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.get_by_role("button").click()
+    assert texts(page, "#body tr.word td:first-child")[0].lower() == words[-1]
+
+
+def test_words_are_filtered_by_text_speaker_and_error(run, page):
+    n = len(errors_ms(run, ATTENTION))
+    assert page.locator("#count").inner_text() == f"{n} of {n} words"
+    page.keyboard.press("/")
+    page.keyboard.type("ledger")
+    assert texts(page, "#body tr.word td:first-child") == ["ledger"]
+    assert page.locator("#count").inner_text() == f"1 of {n} words"
+    page.locator("#find").fill("nothing such")
+    assert page.locator("#body tr.word").count() == 0
+    page.locator("#find").fill("")
+    worst = max(errors_ms(run, ATTENTION).max(), errors_ms(run, GRADIENT).max())
+    page.locator("#a").select_option(label=ATTENTION)
+    page.locator("#b").select_option(label=GRADIENT)
+    page.locator("#least").fill(str(int(worst)))
+    assert page.locator("#body tr.word").count() == 1
+
+
+def open_word(page: Page, word: str) -> None:
+    page.locator("#find").fill(word)
+    page.locator("#body tr.word").first.click()
+    page.locator("#view[data-panels]").wait_for()
+
+
+def test_a_click_shows_the_maps_of_a_word_and_its_times(run, page):
+    """Tiers, spectrogram and two maps; the picture is not one colour; times as the words table has them."""
+    page.locator("#a").select_option(label=ATTENTION)
+    page.locator("#b").select_option(label=GRADIENT)
+    open_word(page, "ripped")
+    assert page.locator("#word-title").inner_text() == "ripped"
+    assert page.locator("#view").get_attribute("data-panels") == "4"
+    n_colours = page.evaluate(
+        """() => {
+        const c = document.getElementById('view'), p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        const seen = new Set();
+        for (let i = 0; i < p.length; i += 4) seen.add(p[i] << 16 | p[i + 1] << 8 | p[i + 2]);
+        return seen.size;
+        }"""
+    )
+    assert n_colours > 100
+    rows = read_words_table(run / "words.parquet").to_pylist()
+    row = next(r for r in rows if r["word"] == "ripped" and f"{r['source']} | {r['align']}" == GRADIENT)
+    assert texts(page, "#times tr.here td")[2] == f"{row['start_s']:.3f} to {row['end_s']:.3f}"
+    assert texts(page, "#times tr.here td")[0] == f"{row['reference_start_s']:.3f} to {row['reference_end_s']:.3f}"
+    assert "ripped: spectrogram" in page.locator("#view").get_attribute("aria-label")
+
+
+def test_a_word_is_heard_from_its_start_to_its_end(run, page):
+    """The stretch of the utterance's samples that is played: as the reference, and as each system cut the word."""
+    page.locator("#a").select_option(label=ATTENTION)
+    open_word(page, "ledger")
+    rows = [r for r in read_words_table(run / "words.parquet").to_pylist() if r["word"] == "ledger"]
+    row = next(r for r in rows if f"{r['source']} | {r['align']}" == ATTENTION)
+    for n, (button, start_s, end_s) in enumerate(
+        (
+            ("▶ word", row["reference_start_s"], row["reference_end_s"]),
+            ("▶ as the first cut it", row["start_s"], row["end_s"]),
+            ("▶ utterance", 0.0, row["duration_s"]),
+        ),
+        start=1,
+    ):
+        page.get_by_role("button", name=button).click()
+        page.locator(f"html[data-started='{n}']").wait_for()
+        offset, length, of = page.evaluate("window.started.at(-1)")
+        assert (offset, length) == pytest.approx((start_s, end_s - start_s), abs=1e-4)
+        assert of == pytest.approx(row["duration_s"], abs=1e-4)
+    page.locator("#word:not([data-playing])").wait_for()  # it ends by itself
+
+
+def test_the_keyboard_is_enough(run, page):
+    """Down to the second word, open it, to the next, back, hear it, close."""
+    page.locator("#rows").focus()
+    page.keyboard.press("ArrowDown")
+    second = page.locator("#body tr.here td").first.inner_text()
+    page.keyboard.press("Enter")
+    assert page.locator("#word-title").inner_text() == second
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#word-title").inner_text() == texts(page, "#body tr.word td:first-child")[2]
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#word-title").inner_text() == second
+    page.locator("#view").click()
+    page.keyboard.press("Space")
+    page.locator("html[data-started='1']").wait_for()
+    page.keyboard.press("Escape")
+    assert not page.locator("#word").is_visible()
+    page.keyboard.press("End")
+    assert page.locator("#body tr.here").get_attribute("data-at") == str(len(errors_ms(run, ATTENTION)) - 1)
+
+
+def test_dark_follows_the_system_and_the_button(run, opened):
+    def background(page: Page) -> str:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light, dark = (opened(run / "report.html", color_scheme=scheme) for scheme in ("light", "dark"))
+    assert (background(light), background(dark)) == ("rgb(255, 255, 255)", "rgb(16, 19, 23)")
+    for page in (light, dark):
+        page.get_by_role("button", name="Light or dark").click()
+    assert (background(light), background(dark)) == ("rgb(16, 19, 23)", "rgb(255, 255, 255)")
+    dark.emulate_media(media="print")
+    assert background(dark) == "rgb(255, 255, 255)"
+
+
+def test_a_phone_has_no_sideways_scrolling(run, opened):
+    page = opened(run / "report.html", width=390, height=844)
+    assert page.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [390, 390]
+    open_word(page, "ripped")
+    box = page.locator("#word").bounding_box()
+    assert (box["x"], box["width"]) == (0, 390)
+
+
+def test_a_transcript_that_holds_markup_is_text(run, opened, tmp_path):
+    """Markup in a word, a speaker and an utterance's name: shown as it is, nothing runs, nothing is asked for."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    table = read_words_table(folder / "words.parquet")
+    for name in ("word", "speaker", "hypothesis"):
+        i = table.schema.get_field_index(name)
+        values = [
+            HOSTILE if u == CLIPS[0] else v
+            for u, v in zip(table["utterance"].to_pylist(), table[name].to_pylist(), strict=True)
+        ]
+        table = table.set_column(i, table.schema.field(i), pa.array(values, pa.string()))
+    pq.write_table(table, folder / "words.parquet")
+    data = json.loads((folder / "run.json").read_text())
+    data["failures"] = [{"id": "x", "message": HOSTILE}]
+    data["signature"]["corpus"] = HOSTILE
+    (folder / "run.json").write_text(json.dumps(data))
+    command("report", folder)
+    page = opened(folder / "report.html")
+    assert page.locator("h1").inner_text().endswith(HOSTILE)
+    page.locator("#find").fill("alert(1)")
+    assert texts(page, "#body tr.word td:first-child") == [HOSTILE] * 4
+    page.locator("#body tr.word").first.click()
+    page.locator("#view[data-panels]").wait_for()
+    assert page.locator("#word-title").inner_text() == HOSTILE
+    assert page.locator("img").count() == 0
+
+
+def test_ten_thousand_words_keep_few_rows_in_the_page(opened, tmp_path):
+    n_words = write_many_words(tmp_path / "run", n_speakers=400, n_systems=5)
+    assert n_words > 10_000
+    command("report", tmp_path / "run")
+    page = opened(tmp_path / "run" / "report.html")
+    assert page.locator("#count").inner_text() == f"{n_words} of {n_words} words"
+    page.locator("#rows").focus()
+    page.keyboard.press("End")
+    assert page.locator(f"#body tr[data-at='{n_words - 1}']").is_visible()
+    assert page.locator("#body tr").count() < 60
+    page.get_by_role("button", name="Where they differ most").click()
+    assert page.locator("#rows").evaluate("e => e.scrollTop") == 0
+    assert page.locator("#body tr").count() < 60
+
+
+def test_what_is_printed_has_words_and_no_buttons(run, opened):
+    page = opened(run / "report.html")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert not page.locator("#theme").is_visible()
+    assert page.locator("#body tr.word").count() == len(errors_ms(run, ATTENTION))
+    assert len(page.pdf()) > 10_000

@@ -1,0 +1,76 @@
+"""A run folder with everything that a report shows, its figures known: scores, maps, audio. No model, no torch.
+
+The words are those of :mod:`tests.core.planted_run`. Attention puts every boundary 60 ms late, the gradient 20 ms:
+these are their mean errors and biases, and the two are 40 ms apart. The audio of an utterance is a tone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+
+from align_eval.formats.audio_spans import write_audio_spans
+from align_eval.formats.maps import write_maps
+from align_eval.formats.run_folder import write_run
+from align_eval.formats.words_table import words_table, write_words_table
+from align_eval.records import AudioSpan, Run, System, Utterance, Word
+from align_eval.scoring.summary import score_table
+from tests.core.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
+from tests.core.planted_words import corpus
+
+ATTENTION, GRADIENT = System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi")
+LATE_S = {ATTENTION: 0.060, GRADIENT: 0.020}
+RUN_SIGNATURE = {**SIGNATURE, "text": "words", "device": "cpu", "dtype": "float32", "packages": {"numpy": "2.4.6"}}
+
+
+def write_reported(
+    folder: Path,
+    utterances: Sequence[Planted] = SPEAKERS,
+    texts: Mapping[str, str] | None = None,
+    late_s: Mapping[System, float] | None = None,
+    longer_s: float = 1.0,
+) -> Path:
+    """Write the run; ``texts`` are other names for words, ``longer_s`` is what follows the last word."""
+    records, late_s = [], late_s or LATE_S
+    (folder / "audio").mkdir(parents=True)
+    for u in utterances:
+        audio = folder / "audio" / f"{u.id}.wav"
+        duration_s = u.n_frames * FRAME_S + longer_s
+        soundfile.write(audio, 0.5 * np.sin(2 * np.pi * 440 * np.arange(round(16000 * duration_s)) / 16000), 16000)
+        words = tuple(replace(w, text=(texts or {}).get(w.text, w.text)) for w in u.words())
+        text = " ".join(w.text for w in words)
+        record = Utterance(u.id, AudioSpan(audio), words, text, "en", u.speaker, u.id, duration_s, u.reference)
+        records.append(record)
+        write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u))
+    results = {
+        r.id: {s: tuple(Word(w.text, w.start_s + by, w.end_s + by) for w in r.words) for s, by in late_s.items()}
+        for r in records
+    }
+    table = words_table(records, late_s, results)
+    write_run(folder, Run(1, dict(RUN_SIGNATURE), score_table(table)), table)
+    write_audio_spans(folder, records)
+    return folder
+
+
+def write_many_words(folder: Path, n_speakers: int, n_systems: int) -> int:
+    """Write a run of words alone, about 25 a speaker, without scores, and return how many words there are."""
+    rng = np.random.default_rng(0)
+    table = corpus(rng, n_speakers)
+    source, align = (table.schema.get_field_index(name) for name in ("source", "align"))
+    systems = [("attention:heads=all", "viterbi"), ("gradient:at=encoder-output", "viterbi")]
+    systems += [(f"attention:heads=layer.{i}", "dtw") for i in range(n_systems - 2)]
+    tables = []
+    for names in systems:
+        of_system = table
+        for column, name in zip((source, align), names, strict=True):
+            of_system = of_system.set_column(column, table.schema.field(column), pa.array([name] * len(table)))
+        tables.append(of_system)
+    folder.mkdir(parents=True)
+    write_run(folder, Run(1, dict(RUN_SIGNATURE), ()), table.slice(0, 8))
+    write_words_table(folder / "words.parquet", pa.concat_tables(tables))
+    return len(table)

@@ -1,0 +1,145 @@
+"""What is seen and heard of an utterance: picture and sound are where the samples and the maps are."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+
+import numpy as np
+import pytest
+import soundfile
+
+from align_eval.corpus.audio import read_audio
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.audio_spans import NAME, read_audio_spans, write_audio_spans
+from align_eval.records import AudioSpan, Utterance, Word
+from align_eval.report.html.embed import embed_media
+from align_eval.report.media import find_audio, flac, map_views, maps_of, samples_of
+from align_eval.report.spectrogram import spectrogram
+from align_eval.report.view import view_run
+from tests.core.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
+from tests.core.reported_run import write_reported
+
+
+def test_a_click_is_seen_in_its_own_frame():
+    samples = np.zeros(16000, dtype=np.float32)
+    samples[4800] = 1.0  # 0.3 s, frame 30 of 10 ms
+    assert np.flatnonzero(spectrogram(samples).levels.any(axis=0)).tolist() == [30]
+
+
+def test_a_tone_is_seen_at_its_own_frequency():
+    """128 steps reach 8 kHz: 2 kHz is row 32."""
+    found = spectrogram(np.sin(2 * np.pi * 2000 * np.arange(16000) / 16000).astype(np.float32))
+    assert found.levels.shape == (129, 101)
+    assert found.levels[:, 50].argmax() == 32
+
+
+def test_silence_has_a_picture():
+    assert spectrogram(np.zeros(3200, dtype=np.float32)).levels.shape == (129, 21)
+
+
+def test_sound_is_the_samples_to_sixteen_bits():
+    samples = np.random.default_rng(0).uniform(-0.9, 0.9, 5000).astype(np.float32)
+    heard, rate = soundfile.read(io.BytesIO(flac(samples)), dtype="float32")
+    assert rate == 16000
+    assert np.abs(heard - samples).max() <= 2**-15
+
+
+def test_rows_of_a_map_are_shown_by_their_own_greatest_value(tmp_path):
+    """The square root: a quarter of the greatest value is half as strong. Controls are not shown."""
+    kept = maps_of(write_reported(tmp_path / "run"), "a")
+    views = map_views(kept)
+    assert RANDOM in kept.stacks
+    assert set(views) == set(kept.stacks) - {RANDOM}
+    view, values = views[OUTPUT], kept.stacks[OUTPUT][0]
+    assert view.levels.max(axis=1).tolist() == [255] * len(values)
+    expected = 255 * np.sqrt(values / values.max(axis=1, keepdims=True))
+    assert np.abs(view.levels - expected).max() <= 0.5
+    assert view.word_of_row == (0, 1, 2, 3, -1)
+
+
+def test_heads_are_shown_as_their_mean(tmp_path):
+    kept = maps_of(write_reported(tmp_path / "run"), "a")
+    assert kept.stacks[EVERY].shape[0] == 4
+    assert map_views(kept)[EVERY].levels.shape == kept.stacks[EVERY].shape[1:]
+
+
+def spoken(id_: str, audio: AudioSpan) -> Utterance:
+    return Utterance(id_, audio, (Word("a", 0.0, 0.1),), "a", None, None, id_, 1.0)
+
+
+def test_spans_are_read_as_they_were_written(tmp_path):
+    audio = (tmp_path / "ä.wav").resolve()
+    spans = {"one": AudioSpan(audio), "one@000000001.000": AudioSpan(audio, 1, 1.0, 2.5)}
+    write_audio_spans(tmp_path, [spoken(id_, span) for id_, span in spans.items()])
+    assert read_audio_spans(tmp_path) == spans
+
+
+def test_a_run_that_does_not_say_where_its_audio_is_has_none(tmp_path):
+    assert read_audio_spans(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"schema": 2, "spans": {}}', '{"schema": 1, "spans": []}', '{"schema": 1, "spans": {"a": 3}}',
+     '{"schema": 1, "spans": {"a": {"path": "x", "channel": "left", "start_s": 0.0, "end_s": null}}}',
+     '{"schema": 1, "spans": {"a": {"path": "x", "channel": null, "start_s": 2.0, "end_s": 1.0}}}'],
+)  # fmt: skip
+def test_a_damaged_file_of_spans_is_refused_with_a_remedy(tmp_path, text):
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(InputError, match=r"audio\.json: does not say where audio is .*give --corpus"):
+        read_audio_spans(tmp_path)
+
+
+def test_audio_that_was_moved_is_found_in_a_corpus_that_is_named(tmp_path):
+    run = view_run(write_reported(tmp_path / "run")).run
+    spans = find_audio(tmp_path / "run", run, "demo")
+    assert spans["en_praatio_bobby"].path.name == "en_praatio_bobby.flac"
+    assert find_audio(tmp_path / "run", run)["a"].path.name == "a.wav"
+
+
+def test_audio_that_is_gone_is_a_warning(tmp_path):
+    with pytest.warns(InputWarning, match=r"no sound: .*gone\.wav: there is no such audio file"):
+        assert samples_of(AudioSpan(tmp_path / "gone.wav")) is None
+
+
+def test_what_is_embedded_unpacks_to_picture_and_sound(tmp_path):
+    folder = write_reported(tmp_path / "run")
+    spans = read_audio_spans(folder)
+    found, left_out = embed_media(folder, [("a", 2.0)], spans, 10**7, audio=True)
+    assert left_out == []
+    entry = found["a"]
+    samples = read_audio(spans["a"])
+    picture = entry["spectrogram"]
+    levels = np.frombuffer(zlib.decompress(base64.b64decode(picture["data"])), np.uint8)
+    np.testing.assert_array_equal(levels.reshape(picture["rows"], picture["frames"]), spectrogram(samples).levels)
+    assert base64.b64decode(entry["audio"]) == flac(samples)
+    assert entry["maps"][OUTPUT]["words"] == [0, 1, 2, 3, -1]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_what_finds_no_room_is_named_and_a_shorter_one_still_fits(tmp_path):
+    long_one, *short = SPEAKERS
+    folder = write_reported(tmp_path / "run", short)
+    write_reported(tmp_path / "long", [long_one], longer_s=20.0)
+    (tmp_path / "long" / "maps" / "a.safetensors").rename(folder / "maps" / "a.safetensors")
+    spans = {**read_audio_spans(folder), **read_audio_spans(tmp_path / "long")}
+    ids = [("a", 21.0), ("b", 2.0), ("c", 2.0)]
+    whole, _ = embed_media(folder, ids, spans, 10**8, audio=True)
+    room = len(json.dumps(whole)) - len(json.dumps(whole["a"])) + 2000
+    found, left_out = embed_media(folder, ids, spans, room, audio=True)
+    assert (set(found), left_out) == ({"b", "c"}, ["a"])
+
+
+def test_without_sound_the_pictures_stay(tmp_path):
+    folder = write_reported(tmp_path / "run")
+    found, _ = embed_media(folder, [("a", 2.0)], read_audio_spans(folder), 10**7, audio=False)
+    assert set(found["a"]) == {"maps", "spectrogram"}
+
+
+def test_an_utterance_of_minutes_is_left_out(tmp_path):
+    folder = write_reported(tmp_path / "run")
+    _, left_out = embed_media(folder, [("a", 61.0), ("b", 2.0)], read_audio_spans(folder), 10**7, audio=True)
+    assert left_out == ["a"]

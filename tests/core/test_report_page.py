@@ -1,0 +1,299 @@
+"""The page says what the run says, holds what it needs, and takes no transcript for markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from align_eval.errors import InputError, InputWarning
+from align_eval.findings.drift import measure_drift
+from align_eval.formats.audio_spans import read_audio_spans
+from align_eval.formats.findings import finding_of, read_finding, write_finding
+from align_eval.formats.run_folder import read_run
+from align_eval.gate.compare import compare_or_reason, read_side
+from align_eval.report.findings_given import Findings, gather_findings
+from align_eval.report.html.page import default_pair, write_report
+from align_eval.report.html.svg import Plane, ticks
+from align_eval.report.html.words import most_telling, word_columns
+from align_eval.report.view import INTERIOR, family_of, stack_of, view_run
+from tests.core.planted_run import SPEAKERS, Planted
+from tests.core.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
+from tests.core.test_cli_core import align_eval
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028"
+
+
+class Cells(HTMLParser):
+    """Text of the cells of every row, and every tag with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = self.open and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.rows[-1][-1] += data.strip()
+
+
+def page_of(folder: Path, findings: Findings | None = None, baseline: Path | None = None, **options: object) -> str:
+    view = view_run(folder)
+    verdict = compare_or_reason(read_side(baseline), read_side(folder)) if baseline else None
+    found = findings or gather_findings(view)
+    write_report(folder / "report.html", view, found, read_audio_spans(folder), verdict, **options)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def data_of(page: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def parsed(page: str) -> Cells:
+    cells = Cells()
+    cells.feed(page)
+    return cells
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_reported(tmp_path_factory.mktemp("reported") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return page_of(folder)
+
+
+def test_the_table_has_the_figures_of_the_run(folder, page):
+    """Attention is 60 ms late, the gradient 20 ms: mean error, interval and both biases."""
+    rows = {row[0]: row for row in parsed(page).rows if len(row) == 8}
+    assert rows["attention:heads=alldtw"][2:] == [
+        "60.0 [60, 60]", "0.0 [0, 0]", "60.0 [60, 60]", "0%", "+60", "+60",
+    ]  # fmt: skip
+    assert rows["gradient:at=encoder-outputviterbi"][2:] == [
+        "20.0 [20, 20]", "0.0 [0, 0]", "20.0 [20, 20]", "100%", "+20", "+20",
+    ]  # fmt: skip
+    values = {r.source: r.value for r in read_run(folder).rows if (r.boundaries, r.calibration, r.metric) == INTERIOR}
+    assert {s: f"{v:.1f}" for s, v in values.items()} == {ATTENTION.source: "60.0", GRADIENT.source: "20.0"}
+
+
+def test_the_cards_name_the_best_of_both_signals(page):
+    text = re.sub(r"<[^>]+>|\s+", " ", page[page.index('class="answers"') : page.index("Milliseconds by source")])
+    assert re.search(r"attention at its best\s+60\.0\s+ms\s+95 %: 60 to 60\s+attention:heads=all \| dtw", text)
+    assert re.search(r"saliency at its best\s+20\.0\s+ms\s+95 %: 20 to 20\s+gradient:at=encoder-output", text)
+    assert "signature 0123456789ab: model planted.en" in page
+
+
+def test_the_words_are_those_of_the_table(folder, page):
+    """Sixteen words with times, errors and which systems; in tenths of a millisecond."""
+    data = data_of(page)
+    columns = word_columns(view_run(folder).words)
+    assert data["text"] == list(columns.text)
+    assert data["start"] == [round(10_000 * t) for t in columns.start_s]
+    assert [system["name"] for system in data["systems"]] == [
+        "attention:heads=all | dtw", "gradient:at=encoder-output | viterbi",
+    ]  # fmt: skip
+    assert data["errors"] == [[[600] * 16] * 2, [[200] * 16] * 2]
+    assert data["pair"] == [0, 1]
+    assert [data["systems"][i]["stack"] for i in data["pair"]] == ["attention:heads=all", "gradient:at=encoder-output"]
+    assert set(data["media"]["a"]["maps"]) >= {"attention:heads=all", "gradient:at=encoder-output"}
+
+
+def test_equal_maps_agree_wholly(page):
+    """The planted maps of both signals are the same: every word's agreement is 1."""
+    assert data_of(page)["rho"] == [1.0] * 16
+
+
+def test_a_transcript_that_holds_markup_is_text(tmp_path):
+    """In words, and in the names of speakers and systems: no tag comes of it, and the words are read back whole."""
+    utterances = [replace(u, speaker=HOSTILE if u.id == "a" else u.speaker) for u in SPEAKERS]
+    page = page_of(write_reported(tmp_path / "run", utterances, texts={"w1": HOSTILE}))
+    cells = parsed(page)
+    assert [tag for tag, _ in cells.tags].count("script") == 2
+    assert not [tag for tag, attributes in cells.tags if tag == "img" or "onerror" in attributes]
+    data = data_of(page)
+    assert data["text"][1] == HOSTILE
+    assert data["utterances"][0]["speaker"] == HOSTILE
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    """No address but places on the page itself, and a policy that forbids any."""
+    for tag, attributes in parsed(page).tags:
+        for name in ("src", "href", "action", "srcset", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:,")), (tag, attributes)
+    assert "@import" not in page
+    assert "url(" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_least_telling_is_left_out_where_there_is_no_room(tmp_path):
+    """Four utterances of 21 s of noise take about 0.9 MB each: a page of 3 MB has room for some, not for all."""
+    folder = write_reported(tmp_path / "run", longer_s=20.0)
+    rng = np.random.default_rng(0)
+    for u in SPEAKERS:
+        soundfile.write(folder / "audio" / f"{u.id}.wav", rng.uniform(-0.05, 0.05, 16000 * 21), 16000)
+    page = page_of(folder, max_mb=3.0)
+    assert len(page.encode()) <= 3_000_000
+    n_left_out = 4 - len(data_of(page)["media"])
+    assert 0 < n_left_out < 4
+    assert f"{n_left_out} were left out for the size of the file" in page
+
+
+def test_words_beyond_the_room_are_left_out_and_counted(tmp_path):
+    """Half of the 1.5 MB that a page of 3 MB leaves has room for 5,208 rows of six systems, 144 bytes a row."""
+    n_words = write_many_words(tmp_path / "run", n_speakers=240, n_systems=6)
+    page = page_of(tmp_path / "run", max_mb=3.0)
+    assert n_words > 5208 == len(data_of(page)["text"])
+    assert f"5208 of {n_words} words are on this page" in page
+    assert len(page.encode()) <= 3_000_000
+
+
+def test_no_audio_leaves_the_sound_out(folder, tmp_path):
+    view = view_run(folder)
+    write_report(tmp_path / "r.html", view, Findings(), read_audio_spans(folder), audio=False)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Sound was left out on request." in page
+    assert not any("audio" in entry for entry in data_of(page)["media"].values())
+
+
+def test_the_verdict_stands_on_top(folder, tmp_path):
+    """A run against itself passes; 60 ms against 20 ms is a regression that names its system."""
+    assert "<strong>pass: nothing got worse by more than the margin</strong>" in page_of(folder, baseline=folder)
+    worse = write_reported(tmp_path / "worse", late_s={ATTENTION: 0.060, GRADIENT: 0.120})
+    page = page_of(worse, baseline=folder)
+    assert "<strong>regression: something got worse</strong>" in page
+    assert "regression: gradient:at=encoder-output | viterbi, manual reference; all words: " in page
+
+
+def test_a_baseline_that_cannot_be_compared_is_said_and_not_hidden(folder, tmp_path):
+    other = write_reported(tmp_path / "other", late_s={ATTENTION: 0.060})
+    page = page_of(other, baseline=folder)
+    assert "<strong>not comparable</strong>" in page
+    assert "lacks systems of the baseline: gradient:at=encoder-output | viterbi" in page
+
+
+def test_one_system_alone_has_a_page(tmp_path):
+    """As what `score` writes: no second system, no maps."""
+    folder = write_reported(tmp_path / "run", late_s={ATTENTION: 0.060})
+    for path in (folder / "maps").iterdir():
+        path.unlink()
+    data = data_of(page_of(folder))
+    assert data["pair"] == [0, None]
+    assert "rho" not in data
+
+
+def test_a_finding_is_read_as_the_record_that_it_was(folder, tmp_path):
+    drift = measure_drift(folder)
+    write_finding(tmp_path / "drift.json", drift)
+    found = finding_of(read_finding(tmp_path / "drift.json"), type(drift), 1, tmp_path / "drift.json")
+    assert (found.rows, found.minutes) == (drift.rows, drift.minutes)
+
+
+def test_a_finding_of_another_version_is_refused(folder, tmp_path):
+    path = tmp_path / "drift.json"
+    write_finding(path, measure_drift(folder))
+    with pytest.raises(InputError, match=r"is no drift of this version \(schema 1\); make the finding again"):
+        finding_of(read_finding(path), type(measure_drift(folder)), 2, path)
+    broken = json.loads(path.read_text())
+    del broken["rows"]
+    path.write_text(json.dumps(broken))
+    with pytest.raises(InputError, match="is no drift of this version"):
+        gather_findings(view_run(folder), [path])
+
+
+def test_a_finding_of_other_speech_is_refused_where_it_was_given(folder, tmp_path):
+    drift = measure_drift(folder)
+    write_finding(tmp_path / "drift.json", replace(drift, signature={**drift.signature, "corpus_checksum": "c" * 64}))
+    with pytest.raises(InputError, match="is of another corpus than the run"):
+        gather_findings(view_run(folder), [tmp_path / "drift.json"])
+
+
+def test_a_finding_that_an_earlier_run_left_is_not_shown(tmp_path):
+    folder = write_reported(tmp_path / "run")
+    drift = measure_drift(folder)
+    write_finding(folder / "drift.json", replace(drift, finding={**drift.finding, "run": "ffffffffffff"}))
+    with pytest.warns(InputWarning, match="is of run ffffffffffff and is not shown"):
+        gather_findings(view_run(folder))
+
+
+def test_drift_is_shown_where_recordings_are_long(tmp_path, page):
+    """Words over 2.5 minutes have a section with both slopes; a second of speech has none."""
+    assert "Over time" not in page
+    long_ones = [Planted(id_, id_, (0, 50, 4000, 7500)) for id_ in ("a", "b")]
+    page = page_of(write_reported(tmp_path / "run", long_ones))
+    assert "Over time" in page
+    assert [row[:2] for row in parsed(page).rows if len(row) == 3 and row[0].startswith("attention")] == [
+        ["attention:heads=all | dtw", "starts"], ["attention:heads=all | dtw", "ends"],
+    ]  # fmt: skip
+
+
+def test_the_most_telling_words_come_by_turns(tmp_path):
+    """Worst of attention, worst of the gradient, farthest apart: here three different words."""
+    folder = write_reported(tmp_path / "run")
+    columns = word_columns(view_run(folder).words)
+    pair = default_pair(view_run(folder))
+    errors = {name: values.copy() for name, values in columns.errors_s.items()}
+    errors[pair[0]][:, 3], errors[pair[1]][:, 3] = 1.0, 0.9  # worst of the first
+    errors[pair[0]][:, 5], errors[pair[1]][:, 5] = 0.9, 0.95  # worst of the second
+    errors[pair[0]][:, 9], errors[pair[1]][:, 9] = -0.8, 0.8  # farthest apart
+    assert most_telling(replace(columns, errors_s=errors), *pair)[:3] == [3, 5, 9]
+
+
+@pytest.mark.parametrize(
+    ("source", "family", "stack"),
+    [
+        ("attention:heads=all,prep=log", "attention", "attention:heads=all"),
+        ("gradient:at=encoder-output", "saliency", "gradient:at=encoder-output"),
+        ("control-energy", "control", "control-energy"),
+        ("hybrid:a=(attention:heads=all),b=(gradient:at=encoder-output),alpha=0.5", "hybrid", None),
+        ("whisperx", "given", None),
+        ("second reference", "reference", None),
+    ],
+)
+def test_sources_are_told_apart(source, family, stack):
+    assert family_of(source) == family
+    assert family in ("hybrid",) or stack_of(source) == stack
+
+
+def test_ticks_are_round_and_inside():
+    assert ticks(0, 100) == [0, 20, 40, 60, 80, 100]
+    assert ticks(-0.3, 0.31, 3) == [-0.2, 0.0, 0.2]
+
+
+def test_a_plane_puts_its_corners_inside_the_margins():
+    plane = Plane((0, 10), (0, 1), height=100, left=20, right=10, top=5, bottom=15, width=200)
+    assert (plane.x(0), plane.x(10), plane.y(0), plane.y(1)) == (20, 190, 85, 5)
+
+
+def test_the_command_writes_the_page_and_says_what_is_in_it(folder, tmp_path):
+    done = align_eval("report", str(folder), "--out", str(tmp_path / "page.html"))
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(
+        r"written: .*/page\.html \(0\.\d MB, 16 of 16 words, 4 of 4 utterances to see and hear\)\n", done.stdout
+    )
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    done = align_eval("report", str(tmp_path))
+    assert done.returncode == 2
+    assert "is no run of this version" in done.stderr
