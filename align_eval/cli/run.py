@@ -97,6 +97,13 @@ def run(
     ] = Keep.nothing,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="A folder for maps by model, audio, text and source: other alignments need no model pass."),
+    ] = None,
+    limit_gb: Annotated[
+        float, typer.Option(min=0.001, help="What the cache may hold; what was not used for longest goes first.")
+    ] = 10.0,
 ) -> None:
     """Score word times from attention and from saliency against a corpus's TextGrids.
 
@@ -110,10 +117,11 @@ def run(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.second import read_second_reference
     from align_eval.corpus.windows import windowed
+    from align_eval.engine.journal import open_journal
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
-    from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
-    from align_eval.formats.run_folder import prepare_folder, write_run
+    from align_eval.engine.store import Store
+    from align_eval.formats.run_folder import write_run
     from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, toggled_systems
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
@@ -132,10 +140,8 @@ def run(
     toggled = toggled_systems(sources, aligns, presets) if toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     second = read_second_reference(loaded, second_reference) if second_reference else None
-    prepare_folder(out)
-    drop_maps(out)
     n_windows = len((windowed(loaded, window_s) if text == Text.words else loaded).utterances)
-    with progress(n_windows) as on_done:
+    with open_journal(out) as journal, progress(n_windows) as on_done:
         evaluation = evaluate(
             loaded,
             model,
@@ -151,11 +157,15 @@ def run(
             seed=seed,
             protocols=own,
             keep=keep.value,
-            on_kept=lambda id_, kept: write_maps(out / FOLDER / f"{id_}{SUFFIX}", kept),
             on_done=on_done,
+            journal=journal,
+            cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
         )
-    write_run(out, evaluation.run, evaluation.words, evaluation.details)
+        write_run(out, evaluation.run, evaluation.words, evaluation.details)
+        journal.finish()
     console = make_console()
+    if journal.n_recalled:
+        say(console, f"{journal.n_recalled} utterances were done before this run was cut off, and not done again")
     print_run(evaluation.run, console)
     print_languages(evaluation.details, console)
     if toggled:
