@@ -97,6 +97,10 @@ def run(
     ] = Keep.nothing,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="i/n: that part of the corpus alone, chosen by a hash of each id; see `merge`."),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(help="A folder for maps by model, audio, text and source: other alignments need no model pass."),
@@ -118,11 +122,13 @@ def run(
     from align_eval.corpus.second import read_second_reference
     from align_eval.corpus.windows import windowed
     from align_eval.engine.journal import open_journal
+    from align_eval.engine.merge import write_shard
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
+    from align_eval.engine.shard import in_shard, parse_shard
     from align_eval.engine.store import Store
     from align_eval.formats.run_folder import write_run
-    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, toggled_systems
+    from align_eval.presets import best_preset, toggled_systems
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
@@ -130,17 +136,13 @@ def run(
         problem = "a translation has no word times, so that there is nothing to score"
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     own = read_protocols(protocols) if protocols else None
-    default = not (source or align or preset or best)
-    sources = source or (DEFAULT_SOURCES if default or align else [])
-    aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])
-    presets += [best_preset(model)] if best else []
-    if toggle and not source:  # a preset's name as --align stands for the preset itself, and for nothing else
-        presets += [name for name in align or [] if name in PRESETS]
-        sources, aligns = [], [name for name in align or [] if name not in PRESETS]
+    sources, aligns, presets = _asked(source, align, preset, best_preset(model) if best else None, toggle)
     toggled = toggled_systems(sources, aligns, presets) if toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     second = read_second_reference(loaded, second_reference) if second_reference else None
-    n_windows = len((windowed(loaded, window_s) if text == Text.words else loaded).utterances)
+    part = parse_shard(shard) if shard else None
+    of_part = in_shard(loaded, part) if part else loaded
+    n_windows = len((windowed(of_part, window_s) if text == Text.words else of_part).utterances)
     with open_journal(out) as journal, progress(n_windows) as on_done:
         evaluation = evaluate(
             loaded,
@@ -159,8 +161,10 @@ def run(
             keep=keep.value,
             on_done=on_done,
             journal=journal,
+            shard=part,
             cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
         )
+        write_shard(out, evaluation.shard)
         write_run(out, evaluation.run, evaluation.words, evaluation.details)
         journal.finish()
     console = make_console()
@@ -183,6 +187,22 @@ def run(
     )
     if evaluation.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def _asked(
+    source: list[str] | None, align: list[str] | None, preset: list[str] | None, best: str | None, toggle: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """Sources, alignments and presets, with the defaults of what is left out."""
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS
+
+    default = not (source or align or preset or best)
+    sources = source or (list(DEFAULT_SOURCES) if default or align else [])
+    aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])
+    presets = [*presets, *([best] if best else [])]
+    if toggle and not source:  # a preset's name as --align stands for the preset itself, and for nothing else
+        presets += [name for name in align or [] if name in PRESETS]
+        sources, aligns = [], [name for name in align or [] if name not in PRESETS]
+    return sources, aligns, presets
 
 
 def align(

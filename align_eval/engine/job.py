@@ -55,6 +55,7 @@ class Job:
     second_system: System | None
     second_failures: tuple[Failure, ...]
     settings: dict[str, Any]
+    shard: Shard | None = None
 
 
 def prepare_job(
@@ -113,6 +114,7 @@ def prepare_job(
         second = dict(words) if longest_s is None else of_windows(corpus, words, longest_s)
         settings["second_reference"] = [second_system.align, second_checksum(second_reference.words)]
     if shard:
+        settings["shard"] = [shard.number, shard.count]
         corpus = in_shard(corpus, shard)
     return Job(
         model=loaded,
@@ -131,6 +133,7 @@ def prepare_job(
         second_system=second_system,
         second_failures=second_reference.failures if second_reference else (),
         settings=settings,
+        shard=shard,
     )
 
 

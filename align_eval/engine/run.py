@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.corpus.folder import Corpus, checksum_of_pieces, corpus_checksum
 from align_eval.corpus.second import SecondReference, partners
 from align_eval.engine.cache import MapCache
 from align_eval.engine.job import Job, prepare_job, with_corpus
 from align_eval.engine.journal import Journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
+from align_eval.engine.merge import ShardFacts, shard_facts
 from align_eval.engine.outcomes import Outcome, local_engine, outcomes
 from align_eval.engine.process import Aligned, Keep, all_failed, by_id, process
+from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.engine.store import Store
 from align_eval.formats.maps import KeptMaps
@@ -43,12 +45,14 @@ LANGUAGE = "language"
 class Evaluation:
     """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec.
 
-    A language that was detected stands among the details of its utterance as ``language``.
+    A language that was detected stands among the details of its utterance as ``language``. What ``shard`` says is for
+    :func:`~align_eval.engine.merge.merge_runs`.
     """
 
     run: Run
     words: pa.Table
     details: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    shard: ShardFacts | None = None
 
 
 def evaluate(
@@ -71,6 +75,7 @@ def evaluate(
     on_done: Callable[[str], None] | None = None,
     journal: Journal | None = None,
     cache: Store | None = None,
+    shard: Shard | None = None,
 ) -> Evaluation:
     """Derive word times by every system and score them against the corpus's own.
 
@@ -99,6 +104,8 @@ def evaluate(
         What is kept of the sources' stacks, and what is called with it and the utterance's id when that is done.
     on_done
         Called with each utterance's id when it is done, failed or not.
+    shard
+        Do that part of the corpus alone.
     cache
         Where maps are looked up that an earlier run made of the same speech, and those kept that are made.
     journal
@@ -124,7 +131,7 @@ def evaluate(
         device=device,
         seed=seed,
         keep=keep,
-        shard=None,
+        shard=shard,
     )
     return run_job(job, protocols=protocols, keep=keep, on_kept=on_kept, on_done=on_done, journal=journal, cache=cache)
 
@@ -149,7 +156,7 @@ def run_job(
     maps = MapCache(cache, plan_facts(plan, weights)) if cache else None
     engine = local_engine(lambda u: process(u, plan, job.model, keep, maps))
     found = outcomes(job.utterances, engine, plan.systems, journal, utterance_keys(plan, weights, keep))
-    failures = list(job.corpus.failures)
+    failures: list[Failure] = []
     details: dict[str, dict[str, dict[str, Any]]] = {}
     tables = [SCHEMA.empty_table()]
     n_done = 0
@@ -159,8 +166,9 @@ def run_job(
         details |= {id_: dict(aligned.details) for id_, aligned in done.items() if aligned.details}
         n_done += len(done)
         tables.append(_rows([u for u, _ in block], done, job))
-    if not n_done:
-        raise all_failed(job.corpus, failures)
+    if not n_done and not job.shard:
+        raise all_failed(job.corpus, [*job.corpus.failures, *failures])
+    facts = shard_facts(job.shard, job.corpus, failures, job.second_failures) if job.shard else None
     for id_, language in languages.items():
         details.setdefault(id_, {})[LANGUAGE] = language
     words = pa.concat_tables(tables).combine_chunks()
@@ -170,15 +178,15 @@ def run_job(
             plan,
             model_checksum=weights,
             corpus=job.corpus.name,
-            corpus_checksum=corpus_checksum(job.corpus.utterances),
+            corpus_checksum=checksum_of_pieces(facts.pieces) if facts else corpus_checksum(job.corpus.utterances),
             settings=job.settings,
             protocols=PROTOCOLS | dict(protocols or {}),
         ),
         rows=score_table(words, text=plan.text, seed=plan.seed, protocols=protocols),
-        failures=by_id(failures) + job.second_failures,
+        failures=by_id([*job.corpus.failures, *failures]) + job.second_failures,
         environment=run_environment(),
     )
-    return Evaluation(run, words, details)
+    return Evaluation(run, words, details, facts)
 
 
 def _block(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import soundfile
 import torch
 from whisper.model import Whisper
 
+from align_eval import cli
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
 from tests.model.conftest import small_dims
@@ -42,3 +44,15 @@ def write_corpus(folder: Path, n_utterances: int) -> Path:
 def files_of(run: Path) -> dict[str, bytes]:
     """All that a run folder holds, by path."""
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+
+
+def exit_code(*arguments: object) -> int:
+    """What `align-eval` with these arguments ends with, in this process."""
+    before, sys.argv = sys.argv, ["align-eval", *map(str, arguments)]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        sys.argv = before
+    return 0
