@@ -33,8 +33,10 @@ SYSTEMS = ("--source", "attention:heads=all", "--source", "gradient", "--align",
 
 def write_model(path: Path) -> None:
     """A checkpoint of one block on either side, with random weights."""
-    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     model = Whisper(DIMENSIONS)
+    for parameter in model.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
     torch.save({"dims": vars(DIMENSIONS), "model_state_dict": model.state_dict()}, path)
 
 

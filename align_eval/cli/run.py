@@ -46,6 +46,13 @@ class Task(StrEnum):
     translate = "translate"  # type: ignore[assignment]  # str has a method of that name
 
 
+class Engine(StrEnum):
+    """Who does the utterances."""
+
+    local = "local"
+    ray = "ray"
+
+
 class Context(StrEnum):
     """What the encoder sees."""
 
@@ -101,6 +108,8 @@ def run(
         str | None,
         typer.Option(help="i/n: that part of the corpus alone, chosen by a hash of each id; see `merge`."),
     ] = None,
+    engine: Annotated[Engine, typer.Option(help="This process, or actors of Ray (extra `ray`).")] = Engine.local,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many actors of Ray.")] = None,
     cache: Annotated[
         Path | None,
         typer.Option(help="A folder for maps by model, audio, text and source: other alignments need no model pass."),
@@ -162,6 +171,8 @@ def run(
             on_done=on_done,
             journal=journal,
             shard=part,
+            engine=engine.value,
+            workers=workers,
             cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
         )
         write_shard(out, evaluation.shard)

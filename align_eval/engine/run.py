@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from align_eval.engine.languages import with_languages
 from align_eval.engine.merge import ShardFacts, shard_facts
 from align_eval.engine.outcomes import Outcome, local_engine, outcomes
 from align_eval.engine.process import Aligned, Keep, all_failed, by_id, process
+from align_eval.engine.ray_engine import ray_engine
 from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.engine.store import Store
@@ -76,6 +78,8 @@ def evaluate(
     journal: Journal | None = None,
     cache: Store | None = None,
     shard: Shard | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
 ) -> Evaluation:
     """Derive word times by every system and score them against the corpus's own.
 
@@ -106,6 +110,8 @@ def evaluate(
         Called with each utterance's id when it is done, failed or not.
     shard
         Do that part of the corpus alone.
+    engine, workers
+        Who does the utterances: this process, or so many actors of Ray. What they find is the same.
     cache
         Where maps are looked up that an earlier run made of the same speech, and those kept that are made.
     journal
@@ -133,7 +139,17 @@ def evaluate(
         keep=keep,
         shard=shard,
     )
-    return run_job(job, protocols=protocols, keep=keep, on_kept=on_kept, on_done=on_done, journal=journal, cache=cache)
+    return run_job(
+        job,
+        protocols=protocols,
+        keep=keep,
+        on_kept=on_kept,
+        on_done=on_done,
+        journal=journal,
+        cache=cache,
+        engine=engine,
+        workers=workers,
+    )
 
 
 def run_job(
@@ -145,6 +161,8 @@ def run_job(
     on_done: Callable[[str], None] | None = None,
     journal: Journal | None = None,
     cache: Store | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
 ) -> Evaluation:
     """Do a job, utterance by utterance in the order of ids, and score the words; see :func:`evaluate`."""
     from align_eval.model.load import model_checksum
@@ -153,22 +171,28 @@ def run_job(
     spoken, languages = with_languages(job.corpus, job.model)
     job = with_corpus(job, spoken)
     plan = job.plan
-    maps = MapCache(cache, plan_facts(plan, weights)) if cache else None
-    engine = local_engine(lambda u: process(u, plan, job.model, keep, maps))
-    found = outcomes(job.utterances, engine, plan.systems, journal, utterance_keys(plan, weights, keep))
+    facts = plan_facts(plan, weights)
+    maps = MapCache(cache, facts) if cache else None
     failures: list[Failure] = []
     details: dict[str, dict[str, dict[str, Any]]] = {}
     tables = [SCHEMA.empty_table()]
     n_done = 0
-    while block := _block(found, on_kept, on_done):
-        failures += [outcome for _, outcome in block if isinstance(outcome, Failure)]
-        done = {u.id: outcome for u, outcome in block if isinstance(outcome, Aligned)}
-        details |= {id_: dict(aligned.details) for id_, aligned in done.items() if aligned.details}
-        n_done += len(done)
-        tables.append(_rows([u for u, _ in block], done, job))
+    with ExitStack() as stack:
+        if engine == "ray":
+            doing = stack.enter_context(ray_engine(job.model, plan, keep, maps, facts, workers))
+        else:
+            doing = local_engine(lambda u: process(u, plan, job.model, keep, maps))
+        found = outcomes(job.utterances, doing, plan.systems, journal, utterance_keys(plan, weights, keep))
+        while block := _block(found, on_kept, on_done):
+            failures += [outcome for _, outcome in block if isinstance(outcome, Failure)]
+            done = {u.id: outcome for u, outcome in block if isinstance(outcome, Aligned)}
+            details |= {id_: dict(aligned.details) for id_, aligned in done.items() if aligned.details}
+            n_done += len(done)
+            tables.append(_rows([u for u, _ in block], done, job))
     if not n_done and not job.shard:
         raise all_failed(job.corpus, [*job.corpus.failures, *failures])
-    facts = shard_facts(job.shard, job.corpus, failures, job.second_failures) if job.shard else None
+    of_shard = shard_facts(job.shard, job.corpus, failures, job.second_failures) if job.shard else None
+    checksum = checksum_of_pieces(of_shard.pieces) if of_shard else corpus_checksum(job.corpus.utterances)
     for id_, language in languages.items():
         details.setdefault(id_, {})[LANGUAGE] = language
     words = pa.concat_tables(tables).combine_chunks()
@@ -178,7 +202,7 @@ def run_job(
             plan,
             model_checksum=weights,
             corpus=job.corpus.name,
-            corpus_checksum=checksum_of_pieces(facts.pieces) if facts else corpus_checksum(job.corpus.utterances),
+            corpus_checksum=checksum,
             settings=job.settings,
             protocols=PROTOCOLS | dict(protocols or {}),
         ),
@@ -186,7 +210,7 @@ def run_job(
         failures=by_id([*job.corpus.failures, *failures]) + job.second_failures,
         environment=run_environment(),
     )
-    return Evaluation(run, words, details, facts)
+    return Evaluation(run, words, details, of_shard)
 
 
 def _block(
