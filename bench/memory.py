@@ -28,7 +28,7 @@ from align_eval.records import Word
 WORDS = ("two", "plus", "seven")
 DURATION_S = 0.5
 DIMENSIONS = ModelDimensions(80, 1500, 16, 2, 1, 51864, 448, 16, 2, 1)
-SYSTEMS = ("--source", "attention:heads=all", "--source", "gradient", "--align", "dtw", "--context", "fit")
+SYSTEMS = ("--source", "attention:heads=all", "--align", "dtw", "--align", "viterbi", "--context", "fit")
 
 
 def write_model(path: Path) -> None:

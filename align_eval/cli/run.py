@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -110,6 +110,9 @@ def run(
     ] = None,
     engine: Annotated[Engine, typer.Option(help="This process, or actors of Ray (extra `ray`).")] = Engine.local,
     workers: Annotated[int | None, typer.Option(min=1, help="How many actors of Ray.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do a few utterances, say what the run will take here, and write nothing.")
+    ] = False,
     cache: Annotated[
         Path | None,
         typer.Option(help="A folder for maps by model, audio, text and source: other alignments need no model pass."),
@@ -130,6 +133,8 @@ def run(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.second import read_second_reference
     from align_eval.corpus.windows import windowed
+    from align_eval.engine.forecast import forecast
+    from align_eval.engine.job import prepare_job
     from align_eval.engine.journal import open_journal
     from align_eval.engine.merge import write_shard
     from align_eval.engine.progress import progress
@@ -138,6 +143,7 @@ def run(
     from align_eval.engine.store import Store
     from align_eval.formats.run_folder import write_run
     from align_eval.presets import best_preset, toggled_systems
+    from align_eval.report.forecast import print_forecast
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
@@ -148,29 +154,34 @@ def run(
     sources, aligns, presets = _asked(source, align, preset, best_preset(model) if best else None, toggle)
     toggled = toggled_systems(sources, aligns, presets) if toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
-    second = read_second_reference(loaded, second_reference) if second_reference else None
     part = parse_shard(shard) if shard else None
+    asked: dict[str, Any] = {
+        "sources": sources,
+        "aligns": aligns,
+        "presets": presets,
+        "toggle": toggle,
+        "text": text.value,
+        "context": context.value,
+        "window_s": window_s,
+        "second_reference": read_second_reference(loaded, second_reference) if second_reference else None,
+        "device": device,
+        "seed": seed,
+        "keep": keep.value,
+        "shard": part,
+    }
+    if dry_run:
+        print_forecast(forecast(prepare_job(loaded, model, **asked), keep.value), make_console())
+        return
     of_part = in_shard(loaded, part) if part else loaded
     n_windows = len((windowed(of_part, window_s) if text == Text.words else of_part).utterances)
     with open_journal(out) as journal, progress(n_windows) as on_done:
         evaluation = evaluate(
             loaded,
             model,
-            sources=sources,
-            aligns=aligns,
-            presets=presets,
-            toggle=toggle,
-            text=text.value,
-            context=context.value,
-            window_s=window_s,
-            second_reference=second,
-            device=device,
-            seed=seed,
+            **asked,
             protocols=own,
-            keep=keep.value,
             on_done=on_done,
             journal=journal,
-            shard=part,
             engine=engine.value,
             workers=workers,
             cache=Store(cache, round(limit_gb * 1e9)) if cache else None,

@@ -67,6 +67,7 @@ MAY_IMPORT = {
         "alignment",
         "scoring",
         "presets",
+        "engine",
         "findings",
         "gate",
     },
