@@ -17,11 +17,13 @@ from align_eval.cli.heads import heads_app
 from align_eval.cli.listing import list_
 from align_eval.cli.report import explain, report
 from align_eval.cli.run import align, run
+from align_eval.cli.scale import merge
 from align_eval.errors import AlignEvalError, InputWarning
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "align": align,
+    "merge": merge,
     "score": score,
     "lint": lint,
     "faithfulness": faithfulness,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +24,10 @@ from align_eval.cli.common import (
     say,
 )
 from align_eval.errors import EXIT_BAD_INPUT, InputError
+
+if TYPE_CHECKING:
+    from align_eval.engine.run import Evaluation
+    from align_eval.presets import Toggled
 
 
 class Keep(StrEnum):
@@ -46,6 +51,13 @@ class Task(StrEnum):
 
     transcribe = "transcribe"
     translate = "translate"  # type: ignore[assignment]  # str has a method of that name
+
+
+class Engine(StrEnum):
+    """Who does the utterances."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Context(StrEnum):
@@ -100,6 +112,22 @@ def run(
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="i/n: that part of the corpus alone, chosen by a hash of each id; see `merge`."),
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="This process, or actors of Ray (extra `ray`).")] = Engine.local,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many actors of Ray.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do a few utterances, say what the run will take here, and write nothing.")
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="A folder for maps by model, audio, text and source: other alignments need no model pass."),
+    ] = None,
+    limit_gb: Annotated[
+        float, typer.Option(min=0.001, help="What the cache may hold; what was not used for longest goes first.")
+    ] = 10.0,
 ) -> None:
     """Score word times from attention and from saliency against a corpus's TextGrids.
 
@@ -113,53 +141,78 @@ def run(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.second import read_second_reference
     from align_eval.corpus.windows import windowed
+    from align_eval.engine.forecast import forecast
+    from align_eval.engine.job import prepare_job
+    from align_eval.engine.journal import open_journal
+    from align_eval.engine.merge import write_shard
     from align_eval.engine.progress import progress
     from align_eval.engine.run import evaluate
+    from align_eval.engine.shard import in_shard, parse_shard
+    from align_eval.engine.store import Store
     from align_eval.formats.audio_spans import write_audio_spans
-    from align_eval.formats.maps import FOLDER, SUFFIX, drop_maps, write_maps
-    from align_eval.formats.run_folder import prepare_folder, write_run
-    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, toggled_systems
-    from align_eval.report.table import print_languages, print_run
+    from align_eval.formats.run_folder import write_run
+    from align_eval.presets import best_preset, toggled_systems
+    from align_eval.report.forecast import print_forecast
     from align_eval.scoring.protocol_file import read_protocols
 
     if task == Task.translate:
         problem = "a translation has no word times, so that there is nothing to score"
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     own = read_protocols(protocols) if protocols else None
-    default = not (source or align or preset or best)
-    sources = source or (DEFAULT_SOURCES if default or align else [])
-    aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])
-    presets += [best_preset(model)] if best else []
-    if toggle and not source:  # a preset's name as --align stands for the preset itself, and for nothing else
-        presets += [name for name in align or [] if name in PRESETS]
-        sources, aligns = [], [name for name in align or [] if name not in PRESETS]
+    sources, aligns, presets = _asked(source, align, preset, best_preset(model) if best else None, toggle)
     toggled = toggled_systems(sources, aligns, presets) if toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
-    second = read_second_reference(loaded, second_reference) if second_reference else None
-    prepare_folder(out)
-    drop_maps(out)
-    windows = (windowed(loaded, window_s) if text == Text.words else loaded).utterances
-    with progress(len(windows)) as on_done:
+    part = parse_shard(shard) if shard else None
+    asked: dict[str, Any] = {
+        "sources": sources,
+        "aligns": aligns,
+        "presets": presets,
+        "toggle": toggle,
+        "text": text.value,
+        "context": context.value,
+        "window_s": window_s,
+        "second_reference": read_second_reference(loaded, second_reference) if second_reference else None,
+        "device": device,
+        "seed": seed,
+        "keep": keep.value,
+        "shard": part,
+    }
+    if dry_run:
+        found = forecast(prepare_job(loaded, model, **asked), keep.value)
+        print_forecast(found, make_console(quiet=as_json))
+        if as_json:
+            print_json(found)
+        return
+    of_part = in_shard(loaded, part) if part else loaded
+    windows = (windowed(of_part, window_s) if text == Text.words else of_part).utterances
+    with open_journal(out) as journal, progress(len(windows)) as on_done:
         evaluation = evaluate(
             loaded,
             model,
-            sources=sources,
-            aligns=aligns,
-            presets=presets,
-            toggle=toggle,
-            text=text.value,
-            context=context.value,
-            window_s=window_s,
-            second_reference=second,
-            device=device,
-            seed=seed,
+            **asked,
             protocols=own,
-            keep=keep.value,
-            on_kept=lambda id_, kept: write_maps(out / FOLDER / f"{id_}{SUFFIX}", kept),
             on_done=on_done,
+            journal=journal,
+            engine=engine.value,
+            workers=workers,
+            cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
         )
-    write_run(out, evaluation.run, evaluation.words, evaluation.details)
-    write_audio_spans(out, windows)
+        write_shard(out, evaluation.shard)
+        write_run(out, evaluation.run, evaluation.words, evaluation.details)
+        write_audio_spans(out, {u.id: u.audio for u in windows})
+        journal.finish()
+    if journal.n_recalled:
+        line = f"{journal.n_recalled} utterances were done before this run was cut off, and not done again"
+        say(make_console(quiet=as_json), line)
+    _show(out, evaluation, toggled, kept=keep != Keep.nothing, as_json=as_json)
+    if evaluation.run.failures:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def _show(out: Path, evaluation: Evaluation, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:
+    """Print a run that is written, and write and print what heuristics are worth in it, where that was asked."""
+    from align_eval.report.table import print_languages, print_run
+
     console = make_console(quiet=as_json)
     print_run(evaluation.run, console)
     print_languages(evaluation.details, console)
@@ -168,18 +221,30 @@ def run(
         from align_eval.formats.findings import write_finding
         from align_eval.report.toggle_table import print_toggles
 
-        finding = measure_toggles(evaluation.words, toggled, evaluation.run.signature["id"], seed)
+        signature = evaluation.run.signature
+        finding = measure_toggles(evaluation.words, toggled, signature["id"], signature["seed"])
         write_finding(out / "toggles.json", finding)
         print_toggles(finding, console)
-    say(
-        console,
-        f"written: {out}/run.json, words.parquet, textgrids/{', toggles.json' if toggled else ''}"
-        f"{'' if keep == Keep.nothing else ', maps/'}",
-    )
+    names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *["maps/"] * kept]
+    say(console, f"written: {out}/{', '.join(names)}")
     if as_json:
         print_json(evaluation.run)
-    if evaluation.run.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def _asked(
+    source: list[str] | None, align: list[str] | None, preset: list[str] | None, best: str | None, toggle: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """Sources, alignments and presets, with the defaults of what is left out."""
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS
+
+    default = not (source or align or preset or best)
+    sources = source or (list(DEFAULT_SOURCES) if default or align else [])
+    aligns, presets = align or list(DEFAULT_ALIGNS), preset or (["openai"] if default else [])
+    presets = [*presets, *([best] if best else [])]
+    if toggle and not source:  # a preset's name as --align stands for the preset itself, and for nothing else
+        presets += [name for name in align or [] if name in PRESETS]
+        sources, aligns = [], [name for name in align or [] if name not in PRESETS]
+    return sources, aligns, presets
 
 
 def align(

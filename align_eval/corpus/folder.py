@@ -11,7 +11,7 @@ import csv
 import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,16 +97,27 @@ def count_marks(marks: Counter[str]) -> tuple[tuple[str, int], ...]:
 
 def corpus_checksum(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over the audio files' bytes and the reference words, in the order of ids, whatever order they come in."""
-    digest = hashlib.sha256()
-    of_file: dict[Path, bytes] = {}  # many utterances may be cut from one file
-    for u in sorted(utterances, key=lambda u: u.id):
+    return checksum_of_pieces(checksum_pieces(utterances))
+
+
+def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str, str]]:
+    """What the checksum of a corpus is made of, by utterance: id, SHA-256 of the audio file, all else as text."""
+    of_file: dict[Path, str] = {}  # many utterances may be cut from one file
+    for u in utterances:
         words = [(w.text, w.start_s, w.end_s) for w in u.words]
         if u.audio.path not in of_file:
-            of_file[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).digest()
-        digest.update(of_file[u.audio.path])
-        digest.update(repr((u.id, u.language, u.speaker, u.recording, u.reference, words)).encode())
+            of_file[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).hexdigest()
+        rest = repr((u.id, u.language, u.speaker, u.recording, u.reference, words))
         if u.audio != AudioSpan(u.audio.path):
-            digest.update(repr((u.audio.channel, u.audio.start_s, u.audio.end_s)).encode())
+            rest += repr((u.audio.channel, u.audio.start_s, u.audio.end_s))
+        yield u.id, of_file[u.audio.path], rest
+
+
+def checksum_of_pieces(pieces: Iterable[tuple[str, str, str]]) -> str:
+    """The checksum of a corpus from those of its utterances, in the order of ids."""
+    digest = hashlib.sha256()
+    for _, audio, rest in sorted(pieces, key=lambda piece: piece[0]):
+        digest.update(bytes.fromhex(audio) + rest.encode())
     return digest.hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -16,6 +16,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.transcript import read_transcript
+from align_eval.engine.cache import CachedMap, MapCache
 from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
 from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
@@ -47,8 +48,12 @@ class Aligned:
     pairing: Pairing | None = None
 
 
-def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "nothing") -> Aligned:
+def process(
+    utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "nothing", cache: MapCache | None = None
+) -> Aligned:
     """Word times of an utterance by every system of the plan; the same bytes whatever is processed before or beside.
+
+    Maps that the cache knows are not made again, but where stacks are kept, which it does not hold.
 
     Raises
     ------
@@ -58,19 +63,22 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, keep: Keep = "noth
     reference = [word.text for word in utterance.words]
     language = utterance.language
     if plan.text == "hypothesis" and utterance.duration_s > WINDOW_S:
-        return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf))
+        return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
     samples = read_audio(utterance.audio)
     if plan.text == "words":
-        return align_words(model, samples, reference, language, plan.systems, context=plan.context, keep=keep)
+        systems, context = plan.systems, plan.context
+        return align_words(model, samples, reference, language, systems, context=context, keep=keep, cache=cache)
     texts = _spoken(utterance, plan.text, model, samples)
     pairing = pair_words(reference, texts, language)
     if not texts:  # nothing was recognised: every word is missed, by every system alike
         return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
-    aligned = align_words(model, samples, texts, language, plan.systems, context=plan.context)
+    aligned = align_words(model, samples, texts, language, plan.systems, context=plan.context, cache=cache)
     return replace(aligned, pairing=pairing)
 
 
-def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Samples) -> Aligned:
+def _process_long(
+    utterance: Utterance, plan: Plan, model: Whisper, samples: Samples, cache: MapCache | None
+) -> Aligned:
     """What is recognised in a recording of any length, in the windows that Whisper seeks, on the recording's clock."""
     from align_eval.model.decode import recognise_long
 
@@ -81,7 +89,9 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
             continue
         of_stretch = samples[round(stretch.start_s * SAMPLE_RATE) : round(stretch.end_s * SAMPLE_RATE)]
         try:
-            found = align_words(model, of_stretch, texts, utterance.language, plan.systems, context=plan.context)
+            found = align_words(
+                model, of_stretch, texts, utterance.language, plan.systems, context=plan.context, cache=cache
+            )
         except InputError as error:
             place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
             raise InputError(place, error.problem, error.remedy) from error
@@ -116,21 +126,40 @@ def each_utterance(
     results: dict[str, T] = {}
     failures = list(corpus.failures)
     for utterance in corpus.utterances:
-        try:
-            results[utterance.id] = work(utterance)
-        except InputError as error:
-            named = utterance.part_of is None and utterance.audio.path.name in error.place
-            failures.append(Failure(utterance.id, str(error) if named else f"utterance {utterance.id}, {error}"))
-        except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
-            message = f"utterance {utterance.id}: the model failed ({error}); try it alone"
-            failures.append(Failure(utterance.id, message))
-        gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory
+        outcome = attempt(utterance, work)
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        else:
+            results[utterance.id] = outcome
         if on_done:
             on_done(utterance.id)
     if not results:
-        listed = "; ".join(f.message for f in failures[:3])
-        raise InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
-    return results, tuple(sorted(failures, key=lambda f: f.id))
+        raise all_failed(corpus, failures)
+    return results, by_id(failures)
+
+
+def attempt(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
+    """Do a work on an utterance; a bad input, or the model's own error, is its failure and nobody else's."""
+    try:
+        return work(utterance)
+    except InputError as error:
+        named = utterance.part_of is None and utterance.audio.path.name in error.place
+        return Failure(utterance.id, str(error) if named else f"utterance {utterance.id}, {error}")
+    except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
+        return Failure(utterance.id, f"utterance {utterance.id}: the model failed ({error}); try it alone")
+    finally:
+        gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory
+
+
+def all_failed(corpus: Corpus, failures: Sequence[Failure]) -> InputError:
+    """What to raise where no utterance is left."""
+    listed = "; ".join(f.message for f in failures[:3])
+    return InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
+
+
+def by_id(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Failures in the order in which a run lists them."""
+    return tuple(sorted(failures, key=lambda f: f.id))
 
 
 def align_words(
@@ -142,6 +171,7 @@ def align_words(
     *,
     context: str = "full",
     keep: Keep = "nothing",
+    cache: MapCache | None = None,
 ) -> Aligned:
     """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass a way to put the tokens.
 
@@ -156,29 +186,43 @@ def align_words(
     confidence: dict[tuple[str, str], list[float]] = {}
     stacks: dict[str, npt.NDArray[np.float32]] = {}
     word_of_token: dict[str, IntVector] = {}
+    key_of = cache.keys(samples, texts, language) if cache and keep == "nothing" else None
     for tokens in dict.fromkeys(tokens_of(source) for source in sources):
+        same_tokens = [source for source in sources if tokens_of(source) == tokens]
+        if cache and key_of:
+            known = {source: found for source in same_tokens if (found := cache.get(key_of(source)))}
+            maps |= {source: found.relevance for source, found in known.items()}
+            same_tokens = [source for source in same_tokens if source not in known]
+            if not same_tokens:
+                confidence[tokens] = list(next(iter(known.values())).confidence)
+                continue
         forced = force_words(model, texts, language, *tokens)
         shared = shared_pass(model, samples, forced, context)
-        same_tokens = [source for source in sources if tokens_of(source) == tokens]
         stack_of = stacks_of(model, shared)
-        maps |= relevance_maps(model, shared, same_tokens, stack_of)
+        made = relevance_maps(model, shared, same_tokens, stack_of)
+        maps |= made
         probability = shared.log_prob.exp().numpy()
         confidence[tokens] = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
+        if cache and key_of:
+            for source, relevance in made.items():
+                cache.put(key_of(source), CachedMap(relevance, tuple(confidence[tokens])))
         word_of_token[tokens[0]] = forced.word_of_token  # the token before the text does not change it
         if keep != "nothing":
             for source in same_tokens:
                 values = text_rows(stack_of(source).values, forced)
                 whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
                 stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
-    energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)  # of every unit's grid
+    grid = next(iter(maps.values()))  # that of every source and unit
+    energy = energy_at_columns(samples, grid.values.shape[1], grid.frame_s, grid.start_s)
     results: dict[System, tuple[Word, ...]] = {}
     for system in systems:
         times = align_map(maps[system.source], energy, system.align, samples).words
         of_words = zip(texts, times, confidence[tokens_of(system.source)], strict=True)
         results[system] = tuple(Word(text, start_s, end_s, p) for text, (start_s, end_s), p in of_words)
-    details = {source: dict(relevance.details) for source, relevance in maps.items() if relevance.details}
+    in_passes = sorted(sources, key=lambda source: list(confidence).index(tokens_of(source)))  # cached or made
+    details = {source: dict(maps[source].details) for source in in_passes if maps[source].details}
     if keep == "nothing":
         return Aligned(results, details)
     of_stacks = {unprepared(source): found for source, found in details.items()}
-    kept = KeptMaps(stacks, word_of_token, energy, shared.frame_s, shared.start_s, of_stacks)
+    kept = KeptMaps(stacks, word_of_token, energy, grid.frame_s, grid.start_s, of_stacks)
     return Aligned(results, details, kept)

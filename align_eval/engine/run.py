@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from align_eval.corpus.bundled import load_corpus
-from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.corpus.second import SecondReference, of_windows, partners, second_checksum
-from align_eval.corpus.transcript import transcripts_checksum
-from align_eval.corpus.windows import windowed
+from align_eval.corpus.folder import Corpus, checksum_of_pieces, corpus_checksum
+from align_eval.corpus.second import SecondReference, partners
+from align_eval.engine.cache import MapCache
+from align_eval.engine.job import Job, prepare_job, with_corpus
+from align_eval.engine.journal import Journal
+from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
-from align_eval.engine.process import Aligned, Keep, each_utterance, process
+from align_eval.engine.merge import ShardFacts, shard_facts
+from align_eval.engine.outcomes import Outcome, local_engine, outcomes
+from align_eval.engine.process import Aligned, Keep, all_failed, by_id, process
+from align_eval.engine.ray_engine import ray_engine
+from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature
-from align_eval.errors import InputError
+from align_eval.engine.store import Store
 from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
-from align_eval.formats.words_table import words_table
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems, toggled_systems
-from align_eval.records import SECOND_REFERENCE, Pairing, Plan, Run, System, Utterance, Word
+from align_eval.formats.words_table import SCHEMA, words_table
+from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
+from align_eval.records import Failure, Pairing, Run, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
 from align_eval.units import WINDOW_S
@@ -30,8 +37,8 @@ from align_eval.units import WINDOW_S
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
-TEXTS = ("words", "hypothesis", "transcript")
-
+BLOCK = 256
+"""So many utterances' words are held as objects at a time; as columns of a table they take a tenth of the memory."""
 
 LANGUAGE = "language"
 
@@ -40,12 +47,14 @@ LANGUAGE = "language"
 class Evaluation:
     """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec.
 
-    A language that was detected stands among the details of its utterance as ``language``.
+    A language that was detected stands among the details of its utterance as ``language``. What ``shard`` says is for
+    :func:`~align_eval.engine.merge.merge_runs`.
     """
 
     run: Run
     words: pa.Table
     details: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    shard: ShardFacts | None = None
 
 
 def evaluate(
@@ -66,6 +75,11 @@ def evaluate(
     keep: Keep = "nothing",
     on_kept: Callable[[str, KeptMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
+    journal: Journal | None = None,
+    cache: Store | None = None,
+    shard: Shard | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
 ) -> Evaluation:
     """Derive word times by every system and score them against the corpus's own.
 
@@ -94,6 +108,14 @@ def evaluate(
         What is kept of the sources' stacks, and what is called with it and the utterance's id when that is done.
     on_done
         Called with each utterance's id when it is done, failed or not.
+    shard
+        Do that part of the corpus alone.
+    engine, workers
+        Who does the utterances: this process, or so many actors of Ray. What they find is the same.
+    cache
+        Where maps are looked up that an earlier run made of the same speech, and those kept that are made.
+    journal
+        Of the run's folder (:func:`~align_eval.engine.journal.open_journal`): what it knows is not done again.
 
     Raises
     ------
@@ -101,70 +123,126 @@ def evaluate(
         Where the corpus or the model cannot be used at all, or a spec is unknown. An utterance that fails is listed in
         ``run.failures``, and its words count against coverage.
     """
-    from align_eval.model.load import check_precision, load_model, model_checksum
+    job = prepare_job(
+        corpus,
+        model,
+        sources=sources,
+        aligns=aligns,
+        presets=presets,
+        toggle=toggle,
+        text=text,
+        context=context,
+        window_s=window_s,
+        second_reference=second_reference,
+        device=device,
+        seed=seed,
+        keep=keep,
+        shard=shard,
+    )
+    return run_job(
+        job,
+        protocols=protocols,
+        keep=keep,
+        on_kept=on_kept,
+        on_done=on_done,
+        journal=journal,
+        cache=cache,
+        engine=engine,
+        workers=workers,
+    )
 
-    systems = make_systems(sources, aligns, presets)
-    if toggle:
-        others = (item.other for item in toggled_systems(sources, aligns, presets))
-        systems = tuple(dict.fromkeys((*systems, *others)))
-    if not systems:
-        raise InputError("systems", "there are none", "give sources and aligns, or presets")
-    if text not in TEXTS:
-        raise InputError("text", f"there is no {text!r}", f"one of {', '.join(TEXTS)}")
-    if keep != "nothing" and text != "words":
-        raise InputError("keep", f"maps of {text} belong to no reference word", "keep maps with --text words")
-    if isinstance(corpus, str | Path):
-        corpus = load_corpus(corpus)
-    if not corpus.utterances:
-        listed = "; ".join(f.message for f in corpus.failures[:3])
-        raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {listed}", "mend what is listed")
-    loaded = load_model(model, device=device) if isinstance(model, str) else model
-    check_precision(loaded)
-    corpus, detected = with_languages(corpus, loaded)
-    name = model if isinstance(model, str) else "a loaded model"
-    plan = Plan(model=name, systems=systems, text=text, context=context, device=loaded.device.type, seed=seed)
 
-    windows = windowed(corpus, window_s) if text == "words" else corpus
+def run_job(
+    job: Job,
+    *,
+    protocols: Mapping[str, Protocol] | None = None,
+    keep: Keep = "nothing",
+    on_kept: Callable[[str, KeptMaps], None] | None = None,
+    on_done: Callable[[str], None] | None = None,
+    journal: Journal | None = None,
+    cache: Store | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+) -> Evaluation:
+    """Do a job, utterance by utterance in the order of ids, and score the words; see :func:`evaluate`."""
+    from align_eval.model.load import model_checksum
 
-    def work(utterance: Utterance) -> Aligned:
-        aligned = process(utterance, plan, loaded, keep)
-        if aligned.kept and on_kept:
-            on_kept(utterance.id, aligned.kept)
-        return replace(aligned, kept=None)  # a corpus of maps is never held
-
-    results, failures = each_utterance(windows, work, on_done)
-    times: dict[str, dict[System, Sequence[Word]]] = {id_: dict(found.words) for id_, found in results.items()}
-    pairings: dict[str, dict[System, Pairing]] = {
-        id_: dict.fromkeys(systems, found.pairing) for id_, found in results.items() if found.pairing
-    }
-    settings: dict[str, Any] = {} if windows.utterances == corpus.utterances else {"window_s": window_s}
-    if text == "transcript":
-        settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances)
-    if second_reference:
-        second = System(SECOND_REFERENCE, second_reference.name)
-        systems += (second,)
-        of_window = of_windows(corpus, second_reference.words, window_s) if text == "words" else second_reference.words
-        for id_, found in of_window.items():
-            times.setdefault(id_, {})[second] = [word for word in found if word]
-            pairings.setdefault(id_, {})[second] = partners(found)
-        failures += second_reference.failures
-        settings["second_reference"] = [second.align, second_checksum(second_reference.words)]
-    words = words_table(windows.utterances, systems, times, pairings)
-    details = {id_: dict(aligned.details) for id_, aligned in sorted(results.items()) if aligned.details}
-    for id_, language in detected.items():
+    weights = model_checksum(job.model)
+    spoken, languages = with_languages(job.corpus, job.model)
+    job = with_corpus(job, spoken)
+    plan = job.plan
+    facts = plan_facts(plan, weights)
+    maps = MapCache(cache, facts) if cache else None
+    failures: list[Failure] = []
+    details: dict[str, dict[str, dict[str, Any]]] = {}
+    tables = [SCHEMA.empty_table()]
+    n_done = 0
+    with ExitStack() as stack:
+        if engine == "ray":
+            doing = stack.enter_context(ray_engine(job.model, plan, keep, maps, facts, workers))
+        else:
+            doing = local_engine(lambda u: process(u, plan, job.model, keep, maps))
+        found = outcomes(job.utterances, doing, plan.systems, journal, utterance_keys(plan, weights, keep))
+        while block := _block(found, on_kept, on_done):
+            failures += [outcome for _, outcome in block if isinstance(outcome, Failure)]
+            done = {u.id: outcome for u, outcome in block if isinstance(outcome, Aligned)}
+            details |= {id_: dict(aligned.details) for id_, aligned in done.items() if aligned.details}
+            n_done += len(done)
+            tables.append(_rows([u for u, _ in block], done, job))
+    if not n_done and not job.shard:
+        raise all_failed(job.corpus, [*job.corpus.failures, *failures])
+    of_shard = shard_facts(job.shard, job.corpus, failures, job.second_failures) if job.shard else None
+    checksum = checksum_of_pieces(of_shard.pieces) if of_shard else corpus_checksum(job.corpus.utterances)
+    for id_, language in languages.items():
         details.setdefault(id_, {})[LANGUAGE] = language
+    words = pa.concat_tables(tables).combine_chunks()
     run = Run(
         schema=SCHEMA_VERSION,
         signature=run_signature(
             plan,
-            model_checksum=model_checksum(loaded),
-            corpus=corpus.name,
-            corpus_checksum=corpus_checksum(corpus.utterances),
-            settings=settings,
+            model_checksum=weights,
+            corpus=job.corpus.name,
+            corpus_checksum=checksum,
+            settings=job.settings,
             protocols=PROTOCOLS | dict(protocols or {}),
         ),
-        rows=score_table(words, text=plan.text, seed=seed, protocols=protocols),
-        failures=failures,
+        rows=score_table(words, text=plan.text, seed=plan.seed, protocols=protocols),
+        failures=by_id([*job.corpus.failures, *failures]) + job.second_failures,
         environment=run_environment(),
     )
-    return Evaluation(run, words, details)
+    return Evaluation(run, words, details, of_shard)
+
+
+def _block(
+    found: Iterator[tuple[Utterance, Outcome]],
+    on_kept: Callable[[str, KeptMaps], None] | None,
+    on_done: Callable[[str], None] | None,
+) -> list[tuple[Utterance, Outcome]]:
+    """The next outcomes, without the maps that were kept: a block of them is never held."""
+    block: list[tuple[Utterance, Outcome]] = []
+    for utterance, outcome in islice(found, BLOCK):
+        if isinstance(outcome, Aligned) and outcome.kept:
+            if on_kept:
+                on_kept(utterance.id, outcome.kept)
+            block.append((utterance, replace(outcome, kept=None)))
+        else:
+            block.append((utterance, outcome))
+        if on_done:
+            on_done(utterance.id)
+    return block
+
+
+def _rows(utterances: Sequence[Utterance], done: Mapping[str, Aligned], job: Job) -> pa.Table:
+    """Rows of some utterances, with those of the second reference where there is one."""
+    systems = job.plan.systems
+    times: dict[str, dict[System, Sequence[Word]]] = {id_: dict(found.words) for id_, found in done.items()}
+    pairings: dict[str, dict[System, Pairing]] = {
+        id_: dict.fromkeys(systems, found.pairing) for id_, found in done.items() if found.pairing
+    }
+    if job.second_system:
+        systems += (job.second_system,)
+        for id_ in (u.id for u in utterances if u.id in job.second):
+            second = job.second[id_]
+            times.setdefault(id_, {})[job.second_system] = [word for word in second if word]
+            pairings.setdefault(id_, {})[job.second_system] = partners(second)
+    return words_table(utterances, systems, times, pairings)

@@ -6,36 +6,29 @@ It holds paths of the machine that the run was made on, and decides nothing: it 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import dacite
 
 from align_eval.errors import InputError
-from align_eval.records import AudioSpan, Utterance
+from align_eval.records import AudioSpan
 
 NAME = "audio.json"
 SCHEMA_VERSION = 1
 
 
-def write_audio_spans(folder: Path, utterances: Iterable[Utterance]) -> None:
-    """Write where each utterance's samples are, by absolute path.
+def write_audio_spans(folder: Path, spans: Mapping[str, AudioSpan]) -> None:
+    """Write where the samples of each utterance are, by its id; paths are made absolute.
 
     Raises
     ------
     InputError
         Where the file cannot be written.
     """
-    spans = {
-        u.id: {
-            "path": str(u.audio.path.resolve()),
-            "channel": u.audio.channel,
-            "start_s": u.audio.start_s,
-            "end_s": u.audio.end_s,
-        }
-        for u in utterances
-    }
-    text = json.dumps({"schema": SCHEMA_VERSION, "spans": spans}, ensure_ascii=False, indent=1)
+    listed = {id_: {**asdict(spans[id_]), "path": str(spans[id_].path.resolve())} for id_ in sorted(spans)}
+    text = json.dumps({"schema": SCHEMA_VERSION, "spans": listed}, ensure_ascii=False, indent=1)
     try:
         (folder / NAME).write_text(text + "\n", encoding="utf-8")
     except OSError as error:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write, write_bytes
 from align_eval.records import IntVector
 
 FOLDER = "maps"
@@ -61,7 +62,7 @@ class KeptMaps:
 
 
 def write_maps(path: Path, kept: KeptMaps) -> None:
-    """Write the maps of an utterance.
+    """Write the maps of an utterance, whole or not at all.
 
     Raises
     ------
@@ -80,9 +81,16 @@ def write_maps(path: Path, kept: KeptMaps) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"align_eval": json.dumps(header, sort_keys=True, allow_nan=False)}
-        path.write_bytes(save(tensors, metadata=metadata))
-    except (OSError, SafetensorError) as error:
+        write_bytes(path, save(tensors, metadata=metadata))
+    except OSError as error:
+        raise cannot_write(path, error, "choose another --out") from error
+    except SafetensorError as error:
         raise InputError(path, f"cannot be written ({error})", "choose another --out") from error
+
+
+def maps_path(out: Path, id_: str) -> Path:
+    """Where a run folder has the maps of an utterance."""
+    return out / FOLDER / f"{id_}{SUFFIX}"
 
 
 def drop_maps(out: Path) -> None:
@@ -97,7 +105,7 @@ def drop_maps(out: Path) -> None:
     """
     if not (out / "run.json").is_file():
         return
-    stale = [*(out / FOLDER).glob(f"*{SUFFIX}"), *(out / name for name in MADE_OF_MAPS)]
+    stale = [*(out / FOLDER).rglob(f"*{SUFFIX}"), *(out / name for name in MADE_OF_MAPS)]
     for path in stale:
         try:
             path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write, write_bytes, write_whole
 from align_eval.formats.textgrids import write_words
 from align_eval.formats.words_table import words_said, write_words_table
 from align_eval.records import Failure, Run, ScoreRow, Word
@@ -22,6 +23,8 @@ SCHEMA_VERSION = 1
 REFERENCE_TIER = "reference"
 REFERENCE_COLUMNS = ("word", "reference_start_s", "reference_end_s")
 RUN_NAME = "run.json"
+WORDS_NAME = "words.parquet"
+DETAILS_NAME = "details.json"
 NOTE_NAME = "accepted.md"
 
 
@@ -40,20 +43,30 @@ def prepare_folder(out: Path) -> None:
 
 
 def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] | None = None) -> None:
-    """Write a finished run. TextGrids hold the reference and a tier a system."""
+    """Write a finished run. TextGrids hold the reference and a tier a system.
+
+    ``run.json`` goes first and comes last: a folder that has one is whole.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written, or the disk is full.
+    """
     prepare_folder(out)
     try:
-        if (out / RUN_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
+        (out / RUN_NAME).unlink(missing_ok=True)
+        if (out / WORDS_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
             shutil.rmtree(out / "textgrids", ignore_errors=True)
-        write_words_table(out / "words.parquet", words)
+        write_whole(out / WORDS_NAME, lambda beside: write_words_table(beside, words))
         _write_textgrids(out / "textgrids", words)
+        (out / DETAILS_NAME).unlink(missing_ok=True)
         if details:
             text = json.dumps(details, ensure_ascii=False, allow_nan=False)
-            (out / "details.json").write_text(text + "\n", encoding="utf-8")
+            write_bytes(out / DETAILS_NAME, f"{text}\n".encode())
         text = json.dumps(asdict(run), ensure_ascii=False, indent=1, allow_nan=False)
-        (out / RUN_NAME).write_text(text + "\n", encoding="utf-8")
+        write_bytes(out / RUN_NAME, f"{text}\n".encode())
     except OSError as error:
-        raise InputError(out, f"cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(out, error, "choose another --out") from error
 
 
 def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
@@ -70,7 +83,7 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
         raise InputError(folder, "is the folder of a run", "give baselines a folder of their own")
     prepare_folder(folder)
     try:
-        write_words_table(folder / "words.parquet", words)
+        write_words_table(folder / WORDS_NAME, words)
         text = json.dumps(asdict(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)
         (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8")
         (folder / NOTE_NAME).write_text(note, encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError, InputWarning
+from align_eval.formats.atomic import cannot_write
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
 from align_eval.transcript import clean_label, label_kind
@@ -162,7 +163,7 @@ def write_words(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(buffer.getvalue(), encoding="utf-8")
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another name") from error
+        raise cannot_write(path, error, "choose another name") from error
 
 
 def _fits(name: str, tier: str | None) -> bool:

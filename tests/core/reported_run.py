@@ -53,7 +53,7 @@ def write_reported(
     }
     table = words_table(records, late_s, results)
     write_run(folder, Run(1, dict(RUN_SIGNATURE), score_table(table)), table)
-    write_audio_spans(folder, records)
+    write_audio_spans(folder, {u.id: u.audio for u in records})
     return folder
 
 

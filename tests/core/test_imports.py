@@ -68,6 +68,7 @@ MAY_IMPORT = {
         "alignment",
         "scoring",
         "presets",
+        "engine",
         "findings",
         "gate",
     },

@@ -14,7 +14,7 @@ import soundfile
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.audio_spans import NAME, read_audio_spans, write_audio_spans
-from align_eval.records import AudioSpan, Utterance, Word
+from align_eval.records import AudioSpan
 from align_eval.report.html.embed import embed_media
 from align_eval.report.media import find_audio, flac, map_views, maps_of, samples_of
 from align_eval.report.spectrogram import spectrogram
@@ -66,14 +66,10 @@ def test_heads_are_shown_as_their_mean(tmp_path):
     assert map_views(kept)[EVERY].levels.shape == kept.stacks[EVERY].shape[1:]
 
 
-def spoken(id_: str, audio: AudioSpan) -> Utterance:
-    return Utterance(id_, audio, (Word("a", 0.0, 0.1),), "a", None, None, id_, 1.0)
-
-
 def test_spans_are_read_as_they_were_written(tmp_path):
     audio = (tmp_path / "ä.wav").resolve()
     spans = {"one": AudioSpan(audio), "one@000000001.000": AudioSpan(audio, 1, 1.0, 2.5)}
-    write_audio_spans(tmp_path, [spoken(id_, span) for id_, span in spans.items()])
+    write_audio_spans(tmp_path, spans)
     assert read_audio_spans(tmp_path) == spans
 
 

@@ -1,0 +1,45 @@
+"""The verb for corpora that take more than one machine: `merge` puts the shards of a run together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from align_eval.cli.common import AsJson, Protocols, make_console, print_json, say
+from align_eval.errors import EXIT_BAD_INPUT
+
+
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="The folders of all shards of a run, made with run --shard i/n.")],
+    out: Annotated[Path, typer.Option(help="Folder for run.json, words.parquet, textgrids/ and maps/.")],
+    protocols: Protocols = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the shards of a run together: what is written is what the run of the whole corpus writes, to the byte.
+
+    Example: align-eval merge runs/part1 runs/part2 --out runs/whole
+    """
+    from align_eval.engine.journal import open_journal
+    from align_eval.engine.merge import merge_maps, merge_runs, write_shard
+    from align_eval.formats.audio_spans import read_audio_spans, write_audio_spans
+    from align_eval.formats.run_folder import write_run
+    from align_eval.report.table import print_languages, print_run
+    from align_eval.scoring.protocol_file import read_protocols
+
+    merged = merge_runs(runs, read_protocols(protocols) if protocols else None)
+    with open_journal(out) as journal:
+        n_maps = merge_maps(runs, out)
+        write_shard(out, None)
+        write_run(out, merged.run, merged.words, merged.details)
+        write_audio_spans(out, {id_: span for run in runs for id_, span in read_audio_spans(run).items()})
+        journal.finish()
+    console = make_console(quiet=as_json)
+    print_run(merged.run, console)
+    print_languages(merged.details, console)
+    say(console, f"written: {out}/run.json, words.parquet, textgrids/{', maps/' if n_maps else ''}")
+    if as_json:
+        print_json(merged.run)
+    if merged.run.failures:
+        raise typer.Exit(EXIT_BAD_INPUT)

@@ -1,0 +1,59 @@
+"""How near `align-eval run --dry-run` comes to the time that the utterances then take, and what was measured for it.
+
+With --clock cpu both are told by the processor's time of this process, which a busy machine does not stretch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from align_eval.engine.forecast import forecast
+from align_eval.engine.job import prepare_job
+from align_eval.engine.process import attempt, process
+from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
+from align_eval.units import WINDOW_S
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", nargs="?", default="demo")
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--source", action="append")
+    parser.add_argument("--context", default="full")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    arguments = parser.parse_args()
+    clock = CLOCKS[arguments.clock]
+    job = prepare_job(
+        arguments.corpus,
+        arguments.model,
+        sources=arguments.source or DEFAULT_SOURCES,
+        aligns=DEFAULT_ALIGNS,
+        presets=() if arguments.source else ("openai",),
+        toggle=False,
+        text="words",
+        context=arguments.context,
+        window_s=WINDOW_S,
+        second_reference=None,
+        device="cpu",
+        seed=0,
+        keep="nothing",
+        shard=None,
+    )
+    found = forecast(job, clock=clock)
+    for m in found.measured:
+        print(f"  {m.id}: {m.n_frames} frames, {m.n_tokens} tokens, {m.n_masks} masks, {m.seconds:.2f} s")
+    began = clock()
+    for u in job.utterances:
+        attempt(u, lambda u: process(u, job.plan, job.model))
+    real_s = clock() - began
+    print(
+        f"{len(job.utterances)} utterances, {arguments.clock} time: forecast {found.seconds:.1f} s, "
+        f"real {real_s:.1f} s, ratio {found.seconds / real_s:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Shards: who has what depends on ids alone, and together they are the whole; what does not fit together is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.merge import in_order, merge_runs, shard_facts, write_shard
+from align_eval.engine.shard import Shard, in_shard, parse_shard
+from align_eval.engine.signature import run_signature
+from align_eval.errors import InputError
+from align_eval.formats.run_folder import write_run
+from align_eval.formats.words_table import words_table
+from align_eval.records import AudioSpan, Failure, Plan, Run, System, Utterance, Word
+from align_eval.scoring.protocols import PROTOCOLS
+from align_eval.scoring.summary import score_table
+
+SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
+PLAN = Plan("tiny.en", SYSTEMS)
+IDS = [f"speaker{i % 3}/clip {i:02}" for i in range(30)]
+
+
+def utterance(id_: str, audio: Path = Path("a.wav"), **fields: object) -> Utterance:
+    words = (Word("one", 0.1, 0.4), Word("two", 0.5, 0.9))
+    plain = Utterance(id_, AudioSpan(audio), words, "one two", "en", id_[:8], id_, 1.0)
+    return replace(plain, **fields)
+
+
+def part(ids: list[str], number: int, count: int) -> list[str]:
+    corpus = Corpus("c", tuple(map(utterance, ids)), ())
+    return [u.id for u in in_shard(corpus, Shard(number, count)).utterances]
+
+
+def test_every_utterance_is_in_one_shard_whatever_the_order():
+    shuffled = random.Random(0).sample(IDS, len(IDS))
+    for count in (1, 2, 7, 50):
+        parts = [part(IDS, number, count) for number in range(1, count + 1)]
+        assert sorted(id_ for ids in parts for id_ in ids) == sorted(IDS)
+        assert [sorted(part(shuffled, number, count)) for number in range(1, count + 1)] == [sorted(p) for p in parts]
+
+
+def test_the_rule_is_the_one_that_is_documented():
+    first_8_bytes = int(hashlib.sha256(IDS[4].encode()).hexdigest()[:16], 16)
+    assert IDS[4] in part(IDS, first_8_bytes % 7 + 1, 7)
+
+
+def test_an_utterance_that_is_added_moves_no_other():
+    assert set(part(IDS[:-1], 2, 4)) == set(part(IDS, 2, 4)) - {IDS[-1]}
+
+
+def test_windows_of_a_recording_are_together():
+    windows = tuple(utterance(f"long@{i:09.3f}", part_of="long") for i in range(20))
+    sizes = [len(in_shard(Corpus("c", windows, ()), Shard(number, 4)).utterances) for number in range(1, 5)]
+    assert sorted(sizes) == [0, 0, 0, 20]
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/", "/4", "-1/4", "1/0", "1/4/2", "a/b", "1/99999999"])
+def test_what_is_no_shard_is_refused(text):
+    with pytest.raises(InputError, match="is no i/n with i from 1 to n"):
+        parse_shard(text)
+
+
+def test_a_shard_is_read():
+    assert parse_shard("3/14") == Shard(3, 14)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    utterances = []
+    for i, id_ in enumerate(IDS):
+        path = tmp_path / f"{i}.wav"
+        soundfile.write(path, [i / 100] * 1600, 16000)
+        utterances.append(utterance(id_, path))
+    return Corpus("c", tuple(utterances), (Failure("bad", "bad.wav: is no audio"),))
+
+
+def run_of(corpus: Corpus, shard: Shard | None = None) -> tuple[Run, object]:
+    """A run as `evaluate` makes one, with times planted by id; clip 07 fails."""
+    found = {
+        u.id: dict.fromkeys(SYSTEMS, tuple(replace(w, end_s=w.end_s + len(u.id) / 1000) for w in u.words))
+        for u in corpus.utterances
+        if "07" not in u.id
+    }
+    words = words_table(corpus.utterances, SYSTEMS, found)
+    failed = [Failure(u.id, "failed") for u in corpus.utterances if u.id not in found]
+    signature = run_signature(
+        PLAN,
+        model_checksum="0" * 64,
+        corpus=corpus.name,
+        corpus_checksum=corpus_checksum(corpus.utterances),
+        settings={"shard": [shard.number, shard.count]} if shard else {},
+        protocols=PROTOCOLS,
+    )
+    failures = tuple(sorted([*corpus.failures, *failed], key=lambda f: f.id))
+    run = Run(1, signature, score_table(words), failures, {"python": "3"})
+    return run, words, shard_facts(shard, corpus, failed, ()) if shard else None
+
+
+def write_parts(corpus: Corpus, folder: Path, count: int) -> list[Path]:
+    parts = [folder / f"part{number}" for number in range(1, count + 1)]
+    for number, out in enumerate(parts, start=1):
+        run, words, facts = run_of(in_shard(corpus, Shard(number, count)), Shard(number, count))
+        write_run(out, run, words)
+        write_shard(out, facts)
+    return parts
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_shards_together_are_the_run_that_nobody_divided(corpus, tmp_path, count):
+    run, words, _ = run_of(corpus)
+    parts = write_parts(corpus, tmp_path, count)
+    merged = merge_runs(parts[::-1])
+    assert merged.run == run
+    assert merged.words.equals(words)
+    for name, of in (("whole", (run, words)), ("merged", (merged.run, merged.words))):
+        write_run(tmp_path / name, *of)
+    for name in ("run.json", "words.parquet"):
+        assert (tmp_path / "merged" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_shard_that_is_missing_or_there_twice_is_named(corpus, tmp_path):
+    parts = write_parts(corpus, tmp_path, 3)
+    with pytest.raises(InputError, match="2/3 not given; give every shard"):
+        merge_runs([parts[0], parts[2]])
+    with pytest.raises(InputError, match="part1: is shard 1/3 again"):
+        merge_runs([*parts, parts[0]])
+    others = write_parts(corpus, tmp_path / "other", 2)
+    with pytest.raises(InputError, match=r"part2: is one of 2 shards, .*part1 one of 3"):
+        merge_runs([parts[0], others[1], parts[2]])
+
+
+def test_shards_of_different_runs_are_refused_with_what_differs(corpus, tmp_path):
+    parts = write_parts(corpus, tmp_path, 2)
+    run, words, facts = run_of(in_shard(corpus, Shard(2, 2)), Shard(2, 2))
+    write_run(parts[1], replace(run, signature=run.signature | {"context": "fit", "seed": 1}), words)
+    write_shard(parts[1], facts)
+    with pytest.raises(InputError, match=r"part2: differs from .*part1 in context, seed; make every shard"):
+        merge_runs(parts)
+
+
+def test_a_run_that_is_no_shard_is_refused(corpus, tmp_path):
+    run, words, _ = run_of(corpus)
+    write_run(tmp_path / "whole", run, words)
+    with pytest.raises(InputError, match=r"whole: is no shard of a run .*; make it with run --shard i/n"):
+        merge_runs([tmp_path / "whole"])
+
+
+def test_shards_in_which_every_utterance_failed_are_no_run(corpus, tmp_path):
+    failing = replace(corpus, utterances=tuple(u for u in corpus.utterances if "07" in u.id))
+    parts = write_parts(failing, tmp_path, 2)
+    with pytest.raises(InputError, match="every utterance failed: "):
+        merge_runs(parts)
+
+
+def test_rows_are_put_in_the_order_of_ids():
+    parts = [words_table([utterance(id_) for id_ in ids], SYSTEMS, {}) for ids in (["a", "яма"], ["a@1", "a-1"])]
+    whole = words_table([utterance(id_) for id_ in ("a", "яма", "a@1", "a-1")], SYSTEMS, {})
+    assert in_order(parts).equals(whole)

@@ -1,0 +1,163 @@
+"""A run killed at any moment goes on where it was, and ends with the bytes of one that nobody disturbed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from align_eval.engine.journal import FOLDER, NAME
+from align_eval.engine.store import Store
+from tests.model.tiny_run import OPTIONS, exit_code, files_of, write_corpus, write_model
+
+N_UTTERANCES = 8
+N_KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A model, a corpus, and the folder of a run of it that was left in peace."""
+    folder = tmp_path_factory.mktemp("resume")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus", N_UTTERANCES)
+    whole = [sys.executable, "-m", "align_eval", *command(folder, "whole")]
+    done = subprocess.run(whole, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def command(folder: Path, out: str, *others: str) -> list[str]:
+    options = others or OPTIONS
+    return ["run", str(folder / "corpus"), "--model", str(folder / "model"), "--out", str(folder / out), *options]
+
+
+def call(arguments: list[str], cpu_s: Path | None = None) -> None:
+    """What `align-eval` does, in a process that has imported everything; ``cpu_s`` is told how long it computed."""
+    code = exit_code(*arguments)
+    if cpu_s:
+        cpu_s.write_text(str(time.process_time()))
+    sys.exit(code)
+
+
+def kill_at(process: multiprocessing.process.BaseProcess, cpu_s: float) -> None:
+    """Kill a process once it has computed for so long, or let it end before: on a busy machine as on an idle one."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    while process.is_alive():
+        ticks = stat.read_text().rpartition(")")[2].split()[11:13]  # in user mode and in the kernel
+        if sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") >= cpu_s:
+            process.kill()
+        process.join(0.002)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Real processes that start with torch imported: forty starts of Python would take minutes."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.model.test_resume", "tests.model.warm"])
+    return context
+
+
+def n_entries(run: Path) -> int:
+    path = run / FOLDER / NAME
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, processes):
+    whole = files_of(workplace / "whole")
+    assert {"run.json", "words.parquet", "details.json", "textgrids/u00000.TextGrid", "maps/u00007.safetensors"} < set(
+        whole
+    )
+    undisturbed = processes.Process(target=call, args=(command(workplace, "again"), workplace / "cpu_s"))
+    undisturbed.start()
+    undisturbed.join()
+    lasts_s = float((workplace / "cpu_s").read_text())
+    assert files_of(workplace / "again") == whole
+    moments = random.Random(0)
+    n_killed, entries = 0, []
+    for i in range(N_KILLS):
+        out = f"killed{i}"
+        killed = processes.Process(target=call, args=(command(workplace, out),))
+        killed.start()
+        kill_at(killed, moments.uniform(0, lasts_s))
+        n_killed += killed.exitcode == -signal.SIGKILL
+        entries.append(n_entries(workplace / out))
+        goes_on = processes.Process(target=call, args=(command(workplace, out),))
+        goes_on.start()
+        goes_on.join()
+        assert goes_on.exitcode == 0
+        assert files_of(workplace / out) == whole, f"kill {i}, after {entries[-1]} utterances"
+    assert n_killed > N_KILLS // 2
+    assert any(0 < n < N_UTTERANCES for n in entries), entries
+
+
+def test_a_run_that_was_cut_off_says_what_it_did_not_do_again(workplace, monkeypatch, capsys):
+    """Interrupted after the fifth utterance, by the keyboard as by a kill."""
+    from align_eval.engine import journal
+
+    put, written = journal.Journal.put, []
+
+    def interrupted(self, id_, key, aligned):
+        put(self, id_, key, aligned)
+        written.append(id_)
+        if len(written) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal.Journal, "put", interrupted)
+    assert exit_code(*command(workplace, "interrupted")) != 0
+    assert exit_code(*command(workplace, "interrupted")) == 0
+    assert len(written) == N_UTTERANCES
+    assert "5 utterances were done before this run was cut off" in capsys.readouterr().out
+    assert files_of(workplace / "interrupted") == files_of(workplace / "whole")
+
+
+def test_an_audio_file_that_changed_is_done_again(tmp_path):
+    """Its key covers its bytes: what was found of the earlier ones is not taken for it."""
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.engine.keys import utterance_keys
+    from align_eval.records import Plan, System
+
+    corpus = load_corpus(str(write_corpus(tmp_path / "c", 2)))
+
+    def key_of(u):
+        return utterance_keys(Plan("m", (System("gradient", "dtw"),)), "0" * 64, "nothing")(u)
+
+    before = [key_of(u) for u in corpus.utterances]
+    assert [key_of(u) for u in corpus.utterances] == before
+    data = bytearray(corpus.utterances[1].audio.path.read_bytes())
+    data[-1] ^= 1
+    corpus.utterances[1].audio.path.write_bytes(data)
+    assert [key == old for key, old in zip(map(key_of, corpus.utterances), before, strict=True)] == [True, False]
+    corpus.utterances[1].audio.path.unlink()
+    assert key_of(corpus.utterances[1]) is None
+
+
+def test_another_alignment_takes_its_maps_from_the_cache_and_gives_the_same_bytes(workplace, monkeypatch):
+    """The second run may not run the model at all, and must write what a run without a cache writes."""
+    from align_eval.model import forward
+
+    def run(out: str, align: str, *others: str) -> dict[str, bytes]:
+        options = ("--source", "attention:heads=all", "--source", "gradient", "--align", align, *others)
+        assert exit_code(*command(workplace, out, *options)) == 0
+        return files_of(workplace / out)
+
+    cache = ("--cache", str(workplace / "cache"))
+    run("first", "dtw", *cache)
+    without = run("without", "viterbi")
+    with monkeypatch.context() as patched:
+        patched.setattr(forward, "shared_pass", None)
+        assert run("second", "viterbi", *cache) == without
+    entries = [path for path in (workplace / "cache").rglob("*") if path.is_file()]
+    assert len(entries) == 2 * N_UTTERANCES
+    damaged = entries[3].read_bytes()
+    entries[3].write_bytes(damaged[:-4] + b"\0\0\0\0")
+    assert run("third", "viterbi", *cache) == without  # that one is made again
+    assert entries[3].read_bytes() == damaged
+    assert Store(workplace / "cache", 0).get(entries[0].name) is None  # a limit of nothing keeps nothing

@@ -1,0 +1,19 @@
+"""Shards of a real run, merged, are the run that nobody divided: words, scores, signature, TextGrids and maps."""
+
+from __future__ import annotations
+
+from tests.model.tiny_run import OPTIONS, exit_code, files_of, write_corpus, write_model
+
+
+def test_merged_shards_are_byte_for_byte_the_whole_run(tmp_path, capsys):
+    """Three shards of five utterances, one of which fails; a shard of its own run folder each."""
+    corpus = write_corpus(tmp_path / "corpus", 5)
+    (corpus / "u00003.wav").write_bytes(b"no audio")
+    asked = ("--model", write_model(tmp_path / "model"), *OPTIONS)
+    assert exit_code("run", corpus, "--out", tmp_path / "whole", *asked) == 2
+    parts = [tmp_path / f"part{number}" for number in (1, 2, 3)]
+    for number, out in enumerate(parts, start=1):
+        assert exit_code("run", corpus, "--out", out, "--shard", f"{number}/3", *asked) in (0, 2)
+    assert exit_code("merge", *parts, "--out", tmp_path / "merged") == 2
+    assert files_of(tmp_path / "merged") == files_of(tmp_path / "whole")
+    assert "u00003.wav" in capsys.readouterr().out
