@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Page
@@ -168,6 +169,26 @@ def test_a_word_is_heard_from_its_start_to_its_end(run, page):
         assert (offset, length) == pytest.approx((start_s, end_s - start_s), abs=1e-4)
         assert of == pytest.approx(row["duration_s"], abs=1e-4)
     page.locator("#word:not([data-playing])").wait_for()  # it ends by itself
+
+
+def test_a_window_of_a_long_recording_is_heard_at_its_own_place(run, opened, tmp_path):
+    """The same run as a window that begins 10 s into its file: times are 10 s later, what is played is the same."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    table = read_words_table(folder / "words.parquet")
+    for name in ("offset_s", "reference_start_s", "reference_end_s", "start_s", "end_s"):
+        i = table.schema.get_field_index(name)
+        table = table.set_column(i, table.schema.field(i), pc.add(table[name], 10.0))
+    pq.write_table(table, folder / "words.parquet")
+    command("report", folder)
+    page = opened(folder / "report.html")
+    open_word(page, "ledger")
+    row = next(r for r in read_words_table(run / "words.parquet").to_pylist() if r["word"] == "ledger")
+    start_s, end_s = row["reference_start_s"], row["reference_end_s"]
+    assert texts(page, "#times tr.here td")[0] == f"{start_s + 10:.3f} to {end_s + 10:.3f}"
+    page.get_by_role("button", name="▶ word").click()
+    page.locator("html[data-started='1']").wait_for()
+    assert page.evaluate("window.started[0]")[:2] == pytest.approx([start_s, end_s - start_s], abs=2e-4)
 
 
 def test_the_keyboard_is_enough(run, page):

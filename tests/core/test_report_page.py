@@ -123,6 +123,14 @@ def test_equal_maps_agree_wholly(page):
     assert data_of(page)["rho"] == [1.0] * 16
 
 
+def test_of_very_many_words_an_even_part_is_drawn(folder, monkeypatch):
+    """Sixteen words and room for five dots: every fourth."""
+    monkeypatch.setattr("align_eval.report.html.page.MAX_DOTS", 5)
+    page = page_of(folder)
+    assert "16 words, manual reference; 4 are drawn" in page
+    assert page.count('class="dot"') == 4
+
+
 def test_a_transcript_that_holds_markup_is_text(tmp_path):
     """In words, and in the names of speakers and systems: no tag comes of it, and the words are read back whole."""
     utterances = [replace(u, speaker=HOSTILE if u.id == "a" else u.speaker) for u in SPEAKERS]

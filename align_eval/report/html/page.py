@@ -33,6 +33,9 @@ ROWS_SHARE = 0.5
 PAGE_BYTES = 1.5 * MB
 """Kept for template, style, script and charts."""
 
+MAX_DOTS = 1500
+"""Of more words than that an even part is drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -179,13 +182,15 @@ def _agreement(
         if len(known) < 8:
             continue
         quarters = _quarters(rho[known], error[known])
-        titles = [f"{columns.text[i]} ({columns.utterance[i]}): ρ {rho[i]:.2f}, {error[i]:.0f} ms" for i in known]
+        drawn = known[:: 1 + len(known) // MAX_DOTS]
+        titles = [f"{columns.text[i]} ({columns.utterance[i]}): ρ {rho[i]:.2f}, {error[i]:.0f} ms" for i in drawn]
         parts.append(
             {
                 "reference": stratum.reference,
                 "n": len(known),
+                "n_drawn": len(drawn),
                 "quarters": quarters,
-                "chart": charts.scatter(rho[known], error[known], quarters, titles),
+                "chart": charts.scatter(rho[drawn], error[drawn], quarters, titles),
             }
         )
     return parts
