@@ -25,8 +25,8 @@ from align_eval.relevance import tokens_of
 from align_eval.units import FRAME_S
 
 N_MEASURED = 4
-ROW_BYTES = 1000
-"""Memory of a row of words (a word of a system) while it is scored and written; measured by ``bench/memory.py``."""
+ROW_BYTES = 1500
+"""Memory of a row of words (a word of a system) while it is scored and written, as measured; see docs/scale.md."""
 
 
 @dataclass(frozen=True, slots=True)

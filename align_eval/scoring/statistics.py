@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import Statistic
@@ -26,16 +27,25 @@ def cluster_rows(table: pa.Table) -> tuple[str, Ints]:
     cluster : int64[n_rows]
         From 0, in the order of names.
     """
-    speakers, recordings = table.column("speaker").to_pylist(), table.column("recording").to_pylist()
-    known = {speaker for speaker in speakers if speaker is not None}
+    (speakers, speaker_of_row), (recordings, recording_of_row) = (coded(table, n) for n in ("speaker", "recording"))
+    known = [speaker for speaker in speakers if speaker is not None]
+    codes, of_row = np.unique(speaker_of_row * len(recordings) + recording_of_row, return_inverse=True)
+    pairs = [(speakers[code // len(recordings)], recordings[code % len(recordings)]) for code in codes]
     if not known or (len(known) == 1 and None not in speakers):
-        kind, names = "recordings", [("recording", recording) for recording in recordings]
+        kind, names = "recordings", [("recording", recording) for _, recording in pairs]
     else:
         kind = "speakers and recordings" if None in speakers else "speakers"
-        pairs = zip(speakers, recordings, strict=True)
         names = [("recording", r) if s is None else ("speaker", s) for s, r in pairs]
     number = {name: i for i, name in enumerate(sorted(set(names)))}
-    return kind, np.array([number[name] for name in names], dtype=np.int64)
+    return kind, np.array([number[name] for name in names], dtype=np.int64)[of_row]
+
+
+def coded(table: pa.Table, column: str) -> tuple[list[str | None], Ints]:
+    """The different texts of a column, and the number of each row's among them: no object a row."""
+    encoded = pc.dictionary_encode(table.column(column).combine_chunks(), null_encoding="encode")
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return encoded.dictionary.to_pylist(), np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def effective_clusters(words_per_cluster: Ints) -> float:

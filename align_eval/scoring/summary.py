@@ -29,7 +29,7 @@ from align_eval.scoring.recognition import (
     recognition_of,
     rows_of,
 )
-from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import cluster_rows, coded, draw_weights, effective_clusters, estimate
 
 WBE = "wbe"
 BOUNDARIES = ("all", "interior")
@@ -112,24 +112,35 @@ def score_table(
 
 def _systems(table: pa.Table) -> dict[System, Bools]:
     """Rows of each system, in the order in which systems first stand there."""
-    pairs = list(zip(table.column("source").to_pylist(), table.column("align").to_pylist(), strict=True))
-    number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
-    of_row = np.array([number[pair] for pair in pairs])
-    return {System(*pair): of_row == i for pair, i in number.items()}
+    (sources, source_of_row), (aligns, align_of_row) = (coded(table, name) for name in ("source", "align"))
+    codes, first_row, of_row = np.unique(
+        source_of_row * len(aligns) + align_of_row, return_index=True, return_inverse=True
+    )
+    return {
+        System(sources[codes[i] // len(aligns)], aligns[codes[i] % len(aligns)]): of_row == i
+        for i in np.argsort(first_row)
+    }
 
 
 def _recognised_by_all(parts: Mapping[System, pa.Table], found: Mapping[System, Recognition]) -> dict[System, Bools]:
     """Which rows of each system are reference words that every system recognised; empty where all did the same."""
+    recognised = {system: rows_of(r, r.is_same("whisper")) for system, r in found.items()}
+    names = ["utterance", "word_index"]
+    first = next(iter(parts.values())).select(names)
+    if all(part.select(names).equals(first) for part in parts.values()):  # the same words, row by row
+        in_all: Bools = np.asarray(np.logical_and.reduce(list(recognised.values())))
+        same = all(np.array_equal(of_system, in_all) for of_system in recognised.values())
+        return {} if same else dict.fromkeys(parts, in_all)
     words = {
-        system: list(zip(part.column("utterance").to_pylist(), part.column("word_index").to_pylist(), strict=True))
+        system: list(zip(*(part.column(name).to_pylist() for name in names), strict=True))
         for system, part in parts.items()
     }
-    recognised = [
-        {word for word, same in zip(words[system], rows_of(r, r.is_same("whisper")), strict=True) if same}
-        for system, r in found.items()
+    sets = [
+        {word for word, same in zip(words[system], of_system, strict=True) if same}
+        for system, of_system in recognised.items()
     ]
-    common = set.intersection(*recognised)
-    if all(each == common for each in recognised):
+    common = set.intersection(*sets)
+    if all(each == common for each in sets):
         return {}
     return {system: np.array([word in common for word in of_system]) for system, of_system in words.items()}
 
