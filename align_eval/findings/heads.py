@@ -284,6 +284,11 @@ def _set_rows(
     return tuple(rows)
 
 
+def rank_correlation(one: Floats, other: Floats) -> float:
+    """Spearman's correlation; 0 where one of the two is constant, since it ranks nothing."""
+    return 0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else float(spearmanr(one, other).statistic)
+
+
 def _rankings(evidence: Evidence, counts: Floats, seed: int) -> dict[str, Mapping[str, float]]:
     """How steady rankings of heads are over speakers, and how well those without reference times foretell errors."""
     errors = _single_totals(evidence)
@@ -301,10 +306,8 @@ def _rankings(evidence: Evidence, counts: Floats, seed: int) -> dict[str, Mappin
     for half in halves(counts, seed, 4 * N_SPLITS):
         first, second = figures(half.astype(np.float64)), figures((~half & (counts > 0)).astype(np.float64))
         for name, values in pairs.items():
-            values.append(float(spearmanr(first[name], second[name]).statistic))
+            values.append(rank_correlation(first[name], second[name]))
     return {
         "stability": {name: float(np.mean(values)) for name, values in pairs.items()},
-        "predicts_error": {
-            name: float(spearmanr(whole[name], whole["error"]).statistic) for name in ("agreement", "norms")
-        },
+        "predicts_error": {name: rank_correlation(whole[name], whole["error"]) for name in ("agreement", "norms")},
     }
