@@ -13,6 +13,14 @@ from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 
 
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before():
+    """openai-whisper's own DTW is compiled for threads: running it sets their number for torch too, and so last bits."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tiny_en():
     """The real tiny.en weights that the extra `demo` installs."""
