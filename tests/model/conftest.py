@@ -15,7 +15,7 @@ from align_eval.model.text import force_words
 
 @pytest.fixture(autouse=True)
 def as_many_threads_as_before():
-    """openai-whisper's own DTW is compiled for threads: running it sets their number for torch too, and so last bits."""
+    """openai-whisper's own DTW is compiled for threads: it sets their number for torch too, and so the last bits."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
