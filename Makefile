@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 2
+LONG := "slow or peers or browser"
 
-.PHONY: demo check-demo test test-core test-all peers lint format bench docs clean
+.PHONY: demo check-demo test test-core test-all test-all-core test-all-model peers lint format bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
@@ -24,8 +25,15 @@ test-core: .venv-core/.done
 	.venv-core/bin/pytest tests/core
 
 # What takes minutes, needs another system or a browser. The ordinary tests are `make test`.
+# Two processes of one thread each, whose output is shown when one ends.
 test-all: $(VENV)/.dev
-	$(BIN)/pytest -m "slow or peers or browser"
+	$(MAKE) --jobs 2 --output-sync=target OMP_NUM_THREADS=1 test-all-core test-all-model
+
+test-all-core: $(VENV)/.dev
+	$(BIN)/pytest -m $(LONG) tests/core
+
+test-all-model: $(VENV)/.dev
+	$(BIN)/pytest -m $(LONG) tests/model tests/browser
 
 # The systems that presets stand for, in an environment of their own: none of them is a dependency.
 peers: .venv-peers/.done
