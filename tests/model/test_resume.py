@@ -50,10 +50,14 @@ def kill_at(process: multiprocessing.process.BaseProcess, cpu_s: float) -> None:
     """Kill a process once it has computed for so long, or let it end before: on a busy machine as on an idle one."""
     stat = Path(f"/proc/{process.pid}/stat")
     while process.is_alive():
-        ticks = stat.read_text().rpartition(")")[2].split()[11:13]  # in user mode and in the kernel
+        try:
+            ticks = stat.read_text().rpartition(")")[2].split()[11:13]  # in user mode and in the kernel
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            break
         if sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") >= cpu_s:
             process.kill()
         process.join(0.002)
+    process.join()
 
 
 @pytest.fixture(scope="module")
