@@ -198,8 +198,8 @@ def run(
             cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
         )
         write_shard(out, evaluation.shard)
-        write_run(out, evaluation.run, evaluation.words, evaluation.details)
         write_audio_spans(out, {u.id: u.audio for u in windows})
+        write_run(out, evaluation.run, evaluation.words, evaluation.details)
         journal.finish()
     if journal.n_recalled:
         line = f"{journal.n_recalled} utterances were done before this run was cut off, and not done again"

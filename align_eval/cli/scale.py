@@ -32,8 +32,8 @@ def merge(
     with open_journal(out) as journal:
         n_maps = merge_maps(runs, out)
         write_shard(out, None)
-        write_run(out, merged.run, merged.words, merged.details)
         write_audio_spans(out, {id_: span for run in runs for id_, span in read_audio_spans(run).items()})
+        write_run(out, merged.run, merged.words, merged.details)
         journal.finish()
     console = make_console(quiet=as_json)
     print_run(merged.run, console)

@@ -13,6 +13,7 @@ from pathlib import Path
 import dacite
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write, write_bytes
 from align_eval.records import AudioSpan
 
 NAME = "audio.json"
@@ -30,9 +31,9 @@ def write_audio_spans(folder: Path, spans: Mapping[str, AudioSpan]) -> None:
     listed = {id_: {**asdict(spans[id_]), "path": str(spans[id_].path.resolve())} for id_ in sorted(spans)}
     text = json.dumps({"schema": SCHEMA_VERSION, "spans": listed}, ensure_ascii=False, indent=1)
     try:
-        (folder / NAME).write_text(text + "\n", encoding="utf-8")
+        write_bytes(folder / NAME, f"{text}\n".encode())
     except OSError as error:
-        raise InputError(folder / NAME, f"cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(folder / NAME, error, "choose another --out") from error
 
 
 def read_audio_spans(folder: Path) -> Mapping[str, AudioSpan]:
