@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +17,7 @@ from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source, relevance_maps, tokens_of
 from tests.model.test_ctranslate2_logits import package_folder
-from tests.model.test_peers import PYTHON, pytestmark  # noqa: F401  # the same systems, and the same reason to skip
+from tests.model.test_peers import pytestmark, run_systems  # noqa: F401  # the same systems, and the same reason to skip
 from tests.model.transformers_folder import write_folder
 
 CHOSEN, SHAPE = "1.1+2.0+2.1+3.1+3.2", (4, 6)
@@ -44,7 +40,7 @@ def folders(tiny_en, tmp_path_factory):
     return folder
 
 
-def run_systems(folder, utterances, tokens):
+def times_of_systems(folder, utterances, tokens):
     """Times of either system with the head sets that its folder names now; no system is told of heads otherwise."""
     clips = {}
     for id_, utterance in utterances.items():
@@ -53,23 +49,16 @@ def run_systems(folder, utterances, tokens):
         clips[id_] = {"samples": str(folder / f"{id_}.npy"), "words": words, "tokens": tokens[id_]}
     job = {"systems": list(SYSTEMS), "pt": str(folder / "tiny.en.pt"), "heads": [], "refine_frames": 25, "clips": clips}
     job |= {"ctranslate2": str(folder / "ctranslate2"), "transformers": str(folder / "transformers")}
-    (folder / "job.json").write_text(json.dumps(job))
-    script = str(Path(__file__).with_name("peer_systems.py"))
-    done = subprocess.run(
-        [str(PYTHON), script, str(folder / "job.json")],
-        capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    return {name: found["times"] for name, found in json.loads(done.stdout.splitlines()[-1]).items()}
+    return {name: found["times"] for name, found in run_systems(folder, job).items()}
 
 
 @pytest.fixture(scope="module")
 def before_and_after(tiny_en, folders, utterances):
     tokens = {id_: force_words(tiny_en, [w.text for w in u.words], "en").tokens[:-1] for id_, u in utterances.items()}
-    before = run_systems(folders, utterances, tokens)
+    before = times_of_systems(folders, utterances, tokens)
     for form, (folder, name) in zip(("ctranslate2", "transformers"), SYSTEMS.values(), strict=True):
         write_heads(folders / folder / name, parse_heads(CHOSEN), SHAPE, form)
-    return before, run_systems(folders, utterances, tokens)
+    return before, times_of_systems(folders, utterances, tokens)
 
 
 def predicted(model, utterance, preset):

@@ -66,6 +66,11 @@ def theirs(tiny_en, utterances, tmp_path_factory):
         "refine_frames": 25,
         "clips": clips,
     }
+    return run_systems(folder, job)
+
+
+def run_systems(folder, job):
+    """What the systems themselves answer to a job, in their own environment."""
     (folder / "job.json").write_text(json.dumps(job))
     script = str(Path(__file__).with_name("peer_systems.py"))
     done = subprocess.run(
