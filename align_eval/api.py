@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
+from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
 from align_eval.errors import InputError
 from align_eval.presets import make_systems
@@ -78,4 +79,5 @@ def align(
         from align_eval.model.language import detect_language
 
         language, _ = detect_language(model, samples)
-    return align_words(model, samples, split_words(text, language), language, [system]).words[system]
+    spoken = Spoken(samples, tuple(split_words(text, language)), language)
+    return align_words(model, spoken, [system]).words[system]

@@ -181,7 +181,8 @@ class Pairing:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that decides a result, and nothing else. ``text`` is what is aligned: ``words``, ``hypothesis`` (what the
-    model recognises) or ``transcript`` (the text beside the audio).
+    model recognises) or ``transcript`` (the text beside the audio). ``dtype`` is the number format that the model
+    computes in; ``batch`` how many utterances go through it at once, which decides the last bits.
     """
 
     model: str
@@ -190,6 +191,7 @@ class Plan:
     context: str = "full"
     device: str = "cpu"
     dtype: str = "float32"
+    batch: int = 1
     seed: int = 0
 
 

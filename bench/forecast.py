@@ -38,6 +38,8 @@ def main() -> None:
         window_s=WINDOW_S,
         second_reference=None,
         device="cpu",
+        dtype="float32",
+        batch=1,
         seed=0,
         keep="nothing",
         shard=None,

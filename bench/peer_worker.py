@@ -3,7 +3,8 @@
 Usage: peer_worker.py JOB.json RESULT.json
 
 The job names the system, the folder of weights and the clips (16 kHz float32 samples as .npy, and their text); the
-result holds words with times and the processor seconds that each clip took, on one thread, warm, and versions.
+result holds words with times and the seconds that each clip took, warm, by the processor's clock (on one thread) and
+by that on the wall, the least of so many rounds, and versions.
 A clip that fails has its error in place of words. Weights lie in the folder in each system's own form, made from the
 same numbers: openai.pt with heads.txt (a mask in base85), ctranslate2/, and, made from these here, transformers/.
 """
@@ -26,12 +27,33 @@ Align = Callable[[np.ndarray, str], Words]
 SAMPLE_RATE = 16000
 
 
-def openai_model(weights: Path):
+def openai_model(weights: Path, device: str = "cpu", dtype: str = "float32"):
     import whisper
 
-    model = whisper.load_model(str(weights / "openai.pt"), device="cpu")
+    model = whisper.load_model(str(weights / "openai.pt"), device=device)
     model.set_alignment_heads((weights / "heads.txt").read_bytes())
-    return model
+    return model.half() if dtype == "float16" else model
+
+
+def openai_align(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
+    """The call that its transcription makes for word times, on the text that is given."""
+    import torch
+    import whisper
+    from whisper.timing import find_alignment
+    from whisper.tokenizer import get_tokenizer
+
+    model = openai_model(weights, device, dtype)
+    spoken = {"language": language, "task": "transcribe"} if model.is_multilingual else {}
+    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, **spoken)
+
+    def align(samples: np.ndarray, text: str) -> Words:
+        padded = whisper.pad_or_trim(torch.from_numpy(samples).to(device))
+        mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(getattr(torch, dtype))
+        n_frames = len(samples) // whisper.audio.HOP_LENGTH
+        found = find_alignment(model, tokenizer, tokenizer.encode(" " + text), mel, n_frames)
+        return joined([(timing.word, timing.start, timing.end) for timing in found])
+
+    return align
 
 
 def openai_transcribe(weights: Path, language: str) -> Align:
@@ -45,25 +67,25 @@ def openai_transcribe(weights: Path, language: str) -> Align:
     return align
 
 
-def whisper_timestamped_transcribe(weights: Path, language: str) -> Align:
+def whisper_timestamped_transcribe(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
     import whisper_timestamped
 
-    model = openai_model(weights)
+    model = openai_model(weights, device)  # which casts its inputs itself where it is told of half precision
 
     def align(samples: np.ndarray, text: str) -> Words:
         del text
-        result = whisper_timestamped.transcribe(model, samples, language=language, fp16=False)
+        result = whisper_timestamped.transcribe(model, samples, language=language, fp16=dtype == "float16")
         return [(w["text"], w["start"], w["end"]) for s in result["segments"] for w in s.get("words", [])]
 
     return align
 
 
-def stable_model(weights: Path):
+def stable_model(weights: Path, device: str = "cpu", dtype: str = "float32"):
     import stable_whisper
 
-    model = stable_whisper.load_model(str(weights / "openai.pt"), device="cpu")
+    model = stable_whisper.load_model(str(weights / "openai.pt"), device=device)
     model.set_alignment_heads((weights / "heads.txt").read_bytes())
-    return model
+    return model.half() if dtype == "float16" else model
 
 
 def stable_transcribe(weights: Path, language: str) -> Align:
@@ -77,8 +99,8 @@ def stable_transcribe(weights: Path, language: str) -> Align:
     return align
 
 
-def stable_align(weights: Path, language: str) -> Align:
-    model = stable_model(weights)
+def stable_align(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
+    model = stable_model(weights, device, dtype)
 
     def align(samples: np.ndarray, text: str) -> Words:
         result = model.align(samples, text, language=language, verbose=None, original_split=True)
@@ -89,10 +111,10 @@ def stable_align(weights: Path, language: str) -> Align:
     return align
 
 
-def faster_model(weights: Path):
+def faster_model(weights: Path, device: str = "cpu", dtype: str = "float32"):
     from faster_whisper import WhisperModel
 
-    return WhisperModel(str(weights / "ctranslate2"), device="cpu", compute_type="float32", cpu_threads=1)
+    return WhisperModel(str(weights / "ctranslate2"), device=device, compute_type=dtype, cpu_threads=1)
 
 
 def faster_transcribe(weights: Path, language: str) -> Align:
@@ -106,12 +128,12 @@ def faster_transcribe(weights: Path, language: str) -> Align:
     return align
 
 
-def faster_align(weights: Path, language: str) -> Align:
+def faster_align(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
     """The call that its transcription makes for word times, on the text that is given."""
     from faster_whisper.audio import pad_or_trim
     from faster_whisper.tokenizer import Tokenizer
 
-    model = faster_model(weights)
+    model = faster_model(weights, device, dtype)
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, "transcribe", language)
 
     def align(samples: np.ndarray, text: str) -> Words:
@@ -231,8 +253,9 @@ def transformers_model(weights: Path):
         return model.eval(), tokenizer, multilingual
 
 
-SYSTEMS: dict[str, tuple[str, Callable[[Path, str], Align]]] = {
+SYSTEMS: dict[str, tuple[str, Callable[..., Align]]] = {
     "openai-whisper, own text": ("openai-whisper", openai_transcribe),
+    "openai-whisper, given text": ("openai-whisper", openai_align),
     "whisper-timestamped, own text": ("whisper-timestamped", whisper_timestamped_transcribe),
     "stable-ts, own text": ("stable-ts", stable_transcribe),
     "stable-ts, given text": ("stable-ts", stable_align),
@@ -246,19 +269,24 @@ SYSTEMS: dict[str, tuple[str, Callable[[Path, str], Align]]] = {
 def main(job_path: str, result_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     package, load = SYSTEMS[job["system"]]
-    align = load(Path(job["weights"]), job["language"])
+    where = {name: job[name] for name in ("device", "dtype") if name in job}
+    align = load(Path(job["weights"]), job["language"], **where)
     results = {}
     for i, clip in enumerate(job["clips"]):
         samples = np.load(clip["samples"], allow_pickle=False)
+        seconds, wall_s = [], []
         try:
-            if i == 0:
+            if i == 0 or "rounds" in job:
                 align(samples, clip["text"])
-            began = time.process_time()
-            words = align(samples, clip["text"])
+            for _ in range(job.get("rounds", 1)):
+                began = time.process_time(), time.perf_counter()
+                words = align(samples, clip["text"])
+                seconds.append(time.process_time() - began[0])
+                wall_s.append(time.perf_counter() - began[1])
         except Exception as error:  # whatever a peer raises is told, and the other clips are scored
             results[clip["id"]] = {"error": f"{type(error).__name__}: {error}"}
             continue
-        results[clip["id"]] = {"words": words, "seconds": time.process_time() - began}
+        results[clip["id"]] = {"words": words, "seconds": min(seconds), "wall_s": min(wall_s)}
     packages = {name: version(name) for name in {package, "torch", "ctranslate2"}}
     Path(result_path).write_text(json.dumps({"packages": packages, "clips": results}, default=float), encoding="utf-8")
 

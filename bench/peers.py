@@ -30,6 +30,7 @@ from peer_worker import SYSTEMS
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
 from align_eval.engine.signature import package_version, signature_id
 from align_eval.errors import InputError
@@ -98,12 +99,12 @@ def run_preset(model: Any, corpus: Corpus, system: System) -> Timed:
     failed: dict[str, str] = {}
     seconds = audio_s = 0.0
     for i, u in enumerate(corpus.utterances):
-        samples, texts = read_audio(u.audio), [word.text for word in u.words]
+        spoken = Spoken(read_audio(u.audio), tuple(word.text for word in u.words), u.language)
         try:
             if i == 0:
-                align_words(model, samples, texts, u.language, [system])
+                align_words(model, spoken, [system])
             began = time.process_time()
-            words[u.id] = align_words(model, samples, texts, u.language, [system]).words[system]
+            words[u.id] = align_words(model, spoken, [system]).words[system]
         except InputError as error:
             failed[u.id] = str(error)
             continue

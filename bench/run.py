@@ -12,6 +12,8 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,11 @@ def paths(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, object]]:
         "openai-whisper (numba)": lambda: whisper.timing.dtw_cpu(-values.astype(np.float64)),
         "viterbi (numba)": lambda: viterbi_token_frames(values, words, energy, ViterbiOptions()),
     }
+    if find_spec("librosa"):
+        librosa = import_module("librosa")
+        runs["librosa"] = lambda: librosa.sequence.dtw(C=-values.astype(np.float64), backtrack=True)
+    else:
+        print("librosa is not installed: pip install librosa to see its path beside ours")
     return [{"path": name, "size": f"{n_tokens}x{n_frames}", "seconds": median_s(run)} for name, run in runs.items()]
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import oaconvolve
 from scipy.signal.windows import hann
 
 from align_eval.units import SAMPLE_RATE
 
 ENERGY_WINDOW_S = 0.025
+
+
+@cache
+def _window() -> npt.NDArray[np.float64]:
+    window = hann(round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1)  # odd, so that it has a centre
+    return np.asarray(window / window.sum())
 
 
 def energy_at_columns(
@@ -19,9 +26,10 @@ def energy_at_columns(
 
     Silence throughout gives zeros.
     """
-    window = hann(round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1)  # odd, so that it has a centre
-    power = oaconvolve(samples.astype(np.float64) ** 2, window / window.sum(), mode="same")
+    window = _window()
+    padded = np.pad(samples, len(window) // 2)
     centres = np.rint((start_s + (np.arange(n_frames) + 0.5) * frame_s) * SAMPLE_RATE).astype(np.int64)
-    rms = np.sqrt(np.maximum(power[np.clip(centres, 0, len(power) - 1)], 0.0))
+    around = np.lib.stride_tricks.sliding_window_view(padded, len(window))[np.clip(centres, 0, len(samples) - 1)]
+    rms = np.sqrt(around.astype(np.float64) ** 2 @ window)
     peak = rms.max(initial=0.0)
     return np.asarray(rms / peak if peak > 0 else rms)

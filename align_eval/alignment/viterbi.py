@@ -61,11 +61,9 @@ def viterbi_token_frames(
     scores = np.where((row_of_state == SILENCE)[:, None], silence, tokens[row_of_state])  # (state, frame)
     states, total = best_path(scores, skippable)
     token_frames = np.full((n_tokens, 2), n_frames, dtype=np.int32)
-    rows = row_of_state[states]
-    for row in range(n_tokens):
-        columns = np.flatnonzero(rows == row)
-        if len(columns):
-            token_frames[row] = columns[0], columns[-1] + 1
+    rows, first, n_columns = np.unique(row_of_state[states], return_index=True, return_counts=True)
+    said = rows != SILENCE  # a row is one state, and a state one stretch
+    token_frames[rows[said]] = np.stack([first, first + n_columns], axis=1)[said]
     return token_frames, -total
 
 

@@ -60,6 +60,14 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class Dtype(StrEnum):
+    """What the model computes in."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 class Context(StrEnum):
     """What the encoder sees."""
 
@@ -110,6 +118,12 @@ def run(
         Keep, typer.Option(help="Keep each source's mean map, or every head of attention, as agree and budget need.")
     ] = Keep.nothing,
     device: Device = "cpu",
+    dtype: Annotated[
+        Dtype, typer.Option(help="Number format that the model computes in; half formats are for GPUs.")
+    ] = Dtype.float32,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Utterances that go through the model at once, on GPUs; changes last bits.")
+    ] = 1,
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     shard: Annotated[
@@ -173,6 +187,8 @@ def run(
         "window_s": window_s,
         "second_reference": read_second_reference(loaded, second_reference) if second_reference else None,
         "device": device,
+        "dtype": dtype.value,
+        "batch": batch,
         "seed": seed,
         "keep": keep.value,
         "shard": part,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import Samples, read_audio
+from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
 from align_eval.formats.maps import KeptMaps
 from align_eval.presets import make_systems
@@ -44,7 +45,7 @@ def explain(
         from align_eval.model.language import detect_language
 
         language, _ = detect_language(model, samples)
-    texts = split_words(text, language)
-    aligned = align_words(model, samples, texts, language, systems, keep="maps")
+    texts = tuple(split_words(text, language))
+    aligned = align_words(model, Spoken(samples, texts, language), systems, keep="maps")
     assert aligned.kept is not None  # keep says so
-    return Explained(samples, tuple(texts), aligned.words, aligned.kept)
+    return Explained(samples, texts, aligned.words, aligned.kept)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from whisper.model import Whisper
 
 TEXTS = ("words", "hypothesis", "transcript")
+DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def prepare_job(
     window_s: float,
     second_reference: SecondReference | None,
     device: str,
+    dtype: str,
+    batch: int,
     seed: int,
     keep: str,
     shard: Shard | None,
@@ -92,6 +95,11 @@ def prepare_job(
         raise InputError("systems", "there are none", "give sources and aligns, or presets")
     if text not in TEXTS:
         raise InputError("text", f"there is no {text!r}", f"one of {', '.join(TEXTS)}")
+    if dtype not in DTYPES:
+        raise InputError("dtype", f"there is no {dtype!r}", f"one of {', '.join(DTYPES)}")
+    if batch < 1 or (batch > 1 and text == "hypothesis"):
+        problem = f"{batch} utterances cannot go through the model at once where it recognises them one by one"
+        raise InputError("batch", problem if batch > 1 else f"is {batch}", "use --batch 1")
     if keep != "nothing" and text != "words":
         raise InputError("keep", f"maps of {text} belong to no reference word", "keep maps with --text words")
     if isinstance(corpus, str | Path):
@@ -124,6 +132,8 @@ def prepare_job(
             text=text,
             context=context,
             device=loaded.device.type,
+            dtype=dtype,
+            batch=batch,
             seed=seed,
         ),
         corpus=corpus,

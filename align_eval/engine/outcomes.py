@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 
 from align_eval.engine.journal import Journal
-from align_eval.engine.process import Aligned, attempt
+from align_eval.engine.process import Aligned
 from align_eval.records import Failure, System, Utterance
 
 Outcome = Aligned | Failure
+
+BATCHES_AHEAD = 4
+"""So many batches' utterances are read and sorted by length before they are dealt into batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,47 @@ class Engine:
     depth: int = 1
 
 
-def local_engine(work: Callable[[Utterance], Aligned]) -> Engine:
-    """In this process, one after the other."""
-    return Engine(lambda utterance: partial(attempt, utterance, work))
+def local_engine(work: Callable[[Sequence[Utterance]], list[Outcome]], batch: int = 1) -> Engine:
+    """In this process, one after the other, or a group of batches after the other."""
+    size = group_size(batch)
+    return Engine(in_groups(lambda group: partial(work, group), size), depth=size)
+
+
+def group_size(batch: int) -> int:
+    """How many utterances are handed on together: as many as are then sorted by length and dealt into batches."""
+    return batch if batch == 1 else BATCHES_AHEAD * batch
+
+
+@dataclass(slots=True)
+class _Group:
+    """Utterances that are begun together, and what then waits for their outcomes."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    outcomes: Callable[[], list[Outcome]] | None = None
+
+
+def in_groups(
+    begin: Callable[[list[Utterance]], Callable[[], list[Outcome]]], size: int
+) -> Callable[[Utterance], Callable[[], Outcome]]:
+    """Begin utterances in groups of ``size``, or of as many as wait when the outcome of one of them is asked for."""
+    groups = [_Group()]
+
+    def begun(group: _Group) -> Callable[[], list[Outcome]]:
+        if group.outcomes is None:
+            group.outcomes = cache(begin(group.utterances))
+        return group.outcomes
+
+    def submit(utterance: Utterance) -> Callable[[], Outcome]:
+        if groups[-1].outcomes:
+            groups[:] = [_Group()]
+        group = groups[-1]
+        group.utterances.append(utterance)
+        i = len(group.utterances) - 1
+        if len(group.utterances) == size:
+            begun(group)
+        return lambda: begun(group)()[i]
+
+    return submit
 
 
 def outcomes(

@@ -17,6 +17,7 @@ from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.transcript import read_transcript
 from align_eval.engine.cache import CachedMap, MapCache
+from align_eval.engine.passes import PassOf, Spoken, Tokens, passes_of
 from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
 from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
@@ -60,19 +61,48 @@ def process(
     InputError
         Where audio, text or a map cannot be used.
     """
-    reference = [word.text for word in utterance.words]
-    language = utterance.language
     if plan.text == "hypothesis" and utterance.duration_s > WINDOW_S:
         return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
-    samples = read_audio(utterance.audio)
+    return align_spoken(utterance, read_spoken(utterance, plan, model), plan, model, keep, cache)
+
+
+def read_spoken(utterance: Utterance, plan: Plan, model: Whisper) -> Spoken:
+    """The samples of an utterance, and the words to align: the reference's, the transcript's or what is recognised."""
+    samples, language = read_audio(utterance.audio), utterance.language
     if plan.text == "words":
-        systems, context = plan.systems, plan.context
-        return align_words(model, samples, reference, language, systems, context=context, keep=keep, cache=cache)
-    texts = _spoken(utterance, plan.text, model, samples)
-    pairing = pair_words(reference, texts, language)
-    if not texts:  # nothing was recognised: every word is missed, by every system alike
-        return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
-    aligned = align_words(model, samples, texts, language, plan.systems, context=plan.context, cache=cache)
+        return Spoken(samples, tuple(word.text for word in utterance.words), language)
+    if plan.text == "transcript":
+        return Spoken(samples, tuple(split_words(read_transcript(utterance), language)), language)
+    from align_eval.model.decode import recognise
+
+    return Spoken(samples, tuple(split_words(recognise(model, samples, language), language)), language)
+
+
+def align_spoken(
+    utterance: Utterance,
+    spoken: Spoken,
+    plan: Plan,
+    model: Whisper,
+    keep: Keep = "nothing",
+    cache: MapCache | None = None,
+    pass_of: PassOf | None = None,
+) -> Aligned:
+    """Times of what is spoken by every system, and which words of it are which of the reference."""
+    pairing = None
+    if plan.text != "words":
+        pairing = pair_words([word.text for word in utterance.words], spoken.texts, spoken.language)
+        if not spoken.texts:  # nothing was recognised: every word is missed, by every system alike
+            return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
+    aligned = align_words(
+        model,
+        spoken,
+        plan.systems,
+        context=plan.context,
+        dtype=plan.dtype,
+        keep=keep,
+        cache=cache,
+        pass_of=pass_of,
+    )
     return replace(aligned, pairing=pairing)
 
 
@@ -89,9 +119,8 @@ def _process_long(
             continue
         of_stretch = samples[round(stretch.start_s * SAMPLE_RATE) : round(stretch.end_s * SAMPLE_RATE)]
         try:
-            found = align_words(
-                model, of_stretch, texts, utterance.language, plan.systems, context=plan.context, cache=cache
-            )
+            spoken = Spoken(of_stretch, tuple(texts), utterance.language)
+            found = align_words(model, spoken, plan.systems, context=plan.context, dtype=plan.dtype, cache=cache)
         except InputError as error:
             place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
             raise InputError(place, error.problem, error.remedy) from error
@@ -102,15 +131,6 @@ def _process_long(
     said = [word.text for word in next(iter(words.values()))]
     pairing = pair_words([word.text for word in utterance.words], said, utterance.language)
     return Aligned({system: tuple(of_system) for system, of_system in words.items()}, {}, pairing=pairing)
-
-
-def _spoken(utterance: Utterance, text: str, model: Whisper, samples: Samples) -> list[str]:
-    """Words to align in place of the reference's: what the model recognises, or the transcript."""
-    if text == "transcript":
-        return split_words(read_transcript(utterance), utterance.language)
-    from align_eval.model.decode import recognise
-
-    return split_words(recognise(model, samples, utterance.language), utterance.language)
 
 
 def each_utterance(
@@ -162,28 +182,35 @@ def by_id(failures: Iterable[Failure]) -> tuple[Failure, ...]:
     return tuple(sorted(failures, key=lambda f: f.id))
 
 
+def mean_of_words(of_token: npt.NDArray[np.float32], word_of_token: IntVector) -> list[float]:
+    """Means over the tokens of each word; the end of the text belongs to none."""
+    _, first, count = np.unique(word_of_token[:-1], return_index=True, return_counts=True)
+    means: list[float] = (np.add.reduceat(of_token[:-1], first) / count.astype(np.float32)).tolist()
+    return means
+
+
 def align_words(
     model: Whisper,
-    samples: Samples,
-    texts: Sequence[str],
-    language: str | None,
+    spoken: Spoken,
     systems: Sequence[System],
     *,
     context: str = "full",
+    dtype: str = "float32",
     keep: Keep = "nothing",
     cache: MapCache | None = None,
+    pass_of: PassOf | None = None,
 ) -> Aligned:
-    """Times of words in 16 kHz samples of at most 30 s, by every system, from one shared pass a way to put the tokens.
+    """Times of words by every system, from one shared pass a way to put the tokens.
 
-    The confidence of a word is the mean probability of its tokens.
+    The confidence of a word is the mean probability of its tokens. ``pass_of`` gives the passes, where they are there.
     """
-    from align_eval.model.forward import shared_pass
-    from align_eval.model.text import force_words
     from align_eval.relevance.stack import text_rows
 
+    samples, texts, language = spoken.samples, spoken.texts, spoken.language
+    pass_of = pass_of or passes_of(model, spoken, context, dtype)
     sources = list(dict.fromkeys(system.source for system in systems))
     maps: dict[str, RelevanceMap] = {}
-    confidence: dict[tuple[str, str], list[float]] = {}
+    confidence: dict[Tokens, list[float]] = {}
     stacks: dict[str, npt.NDArray[np.float32]] = {}
     word_of_token: dict[str, IntVector] = {}
     key_of = cache.keys(samples, texts, language) if cache and keep == "nothing" else None
@@ -196,13 +223,13 @@ def align_words(
             if not same_tokens:
                 confidence[tokens] = list(next(iter(known.values())).confidence)
                 continue
-        forced = force_words(model, texts, language, *tokens)
-        shared = shared_pass(model, samples, forced, context)
+        shared = pass_of(tokens)
+        forced = shared.text
         stack_of = stacks_of(model, shared)
         made = relevance_maps(model, shared, same_tokens, stack_of)
         maps |= made
         probability = shared.log_prob.exp().numpy()
-        confidence[tokens] = [float(probability[forced.word_of_token == i].mean()) for i in range(len(texts))]
+        confidence[tokens] = mean_of_words(probability, forced.word_of_token)
         if cache and key_of:
             for source, relevance in made.items():
                 cache.put(key_of(source), CachedMap(relevance, tuple(confidence[tokens])))

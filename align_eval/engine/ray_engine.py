@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.keys import plan_facts
-from align_eval.engine.outcomes import Engine, Outcome
-from align_eval.engine.process import Keep, attempt, process
+from align_eval.engine.outcomes import Engine, Outcome, group_size, in_groups
+from align_eval.engine.process import Keep
 from align_eval.errors import InputError
 from align_eval.records import Failure, Plan, Utterance
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from whisper.model import Whisper
 
 AHEAD = 4
-"""Utterances under way an actor: enough that none waits for the driver, few enough to be done again."""
+"""Utterances, or groups of them, under way an actor: enough that none waits, few enough to be done again."""
 
 RETRIES = 3
 """So often is an utterance done again after the actor that had it died, twice over."""
@@ -46,9 +47,9 @@ class Worker:
 
         return plan_facts(self._plan, model_checksum(self._model))
 
-    def do(self, utterance: Utterance) -> Outcome:
-        """Do an utterance."""
-        return attempt(utterance, lambda u: process(u, self._plan, self._model, self._keep, self._maps))
+    def do(self, utterances: list[Utterance]) -> list[Outcome]:
+        """Do some utterances."""
+        return process_many(utterances, self._plan, self._model, self._keep, self._maps)
 
 
 @contextmanager
@@ -94,34 +95,40 @@ def ray_engine(
             if different:
                 problem = f"a worker differs from this machine in {', '.join(different)}"
                 raise InputError("engine ray", problem, "use machines of one kind with the same packages")
-        yield _engine(ray, actors)
+        yield _engine(ray, actors, plan.batch)
     finally:
         if started:
             ray.shutdown()
 
 
-def _engine(ray: Any, actors: list[Any]) -> Engine:
+def _engine(ray: Any, actors: list[Any], batch: int) -> Engine:
     actor_of: dict[Any, int] = {}  # of what is under way
 
-    def begin(utterance: Utterance) -> Any:
+    def begin(group: list[Utterance]) -> Any:
         if actor_of:
             for done in ray.wait(list(actor_of), num_returns=len(actor_of), timeout=0)[0]:
                 del actor_of[done]
         load = Counter(actor_of.values())
         chosen = min(range(len(actors)), key=lambda i: (load[i], i))
-        reference = actors[chosen].do.remote(utterance)
+        reference = actors[chosen].do.remote(group)
         actor_of[reference] = chosen
         return reference
 
-    def outcome(utterance: Utterance, reference: Any) -> Outcome:
+    def outcomes_of(group: list[Utterance], reference: Any) -> list[Outcome]:
         try:
             return ray.get(reference)  # type: ignore[no-any-return]
-        except ray.exceptions.RayActorError:  # it, or one beside it, ended its actor every time: now alone
-            try:
-                return ray.get(begin(utterance))  # type: ignore[no-any-return]
-            except ray.exceptions.RayActorError as error:
-                summary = str(error).strip().splitlines()[0]
-                message = f"utterance {utterance.id}: the worker that had it died each time ({summary}); try it alone"
-                return Failure(utterance.id, message)
+        except ray.exceptions.RayActorError:  # one of them, or of those beside, ended its actor every time: now alone
+            return [alone(utterance) for utterance in group]
 
-    return Engine(lambda utterance: partial(outcome, utterance, begin(utterance)), depth=AHEAD * len(actors))
+    def alone(utterance: Utterance) -> Outcome:
+        try:
+            (outcome,) = ray.get(begin([utterance]))
+        except ray.exceptions.RayActorError as error:
+            summary = str(error).strip().splitlines()[0]
+            message = f"utterance {utterance.id}: the worker that had it died each time ({summary}); try it alone"
+            return Failure(utterance.id, message)
+        return outcome  # type: ignore[no-any-return]
+
+    size = group_size(batch)
+    submit = in_groups(lambda group: partial(outcomes_of, group, begin(group)), size)
+    return Engine(submit, depth=AHEAD * len(actors) * size)

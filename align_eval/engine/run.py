@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from align_eval.corpus.folder import Corpus, checksum_of_pieces, corpus_checksum
 from align_eval.corpus.second import SecondReference, partners
+from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.job import Job, prepare_job, with_corpus
 from align_eval.engine.journal import Journal
@@ -20,7 +21,7 @@ from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
 from align_eval.engine.merge import ShardFacts, shard_facts
 from align_eval.engine.outcomes import Outcome, local_engine, outcomes
-from align_eval.engine.process import Aligned, Keep, all_failed, by_id, process
+from align_eval.engine.process import Aligned, Keep, all_failed, by_id
 from align_eval.engine.ray_engine import ray_engine
 from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature
@@ -70,6 +71,8 @@ def evaluate(
     window_s: float = WINDOW_S,
     second_reference: SecondReference | None = None,
     device: str = "cpu",
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32",
+    batch: int = 1,
     seed: int = 0,
     protocols: Mapping[str, Protocol] | None = None,
     keep: Keep = "nothing",
@@ -98,6 +101,10 @@ def evaluate(
         two are paired with the reference's words by their text.
     context
         Encode the whole window of 30 s, or the audio and a second of silence (faster, and not quite the same model).
+    dtype
+        Number format that the model computes in. What a source says of a format of its own goes before.
+    batch
+        How many utterances go through the model at once; their maps then differ in their last bits.
     window_s
         Utterances longer than that are cut into windows at pauses of their reference.
     second_reference
@@ -135,6 +142,8 @@ def evaluate(
         window_s=window_s,
         second_reference=second_reference,
         device=device,
+        dtype=dtype,
+        batch=batch,
         seed=seed,
         keep=keep,
         shard=shard,
@@ -181,7 +190,7 @@ def run_job(
         if engine == "ray":
             doing = stack.enter_context(ray_engine(job.model, plan, keep, maps, facts, workers))
         else:
-            doing = local_engine(lambda u: process(u, plan, job.model, keep, maps))
+            doing = local_engine(lambda group: process_many(group, plan, job.model, keep, maps), plan.batch)
         found = outcomes(job.utterances, doing, plan.systems, journal, utterance_keys(plan, weights, keep))
         while block := _block(found, on_kept, on_done):
             failures += [outcome for _, outcome in block if isinstance(outcome, Failure)]

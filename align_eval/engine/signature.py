@@ -48,10 +48,12 @@ def run_signature(
 
     The hashes of the protocols stand beside it and not in the id: they decide what is counted of the words, and every
     score row bears its own. What pairs recognised words stands in it where there are such. ``settings`` are those that
-    not every run has: the checksum of transcripts, a second reference, the length of windows where any were cut.
+    not every run has: the checksum of transcripts, a second reference, the length of windows where any were cut. A
+    batch stands in it where it holds more than one utterance.
     """
     packages = PACKAGES if plan.text == "words" else (*PACKAGES, *PAIRING_PACKAGES)
-    deciding = asdict(plan) | {
+    of_plan = {name: value for name, value in asdict(plan).items() if (name, value) != ("batch", 1)}
+    deciding = of_plan | {
         "systems": [
             [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
             for system in plan.systems

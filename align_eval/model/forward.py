@@ -10,18 +10,18 @@ so that a source which starts at a depth runs only the steps from there on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 import whisper
-from torch import Tensor, nn
-from whisper.model import Whisper, disable_sdpa
+from torch import Tensor
+from whisper.model import Whisper
 
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
+from align_eval.model.cross_attention import CrossAttention, captured_projections, cross_attention
 from align_eval.model.interface import SpeechModel
 from align_eval.model.text import ForcedText
 from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES, START_S
@@ -44,8 +44,8 @@ class Pass:
         Column ``j`` of any map covers ``[start_s + j * frame_s, + frame_s)``.
     taps : tuple of Tensor
         Inputs of the encoder's steps and its output, each ``(1, ...)``; see the module's text.
-    cross : Tensor
-        Cross-attention logits before the softmax, ``(layer, head, decoder row, frame of the whole window)``.
+    cross : CrossAttention
+        Of which the logits of any head are made, ``(decoder row, frame of the encoded window)``.
     log_prob : Tensor
         Log-probability of each predicted token, ``(n_tokens,)``.
     """
@@ -55,7 +55,7 @@ class Pass:
     frame_s: float
     start_s: float
     taps: tuple[Tensor, ...]
-    cross: Tensor
+    cross: CrossAttention
     log_prob: Tensor
 
 
@@ -98,65 +98,79 @@ def token_log_prob(model: Whisper | SpeechModel, hidden: Tensor, tokens: Tensor)
     return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
 
 
-@contextmanager
-def captured_cross_attention(model: Whisper | SpeechModel) -> Iterator[list[Tensor]]:
-    """Collect the cross-attention logits of one decoder pass, ``(head, row, frame)`` a layer.
-
-    Scaled dot-product attention gives no logits, so it is off inside; hooks and switch are as before on leaving,
-    also after an exception.
-    """
-    if not isinstance(model, Whisper):
-        with model.captured_cross_attention() as found:
-            yield found
-        return
-    logits: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: object, outputs: tuple[Tensor, Tensor]) -> None:
-        logits.append(outputs[-1][0])
-
-    hooks = [block.cross_attn.register_forward_hook(keep) for block in model.decoder.blocks]
-    try:
-        with disable_sdpa():
-            yield logits
-    finally:
-        for hook in hooks:
-            hook.remove()
+def shared_pass(
+    model: Whisper, samples: Samples, text: ForcedText, context: str = "full", dtype: str = "float32"
+) -> Pass:
+    """Run encoder and decoder once on 16 kHz samples, teacher-forced on a text; see :func:`mel_of`."""
+    mel, n_frames = mel_of(model, samples, context, dtype)
+    return pass_of_mel(model, mel, text, n_frames)
 
 
-def shared_pass(model: Whisper, samples: Samples, text: ForcedText, context: str = "full") -> Pass:
-    """Run encoder and decoder once on 16 kHz samples, teacher-forced on a text.
+def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str = "float32") -> tuple[Tensor, int]:
+    """The log-mel of 16 kHz samples, ``(1, mel bin, frame)``, and how many encoder frames hold audio.
 
     The audio is padded with silence to 30 s, as openai-whisper's ``pad_or_trim`` does. With ``context="fit"`` only the
     audio and :data:`FIT_MARGIN_S` of that silence are encoded, with as much of the positional embedding: faster, and
-    not quite the same model.
+    not quite the same model. The model computes in the number format of what it is given: ``dtype`` is that.
+
+    Raises
+    ------
+    InputError
+        Where there are more than 30 s of samples, or less than a frame.
     """
     if len(samples) > N_SAMPLES:
         raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut it at pauses")
     n_frames = len(samples) // HOP_LENGTH // 2
     if n_frames == 0:
         raise InputError("audio", f"{len(samples)} samples are less than one frame", "give longer audio")
-    padded = whisper.pad_or_trim(torch.from_numpy(samples))
-    mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)[None]
+    padded = whisper.pad_or_trim(torch.from_numpy(samples).to(model.device))
+    mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels)[None].to(getattr(torch, dtype))
     n_encoded = n_frames + round(FIT_MARGIN_S / FRAME_S) if context == "fit" else model.dims.n_audio_ctx
-    return pass_of_mel(model, mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)], text, n_frames)
+    return mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)], n_frames
 
 
 def pass_of_mel(model: Whisper | SpeechModel, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
     """The pass over a log-mel ``(1, mel bin, frame)`` whose first ``n_frames`` encoder frames hold audio."""
-    frame_s, start_s = (FRAME_S, START_S) if isinstance(model, Whisper) else (model.frame_s, model.start_s)
-    decoder_input = torch.tensor([text.decoder_input], device=model.device)
-    with torch.no_grad(), captured_cross_attention(model) as cross:
-        taps = [mel]
+    return forced_passes(model, encode(model, mel), [text], [n_frames])[0]
+
+
+def encode(model: Whisper | SpeechModel, mel: Tensor) -> tuple[Tensor, ...]:
+    """The taps of log-mels ``(utterance, mel bin, frame)``: what enters each step of the encoder, and its output."""
+    taps = [mel]
+    with torch.no_grad():
         for step in encoder_steps(model):
             taps.append(step(taps[-1]))
-        hidden = decoder_hidden(model, decoder_input, taps[-1])[0, text.n_prefix : -1]
-        log_prob = token_log_prob(model, hidden, decoder_input[0, text.n_prefix + 1 :])
-    return Pass(
-        text=text,
-        n_frames=n_frames,
-        frame_s=frame_s,
-        start_s=start_s,
-        taps=tuple(taps),
-        cross=torch.stack(cross),  # (layer, head, row, frame)
-        log_prob=log_prob.cpu(),
-    )
+    return tuple(taps)
+
+
+def forced_passes(
+    model: Whisper | SpeechModel, taps: Sequence[Tensor], texts: Sequence[ForcedText], n_frames: Sequence[int]
+) -> list[Pass]:
+    """The passes of encoded utterances through the decoder, all at once, each forced through its text.
+
+    Shorter texts are filled up behind their end, which no row before it reads: what a pass holds does not depend on its
+    neighbours, but for the rounding of sums whose order goes with the size of a batch.
+    """
+    frame_s, start_s = (FRAME_S, START_S) if isinstance(model, Whisper) else (model.frame_s, model.start_s)
+    n_rows = max(len(text.decoder_input) for text in texts)
+    filled = [(*text.decoder_input, *[text.decoder_input[-1]] * (n_rows - len(text.decoder_input))) for text in texts]
+    decoder_input = torch.tensor(filled, device=model.device)
+    with torch.no_grad(), captured_projections(model) as (queries, keys):
+        hidden = decoder_hidden(model, decoder_input, taps[-1])
+        predicting = [hidden[i, text.n_prefix : len(text.decoder_input) - 1] for i, text in enumerate(texts)]
+        tokens = torch.tensor([token for text in texts for token in text.tokens], device=model.device)
+        log_prob = token_log_prob(model, torch.cat(predicting), tokens).cpu()
+    cross = cross_attention(queries, keys, model.dims.n_text_head, [len(text.decoder_input) for text in texts])
+    log_probs = torch.split(log_prob, [len(text.tokens) for text in texts])
+    return [
+        Pass(
+            text=text,
+            n_frames=n_frames[i],
+            frame_s=frame_s,
+            start_s=start_s,
+            taps=tuple(tap[i : i + 1] for tap in taps),
+            cross=cross[i],
+            log_prob=log_probs[i],
+        )
+        for i, text in enumerate(texts)
+    ]

@@ -8,11 +8,10 @@ call them. The gradient of a token is autograd's, through ``encoder_steps`` and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from whisper.model import ModelDimensions
 
 
@@ -46,5 +45,5 @@ class SpeechModel(Protocol):
     def token_log_prob(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """Log-probability of ``tokens[i]`` given ``hidden[i]``, ``(n_tokens,)``."""
 
-    def captured_cross_attention(self) -> AbstractContextManager[list[Tensor]]:
-        """Collect the cross-attention logits of one pass, ``(head, row, frame)`` a layer, up to a constant a row."""
+    def cross_projections(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Of each decoder layer the modules that make its cross-attention's queries and keys, before any scaling."""

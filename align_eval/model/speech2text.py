@@ -6,13 +6,12 @@ no prompt. The module is given loaded, with eager attention; nothing is loaded h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from whisper.model import ModelDimensions
 
 from align_eval.errors import InputError
@@ -104,20 +103,10 @@ class Speech2Text:
         logits: Tensor = self.module.lm_head(hidden).float()
         return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
 
-    @contextmanager
-    def captured_cross_attention(self) -> Iterator[list[Tensor]]:
-        """Logarithms of the weights: the logits less a constant a row, which no softmax sees."""
-        logits: list[Tensor] = []
-
-        def keep(_module: object, _inputs: object, outputs: tuple[Tensor, Tensor]) -> None:
-            logits.append(outputs[1][0].log())
-
-        hooks = [layer.encoder_attn.register_forward_hook(keep) for layer in self.module.model.decoder.layers]
-        try:
-            yield logits
-        finally:
-            for hook in hooks:
-                hook.remove()
+    def cross_projections(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Projections of each layer's queries and keys."""
+        layers = self.module.model.decoder.layers
+        return [(layer.encoder_attn.q_proj, layer.encoder_attn.k_proj) for layer in layers]
 
     def force_tokens(self, words: Sequence[Sequence[int]]) -> ForcedText:
         """The tokens of each word to what the decoder is forced through; there is no prompt but the start token."""

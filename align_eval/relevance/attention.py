@@ -22,11 +22,10 @@ def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOpti
     model's own weights, softmax over the whole encoded window, that lies past the audio, mean over the heads and the
     rows of the text. It is the same for either ``softmax`` and any ``rows``, but for heads chosen by their weights.
     """
-    logits = shared.cross[:, :, _rows(shared.text.n_prefix)[options.rows]]  # (layer, head, row, frame of the window)
     per_utterance = options.heads.startswith(("top", "nearest"))
     named = "all" if per_utterance else options.heads
-    heads = select_heads(model, named, logits.shape[0], logits.shape[1])
-    chosen = logits[[layer for layer, _ in heads], [head for _, head in heads]]  # (head, row, frame)
+    heads = select_heads(model, named, *shared.cross.shape[:2])
+    chosen = shared.cross.logits(heads, _rows(shared.text.n_prefix)[options.rows])  # (head, row, frame of the window)
     whole = chosen.softmax(dim=-1)
     window = chosen[..., : shared.n_frames] if options.softmax == "cropped" else chosen
     smooth = median_filter(window, options.median) if options.median > 1 else window

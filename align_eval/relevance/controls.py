@@ -28,7 +28,7 @@ from align_eval.relevance.stack import Stack, pool_mel_frames, rows_to_distribut
 def control_uniform(_model: Whisper, shared: Pass, _options: ControlUniformOptions) -> Stack:
     """Every frame the same to every token, ``(1, token, frame)``."""
     shape = (1, len(shared.text.tokens), shared.n_frames)
-    return Stack(torch.full(shape, 1 / shared.n_frames, device=shared.cross.device))
+    return Stack(torch.full(shape, 1 / shared.n_frames, device=shared.taps[0].device))
 
 
 def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOptions) -> Stack:
@@ -37,7 +37,7 @@ def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOpti
     The first token peaks in the first column, the end of the text in the last. The bump is ``1 / (1 + (t / width)^2)``,
     half as high at ``width_s`` from its peak; it has no zeros that a preparation would divide by.
     """
-    device = shared.cross.device
+    device = shared.taps[0].device
     peaks = torch.linspace(0, shared.n_frames - 1, len(shared.text.tokens), device=device)
     columns = torch.arange(shared.n_frames, device=device)
     distance_s = (columns - peaks[:, None]) * shared.frame_s  # (token, frame)

@@ -95,6 +95,7 @@ def _magnitudes(model: Whisper | SpeechModel, shared: Pass, step: int, reduce: s
             (grads,) = torch.autograd.grad(
                 hidden, leaf, upstream, is_grads_batched=True, retain_graph=True
             )  # (token of the chunk, 1, ...) as the tapped tensor
-            attributed = grads[:, 0] * leaf.detach() if reduce == "input" else grads[:, 0]
+            grads = grads[:, 0].float()
+            attributed = grads * leaf.detach().float() if reduce == "input" else grads
             rows.append(reduce_features(attributed, "sum" if reduce == "input" else reduce, 1 if step == 0 else 2))
     return torch.cat(rows)

@@ -55,7 +55,7 @@ def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tens
     InputError
         Where a row is zero throughout or not finite; ``place`` names the source.
     """
-    cropped = magnitudes[:, :n_frames]
+    cropped = magnitudes[:, :n_frames].float()  # in half precision small shares would round to nothing
     totals = cropped.sum(dim=-1, keepdim=True)
     bad = (~(totals[:, 0].isfinite() & (totals[:, 0] > 0))).nonzero()
     if len(bad):
@@ -73,7 +73,8 @@ def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
 
     Every row counts the same, whatever its scale.
     """
-    return float((magnitudes[..., n_frames:].sum(dim=-1) / magnitudes.sum(dim=-1)).mean())
+    whole = magnitudes.float()
+    return float((whole[..., n_frames:].sum(dim=-1) / whole.sum(dim=-1)).mean())
 
 
 def text_rows(values: Tensor, text: ForcedText) -> Tensor:

@@ -57,10 +57,11 @@ def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) ->
         with _residual_streams(model) as streams, disable_sdpa():
             decoder_hidden(model, decoder_input, shared.taps[-1])
         for layer in layers:
+            logits = shared.cross.logits([(layer, head) for head in range(model.dims.n_text_head)], rows)
             moved = _moved(
                 model.decoder.blocks[layer],
                 streams[layer][rows],
-                shared.cross[layer, :, rows].softmax(dim=-1)[..., : shared.n_frames],
+                logits.softmax(dim=-1)[..., : shared.n_frames],
                 shared.taps[-1][0, : shared.n_frames],
             )
             maps.append(rows_to_distributions(moved, shared.n_frames, f"source value-zeroing, layer {layer}"))

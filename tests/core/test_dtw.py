@@ -54,6 +54,16 @@ def test_the_cost_is_the_optimum_of_dynamic_programming(cost):
 
 @settings(deadline=None)
 @given(COSTS)
+def test_the_way_back_is_the_librarys_own_also_among_ties(cost):
+    from dtw import dtw
+
+    theirs = dtw(cost, step_pattern="symmetric1")
+    rows, columns, _ = dtw_path(cost)
+    assert (rows.tolist(), columns.tolist()) == (theirs.index1.tolist(), theirs.index2.tolist())
+
+
+@settings(deadline=None)
+@given(COSTS)
 def test_the_path_goes_from_corner_to_corner_in_unit_steps(cost):
     rows, columns, _ = dtw_path(cost)
     assert (rows[0], columns[0]) == (0, 0)

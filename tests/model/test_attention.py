@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -14,6 +12,8 @@ from align_eval.relevance.attention import attention, largest_norms, nearest_to_
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.prepare import prepare
 from align_eval.relevance.stack import mass_on_padding
+
+from .planted import every_logit, planted
 
 
 def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):
@@ -49,22 +49,22 @@ def test_heads_are_counted_from_zero_in_layers_and_heads(tiny_en, clip_pass):
 @pytest.mark.parametrize("options", [{}, {"softmax": "full"}, {"rows": "all"}, {"heads": "3.5+0.1"}])
 def test_uniform_attention_has_the_share_of_padded_frames_on_the_padding(tiny_en, clip_pass, options):
     """Equal logits over 1500 frames give each 1/1500, of which 59 hold audio."""
-    cross = torch.zeros_like(clip_pass.cross)
+    cross = torch.zeros(clip_pass.cross.shape)
     cross[:, :, : clip_pass.text.n_prefix, clip_pass.n_frames :] = 9.0  # rows that are not of the text
     cross[:, :, -1, clip_pass.n_frames :] = 9.0
-    stack = attention(tiny_en, replace(clip_pass, cross=cross), AttentionOptions(**options))
+    stack = attention(tiny_en, planted(clip_pass, cross), AttentionOptions(**options))
     assert stack.details["mass_on_padding"] == pytest.approx(1 - 59 / 1500)
 
 
 def test_mass_on_padding_is_the_mean_over_chosen_heads_and_rows(tiny_en, clip_pass):
     """Of two heads one sees the audio alone, the other puts three times as much on one frame of padding in one row."""
-    cross = torch.full_like(clip_pass.cross, -torch.inf)
+    cross = torch.full(clip_pass.cross.shape, -torch.inf)
     cross[..., 7] = 0.0
     cross[2, 3, clip_pass.text.n_prefix, 100] = torch.tensor(3.0).log()
-    planted = replace(clip_pass, cross=cross)
+    only_7 = planted(clip_pass, cross)
     of_rows = 0.75 / len(clip_pass.text.tokens)
     for heads, expected in (("2.3", of_rows), ("2.3+0.0", of_rows / 2), ("0.0", 0.0)):
-        details = attention(tiny_en, planted, AttentionOptions(heads=heads)).details
+        details = attention(tiny_en, only_7, AttentionOptions(heads=heads)).details
         assert details["mass_on_padding"] == pytest.approx(expected)
 
 
@@ -130,17 +130,18 @@ def test_rows_beside_the_text_are_given_where_they_are_asked_for(tiny_en, clip_p
     assert len(set(maps["attention:prep=mean,rows=later"].values[0].tolist())) == 1  # no row of its own: no opinion
     assert attention(tiny_en, clip_pass, AttentionOptions(rows="later")).details["mass_on_padding"] == pytest.approx(
         mass_on_padding(
-            clip_pass.cross.softmax(-1)[[1, 2, 2, 3, 3, 3, 3, 3], [0, 0, 5, 0, 1, 2, 3, 4], n_prefix + 1 : -1], 59
+            every_logit(clip_pass).softmax(-1)[[1, 2, 2, 3, 3, 3, 3, 3], [0, 0, 5, 0, 1, 2, 3, 4], n_prefix + 1 : -1],
+            59,
         )
     )
 
 
 def test_the_median_filter_runs_over_the_logits_of_the_audio(tiny_en, clip_pass):
     """A single frame that stands out of flat logits goes; two of three stay."""
-    cross = torch.zeros_like(clip_pass.cross)
+    cross = torch.zeros(clip_pass.cross.shape)
     cross[:, :, :, 10] = 5.0
     cross[:, :, :, 30:32] = 5.0
-    weights = attention(tiny_en, replace(clip_pass, cross=cross), AttentionOptions(median=3)).values
+    weights = attention(tiny_en, planted(clip_pass, cross), AttentionOptions(median=3)).values
     assert torch.equal((weights > weights.min()).nonzero()[:, 2].unique(), torch.tensor([30, 31]))
 
 

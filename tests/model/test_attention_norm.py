@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -22,6 +20,7 @@ from align_eval.relevance.value_zeroing import chunk_frames, value_zeroing
 from align_eval.units import SAMPLE_RATE
 
 from . import test_click as clicks
+from .planted import every_logit, planted
 
 loudness_model = clicks.loudness_model
 
@@ -39,13 +38,13 @@ def small_pass(random_model):
 def test_attention_norm_is_a_loop_over_heads_rows_and_frames(random_model, small_pass):
     maps = attention_norm(random_model, small_pass, AttentionNormOptions(heads="all")).values
     rows, encoded, size = range(small_pass.text.n_prefix, small_pass.cross.shape[2] - 1), small_pass.taps[-1][0], 8
-    expected = torch.zeros_like(maps)
+    expected, cross = torch.zeros_like(maps), every_logit(small_pass)
     for layer, block in enumerate(random_model.decoder.blocks):
         value, out = block.cross_attn.value, block.cross_attn.out
         for head in range(2):
             own = slice(head * size, (head + 1) * size)
             for i, row in enumerate(rows):
-                weights = small_pass.cross[layer, head, row, : small_pass.n_frames].softmax(-1)
+                weights = cross[layer, head, row, : small_pass.n_frames].softmax(-1)
                 for j in range(small_pass.n_frames):
                     v = (value.weight @ encoded[j] + value.bias)[own]
                     expected[2 * layer + head, i, j] = weights[j] * (out.weight[:, own] @ v).norm()
@@ -140,9 +139,9 @@ def test_one_layer_is_its_map_of_all(random_model, small_pass):
 
 
 def test_a_frame_without_weight_moves_nothing(random_model, small_pass):
-    cross = small_pass.cross.clone()
+    cross = every_logit(small_pass)
     cross[..., 7] = -torch.inf
-    changed = replace(small_pass, cross=cross)
+    changed = planted(small_pass, cross)
     for maps in (
         attention_norm(random_model, changed, AttentionNormOptions(heads="all")).values,
         value_zeroing(random_model, changed, ValueZeroingOptions()).values,

@@ -21,6 +21,8 @@ from align_eval.gate.pairs import parse_map
 from align_eval.model import forward
 from tests.core.test_cli_core import align_eval
 
+from .planted import planted
+
 OPENAI = "attention:heads=alignment,rows=all | dtw:grid=index"
 WRONG_HEADS = "attention:heads=0.0+0.1 | dtw"
 
@@ -77,18 +79,15 @@ def test_wrong_heads_under_another_name_are_caught_where_they_are_mapped(tiny_en
 @pytest.fixture
 def flat_attention(monkeypatch):
     """Fused kernels return no attention: what stands in its place is flat, but for noise of this size."""
-    real = forward.shared_pass
+    real = forward.forced_passes
 
     def flatten(noise: float) -> None:
         generator = torch.Generator().manual_seed(0)
 
-        def shared_pass(*arguments):
-            passed = real(*arguments)
-            flat = noise * torch.randn(passed.cross.shape, generator=generator)
-            object.__setattr__(passed, "cross", flat)
-            return passed
+        def forced_passes(*arguments):
+            return [planted(p, noise * torch.randn(p.cross.shape, generator=generator)) for p in real(*arguments)]
 
-        monkeypatch.setattr(forward, "shared_pass", shared_pass)
+        monkeypatch.setattr(forward, "forced_passes", forced_passes)
 
     return flatten
 

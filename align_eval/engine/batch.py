@@ -1,0 +1,53 @@
+"""Many utterances through the model at once: for GPUs, which one utterance leaves idle.
+
+What is batched is the shared pass, encoder and decoder; each utterance is prepared, attributed, aligned and allowed to
+fail by itself. Utterances of like length go together. Sums of a batch are taken in another order than alone, so that
+maps differ in their last bits: a run says its batch in its signature, and docs/performance.md how far times move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from align_eval.engine.cache import MapCache
+from align_eval.engine.outcomes import Outcome
+from align_eval.engine.passes import Spoken, batched_passes
+from align_eval.engine.process import Keep, align_spoken, attempt, process, read_spoken
+from align_eval.records import Failure, Plan, Utterance
+from align_eval.units import HOP_LENGTH
+
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+
+def process_many(
+    utterances: Sequence[Utterance], plan: Plan, model: Whisper, keep: Keep = "nothing", maps: MapCache | None = None
+) -> list[Outcome]:
+    """What :func:`~align_eval.engine.process.process` gives of each, or its failure, in their order."""
+    if plan.batch == 1:
+        work = partial(process, plan=plan, model=model, keep=keep, cache=maps)
+        return [attempt(utterance, work) for utterance in utterances]
+    read = [attempt(utterance, partial(read_spoken, plan=plan, model=model)) for utterance in utterances]
+    outcomes: dict[int, Outcome] = {i: found for i, found in enumerate(read) if isinstance(found, Failure)}
+    for chunk in batches({i: found for i, found in enumerate(read) if isinstance(found, Spoken)}, plan):
+        passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
+        for (i, spoken), pass_of in zip(chunk.items(), passes, strict=True):
+            work = partial(align_spoken, spoken=spoken, plan=plan, model=model, keep=keep, cache=maps, pass_of=pass_of)
+            outcomes[i] = attempt(utterances[i], work)
+    return [outcomes[i] for i in range(len(utterances))]
+
+
+def batches(spoken: dict[int, Spoken], plan: Plan) -> Iterator[dict[int, Spoken]]:
+    """Utterances by number, dealt into batches of like length; with a fitted context of equal length."""
+
+    def length(i: int) -> tuple[int, int]:
+        n_samples = len(spoken[i].samples) if plan.context == "fit" else 0
+        return n_samples // (2 * HOP_LENGTH), sum(map(len, spoken[i].texts))
+
+    waiting = sorted(spoken, key=lambda i: (*length(i), i))
+    while waiting:
+        same = [i for i in waiting[: plan.batch] if length(i)[0] == length(waiting[0])[0]]
+        yield {i: spoken[i] for i in same}
+        waiting = waiting[len(same) :]

@@ -1,0 +1,103 @@
+"""Shared passes of what is spoken: of one utterance, or of a batch of them at once.
+
+A source asks for a pass by its tokens (:func:`~align_eval.relevance.tokens_of`). The encoder, which knows no tokens,
+runs once an utterance whatever is asked for, and a pass is made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from align_eval.corpus.audio import Samples
+from align_eval.errors import InputError
+from align_eval.relevance.options import Prompt, Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from whisper.model import Whisper
+
+    from align_eval.model.forward import Pass
+    from align_eval.model.text import ForcedText
+
+Tokens = tuple[Unit, Prompt]
+PassOf = Callable[[Tokens], "Pass"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """16 kHz samples of at most 30 s, the words that are put to the model, and their language."""
+
+    samples: Samples
+    texts: tuple[str, ...]
+    language: str | None
+
+
+def passes_of(model: Whisper, spoken: Spoken, context: str = "full", dtype: str = "float32") -> PassOf:
+    """The passes of one utterance.
+
+    The function raises an InputError where the words cannot be put as tokens, or the audio is too short or long.
+    """
+    from align_eval.model.forward import encode, forced_passes, mel_of
+
+    @cache
+    def encoded() -> tuple[tuple[Tensor, ...], int]:
+        mel, n_frames = mel_of(model, spoken.samples, context, dtype)
+        return encode(model, mel), n_frames
+
+    def pass_of(tokens: Tokens) -> Pass:
+        text = _forced(model, spoken, tokens)
+        taps, n_frames = encoded()
+        return forced_passes(model, taps, [text], [n_frames])[0]
+
+    return pass_of
+
+
+def batched_passes(
+    model: Whisper, spoken: Sequence[Spoken], context: str = "full", dtype: str = "float32"
+) -> list[PassOf]:
+    """The passes of each of some utterances whose encoded windows are equally long, all made at once when one is asked.
+
+    What cannot be put as tokens raises its InputError where its own pass is asked for. Where the batch as a whole fails
+    (a device without the memory for it), every utterance is done alone.
+    """
+    import torch
+
+    from align_eval.model.forward import encode, forced_passes, mel_of
+
+    alone = [passes_of(model, each, context, dtype) for each in spoken]
+
+    @cache
+    def encoded() -> tuple[tuple[Tensor, ...], list[int]]:
+        mels, n_frames = zip(*(mel_of(model, each.samples, context, dtype) for each in spoken), strict=True)
+        return encode(model, torch.cat(mels)), list(n_frames)
+
+    @cache
+    def made(tokens: Tokens) -> dict[int, Pass]:
+        texts: dict[int, ForcedText] = {}
+        for i, each in enumerate(spoken):
+            try:
+                texts[i] = _forced(model, each, tokens)
+            except InputError:  # raised again where it is asked for
+                continue
+        try:
+            taps, n_frames = encoded()
+            which = list(texts)
+            taps = taps if len(which) == len(spoken) else tuple(tap[which] for tap in taps)
+            passes = forced_passes(model, taps, list(texts.values()), [n_frames[i] for i in which])
+        except RuntimeError:
+            return {}
+        return dict(zip(which, passes, strict=True))
+
+    def pass_of(i: int) -> PassOf:
+        return lambda tokens: made(tokens).get(i) or alone[i](tokens)
+
+    return [pass_of(i) for i in range(len(spoken))]
+
+
+def _forced(model: Whisper, spoken: Spoken, tokens: Tokens) -> ForcedText:
+    from align_eval.model.text import force_words
+
+    return force_words(model, spoken.texts, spoken.language, *tokens)

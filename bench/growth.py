@@ -1,0 +1,118 @@
+"""How time grows: with the length of the audio and of the text, with masks, and with the corpus.
+
+Usage: growth.py [--model tiny.en] [--device cpu] [--json PATH]
+
+Noise of a given length, a text of so many tokens: what is said does not change what it costs. For each series the
+times, the straight line through them with the share of their variance that it explains, and the exponent of the power
+law through them: 1 is linear, below 1 a fixed cost stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.folder import Corpus
+from align_eval.engine.passes import Spoken
+from align_eval.engine.process import align_words
+from align_eval.engine.run import evaluate
+from align_eval.model.load import load_model
+from align_eval.records import System
+from align_eval.units import SAMPLE_RATE
+
+ATTENTION = System("attention:heads=all,prep=log", "viterbi")
+GRADIENT = System("gradient:at=encoder-output,prep=log", "viterbi")
+DEEP = System("gradient:at=encoder.3/4,prep=log", "viterbi")
+ROUNDS = 3
+
+
+def noise(audio_s: float, n_tokens: int) -> Spoken:
+    """So much noise and so many words of one token."""
+    samples = np.random.default_rng(0).standard_normal(round(audio_s * SAMPLE_RATE)).astype(np.float32) * 0.1
+    return Spoken(samples, ("the",) * n_tokens, "en")
+
+
+def best_s(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Least time of a few rounds, after one that is not counted."""
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        began = clock()
+        work()
+        seconds.append(clock() - began)
+    return min(seconds[1:])
+
+
+def fitted(sizes: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
+    """Of the straight line what nothing and one more take, and its share of the variance; the power law's exponent."""
+    x, y = np.array(sizes), np.array(seconds)
+    slope, start = np.polyfit(x, y, 1)
+    left = ((y - start - slope * x) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    exponent = np.polyfit(np.log(x), np.log(y), 1)[0]
+    return {"start_s": float(start), "slope_s": float(slope), "r2": float(1 - left), "exponent": float(exponent)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path)
+    a = parser.parse_args()
+    clock = time.process_time if a.device == "cpu" else time.perf_counter
+    model = load_model(a.model, device=a.device)
+    seconds_long = (4, 8, 12, 16, 20, 24, 28)
+    tokens = (20, 40, 80, 160, 320)
+    results: list[dict[str, Any]] = []
+
+    def series(name: str, sizes: Sequence[float], work: Callable[[Any], object]) -> None:
+        found = [best_s(lambda size=size: work(size), clock) for size in sizes]
+        results.append({"series": name, "sizes": list(sizes), "seconds": found} | fitted(sizes, found))
+        r = results[-1]
+        times = " ".join(f"{size:g}:{s:.3f}" for size, s in zip(sizes, found, strict=True))
+        line = f"line {r['start_s']:.3f} + {r['slope_s']:.4g} n, R2 {r['r2']:.4f}, exponent {r['exponent']:.2f}"
+        print(f"{name:58s} {line}   ({times})", flush=True)
+
+    def aligned(system: System, context: str = "full") -> Callable[[Spoken], object]:
+        return lambda spoken: align_words(model, spoken, [system], context=context)
+
+    where = torch.cuda.get_device_name() if a.device == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"{a.model}, {where}, torch {torch.__version__}")
+    for system, n in ((ATTENTION, 20), (GRADIENT, 20), (DEEP, 20)):
+        for context in ("full", "fit"):
+            name = f"{system.source}, context {context}: seconds of audio"
+            series(name, seconds_long, lambda s, x=system, n=n, c=context: aligned(x, c)(noise(s, n)))
+    for system in (ATTENTION, GRADIENT, DEEP):
+        series(f"{system.source}: tokens in 28 s", tokens, lambda n, x=system: aligned(x)(noise(28, n)))
+    for at, counts in (("encoder-output", (200, 400, 800, 1600)), ("input", (50, 100, 200, 400))):
+        spec = "spes:masks={},prep=log" if at == "input" else "spes:at=encoder-output,masks={},prep=log"
+        name = f"SPES, {at}: masks of 5 s, context fit"
+        series(name, counts, lambda n, s=spec: aligned(System(s.format(n), "viterbi"), "fit")(noise(5, 20)))
+    demo = load_corpus("demo")
+    short = min(demo.utterances, key=lambda u: u.duration_s)
+
+    def corpus_of(n: int) -> Corpus:
+        copies = tuple(replace(short, id=f"{short.id}-{i:04}", recording=f"{i:04}") for i in range(n))
+        return replace(demo, utterances=copies, failures=())
+
+    series(
+        "attention, context fit: utterances of 1 s",
+        (50, 100, 200, 400),
+        lambda n: evaluate(
+            corpus_of(n), model, sources=[ATTENTION.source], aligns=["viterbi"], presets=(), context="fit",
+            device=a.device,
+        ),
+    )  # fmt: skip
+    if a.json:
+        a.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Utterances a second from samples and a known text to word times: ours beside other systems that are given the text.
+
+Usage: throughput.py [--model tiny.en] [--corpus demo] [--device cpu] [--dtype float32] [--batch 1 16]
+                     [--python .venv-peers/bin/python] [--copies 1] [--json PATH]
+
+The same clips and weights in one run; each system in a process of its own, warm, its best of three rounds, by the clock
+on the wall on a GPU and the processor's otherwise (one thread). Samples are in memory before the clock starts. Of ours
+also the stages and the share of the path. A system that is not installed, or cannot run there, is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peers import write_weights
+
+from align_eval.alignment import align_map
+from align_eval.alignment.energy import energy_at_columns
+from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import load_corpus
+from align_eval.engine.batch import batches
+from align_eval.engine.passes import Spoken, batched_passes
+from align_eval.engine.process import align_words
+from align_eval.model.forward import encode, forced_passes, mel_of
+from align_eval.model.load import load_model
+from align_eval.model.text import force_words
+from align_eval.presets import PRESETS
+from align_eval.records import Plan, System
+from align_eval.relevance import relevance_maps
+
+WORKER = Path(__file__).with_name("peer_worker.py")
+PEERS = (
+    "openai-whisper, given text",
+    "stable-ts, given text",
+    "whisper-timestamped, own text",
+    "faster-whisper, given text",
+)
+OURS = {
+    "as openai-whisper": PRESETS["openai"],
+    "all heads, log, viterbi": System("attention:heads=all,prep=log", "viterbi"),
+}
+ROUNDS = 3
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """On the wall where a GPU works, which no processor time shows."""
+    return time.process_time if device == "cpu" else time.perf_counter
+
+
+def ours(model: Any, clips: Sequence[Spoken], system: System, batch: int, dtype: str) -> float:
+    """Seconds of the best round."""
+    clock = clock_of(model.device.type)
+    plan = Plan(model="", systems=(system,), batch=batch)
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        began = clock()
+        for chunk in batches(dict(enumerate(clips)), plan):
+            passes = batched_passes(model, list(chunk.values()), dtype=dtype)
+            for spoken, pass_of in zip(chunk.values(), passes, strict=True):
+                align_words(model, spoken, [system], dtype=dtype, pass_of=pass_of)
+        seconds.append(clock() - began)
+    return min(seconds[1:])
+
+
+def stages(model: Any, clips: Sequence[Spoken], system: System, batch: int, dtype: str) -> dict[str, float]:
+    """Seconds of each stage over all clips, waiting for the device after each: their sum is more than the whole."""
+    clock = clock_of(model.device.type)
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        began = clock()
+        found = work()
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds[name] = seconds.get(name, 0.0) + clock() - began
+        return found
+
+    for round_ in range(2):
+        if round_:
+            seconds.clear()  # the first is not counted
+        for chunk in batches(dict(enumerate(clips)), Plan(model="", systems=(system,), batch=batch)):
+            group = list(chunk.values())
+            mels = timed("mel", lambda group=group: [mel_of(model, s.samples, "full", dtype) for s in group])
+            texts = timed("tokens", lambda group=group: [force_words(model, s.texts, s.language) for s in group])
+            n_frames = [n for _, n in mels]
+            taps = timed("encoder", lambda mels=mels: encode(model, torch.cat([mel for mel, _ in mels])))
+            passes = timed("decoder", lambda a=(taps, texts, n_frames): forced_passes(model, *a))
+            for spoken, shared in zip(group, passes, strict=True):
+                maps = timed("map", lambda shared=shared: relevance_maps(model, shared, [system.source]))
+                found = maps[system.source]
+                size = found.values.shape[1], found.frame_s, found.start_s
+                energy = timed("energy", lambda a=(spoken.samples, *size): energy_at_columns(*a))
+                timed("path", lambda a=(found, energy, system.align, spoken.samples): align_map(*a))
+    return seconds
+
+
+def peer(python: Path, name: str, job: dict[str, Any], folder: Path) -> float | str:
+    """Seconds of the best round over all clips, or why there are none."""
+    job_path, result_path = folder / "job.json", folder / "result.json"
+    job_path.write_text(json.dumps({**job, "system": name}), encoding="utf-8")
+    result_path.unlink(missing_ok=True)
+    threads = {} if job["device"] == "cuda" else {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(python), str(WORKER), str(job_path), str(result_path)],
+        capture_output=True, text=True, check=False, env={**os.environ, **threads},
+    )  # fmt: skip
+    if not result_path.is_file():
+        return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
+    clips = json.loads(result_path.read_text(encoding="utf-8"))["clips"]
+    failed = [clip["error"] for clip in clips.values() if "error" in clip]
+    key = "wall_s" if job["device"] == "cuda" else "seconds"
+    return failed[0] if failed else float(sum(clip[key] for clip in clips.values()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--corpus", default="demo")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", nargs="+", default=["float32"])
+    parser.add_argument("--batch", nargs="+", type=int, default=[1])
+    parser.add_argument("--most", type=int, help="so many clips, the first by id")
+    parser.add_argument("--copies", type=int, default=1, help="of each clip, for ours: more than a batch holds")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable))
+    parser.add_argument("--json", type=Path)
+    a = parser.parse_args()
+    if a.device == "cpu":
+        torch.set_num_threads(1)
+    utterances = sorted(load_corpus(a.corpus, language=a.language).utterances, key=lambda u: u.id)[: a.most]
+    clips = [Spoken(read_audio(u.audio), tuple(w.text for w in u.words), u.language) for u in utterances]
+    model = load_model(a.model, device=a.device)
+    cpu = f"one thread, {torch.backends.cpu.get_cpu_capability()}"
+    where = torch.cuda.get_device_name() if a.device == "cuda" else cpu
+    print(f"{a.model}, {len(clips)} clips of {a.corpus}, {where}, torch {torch.__version__}", flush=True)
+    rows: list[dict[str, Any]] = []
+
+    def add(system: str, dtype: str, batch: int, n: int, seconds: float | str) -> None:
+        rate = n / seconds if isinstance(seconds, float) else None
+        rows.append({"system": system, "dtype": dtype, "batch": batch, "per_s": rate, "said": str(seconds)})
+        print(f"{system:38s} {dtype:8s} batch {batch:3d}  " + (f"{rate:9.2f}/s" if rate else str(seconds)), flush=True)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_weights(a.model, model.cpu(), folder / "weights")
+        model.to(a.device)
+        for i, clip in enumerate(clips):
+            np.save(folder / f"{i}.npy", clip.samples)
+        listed = [
+            {"id": str(i), "samples": str(folder / f"{i}.npy"), "text": " ".join(c.texts)} for i, c in enumerate(clips)
+        ]
+        for dtype in a.dtype:
+            job = {"weights": str(folder / "weights"), "language": a.language, "clips": listed}
+            job |= {"device": a.device, "dtype": dtype, "rounds": ROUNDS}
+            for name in PEERS:
+                add(name, dtype, 1, len(clips), peer(a.python, name, job, folder))
+            for name, system in OURS.items():
+                for batch in a.batch:
+                    many = clips * (a.copies if batch > 1 else 1)
+                    add(f"align-eval, {name}", dtype, batch, len(many), ours(model, many, system, batch, dtype))
+    parts: dict[str, dict[str, float]] = {}
+    for dtype in a.dtype:
+        for name, system in OURS.items():
+            many = clips * (a.copies if a.batch[-1] > 1 else 1)
+            found = stages(model, many, system, a.batch[-1], dtype)
+            whole = sum(found.values())
+            parts[f"{name}, {dtype}"] = found
+            each = ((stage, 1000 * s / len(many), 100 * s / whole) for stage, s in found.items())
+            shares = ", ".join(f"{stage} {ms:.2f} ms ({share:.1f} %)" for stage, ms, share in each)
+            print(f"stages of {name}, {dtype}, batch {a.batch[-1]}: {shares}", flush=True)
+    if a.json:
+        content = {"model": a.model, "device": where, "torch": torch.__version__, "rows": rows, "stages": parts}
+        a.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What a faster way to run the model is worth, and what it changes: a short context, half formats, batches.
+
+Usage: variants.py [CORPUS] [--model tiny.en] [--device cpu] [--variant context=fit]... [--source SPEC]... [--json PATH]
+
+Every source is run alone, first as it stands and then each way, on the same utterances: the time of both (on a GPU by
+the clock on the wall, else the processor's, models loaded), the word boundary error of both and the difference, paired,
+with its 95 % interval over speakers, and how far boundaries moved. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.folder import Corpus
+from align_eval.engine.run import Evaluation, evaluate
+from align_eval.errors import InputError
+from align_eval.model.load import load_model
+from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.statistics import cluster_rows, draw_weights, estimate
+
+SOURCES = (
+    "attention:heads=alignment",
+    "attention:heads=all,prep=log",
+    "attention-norm:heads=all,prep=log",
+    "value-zeroing:prep=log",
+    "gradient:at=encoder-output,prep=log",
+    "gradient:at=encoder.3/4,prep=log",
+    "gradient:at=mel,prep=log",
+    "saliency:prep=log",
+    "input-x-gradient:prep=log",
+    "spes:masks=1800,prep=log",
+    "spes:at=encoder-output,masks=1000,prep=log",
+)
+VARIANTS = ("context=fit", "dtype=bfloat16", "batch=8")
+ALIGN = "viterbi"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One source run one other way. Times in seconds, errors and moves in ms, of all boundaries."""
+
+    source: str
+    variant: str
+    seconds: float
+    times_faster: float
+    wbe: float
+    difference: float
+    low: float | None
+    high: float | None
+    moved: float
+    moved_95: float
+    moved_most: float
+    n_words: int
+    signature: str
+
+
+def timed(corpus: Corpus, model: Any, source: str, settings: dict[str, Any]) -> tuple[Evaluation, float]:
+    """A run of one source, and what it took."""
+    clock = time.perf_counter if model.device.type == "cuda" else time.process_time
+    began = clock()
+    found = evaluate(corpus, model, sources=[source], aligns=[ALIGN], presets=(), device=model.device.type, **settings)
+    return found, clock() - began
+
+
+def compared(source: str, variant: str, before: tuple[Evaluation, float], after: tuple[Evaluation, float]) -> Row:
+    """The row of two runs of the same words."""
+    tables = before[0].words, after[0].words
+    times = [np.concatenate([t.column(n).to_numpy() for n in ("start_s", "end_s")]) for t in tables]
+    errors = [np.concatenate([t.column(n).to_numpy() for n in ("start_error_s", "end_error_s")]) for t in tables]
+    both = np.isfinite(errors[0]) & np.isfinite(errors[1])
+    _, cluster = cluster_rows(tables[0])
+    cluster = np.concatenate([cluster, cluster])[both]
+    n_clusters = int(cluster.max()) + 1
+    more_ms = 1000 * (np.abs(errors[1]) - np.abs(errors[0]))[both]
+    paired = Ratio(np.bincount(cluster, more_ms, n_clusters), np.bincount(cluster, minlength=n_clusters).astype(float))
+    difference, low, high = estimate(paired, draw_weights(n_clusters, 0))
+    moved_ms = 1000 * np.abs(times[1] - times[0])[both]
+    return Row(
+        source=source,
+        variant=variant,
+        seconds=before[1],
+        times_faster=before[1] / after[1],
+        wbe=float(1000 * np.abs(errors[0][both]).mean()),
+        difference=difference,
+        low=low,
+        high=high,
+        moved=float((moved_ms > 1e-6).mean()),
+        moved_95=float(np.quantile(moved_ms, 0.95)),
+        moved_most=float(moved_ms.max()),
+        n_words=int(both.sum()) // 2,
+        signature=str(after[0].run.signature["id"]),
+    )
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table."""
+    lines = [
+        "| source | way | s | times faster | WBE, ms | difference, ms | moved | 95 % / most, ms | signature |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        interval = "" if r.low is None else f" [{r.low:.1f}, {r.high:.1f}]"
+        lines.append(
+            f"| {r.source} | {r.variant} | {r.seconds:.1f} | {r.times_faster:.2f} | {r.wbe:.1f} "
+            f"| {r.difference:+.1f}{interval} | {100 * r.moved:.0f} % | {r.moved_95:.0f} / {r.moved_most:.0f} "
+            f"| `{r.signature}` |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", nargs="?", default="demo")
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--reference", help="utterances with this kind of reference alone")
+    parser.add_argument("--most", type=int, help="so many utterances, the first by id")
+    parser.add_argument("--variant", action="append")
+    parser.add_argument("--source", action="append")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    corpus = load_corpus(arguments.corpus, language=arguments.language)
+    chosen = [u for u in sorted(corpus.utterances, key=lambda u: u.id) if arguments.reference in (None, u.reference)]
+    corpus = replace(corpus, utterances=tuple(chosen[: arguments.most]))
+    model = load_model(arguments.model, device=arguments.device)
+    rows: list[Row] = []
+    print(f"{arguments.model} on {len(corpus.utterances)} utterances of {arguments.corpus}, {arguments.device}")
+    timed(replace(corpus, utterances=corpus.utterances[:1]), model, SOURCES[1], {})
+    for source in arguments.source or SOURCES:
+        try:
+            before = timed(corpus, model, source, {})
+            for variant in arguments.variant or VARIANTS:
+                settings = {k: int(v) if v.isdigit() else v for k, v in (p.split("=") for p in variant.split(","))}
+                rows.append(compared(source, variant, before, timed(corpus, model, source, settings)))
+                print(markdown(rows[-1:]).splitlines()[-1], flush=True)
+        except InputError as error:
+            print(f"{source}: {error}", flush=True)
+    print(markdown(rows))
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
