@@ -29,14 +29,13 @@ from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.engine.batch import batches
-from align_eval.engine.passes import Spoken, batched_passes
-from align_eval.engine.process import align_words
+from align_eval.engine.batch import batches, process_spoken
+from align_eval.engine.passes import Spoken
 from align_eval.model.forward import encode, forced_passes, mel_of
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
-from align_eval.records import Plan, System
+from align_eval.records import Failure, Plan, System, Utterance
 from align_eval.relevance import relevance_maps
 
 WORKER = Path(__file__).with_name("peer_worker.py")
@@ -58,17 +57,17 @@ def clock_of(device: str) -> Callable[[], float]:
     return time.process_time if device == "cpu" else time.perf_counter
 
 
-def ours(model: Any, clips: Sequence[Spoken], system: System, batch: int, dtype: str) -> float:
+def ours(
+    model: Any, utterances: Sequence[Utterance], clips: Sequence[Spoken], system: System, batch: int, dtype: str
+) -> float:
     """Seconds of the best round."""
     clock = clock_of(model.device.type)
-    plan = Plan(model="", systems=(system,), batch=batch)
+    plan = Plan(model="", systems=(system,), batch=batch, dtype=dtype)
     seconds = []
     for _ in range(ROUNDS + 1):
         began = clock()
-        for chunk in batches(dict(enumerate(clips)), plan):
-            passes = batched_passes(model, list(chunk.values()), dtype=dtype)
-            for spoken, pass_of in zip(chunk.values(), passes, strict=True):
-                align_words(model, spoken, [system], dtype=dtype, pass_of=pass_of)
+        found = process_spoken(utterances, dict(enumerate(clips)), plan, model)
+        assert not any(isinstance(outcome, Failure) for outcome in found.values())
         seconds.append(clock() - began)
     return min(seconds[1:])
 
@@ -110,7 +109,8 @@ def peer(python: Path, name: str, job: dict[str, Any], folder: Path) -> float | 
     job_path, result_path = folder / "job.json", folder / "result.json"
     job_path.write_text(json.dumps({**job, "system": name}), encoding="utf-8")
     result_path.unlink(missing_ok=True)
-    threads = {} if job["device"] == "cuda" else {"OMP_NUM_THREADS": "1"}
+    one_thread = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # numba sets torch's number, too
+    threads = {} if job["device"] == "cuda" else one_thread
     done = subprocess.run(
         [str(python), str(WORKER), str(job_path), str(result_path)],
         capture_output=True, text=True, check=False, env={**os.environ, **threads},
@@ -167,8 +167,9 @@ def main() -> None:
                 add(name, dtype, 1, len(clips), peer(a.python, name, job, folder))
             for name, system in OURS.items():
                 for batch in a.batch:
-                    many = clips * (a.copies if batch > 1 else 1)
-                    add(f"align-eval, {name}", dtype, batch, len(many), ours(model, many, system, batch, dtype))
+                    copies = a.copies if batch > 1 else 1
+                    seconds = ours(model, utterances * copies, clips * copies, system, batch, dtype)
+                    add(f"align-eval, {name}", dtype, batch, copies * len(clips), seconds)
     parts: dict[str, dict[str, float]] = {}
     for dtype in a.dtype:
         for name, system in OURS.items():

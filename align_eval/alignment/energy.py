@@ -30,6 +30,8 @@ def energy_at_columns(
     padded = np.pad(samples, len(window) // 2)
     centres = np.rint((start_s + (np.arange(n_frames) + 0.5) * frame_s) * SAMPLE_RATE).astype(np.int64)
     around = np.lib.stride_tricks.sliding_window_view(padded, len(window))[np.clip(centres, 0, len(samples) - 1)]
-    rms = np.sqrt(around.astype(np.float64) ** 2 @ window)
+    power = around.astype(np.float64)
+    power *= power
+    rms = np.sqrt(power @ window)
     peak = rms.max(initial=0.0)
     return np.asarray(rms / peak if peak > 0 else rms)

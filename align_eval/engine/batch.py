@@ -7,15 +7,16 @@ maps differ in their last bits: a run says its batch in its signature, and docs/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from align_eval.engine.cache import MapCache
 from align_eval.engine.outcomes import Outcome
-from align_eval.engine.passes import Spoken, batched_passes
-from align_eval.engine.process import Keep, align_spoken, attempt, process, read_spoken
+from align_eval.engine.passes import PassOf, Spoken, batched_passes
+from align_eval.engine.process import Keep, Mapped, attempt, map_spoken, process, read_spoken, time_spoken
 from align_eval.records import Failure, Plan, Utterance
+from align_eval.relevance import tokens_of
 from align_eval.units import HOP_LENGTH
 
 if TYPE_CHECKING:
@@ -31,15 +32,45 @@ def process_many(
         return [attempt(utterance, work) for utterance in utterances]
     read = [attempt(utterance, partial(read_spoken, plan=plan, model=model)) for utterance in utterances]
     outcomes: dict[int, Outcome] = {i: found for i, found in enumerate(read) if isinstance(found, Failure)}
-    for chunk in batches({i: found for i, found in enumerate(read) if isinstance(found, Spoken)}, plan):
-        passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
-        for (i, spoken), pass_of in zip(chunk.items(), passes, strict=True):
-            work = partial(align_spoken, spoken=spoken, plan=plan, model=model, keep=keep, cache=maps, pass_of=pass_of)
-            outcomes[i] = attempt(utterances[i], work)
+    spoken = {i: found for i, found in enumerate(read) if isinstance(found, Spoken)}
+    outcomes |= process_spoken(utterances, spoken, plan, model, keep, maps)
     return [outcomes[i] for i in range(len(utterances))]
 
 
-def batches(spoken: dict[int, Spoken], plan: Plan) -> Iterator[dict[int, Spoken]]:
+def process_spoken(
+    utterances: Sequence[Utterance],
+    spoken: Mapping[int, Spoken],
+    plan: Plan,
+    model: Whisper,
+    keep: Keep = "nothing",
+    maps: MapCache | None = None,
+) -> dict[int, Outcome]:
+    """Outcomes of the utterances that are read, by their number; a device computes the next batch in the meantime."""
+    first_tokens = tokens_of(plan.systems[0].source)
+
+    def begun(chunk: Mapping[int, Spoken]) -> list[PassOf]:
+        begin, passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
+        begin(first_tokens)
+        return passes
+
+    def mapping(each: Spoken, pass_of: PassOf) -> Callable[[Utterance], Mapped | None]:
+        return lambda _: map_spoken(each, plan, model, keep, maps, pass_of)
+
+    outcomes: dict[int, Outcome] = {}
+    chunks = list(batches(spoken, plan))
+    passes = begun(chunks[0]) if chunks else []
+    for n, chunk in enumerate(chunks, start=1):
+        mapped = {i: attempt(utterances[i], mapping(spoken[i], p)) for i, p in zip(chunk, passes, strict=True)}
+        passes = begun(chunks[n]) if n < len(chunks) else []
+        for i, found in mapped.items():
+            if isinstance(found, Failure):
+                outcomes[i] = found
+                continue
+            outcomes[i] = attempt(utterances[i], partial(time_spoken, spoken=spoken[i], mapped=found, plan=plan))
+    return outcomes
+
+
+def batches(spoken: Mapping[int, Spoken], plan: Plan) -> Iterator[dict[int, Spoken]]:
     """Utterances by number, dealt into batches of like length; with a fitted context of equal length."""
 
     def length(i: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ runs once an utterance whatever is asked for, and a pass is made when it is firs
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -57,11 +58,18 @@ def passes_of(model: Whisper, spoken: Spoken, context: str = "full", dtype: str 
 
 def batched_passes(
     model: Whisper, spoken: Sequence[Spoken], context: str = "full", dtype: str = "float32"
-) -> list[PassOf]:
-    """The passes of each of some utterances whose encoded windows are equally long, all made at once when one is asked.
+) -> tuple[Callable[[Tokens], object], list[PassOf]]:
+    """The passes of each of some utterances whose encoded windows are equally long, all made when one is asked for.
 
-    What cannot be put as tokens raises its InputError where its own pass is asked for. Where the batch as a whole fails
-    (a device without the memory for it), every utterance is done alone.
+    An utterance that cannot be put to the model raises its InputError where its own pass is asked for. Where the batch
+    as a whole fails (a device without the memory for it), every utterance is done alone.
+
+    Returns
+    -------
+    begin : function
+        Makes the passes of some tokens; on a GPU it does not wait for them.
+    passes : list of functions
+        One an utterance, as of :func:`passes_of`.
     """
     import torch
 
@@ -70,31 +78,37 @@ def batched_passes(
     alone = [passes_of(model, each, context, dtype) for each in spoken]
 
     @cache
-    def encoded() -> tuple[tuple[Tensor, ...], list[int]]:
-        mels, n_frames = zip(*(mel_of(model, each.samples, context, dtype) for each in spoken), strict=True)
-        return encode(model, torch.cat(mels)), list(n_frames)
+    def encoded() -> tuple[tuple[Tensor, ...], dict[int, tuple[int, int]]]:
+        """Taps, and the row in them and the number of frames of every utterance whose audio can be used."""
+        mels: list[Tensor] = []
+        place: dict[int, tuple[int, int]] = {}
+        for i, each in enumerate(spoken):
+            with suppress(InputError):  # raised again where it is asked for
+                mel, n_frames = mel_of(model, each.samples, context, dtype)
+                place[i] = len(mels), n_frames
+                mels.append(mel)
+        return (encode(model, torch.cat(mels)) if mels else ()), place
 
     @cache
     def made(tokens: Tokens) -> dict[int, Pass]:
-        texts: dict[int, ForcedText] = {}
-        for i, each in enumerate(spoken):
-            try:
-                texts[i] = _forced(model, each, tokens)
-            except InputError:  # raised again where it is asked for
-                continue
         try:
-            taps, n_frames = encoded()
-            which = list(texts)
-            taps = taps if len(which) == len(spoken) else tuple(tap[which] for tap in taps)
-            passes = forced_passes(model, taps, list(texts.values()), [n_frames[i] for i in which])
+            taps, place = encoded()
+            texts: dict[int, ForcedText] = {}
+            for i in place:
+                with suppress(InputError):
+                    texts[i] = _forced(model, spoken[i], tokens)
+            if len(texts) < len(place):
+                taps = tuple(tap[[place[i][0] for i in texts]] for tap in taps)
+            n_frames = [place[i][1] for i in texts]
+            passes = forced_passes(model, taps, list(texts.values()), n_frames) if texts else []
         except RuntimeError:
             return {}
-        return dict(zip(which, passes, strict=True))
+        return dict(zip(texts, passes, strict=True))
 
     def pass_of(i: int) -> PassOf:
         return lambda tokens: made(tokens).get(i) or alone[i](tokens)
 
-    return [pass_of(i) for i in range(len(spoken))]
+    return made, [pass_of(i) for i in range(len(spoken))]
 
 
 def _forced(model: Whisper, spoken: Spoken, tokens: Tokens) -> ForcedText:

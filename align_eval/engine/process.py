@@ -63,7 +63,8 @@ def process(
     """
     if plan.text == "hypothesis" and utterance.duration_s > WINDOW_S:
         return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
-    return align_spoken(utterance, read_spoken(utterance, plan, model), plan, model, keep, cache)
+    spoken = read_spoken(utterance, plan, model)
+    return time_spoken(utterance, spoken, map_spoken(spoken, plan, model, keep, cache), plan)
 
 
 def read_spoken(utterance: Utterance, plan: Plan, model: Whisper) -> Spoken:
@@ -78,32 +79,28 @@ def read_spoken(utterance: Utterance, plan: Plan, model: Whisper) -> Spoken:
     return Spoken(samples, tuple(split_words(recognise(model, samples, language), language)), language)
 
 
-def align_spoken(
-    utterance: Utterance,
+def map_spoken(
     spoken: Spoken,
     plan: Plan,
     model: Whisper,
     keep: Keep = "nothing",
     cache: MapCache | None = None,
     pass_of: PassOf | None = None,
-) -> Aligned:
+) -> Mapped | None:
+    """Maps of what is spoken; None where nothing is, as where nothing was recognised."""
+    sources = [system.source for system in plan.systems]
+    pass_of = pass_of or passes_of(model, spoken, plan.context, plan.dtype)
+    return map_words(model, spoken, sources, pass_of, keep, cache) if spoken.texts else None
+
+
+def time_spoken(utterance: Utterance, spoken: Spoken, mapped: Mapped | None, plan: Plan) -> Aligned:
     """Times of what is spoken by every system, and which words of it are which of the reference."""
-    pairing = None
-    if plan.text != "words":
-        pairing = pair_words([word.text for word in utterance.words], spoken.texts, spoken.language)
-        if not spoken.texts:  # nothing was recognised: every word is missed, by every system alike
-            return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
-    aligned = align_words(
-        model,
-        spoken,
-        plan.systems,
-        context=plan.context,
-        dtype=plan.dtype,
-        keep=keep,
-        cache=cache,
-        pass_of=pass_of,
-    )
-    return replace(aligned, pairing=pairing)
+    if plan.text == "words" and mapped:
+        return time_words(spoken, plan.systems, mapped)
+    pairing = pair_words([word.text for word in utterance.words], spoken.texts, spoken.language)
+    if mapped is None:  # every word is missed, by every system alike
+        return Aligned(dict.fromkeys(plan.systems, ()), {}, pairing=pairing)
+    return replace(time_words(spoken, plan.systems, mapped), pairing=pairing)
 
 
 def _process_long(
@@ -198,22 +195,55 @@ def align_words(
     dtype: str = "float32",
     keep: Keep = "nothing",
     cache: MapCache | None = None,
-    pass_of: PassOf | None = None,
 ) -> Aligned:
     """Times of words by every system, from one shared pass a way to put the tokens.
 
-    The confidence of a word is the mean probability of its tokens. ``pass_of`` gives the passes, where they are there.
+    The confidence of a word is the mean probability of its tokens.
     """
+    pass_of = passes_of(model, spoken, context, dtype)
+    mapped = map_words(model, spoken, [system.source for system in systems], pass_of, keep, cache)
+    return time_words(spoken, systems, mapped)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What the model gives of one utterance, on the host: the rest is done without it.
+
+    Attributes
+    ----------
+    maps : dict
+        By source.
+    confidence : dict
+        Mean probability of each word's tokens, by the tokens of a pass.
+    stacks : dict
+        ``(map, token, frame)`` by the name of a stack, where they are kept.
+    word_of_token : dict
+        By unit.
+    """
+
+    maps: dict[str, RelevanceMap]
+    confidence: dict[Tokens, list[float]]
+    stacks: dict[str, npt.NDArray[np.float32]]
+    word_of_token: dict[str, IntVector]
+
+
+def map_words(
+    model: Whisper,
+    spoken: Spoken,
+    sources: Sequence[str],
+    pass_of: PassOf,
+    keep: Keep = "nothing",
+    cache: MapCache | None = None,
+) -> Mapped:
+    """The maps of sources, looked up in the cache or made from passes."""
     from align_eval.relevance.stack import text_rows
 
-    samples, texts, language = spoken.samples, spoken.texts, spoken.language
-    pass_of = pass_of or passes_of(model, spoken, context, dtype)
-    sources = list(dict.fromkeys(system.source for system in systems))
+    sources = list(dict.fromkeys(sources))
     maps: dict[str, RelevanceMap] = {}
     confidence: dict[Tokens, list[float]] = {}
     stacks: dict[str, npt.NDArray[np.float32]] = {}
     word_of_token: dict[str, IntVector] = {}
-    key_of = cache.keys(samples, texts, language) if cache and keep == "nothing" else None
+    key_of = cache.keys(spoken.samples, spoken.texts, spoken.language) if cache and keep == "nothing" else None
     for tokens in dict.fromkeys(tokens_of(source) for source in sources):
         same_tokens = [source for source in sources if tokens_of(source) == tokens]
         if cache and key_of:
@@ -224,32 +254,37 @@ def align_words(
                 confidence[tokens] = list(next(iter(known.values())).confidence)
                 continue
         shared = pass_of(tokens)
-        forced = shared.text
         stack_of = stacks_of(model, shared)
         made = relevance_maps(model, shared, same_tokens, stack_of)
         maps |= made
-        probability = shared.log_prob.exp().numpy()
-        confidence[tokens] = mean_of_words(probability, forced.word_of_token)
+        confidence[tokens] = mean_of_words(shared.log_prob.exp().cpu().numpy(), shared.text.word_of_token)
         if cache and key_of:
             for source, relevance in made.items():
                 cache.put(key_of(source), CachedMap(relevance, tuple(confidence[tokens])))
-        word_of_token[tokens[0]] = forced.word_of_token  # the token before the text does not change it
+        word_of_token[tokens[0]] = shared.text.word_of_token  # the token before the text does not change it
         if keep != "nothing":
             for source in same_tokens:
-                values = text_rows(stack_of(source).values, forced)
+                values = text_rows(stack_of(source).values, shared.text)
                 whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
                 stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
+    return Mapped(maps, confidence, stacks, word_of_token)
+
+
+def time_words(spoken: Spoken, systems: Sequence[System], mapped: Mapped) -> Aligned:
+    """Times of words by every system from the maps of its source."""
+    maps, confidence = mapped.maps, mapped.confidence
     grid = next(iter(maps.values()))  # that of every source and unit
-    energy = energy_at_columns(samples, grid.values.shape[1], grid.frame_s, grid.start_s)
+    energy = energy_at_columns(spoken.samples, grid.values.shape[1], grid.frame_s, grid.start_s)
     results: dict[System, tuple[Word, ...]] = {}
     for system in systems:
-        times = align_map(maps[system.source], energy, system.align, samples).words
-        of_words = zip(texts, times, confidence[tokens_of(system.source)], strict=True)
+        times = align_map(maps[system.source], energy, system.align, spoken.samples).words
+        of_words = zip(spoken.texts, times, confidence[tokens_of(system.source)], strict=True)
         results[system] = tuple(Word(text, start_s, end_s, p) for text, (start_s, end_s), p in of_words)
+    sources = dict.fromkeys(system.source for system in systems)
     in_passes = sorted(sources, key=lambda source: list(confidence).index(tokens_of(source)))  # cached or made
     details = {source: dict(maps[source].details) for source in in_passes if maps[source].details}
-    if keep == "nothing":
+    if not mapped.stacks:
         return Aligned(results, details)
     of_stacks = {unprepared(source): found for source, found in details.items()}
-    kept = KeptMaps(stacks, word_of_token, energy, grid.frame_s, grid.start_s, of_stacks)
+    kept = KeptMaps(mapped.stacks, mapped.word_of_token, energy, grid.frame_s, grid.start_s, of_stacks)
     return Aligned(results, details, kept)

@@ -132,7 +132,7 @@ def unexplained(
     every = dict(maps) | {name: np.tile(row, (n_tokens, 1)) for name, row in own.items()}
     masks = run_masks(shared.n_frames, n_samples, rng)
     distinct, drawn = np.unique(masks, axis=0, return_inverse=True)
-    clean = shared.log_prob[:-1].double()
+    clean = shared.log_prob[:-1].cpu().double()
     found = []
     for fill in FILLS:
         masked = torch.stack(list(token_log_probs(model, shared, distinct, fill)))[drawn.reshape(-1)]  # (sample, token)

@@ -40,9 +40,12 @@ class CrossAttention:
 
     def logits(self, heads: Sequence[tuple[int, int]], rows: slice = slice(None)) -> Tensor:
         """Logits of the heads ``(layer, head)``, counted from 0, in float32: ``(head, row, frame)``."""
-        layers, numbers = [layer for layer, _ in heads], [head for _, head in heads]
-        queries, keys = self.queries[layers, numbers][:, rows], self.keys[layers, numbers]
-        return (queries @ keys.transpose(-1, -2)).float()
+        queries, keys = self.queries.flatten(0, 1), self.keys.flatten(0, 1)
+        numbers = [layer * self.queries.shape[1] + head for layer, head in heads]
+        if numbers != list(range(len(keys))):
+            index = torch.tensor(numbers, device=keys.device)
+            queries, keys = queries[index], keys[index]
+        return (queries[:, rows] @ keys.transpose(-1, -2)).float()
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def forced_passes(
         hidden = decoder_hidden(model, decoder_input, taps[-1])
         predicting = [hidden[i, text.n_prefix : len(text.decoder_input) - 1] for i, text in enumerate(texts)]
         tokens = torch.tensor([token for text in texts for token in text.tokens], device=model.device)
-        log_prob = token_log_prob(model, torch.cat(predicting), tokens).cpu()
+        log_prob = token_log_prob(model, torch.cat(predicting), tokens)
     cross = cross_attention(queries, keys, model.dims.n_text_head, [len(text.decoder_input) for text in texts])
     log_probs = torch.split(log_prob, [len(text.tokens) for text in texts])
     return [

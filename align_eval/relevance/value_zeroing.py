@@ -99,7 +99,9 @@ def _moved(block: ResidualAttentionBlock, stream: Tensor, weights: Tensor, encod
     distances = []
     for first in range(0, len(encoded), chunk):
         part = slice(first, first + chunk)
-        put_in = torch.einsum("hrf,fhd->frhd", weights[..., part], values[part]).flatten(2)  # (frame, row, state)
+        put_in = torch.einsum("hrf,fhd->frhd", weights[..., part].to(values.dtype), values[part]).flatten(
+            2
+        )  # (frame, row, state)
         after = _direction(block, stream - F.linear(put_in, out))
         distances.append((after - before).square().sum(dim=-1) / 2)
     return torch.cat(distances).T

@@ -45,7 +45,7 @@ def plan(batch, **others):
 
 def test_a_pass_in_a_batch_is_the_pass_alone(tiny_en, clips):
     """Text that is filled up stands behind the end of every shorter one, where the decoder's mask hides it."""
-    together = batched_passes(tiny_en, [spoken(u) for u in clips])
+    _, together = batched_passes(tiny_en, [spoken(u) for u in clips])
     for utterance, pass_of in zip(clips, together, strict=True):
         alone, found = passes_of(tiny_en, spoken(utterance))(SUBWORD), pass_of(SUBWORD)
         assert found.text.decoder_input == alone.text.decoder_input
@@ -98,13 +98,16 @@ def test_word_times_are_those_of_utterances_alone(tiny_en, clips, batch):
 
 
 def test_an_utterance_fails_with_its_own_message_and_the_others_are_done(tiny_en, clips):
-    """One whose file is gone, and one with more tokens than the decoder holds."""
+    """One whose file is gone, one with more tokens than the decoder holds, one too short."""
     gone = replace(clips[0], id="gone", audio=replace(clips[0].audio, path=clips[0].audio.path.with_name("gone.wav")))
     long = replace(clips[1], id="long", words=clips[1].words * 120)
     found = process_many([gone, *clips, long], plan(4), tiny_en)
     alone = process_many([gone, *clips, long], plan(1), tiny_en)
     assert [isinstance(outcome, Failure) for outcome in found] == [True, False, False, False, True]
     assert (found[0], found[-1]) == (alone[0], alone[-1])
+    _, (short, _) = batched_passes(tiny_en, [of_length(100, 3), spoken(clips[0])])
+    with pytest.raises(InputError, match="100 samples are less than one frame"):
+        short(SUBWORD)
     assert "the decoder holds 448" in found[-1].message
 
 
