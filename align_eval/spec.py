@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from align_eval.errors import InputError
@@ -32,7 +33,7 @@ def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Op
     name, _, tail = text.strip().partition(":")
     if name not in table:
         raise InputError(place, f"unknown {kind} {name!r}", f"known: {', '.join(table)}")
-    hints = get_type_hints(table[name])
+    hints = _hints(table[name])
     values: dict[str, Any] = {}
     for part in _split(tail, place) if tail else []:
         key, equals, raw = part.partition("=")
@@ -60,6 +61,10 @@ def format_spec(name: str, options: Options, *, full: bool = False) -> str:
         if full or value != field.default or field.metadata == ALWAYS:
             parts.append(f"{field.name}={_format(value)}")
     return f"{name}:{','.join(parts)}" if parts else name
+
+
+_hints = lru_cache(get_type_hints)
+"""Specs are parsed for every utterance, and types of an option dataclass are evaluated from its source text."""
 
 
 def _split(tail: str, place: str) -> list[str]:
