@@ -141,7 +141,7 @@ def run(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.second import read_second_reference
     from align_eval.engine.forecast import forecast
-    from align_eval.engine.job import prepare_job
+    from align_eval.engine.job import JobOptions, prepare_job
     from align_eval.engine.progress import progress
     from align_eval.engine.shard import parse_shard
     from align_eval.engine.store import Store
@@ -160,9 +160,7 @@ def run(
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     if not dry_run:
         prepare_folder(out)
-    job = prepare_job(
-        loaded,
-        model,
+    asked = JobOptions(
         sources=sources,
         aligns=aligns,
         presets=presets,
@@ -176,8 +174,9 @@ def run(
         keep=keep.value,
         shard=parse_shard(shard) if shard else None,
     )
+    job = prepare_job(loaded, model, asked)
     if dry_run:
-        found = forecast(job, keep.value)
+        found = forecast(job)
         print_forecast(found, make_console(quiet=as_json))
         if as_json:
             print_json(found)
@@ -187,7 +186,6 @@ def run(
             out,
             job,
             protocols=own,
-            keep=keep.value,
             on_done=on_done,
             cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
             engine=engine.value,

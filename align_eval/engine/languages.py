@@ -34,7 +34,7 @@ def with_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, di
                 found[u.id] = {"detected": language, "probability": probability}
                 spoken = replace(u, language=language)
         utterances.append(spoken)
-    return replace(corpus, utterances=tuple(utterances)), found
+    return (replace(corpus, utterances=tuple(utterances)) if found else corpus), found
 
 
 def _beginning(span: AudioSpan) -> AudioSpan:

@@ -15,7 +15,7 @@ from pyarrow.dataset import Dataset, dataset
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.corpus.second import SecondReference, partners
 from align_eval.engine.cache import MapCache
-from align_eval.engine.job import Job, prepare_job, with_corpus
+from align_eval.engine.job import Context, Job, JobOptions, Text, prepare_job, with_corpus
 from align_eval.engine.journal import Journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
@@ -83,8 +83,8 @@ def evaluate(
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
     toggle: bool = False,
-    text: Literal["words", "hypothesis", "transcript"] = "words",
-    context: Literal["full", "fit"] = "full",
+    text: Text = "words",
+    context: Context = "full",
     window_s: float = WINDOW_S,
     second_reference: SecondReference | None = None,
     device: str = "cpu",
@@ -141,9 +141,7 @@ def evaluate(
         Where the corpus or the model cannot be used at all, or a spec is unknown. An utterance that fails is listed in
         ``run.failures``, and its words count against coverage.
     """
-    job = prepare_job(
-        corpus,
-        model,
+    asked = JobOptions(
         sources=sources,
         aligns=aligns,
         presets=presets,
@@ -160,10 +158,9 @@ def evaluate(
     tables = [SCHEMA.empty_table()]
     details: dict[str, dict[str, dict[str, Any]]] = {}
     done = do_job(
-        job,
+        prepare_job(corpus, model, asked),
         tables.append,
         details.update,
-        keep=keep,
         on_kept=on_kept,
         on_done=on_done,
         journal=journal,
@@ -180,7 +177,6 @@ def do_job(
     put_rows: PutRows,
     put_details: PutEntries,
     *,
-    keep: Keep = "nothing",
     on_kept: Callable[[str, KeptMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
     journal: Journal | None = None,
@@ -205,7 +201,7 @@ def do_job(
     weights = model_checksum(job.model)
     spoken, languages = with_languages(job.corpus, job.model)
     job = with_corpus(job, spoken)
-    plan = job.plan
+    plan, keep = job.plan, job.keep
     facts = plan_facts(plan, weights)
     maps = MapCache(cache, facts) if cache else None
     failures: list[Failure] = []

@@ -11,7 +11,6 @@ from pyarrow.dataset import Dataset, dataset
 
 from align_eval.engine.job import Job
 from align_eval.engine.journal import FOLDER, open_journal
-from align_eval.engine.process import Keep
 from align_eval.engine.run import do_job, score_job
 from align_eval.engine.shard_facts import shard_facts, write_shard
 from align_eval.engine.store import Store
@@ -49,7 +48,6 @@ def run_into(
     job: Job,
     *,
     protocols: Mapping[str, Protocol] | None = None,
-    keep: Keep = "nothing",
     on_done: Callable[[str], None] | None = None,
     cache: Store | None = None,
     engine: Literal["local", "ray"] = "local",
@@ -69,7 +67,6 @@ def run_into(
                 job,
                 put_rows,
                 put_details,
-                keep=keep,
                 on_done=on_done,
                 journal=journal,
                 cache=cache,
