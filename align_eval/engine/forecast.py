@@ -25,8 +25,8 @@ from align_eval.relevance import tokens_of
 from align_eval.units import FRAME_S
 
 N_MEASURED = 4
-ROW_BYTES = 1500
-"""Memory of a row of words (a word of a system) while it is scored and written, as measured; see docs/scale.md."""
+WORD_BYTES = 500
+"""Memory of a word while one system after the other is scored, as measured; see docs/scale.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def forecast(job: Job, clock: Callable[[], float] = time.perf_counter) -> Foreca
         n_masks=round(float(np.mean([m.n_masks for m in measured])) * len(utterances)),
         measured=measured,
         seconds=expected_s(measured, list(sizes.values())),
-        memory_mb=_peak_mb() + n_words * len(job.plan.systems) * ROW_BYTES / 1e6,
+        memory_mb=_peak_mb() + n_words * WORD_BYTES / 1e6,
         failures=tuple(failures),
     )
 
