@@ -22,7 +22,7 @@ def merge(
     Example: align-eval merge runs/part1 runs/part2 --out runs/whole
     """
     from align_eval.engine.merge import merge_into
-    from align_eval.formats.maps import FOLDER as MAPS
+    from align_eval.formats.maps import has_maps
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
@@ -30,7 +30,7 @@ def merge(
     console = make_console(quiet=as_json)
     print_run(merged.run, console)
     print_languages(merged.languages, console)
-    maps = f", {MAPS}/" if (out / MAPS).is_dir() else ""
+    maps = ", maps/" if has_maps(out) else ""
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
         print_json(merged.run)

@@ -24,10 +24,11 @@ from align_eval.engine.shard_facts import read_pieces, read_shard, write_shard
 from align_eval.engine.signature import NAMED, signature_id
 from align_eval.engine.written_run import WrittenRun
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write
+from align_eval.formats.atomic import writing
 from align_eval.formats.audio_spans import merge_audio_spans
 from align_eval.formats.entries import entries_writer, read_entries
 from align_eval.formats.maps import FOLDER as MAPS
+from align_eval.formats.maps import SUFFIX
 from align_eval.formats.run_folder import DETAILS_NAME, WORDS_NAME, place_run, read_run
 from align_eval.formats.words_file import utterance_tables, words_writer
 from align_eval.records import Run
@@ -89,25 +90,20 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
     return WrittenRun(run, dataset(out / WORDS_NAME), languages)
 
 
-def merge_maps(folders: Sequence[Path], out: Path) -> int:
-    """Copy the maps that shards kept; their number.
+def merge_maps(folders: Sequence[Path], out: Path) -> None:
+    """Copy the maps that shards kept.
 
     Raises
     ------
     InputError
         Where they cannot be written.
     """
-    n_maps = 0
     for folder in folders:
-        for path in sorted((folder / MAPS).rglob("*.safetensors")):
+        for path in sorted((folder / MAPS).rglob(f"*{SUFFIX}")):
             target = out / path.relative_to(folder)
-            try:
+            with writing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-            except OSError as error:
-                raise cannot_write(target, error, "choose another --out") from error
-            n_maps += 1
-    return n_maps
 
 
 def in_order(folders: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
