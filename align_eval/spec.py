@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from align_eval.errors import InputError
@@ -33,7 +33,7 @@ def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Op
     name, _, tail = text.strip().partition(":")
     if name not in table:
         raise InputError(place, f"unknown {kind} {name!r}", f"known: {', '.join(table)}")
-    hints = _type_hints(table[name])
+    hints = _hints(table[name])
     values: dict[str, Any] = {}
     for part in _split(tail, place) if tail else []:
         key, equals, raw = part.partition("=")
@@ -63,9 +63,8 @@ def format_spec(name: str, options: Options, *, full: bool = False) -> str:
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-@cache
-def _type_hints(options: type) -> dict[str, Any]:
-    return get_type_hints(options)  # half a millisecond, and every map is asked for by its spec
+_hints = lru_cache(get_type_hints)
+"""Specs are parsed for every utterance, and types of an option dataclass are evaluated from its source text."""
 
 
 def _split(tail: str, place: str) -> list[str]:

@@ -9,10 +9,9 @@ import argparse
 import time
 
 from align_eval.engine.forecast import forecast
-from align_eval.engine.job import prepare_job
+from align_eval.engine.job import JobOptions, prepare_job
 from align_eval.engine.process import attempt, process
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
-from align_eval.units import WINDOW_S
+from align_eval.presets import DEFAULT_SOURCES
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
@@ -26,24 +25,12 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     arguments = parser.parse_args()
     clock = CLOCKS[arguments.clock]
-    job = prepare_job(
-        arguments.corpus,
-        arguments.model,
+    asked = JobOptions(
         sources=arguments.source or DEFAULT_SOURCES,
-        aligns=DEFAULT_ALIGNS,
         presets=() if arguments.source else ("openai",),
-        toggle=False,
-        text="words",
         context=arguments.context,
-        window_s=WINDOW_S,
-        second_reference=None,
-        device="cpu",
-        dtype="float32",
-        batch=1,
-        seed=0,
-        keep="nothing",
-        shard=None,
     )
+    job = prepare_job(arguments.corpus, arguments.model, asked)
     found = forecast(job, clock=clock)
     for m in found.measured:
         print(f"  {m.id}: {m.n_frames} frames, {m.n_tokens} tokens, {m.n_masks} masks, {m.seconds:.2f} s")

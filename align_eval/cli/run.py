@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,7 +26,7 @@ from align_eval.cli.common import (
 from align_eval.errors import EXIT_BAD_INPUT, InputError
 
 if TYPE_CHECKING:
-    from align_eval.engine.run import Evaluation
+    from align_eval.engine.written_run import WrittenRun
     from align_eval.presets import Toggled
 
 
@@ -154,17 +154,13 @@ def run(
     """
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.second import read_second_reference
-    from align_eval.corpus.windows import windowed
     from align_eval.engine.forecast import forecast
-    from align_eval.engine.job import prepare_job
-    from align_eval.engine.journal import open_journal
-    from align_eval.engine.merge import write_shard
+    from align_eval.engine.job import JobOptions, prepare_job
     from align_eval.engine.progress import progress
-    from align_eval.engine.run import evaluate
-    from align_eval.engine.shard import in_shard, parse_shard
+    from align_eval.engine.shard import parse_shard
     from align_eval.engine.store import Store
-    from align_eval.formats.audio_spans import write_audio_spans
-    from align_eval.formats.run_folder import write_run
+    from align_eval.engine.written_run import run_into
+    from align_eval.formats.run_folder import prepare_folder
     from align_eval.presets import best_preset, toggled_systems
     from align_eval.report.forecast import print_forecast
     from align_eval.scoring.protocol_file import read_protocols
@@ -176,75 +172,69 @@ def run(
     sources, aligns, presets = _asked(source, align, preset, best_preset(model) if best else None, toggle)
     toggled = toggled_systems(sources, aligns, presets) if toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
-    part = parse_shard(shard) if shard else None
-    asked: dict[str, Any] = {
-        "sources": sources,
-        "aligns": aligns,
-        "presets": presets,
-        "toggle": toggle,
-        "text": text.value,
-        "context": context.value,
-        "window_s": window_s,
-        "second_reference": read_second_reference(loaded, second_reference) if second_reference else None,
-        "device": device,
-        "dtype": dtype.value,
-        "batch": batch,
-        "seed": seed,
-        "keep": keep.value,
-        "shard": part,
-    }
+    if not dry_run:
+        prepare_folder(out)
+    asked = JobOptions(
+        sources=sources,
+        aligns=aligns,
+        presets=presets,
+        toggle=toggle,
+        text=text.value,
+        context=context.value,
+        window_s=window_s,
+        second_reference=read_second_reference(loaded, second_reference) if second_reference else None,
+        device=device,
+        dtype=dtype.value,
+        batch=batch,
+        seed=seed,
+        keep=keep.value,
+        shard=parse_shard(shard) if shard else None,
+    )
+    job = prepare_job(loaded, model, asked)
     if dry_run:
-        found = forecast(prepare_job(loaded, model, **asked), keep.value)
+        found = forecast(job)
         print_forecast(found, make_console(quiet=as_json))
         if as_json:
             print_json(found)
         return
-    of_part = in_shard(loaded, part) if part else loaded
-    windows = (windowed(of_part, window_s) if text == Text.words else of_part).utterances
-    with open_journal(out) as journal, progress(len(windows)) as on_done:
-        evaluation = evaluate(
-            loaded,
-            model,
-            **asked,
+    with progress(len(job.utterances)) as on_done:
+        written = run_into(
+            out,
+            job,
             protocols=own,
             on_done=on_done,
-            journal=journal,
+            cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
             engine=engine.value,
             workers=workers,
-            cache=Store(cache, round(limit_gb * 1e9)) if cache else None,
         )
-        write_shard(out, evaluation.shard)
-        write_audio_spans(out, {u.id: u.audio for u in windows})
-        write_run(out, evaluation.run, evaluation.words, evaluation.details)
-        journal.finish()
-    if journal.n_recalled:
-        line = f"{journal.n_recalled} utterances were done before this run was cut off, and not done again"
+    if written.n_recalled:
+        line = f"{written.n_recalled} utterances were done before this run was cut off, and not done again"
         say(make_console(quiet=as_json), line)
-    _show(out, evaluation, toggled, kept=keep != Keep.nothing, as_json=as_json)
-    if evaluation.run.failures:
+    _show(out, written, toggled, kept=keep != Keep.nothing, as_json=as_json)
+    if written.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
-def _show(out: Path, evaluation: Evaluation, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:
+def _show(out: Path, written: WrittenRun, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:
     """Print a run that is written, and write and print what heuristics are worth in it, where that was asked."""
     from align_eval.report.table import print_languages, print_run
 
     console = make_console(quiet=as_json)
-    print_run(evaluation.run, console)
-    print_languages(evaluation.details, console)
+    print_run(written.run, console)
+    print_languages(written.languages, console)
     if toggled:
         from align_eval.findings.toggles import measure_toggles
         from align_eval.formats.findings import write_finding
         from align_eval.report.toggle_table import print_toggles
 
-        signature = evaluation.run.signature
-        finding = measure_toggles(evaluation.words, toggled, signature["id"], signature["seed"])
+        signature = written.run.signature
+        finding = measure_toggles(written.words, toggled, signature["id"], signature["seed"])
         write_finding(out / "toggles.json", finding)
         print_toggles(finding, console)
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *["maps/"] * kept]
     say(console, f"written: {out}/{', '.join(names)}")
     if as_json:
-        print_json(evaluation.run)
+        print_json(written.run)
 
 
 def _asked(

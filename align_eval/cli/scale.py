@@ -21,24 +21,17 @@ def merge(
 
     Example: align-eval merge runs/part1 runs/part2 --out runs/whole
     """
-    from align_eval.engine.journal import open_journal
-    from align_eval.engine.merge import merge_maps, merge_runs, write_shard
-    from align_eval.formats.audio_spans import read_audio_spans, write_audio_spans
-    from align_eval.formats.run_folder import write_run
+    from align_eval.engine.merge import merge_into
+    from align_eval.formats.maps import has_maps
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
-    merged = merge_runs(runs, read_protocols(protocols) if protocols else None)
-    with open_journal(out) as journal:
-        n_maps = merge_maps(runs, out)
-        write_shard(out, None)
-        write_audio_spans(out, {id_: span for run in runs for id_, span in read_audio_spans(run).items()})
-        write_run(out, merged.run, merged.words, merged.details)
-        journal.finish()
+    merged = merge_into(out, runs, read_protocols(protocols) if protocols else None)
     console = make_console(quiet=as_json)
     print_run(merged.run, console)
-    print_languages(merged.details, console)
-    say(console, f"written: {out}/run.json, words.parquet, textgrids/{', maps/' if n_maps else ''}")
+    print_languages(merged.languages, console)
+    maps = ", maps/" if has_maps(out) else ""
+    say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
         print_json(merged.run)
     if merged.run.failures:

@@ -97,7 +97,7 @@ def count_marks(marks: Counter[str]) -> tuple[tuple[str, int], ...]:
 
 def corpus_checksum(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over the audio files' bytes and the reference words, in the order of ids, whatever order they come in."""
-    return checksum_of_pieces(checksum_pieces(utterances))
+    return checksum_of_pieces(checksum_pieces(sorted(utterances, key=lambda u: u.id)))
 
 
 def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str, str]]:
@@ -114,9 +114,9 @@ def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str,
 
 
 def checksum_of_pieces(pieces: Iterable[tuple[str, str, str]]) -> str:
-    """The checksum of a corpus from those of its utterances, in the order of ids."""
+    """The checksum of a corpus from those of its utterances, which come in the order of ids."""
     digest = hashlib.sha256()
-    for _, audio, rest in sorted(pieces, key=lambda piece: piece[0]):
+    for _, audio, rest in pieces:
         digest.update(bytes.fromhex(audio) + rest.encode())
     return digest.hexdigest()
 

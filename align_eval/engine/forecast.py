@@ -18,15 +18,15 @@ import numpy as np
 from scipy.optimize import nnls
 
 from align_eval.engine.job import Job
-from align_eval.engine.process import Aligned, Keep, attempt, process
+from align_eval.engine.process import Aligned, attempt, process
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance
 from align_eval.relevance import tokens_of
 from align_eval.units import FRAME_S
 
 N_MEASURED = 4
-ROW_BYTES = 1500
-"""Memory of a row of words (a word of a system) while it is scored and written, as measured; see docs/scale.md."""
+WORD_BYTES = 500
+"""Memory of a word while one system after the other is scored, as measured; see docs/scale.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Forecast:
     failures: tuple[str, ...] = ()
 
 
-def forecast(job: Job, keep: Keep = "nothing", clock: Callable[[], float] = time.perf_counter) -> Forecast:
+def forecast(job: Job, clock: Callable[[], float] = time.perf_counter) -> Forecast:
     """Measure a few utterances of a job, and say what all of it will take.
 
     Parameters
@@ -90,8 +90,8 @@ def forecast(job: Job, keep: Keep = "nothing", clock: Callable[[], float] = time
     sizes = {u.id: (_n_frames(u), _n_tokens(job, u)) for u in utterances}
     by_length = sorted(utterances, key=lambda u: (sizes[u.id], u.id))
     chosen = [by_length[i] for i in spread(len(by_length), N_MEASURED)]
-    _timed(job, by_length[0], keep, clock)  # the first one loads code and fills caches
-    found = [(u, *_timed(job, u, keep, clock)) for u in chosen]
+    _timed(job, by_length[0], clock)  # the first one loads code and fills caches
+    found = [(u, *_timed(job, u, clock)) for u in chosen]
     failures = [outcome.message for _, outcome, _ in found if isinstance(outcome, Failure)]
     measured = tuple(
         Measured(u.id, *sizes[u.id], _n_masks(outcome), seconds)
@@ -109,7 +109,7 @@ def forecast(job: Job, keep: Keep = "nothing", clock: Callable[[], float] = time
         n_masks=round(float(np.mean([m.n_masks for m in measured])) * len(utterances)),
         measured=measured,
         seconds=expected_s(measured, list(sizes.values())),
-        memory_mb=_peak_mb() + n_words * len(job.plan.systems) * ROW_BYTES / 1e6,
+        memory_mb=_peak_mb() + n_words * WORD_BYTES / 1e6,
         failures=tuple(failures),
     )
 
@@ -128,9 +128,9 @@ def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -
     return float((np.array([[1, *size] for size in sizes]) / scale @ coefficients).sum())
 
 
-def _timed(job: Job, u: Utterance, keep: Keep, clock: Callable[[], float]) -> tuple[Aligned | Failure, float]:
+def _timed(job: Job, u: Utterance, clock: Callable[[], float]) -> tuple[Aligned | Failure, float]:
     began = clock()
-    outcome = attempt(u, lambda u: process(u, job.plan, job.model, keep))
+    outcome = attempt(u, lambda u: process(u, job.plan, job.model, job.keep))
     return outcome, max(clock() - began, 1e-9)
 
 

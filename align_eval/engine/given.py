@@ -13,7 +13,7 @@ from align_eval.corpus.given import Given, language_code, pair_names, read_given
 from align_eval.engine.signature import given_signature, run_environment
 from align_eval.errors import InputError
 from align_eval.formats.run_folder import RUN_NAME, SCHEMA_VERSION
-from align_eval.formats.words_table import read_words_table, words_said, words_table
+from align_eval.formats.words_table import SAID_COLUMNS, read_words_table, words_said, words_table
 from align_eval.records import Failure, GivenWord, Pairing, Run, System, Transcript, Utterance
 from align_eval.scoring.lint import LintFinding, lint_words
 from align_eval.scoring.pairing import pair_words
@@ -158,11 +158,11 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
     folder = Path(path)
     if form is None and (folder / RUN_NAME).is_file():
         table = read_words_table(folder / "words.parquet")
-        rows = table.select(["utterance", "offset_s", "duration_s"]).to_pylist()
+        rows = table.select([*SAID_COLUMNS, "offset_s", "duration_s"]).to_pylist()
         ends_s = {
             row["utterance"]: row["offset_s"] + row["duration_s"] for row in rows
         }  # on the file's clock, as words
-        said = words_said(table)
+        said = words_said(rows)
         findings = tuple(
             finding
             for (utterance, system), words in said.items()

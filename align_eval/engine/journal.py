@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +36,10 @@ FOLDER = ".partial"
 NAME = "journal.jsonl"
 DIGEST_LENGTH = 64
 
+FLUSH_S = 1.0
+"""The disk is waited for that often at most, which takes milliseconds. What a killed process wrote the system keeps;
+where the machine itself stops, the utterances of the last second may be done again."""
+
 
 class Journal:
     """The open journal of a run folder; made by :func:`open_journal`.
@@ -48,6 +54,7 @@ class Journal:
         self.n_recalled = 0
         self._out = out
         self._file = file
+        self._flushed_s = -math.inf
         self._at: dict[str, tuple[int, int]] = {}  # offset and length of the last whole line of each id
         self._with_maps: set[str] = set()
         self._read()
@@ -92,7 +99,9 @@ class Journal:
             rest = memoryview(line)
             while rest:
                 rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
+            if time.monotonic() - self._flushed_s >= FLUSH_S:
+                os.fsync(self._file.fileno())
+                self._flushed_s = time.monotonic()
         except OSError as error:
             raise cannot_write(self._out, error, "choose another --out") from error
 

@@ -27,13 +27,14 @@ def with_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, di
     found: dict[str, dict[str, Any]] = {}
     utterances: list[Utterance] = []
     for u in corpus.utterances:
-        language = u.language
-        if language == AUTO:
+        spoken = u
+        if u.language == AUTO:
             with suppress(InputError):  # said where it is processed
                 language, probability = detect_language(model, read_audio(_beginning(u.audio)))
                 found[u.id] = {"detected": language, "probability": probability}
-        utterances.append(replace(u, language=language))
-    return replace(corpus, utterances=tuple(utterances)), found
+                spoken = replace(u, language=language)
+        utterances.append(spoken)
+    return (replace(corpus, utterances=tuple(utterances)) if found else corpus), found
 
 
 def _beginning(span: AudioSpan) -> AudioSpan:

@@ -10,36 +10,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
+from pyarrow.dataset import Dataset, dataset
 
-from align_eval.corpus.folder import Corpus, checksum_of_pieces, corpus_checksum
+from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.corpus.second import SecondReference, partners
 from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
-from align_eval.engine.job import Job, prepare_job, with_corpus
+from align_eval.engine.job import Context, Dtype, Job, JobOptions, Text, prepare_job, with_corpus
 from align_eval.engine.journal import Journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
-from align_eval.engine.merge import ShardFacts, shard_facts
 from align_eval.engine.outcomes import Outcome, local_engine, outcomes
 from align_eval.engine.process import Aligned, Keep, all_failed, by_id
 from align_eval.engine.ray_engine import ray_engine
 from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature
 from align_eval.engine.store import Store
+from align_eval.formats.entries import PutEntries
 from align_eval.formats.maps import KeptMaps
 from align_eval.formats.run_folder import SCHEMA_VERSION
+from align_eval.formats.words_file import BLOCK, PutRows
 from align_eval.formats.words_table import SCHEMA, words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
 from align_eval.records import Failure, Pairing, Run, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
-from align_eval.scoring.summary import score_table
+from align_eval.scoring.summary import score_words
 from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
-
-BLOCK = 256
-"""So many utterances' words are held as objects at a time; as columns of a table they take a tenth of the memory."""
 
 LANGUAGE = "language"
 
@@ -48,14 +47,33 @@ LANGUAGE = "language"
 class Evaluation:
     """A run with the words that it was scored from, and what sources said of themselves, by utterance and spec.
 
-    A language that was detected stands among the details of its utterance as ``language``. What ``shard`` says is for
-    :func:`~align_eval.engine.merge.merge_runs`.
+    A language that was detected stands among the details of its utterance as ``language``.
     """
 
     run: Run
     words: pa.Table
     details: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    shard: ShardFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What is left of a job that is done, its words and details given away: what is signed and scored with them.
+
+    Attributes
+    ----------
+    job : Job
+        With the languages that were detected.
+    model_checksum : str
+    failures : tuple of Failure
+        Those of utterances.
+    languages : mapping
+        Of each utterance whose language was detected, that, as its details have it.
+    """
+
+    job: Job
+    model_checksum: str
+    failures: tuple[Failure, ...]
+    languages: dict[str, dict[str, Any]]
 
 
 def evaluate(
@@ -66,12 +84,12 @@ def evaluate(
     aligns: Sequence[str] = DEFAULT_ALIGNS,
     presets: Sequence[str] = ("openai",),
     toggle: bool = False,
-    text: Literal["words", "hypothesis", "transcript"] = "words",
-    context: Literal["full", "fit"] = "full",
+    text: Text = "words",
+    context: Context = "full",
     window_s: float = WINDOW_S,
     second_reference: SecondReference | None = None,
     device: str = "cpu",
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32",
+    dtype: Dtype = "float32",
     batch: int = 1,
     seed: int = 0,
     protocols: Mapping[str, Protocol] | None = None,
@@ -130,9 +148,7 @@ def evaluate(
         Where the corpus or the model cannot be used at all, or a spec is unknown. An utterance that fails is listed in
         ``run.failures``, and its words count against coverage.
     """
-    job = prepare_job(
-        corpus,
-        model,
+    asked = JobOptions(
         sources=sources,
         aligns=aligns,
         presets=presets,
@@ -148,10 +164,12 @@ def evaluate(
         keep=keep,
         shard=shard,
     )
-    return run_job(
-        job,
-        protocols=protocols,
-        keep=keep,
+    tables = [SCHEMA.empty_table()]
+    details: dict[str, dict[str, dict[str, Any]]] = {}
+    done = do_job(
+        prepare_job(corpus, model, asked),
+        tables.append,
+        details.update,
         on_kept=on_kept,
         on_done=on_done,
         journal=journal,
@@ -159,32 +177,45 @@ def evaluate(
         engine=engine,
         workers=workers,
     )
+    words = pa.concat_tables(tables).combine_chunks()
+    return Evaluation(score_job(done, dataset(words), protocols), words, details)
 
 
-def run_job(
+def do_job(
     job: Job,
+    put_rows: PutRows,
+    put_details: PutEntries,
     *,
-    protocols: Mapping[str, Protocol] | None = None,
-    keep: Keep = "nothing",
     on_kept: Callable[[str, KeptMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
     journal: Journal | None = None,
     cache: Store | None = None,
     engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
-) -> Evaluation:
-    """Do a job, utterance by utterance in the order of ids, and score the words; see :func:`evaluate`."""
+) -> Done:
+    """Do a job, utterance by utterance in the order of ids, and give away what is found, some utterances at a time.
+
+    Parameters
+    ----------
+    put_rows
+        Called with rows of the words table, in their order.
+    put_details
+        Called with what sources said of themselves, by utterance; those of which nothing is said but their language
+        come last.
+
+    The others are those of :func:`evaluate`.
+    """
     from align_eval.model.load import model_checksum
 
     weights = model_checksum(job.model)
     spoken, languages = with_languages(job.corpus, job.model)
     job = with_corpus(job, spoken)
-    plan = job.plan
+    plan, keep = job.plan, job.keep
     facts = plan_facts(plan, weights)
     maps = MapCache(cache, facts) if cache else None
     failures: list[Failure] = []
-    details: dict[str, dict[str, dict[str, Any]]] = {}
-    tables = [SCHEMA.empty_table()]
+    detected = {id_: {LANGUAGE: language} for id_, language in sorted(languages.items())}
+    without_details = dict(detected)
     n_done = 0
     with ExitStack() as stack:
         if engine == "ray":
@@ -195,31 +226,33 @@ def run_job(
         while block := _block(found, on_kept, on_done):
             failures += [outcome for _, outcome in block if isinstance(outcome, Failure)]
             done = {u.id: outcome for u, outcome in block if isinstance(outcome, Aligned)}
-            details |= {id_: dict(aligned.details) for id_, aligned in done.items() if aligned.details}
             n_done += len(done)
-            tables.append(_rows([u for u, _ in block], done, job))
+            put_rows(_rows([u for u, _ in block], done, job))
+            details = {id_: aligned.details for id_, aligned in done.items() if aligned.details}
+            put_details({id_: {**said, **without_details.pop(id_, {})} for id_, said in details.items()})
     if not n_done and not job.shard:
         raise all_failed(job.corpus, [*job.corpus.failures, *failures])
-    of_shard = shard_facts(job.shard, job.corpus, failures, job.second_failures) if job.shard else None
-    checksum = checksum_of_pieces(of_shard.pieces) if of_shard else corpus_checksum(job.corpus.utterances)
-    for id_, language in languages.items():
-        details.setdefault(id_, {})[LANGUAGE] = language
-    words = pa.concat_tables(tables).combine_chunks()
-    run = Run(
+    put_details(without_details)
+    return Done(job, weights, tuple(failures), detected)
+
+
+def score_job(done: Done, words: Dataset, protocols: Mapping[str, Protocol] | None = None) -> Run:
+    """Score the words of a job that is done, and sign them."""
+    job, plan = done.job, done.job.plan
+    return Run(
         schema=SCHEMA_VERSION,
         signature=run_signature(
             plan,
-            model_checksum=weights,
+            model_checksum=done.model_checksum,
             corpus=job.corpus.name,
-            corpus_checksum=checksum,
+            corpus_checksum=corpus_checksum(job.corpus.utterances),
             settings=job.settings,
             protocols=PROTOCOLS | dict(protocols or {}),
         ),
-        rows=score_table(words, text=plan.text, seed=plan.seed, protocols=protocols),
-        failures=by_id([*job.corpus.failures, *failures]) + job.second_failures,
+        rows=score_words(words, text=plan.text, seed=plan.seed, protocols=protocols),
+        failures=by_id([*job.corpus.failures, *done.failures]) + job.second_failures,
         environment=run_environment(),
     )
-    return Evaluation(run, words, details, of_shard)
 
 
 def _block(
@@ -227,7 +260,10 @@ def _block(
     on_kept: Callable[[str, KeptMaps], None] | None,
     on_done: Callable[[str], None] | None,
 ) -> list[tuple[Utterance, Outcome]]:
-    """The next outcomes, without the maps that were kept: a block of them is never held."""
+    """The next outcomes, without the maps that were kept: a block of them is never held.
+
+    Its words are objects, which take ten times the memory of a table's columns.
+    """
     block: list[tuple[Utterance, Outcome]] = []
     for utterance, outcome in islice(found, BLOCK):
         if isinstance(outcome, Aligned) and outcome.kept:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow.dataset import Dataset
 
 from align_eval.presets import Toggled
-from align_eval.records import System
-from align_eval.scoring.boundaries import Ints
 from align_eval.scoring.inference import flip_test, holm
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
+from align_eval.scoring.parts import Kind, kinds_of, read_recognition
 from align_eval.scoring.protocols import PROTOCOLS
-from align_eval.scoring.recognition import only, recognition_of
-from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.scoring.recognition import Recognition, only
+from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 from align_eval.scoring.summary import BOUNDARIES, WBE
 
 SCHEMA_VERSION = 1
@@ -61,42 +59,39 @@ class ToggleFinding:
     rows: tuple[HeuristicWorth, ...]
 
 
-def measure_toggles(table: pa.Table, toggled: Sequence[Toggled], run: str, seed: int = 0) -> ToggleFinding:
+def measure_toggles(words: Dataset, toggled: Sequence[Toggled], run: str, seed: int = 0) -> ToggleFinding:
     """Compare every toggled system with its base, by kind of reference, over all and over interior boundaries.
 
-    ``table`` is the words table of a run that holds both; ``run`` its signature's id.
+    ``words`` is the words table of a run that holds both; ``run`` its signature's id.
     """
     rows: list[HeuristicWorth] = []
-    for reference in sorted(set(table.column("reference").to_pylist())):
-        of_kind = table.filter(pc.equal(table.column("reference"), reference))
-        clusters, cluster = cluster_rows(of_kind)
+    for kind in kinds_of(words):
         for preset in dict.fromkeys((item.preset, item.base) for item in toggled):
             items = [item for item in toggled if (item.preset, item.base) == preset]
             for boundaries in BOUNDARIES:
-                found = [_worth(of_kind, cluster, clusters, item, boundaries, reference, seed) for item in items]
+                found = [_worth(words, kind, item, boundaries, seed) for item in items]
                 rows += _adjusted([row for row in found if row is not None])
     return ToggleFinding(SCHEMA_VERSION, run, seed, tuple(rows))
 
 
-def _worth(
-    table: pa.Table, cluster: Ints, clusters: str, item: Toggled, boundaries: str, reference: str, seed: int
-) -> HeuristicWorth | None:
-    n_clusters = int(cluster.max()) + 1
-    base, other = (_error(table, cluster, system, boundaries, n_clusters) for system in (item.base, item.other))
+def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int) -> HeuristicWorth | None:
+    n_clusters = kind.n_clusters
+    of_base, of_other = (read_recognition(words, kind, system) for system in (item.base, item.other))
+    base, other = (_error(found, boundaries, n_clusters) for found in (of_base, of_other))
     without, having = (base, other) if item.heuristic.adds else (other, base)
     counts = having.denominator
     if not counts.any():
         return None  # single words have no interior boundary, and failed ones no times
     value, low, high = estimate(Difference(without, having), draw_weights(n_clusters, seed))
     everything = np.ones((1, n_clusters))
-    words = np.bincount(cluster[_rows_of(table, item.base)], minlength=n_clusters)
+    n_words = np.bincount(of_base.times.cluster, of_base.times.n_words, minlength=n_clusters).astype(np.int64)
     return HeuristicWorth(
         preset=item.preset,
         heuristic=item.heuristic.name,
         change=f"{'on' if item.heuristic.adds else 'off'}: {item.heuristic.key}={item.heuristic.value}",
         source=item.base.source,
         align=item.base.align,
-        reference=reference,
+        reference=kind.reference,
         boundaries=boundaries,
         with_ms=float(having.evaluate(everything)[0]),
         without_ms=float(without.evaluate(everything)[0]),
@@ -105,10 +100,10 @@ def _worth(
         ci_high=high,
         p_value=flip_test(without.numerator - having.numerator, counts, seed) if n_clusters > 1 else None,
         p_holm=None,
-        n_words=int(words.sum()),
-        clusters=clusters,
+        n_words=int(n_words.sum()),
+        clusters=kind.clusters,
         n_clusters=n_clusters,
-        n_effective_clusters=effective_clusters(words),
+        n_effective_clusters=effective_clusters(n_words),
     )
 
 
@@ -118,16 +113,8 @@ def _adjusted(rows: list[HeuristicWorth]) -> list[HeuristicWorth]:
     return [replace(row, p_holm=adjusted.get(str(i))) for i, row in enumerate(rows)]
 
 
-def _rows_of(table: pa.Table, system: System) -> Ints:
-    of_source = pc.equal(table.column("source"), system.source)
-    mask = pc.and_(of_source, pc.equal(table.column("align"), system.align))
-    return np.flatnonzero(mask.to_numpy(zero_copy_only=False))
-
-
-def _error(table: pa.Table, cluster: Ints, system: System, boundaries: str, n_clusters: int) -> Ratio:
+def _error(found: Recognition, boundaries: str, n_clusters: int) -> Ratio:
     """Mean absolute boundary error of a system, as sums a cluster."""
-    rows = _rows_of(table, system)
-    found = recognition_of(table.take(rows), cluster[rows])
     times = only(found.times, found.is_same(PROTOCOLS[WBE].normaliser))  # as a run's score rows are
     for metric, _, statistic in boundary_metrics(times, boundaries, n_clusters):
         if metric == "wbe_mean" and isinstance(statistic, Ratio):

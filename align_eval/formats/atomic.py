@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from align_eval.errors import InputError
@@ -23,15 +24,25 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     OSError
         Where it cannot be written; nothing of it is left, and what stood at ``path`` still does.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    beside = beside_of(path)
     try:
         write(beside)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
+        move_whole(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def beside_of(path: Path) -> Path:
+    """Where a file is written before it is moved into its place."""
+    return path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+
+
+def move_whole(written: Path, path: Path) -> None:
+    """Move a file that is written, on the same disk, into its place, once its bytes are there."""
+    with written.open("rb") as file:
+        os.fsync(file.fileno())
+    written.replace(path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -46,3 +57,12 @@ def cannot_write(place: object, error: OSError, remedy: str) -> InputError:
             place, f"cannot be written ({error.strerror})", "make room and give the same command again: it goes on"
         )
     return InputError(place, f"cannot be written ({error.strerror or error})", remedy)
+
+
+@contextmanager
+def writing(place: object, remedy: str = "choose another --out") -> Iterator[None]:
+    """What cannot be written inside is an :class:`~align_eval.errors.InputError` that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(place, error, remedy) from error

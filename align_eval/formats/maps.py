@@ -93,6 +93,11 @@ def maps_path(out: Path, id_: str) -> Path:
     return out / FOLDER / f"{id_}{SUFFIX}"
 
 
+def has_maps(out: Path) -> bool:
+    """Whether a run folder has any."""
+    return any((out / FOLDER).rglob(f"*{SUFFIX}"))
+
+
 def drop_maps(out: Path) -> None:
     """Remove the maps that an earlier run left in its folder, and what was found from them: they must not mix.
 

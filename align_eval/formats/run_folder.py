@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow.dataset import dataset
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write, write_bytes, write_whole
-from align_eval.formats.textgrids import write_words
-from align_eval.formats.words_table import words_said, write_words_table
-from align_eval.records import Failure, Run, ScoreRow, Word
+from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes
+from align_eval.formats.entries import entries_writer, read_entries
+from align_eval.formats.run_textgrids import write_textgrids
+from align_eval.formats.words_file import write_words_table
+from align_eval.records import Failure, Run, ScoreRow
 
 SCHEMA_VERSION = 1
 """Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
 
-REFERENCE_TIER = "reference"
-REFERENCE_COLUMNS = ("word", "reference_start_s", "reference_end_s")
 RUN_NAME = "run.json"
 WORDS_NAME = "words.parquet"
 DETAILS_NAME = "details.json"
@@ -43,7 +43,29 @@ def prepare_folder(out: Path) -> None:
 
 
 def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] | None = None) -> None:
-    """Write a finished run. TextGrids hold the reference and a tier a system.
+    """Write a finished run whose words are in memory. TextGrids hold the reference and a tier a system.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written, or the disk is full.
+    """
+    prepare_folder(out)
+    words_written, details_written = (beside_of(out / name) for name in (WORDS_NAME, DETAILS_NAME))
+    try:
+        write_words_table(words_written, words)
+        with entries_writer(details_written) as put:
+            put(details or {})
+        place_run(out, run, words_written, details_written)
+    except OSError as error:
+        raise cannot_write(out, error, "choose another --out") from error
+    finally:
+        for path in (words_written, details_written):
+            path.unlink(missing_ok=True)
+
+
+def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
+    """Move the words and details of a finished run, files on the same disk, into its folder, and write the rest.
 
     ``run.json`` goes first and comes last: a folder that has one is whole.
 
@@ -52,17 +74,15 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
     InputError
         Where the folder cannot be written, or the disk is full.
     """
-    prepare_folder(out)
     try:
         (out / RUN_NAME).unlink(missing_ok=True)
         if (out / WORDS_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
             shutil.rmtree(out / "textgrids", ignore_errors=True)
-        write_whole(out / WORDS_NAME, lambda beside: write_words_table(beside, words))
-        _write_textgrids(out / "textgrids", words)
+        move_whole(words, out / WORDS_NAME)
+        write_textgrids(out / "textgrids", dataset(out / WORDS_NAME))
         (out / DETAILS_NAME).unlink(missing_ok=True)
-        if details:
-            text = json.dumps(details, ensure_ascii=False, allow_nan=False)
-            write_bytes(out / DETAILS_NAME, f"{text}\n".encode())
+        if next(read_entries(details), None):
+            move_whole(details, out / DETAILS_NAME)
         text = json.dumps(asdict(run), ensure_ascii=False, indent=1, allow_nan=False)
         write_bytes(out / RUN_NAME, f"{text}\n".encode())
     except OSError as error:
@@ -107,30 +127,3 @@ def read_run(path: Path) -> Run:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(file, f"is no run of this version ({error})", "run again") from error
-
-
-def _write_textgrids(folder: Path, words: pa.Table) -> None:
-    """A TextGrid an audio file, the stretches of one put together: the reference, and a tier a system.
-
-    A system's tier has all that it said, words that were not in the reference included.
-    """
-    tiers: dict[str, dict[str, list[Word]]] = {}
-    end_s: dict[str, float] = {}
-    audio_of: dict[str, str] = {}
-    n_words: dict[str, int] = {}
-    columns = ["utterance", "audio", "offset_s", "duration_s", "word_index", *REFERENCE_COLUMNS]
-    for row in words.select(columns).to_pylist():
-        utterance, audio = row["utterance"], row["audio"]
-        audio_of[utterance] = audio
-        end_s[audio] = max(end_s.get(audio, 0.0), row["offset_s"] + row["duration_s"])
-        reference = tiers.setdefault(audio, {REFERENCE_TIER: []})[REFERENCE_TIER]
-        if row["word_index"] == n_words.get(utterance, 0):  # the first system brings the reference
-            n_words[utterance] = row["word_index"] + 1
-            reference.append(Word(*(row[name] for name in REFERENCE_COLUMNS)))
-    for (utterance, system), said in words_said(words).items():
-        timed = [Word(w.text, w.start_s, w.end_s) for w in said if w.start_s is not None and w.end_s is not None]
-        if timed:
-            tiers[audio_of[utterance]].setdefault(f"{system.source} | {system.align}", []).extend(timed)
-    for audio, of_audio in tiers.items():
-        in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in of_audio.items()}
-        write_words(folder / f"{audio}.TextGrid", in_time, end_s[audio], overlapping=True)

@@ -170,16 +170,18 @@ def _found(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Found]:
     return found
 
 
-def words_said(table: pa.Table) -> dict[tuple[str, System], list[GivenWord]]:
+SAID_COLUMNS = ("utterance", "source", "align", "word_index", "hypothesis", "start_s", "end_s", "inserted")
+
+
+def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, System], list[GivenWord]]:
     """What each system said in each utterance: paired words, a unit as one, and inserted ones after what they follow.
 
-    Places count the reference words.
+    ``rows`` are those of a words table, with the columns :data:`SAID_COLUMNS`. Places count the reference words.
     """
     rows_of: dict[tuple[str, System], list[dict[str, Any]]] = {}
-    columns = ["utterance", "source", "align", "word_index", "hypothesis", "start_s", "end_s", "inserted"]
-    for row in table.select(columns).to_pylist():
+    for row in rows:
         rows_of.setdefault((row["utterance"], System(row["source"], row["align"])), []).append(row)
-    return {key: _said(rows) for key, rows in rows_of.items()}
+    return {key: _said(of_key) for key, of_key in rows_of.items()}
 
 
 def _said(rows: Sequence[dict[str, Any]]) -> list[GivenWord]:
@@ -203,11 +205,6 @@ def _said(rows: Sequence[dict[str, Any]]) -> list[GivenWord]:
     return said
 
 
-def write_words_table(path: Path, table: pa.Table) -> None:
-    """Write the table; equal tables give equal bytes under one version of pyarrow."""
-    pq.write_table(table, path, compression="zstd")
-
-
 def read_words_table(path: Path) -> pa.Table:
     """Read a table and hold it to the schema.
 
@@ -218,6 +215,11 @@ def read_words_table(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(path, f"cannot be read as a words table ({error})", "run again") from error
+    return in_schema(table, path)
+
+
+def in_schema(table: pa.Table, path: Path) -> pa.Table:
+    """A table that was read from ``path`` with the columns that are there today; see :func:`read_words_table`."""
     if {"word", "start_s"} <= set(table.column_names):
         table = _with_windows(_with_recognition(table))
     missing = [name for name in SCHEMA.names if name not in table.column_names]

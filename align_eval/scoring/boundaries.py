@@ -54,14 +54,38 @@ def calibrated(times: WordTimes, boundaries: str) -> WordTimes | None:
     to learn from.
     """
     starts, ends = counted(times, boundaries)
-    start_s, end_s = times.start_s.copy(), times.end_s.copy()
-    for cluster in np.unique(times.cluster):
-        own = times.cluster == cluster
-        if not ((starts & ~own).any() and (ends & ~own).any()):
+    n_clusters = int(times.cluster.max()) + 1 if len(times.cluster) else 0
+    moved = []
+    for kept, found_s, reference_s in (
+        (starts, times.start_s, times.reference_start_s),
+        (ends, times.end_s, times.reference_end_s),
+    ):
+        bias_s = medians_of_others((found_s - reference_s)[kept], times.cluster[kept], n_clusters)[times.cluster]
+        if np.isnan(bias_s).any():
             return None
-        start_s[own] -= np.median((times.start_s - times.reference_start_s)[starts & ~own])
-        end_s[own] -= np.median((times.end_s - times.reference_end_s)[ends & ~own])
+        moved.append(found_s - bias_s)
+    start_s, end_s = moved
     crossed = start_s > end_s
     middle = (start_s + end_s)[crossed] / 2
     start_s[crossed] = end_s[crossed] = middle
     return replace(times, start_s=start_s, end_s=end_s)
+
+
+def medians_of_others(values: Floats, cluster: Ints, n_clusters: int) -> Floats:
+    """Median of the values of all other clusters, for each cluster; NaN where no other has any.
+
+    All is sorted once; what is in the middle of the others follows from the places of a cluster's own values.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, place = values[order], np.empty(len(values), dtype=np.int64)
+    place[order] = np.arange(len(values))
+    by_cluster = np.lexsort((place, cluster))
+    places = np.split(place[by_cluster], np.cumsum(np.bincount(cluster, minlength=n_clusters))[:-1])
+    medians = np.full(n_clusters, np.nan)
+    for i, own in enumerate(places):
+        n_others = len(values) - len(own)
+        if n_others:
+            middle = np.array([(n_others - 1) // 2, n_others // 2])
+            n_before = np.searchsorted(own - np.arange(len(own)), middle, side="right")  # own values below either
+            medians[i] = ordered[middle + n_before].mean()
+    return medians

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.inference import ChosenOnHalves, chunks
+from align_eval.scoring.inference import ChosenOnHalves
+from align_eval.scoring.metrics import chunks
 
 
 @dataclass(frozen=True, slots=True)

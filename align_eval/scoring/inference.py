@@ -20,8 +20,8 @@ import numpy as np
 from scipy.stats import t
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.metrics import Statistic
-from align_eval.scoring.statistics import CONFIDENCE
+from align_eval.scoring.metrics import Statistic, chunks
+from align_eval.scoring.statistics import CONFIDENCE, Drawn, evaluate_draws
 
 N_FLIPS = 9999
 EXACT_CLUSTERS = 12
@@ -32,9 +32,6 @@ POWER = 0.80
 
 ROUNDING = 1e-9
 """Sums in another order differ by less, relative to what is summed: no better candidate, no rarer flip, no sign."""
-
-CHUNK = 2**17
-"""Array entries handled at once."""
 
 Stands = Literal["stands", "depends on the reference"]
 
@@ -223,14 +220,7 @@ def _alone(count: Floats) -> Bools:
     return np.asarray((count > 0) & (count == count.sum(axis=1, keepdims=True)))
 
 
-def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Rows of a large array, a bounded number of entries at a time."""
-    size = max(1, CHUNK // max(1, n_columns))
-    for start in range(0, n_rows, size):
-        yield slice(start, start + size)
-
-
-def student_interval(statistic: Statistic, weights: Floats) -> tuple[float, float | None, float | None]:
+def student_interval(statistic: Statistic, drawn: Drawn) -> tuple[float, float | None, float | None]:
     """Value and 95 % interval: Student's t times the bootstrap standard error, either way.
 
     The interval is None with a single cluster. Meant for statistics that choose. Their percentile interval is no good:
@@ -241,37 +231,37 @@ def student_interval(statistic: Statistic, weights: Floats) -> tuple[float, floa
 
     References: Hesterberg 2015, "t interval with bootstrap standard error".
     """
-    n_clusters = weights.shape[1]
+    n_clusters = drawn.shape[1]
     value = float(statistic.evaluate(np.ones((1, n_clusters)))[0])
-    error = standard_error(statistic, weights)
+    error = standard_error(statistic, drawn)
     if error is None:
         return value, None, None
     reach = error * float(t.ppf((1 + CONFIDENCE) / 2, n_clusters - 1))
     return value, value - reach, value + reach
 
 
-def standard_error(statistic: Statistic, weights: Floats) -> float | None:
+def standard_error(statistic: Statistic, drawn: Drawn) -> float | None:
     """Bootstrap standard error, times sqrt(n/(n-1)) for the n clusters drawn from, by which it is too small.
 
     Draws in which the statistic has nothing to count are left out. None with a single cluster and where no two draws
     are left.
     """
-    n_clusters = weights.shape[1]
-    draws = statistic.evaluate(weights)
+    n_clusters = drawn.shape[1]
+    draws = evaluate_draws(statistic, drawn)
     draws = draws[np.isfinite(draws)]
     if n_clusters < 2 or len(draws) < 2:
         return None
     return float(draws.std(ddof=1) * math.sqrt(n_clusters / (n_clusters - 1)))
 
 
-def smallest_effect(statistic: Statistic, weights: Floats) -> float | None:
+def smallest_effect(statistic: Statistic, drawn: Drawn) -> float | None:
     """Smallest true difference that would be found with 80 % power at 5 % two-sided, in the unit of the statistic.
 
     So many standard errors as Student's t has at 97.5 % and 80 %, 1.96 + 0.84 with many clusters. None where there is
     no standard error, and with so few clusters that no effect, however large, brings `flip_test` below 5 %.
     """
-    n_clusters = weights.shape[1]
-    error = standard_error(statistic, weights)
+    n_clusters = drawn.shape[1]
+    error = standard_error(statistic, drawn)
     if error is None or not can_reject(n_clusters):
         return None
     return float(t.ppf(1 - LEVEL / 2, n_clusters - 1) + t.ppf(POWER, n_clusters - 1)) * error

@@ -23,6 +23,9 @@ TOLERANCES_MS = (10, 20, 25, 50, 100, 200)
 ROUNDING_S = 1e-9
 """Times are sums of binary fractions: an error of exactly 50 ms must count as within 50 ms."""
 
+CHUNK = 2**17
+"""Array entries handled at once."""
+
 
 class Statistic(Protocol):
     """A value for every weighting of the clusters: what an interval is made from."""
@@ -57,12 +60,12 @@ class Median:
         order = np.argsort(self.values, kind="stable")
         values, cluster = self.values[order], self.cluster[order]
         medians = np.full(len(weights), np.nan)
-        for draw, row in enumerate(weights):  # one draw at a time: memory does not grow with their number
-            below = np.cumsum(row[cluster])
-            if len(below) and below[-1] > 0:
-                low = np.searchsorted(below, below[-1] / 2, side="left")
-                high = np.searchsorted(below, below[-1] / 2, side="right")
-                medians[draw] = (values[low] + values[min(high, len(values) - 1)]) / 2
+        for rows in chunks(len(weights), len(values)) if len(values) else ():
+            below = np.cumsum(weights[rows][:, cluster], axis=1)  # (draw, value)
+            half = below[:, -1:] / 2
+            low, high = (below < half).sum(axis=1), (below <= half).sum(axis=1)
+            middle = (values[np.minimum(low, len(values) - 1)] + values[np.minimum(high, len(values) - 1)]) / 2
+            medians[rows] = np.where(half[:, 0] > 0, middle, np.nan)
         return medians
 
 
@@ -112,6 +115,13 @@ class Combination:
         for factor, part in self.parts:
             total += factor * part.evaluate(weights)
         return total
+
+
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Rows of a large array, a bounded number of entries at a time."""
+    size = max(1, CHUNK // max(1, n_columns))
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)
 
 
 def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iterator[tuple[str, str, Statistic]]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from align_eval.scoring.boundaries import Bools, Ints, WordTimes
+from align_eval.scoring.boundaries import Bools, Floats, Ints, WordTimes
 from align_eval.scoring.metrics import Ratio, Statistic
 from align_eval.scoring.normaliser import comparable
 from align_eval.scoring.protocols import Normaliser
+from align_eval.scoring.statistics import encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Recognition:
     ----------
     times : WordTimes
         Of every unit; NaN where nothing was recognised.
-    texts : tuple of (str, str or None)
-        Reference and hypothesis text.
-    languages : tuple of str or None
+    texts, hypotheses : string[n]
+        Text of the reference, and of what was recognised there; null where that is nothing.
+    languages : string[n]
     utterance : int64[n]
         Number of its utterance, from 0.
     first_row : int64[n]
@@ -38,8 +40,9 @@ class Recognition:
     """
 
     times: WordTimes
-    texts: tuple[tuple[str, str | None], ...]
-    languages: tuple[str | None, ...]
+    texts: pa.Array
+    hypotheses: pa.Array
+    languages: pa.Array
     utterance: Ints
     first_row: Ints
     n_inserted: Ints
@@ -47,67 +50,95 @@ class Recognition:
     @property
     def is_paired(self) -> Bools:
         """Units that have a hypothesis text and its times, whatever it is."""
-        said = np.array([hypothesis is not None for _, hypothesis in self.texts], dtype=np.bool_)
-        return np.asarray(said & self.times.scored)
+        return np.asarray(_bools(pc.is_valid(self.hypotheses)) & self.times.scored)
 
     def is_same(self, normaliser: Normaliser) -> Bools:
         """Paired units whose two texts are the same."""
-        same = [
-            hypothesis is not None and (reference == hypothesis or _equal(reference, hypothesis, language, normaliser))
-            for (reference, hypothesis), language in zip(self.texts, self.languages, strict=True)
-        ]
-        return np.asarray(np.array(same, dtype=np.bool_) & self.times.scored)
+        equal = pc.equal(self.texts, self.hypotheses)
+        same = _bools(pc.fill_null(equal, False))
+        different = np.flatnonzero(_bools(pc.fill_null(pc.invert(equal), False)))
+        columns = (self.texts, self.hypotheses, self.languages)
+        texts = zip(*(column.take(pa.array(different)).to_pylist() for column in columns), strict=True)
+        same[different] = [_equal(reference, said, language, normaliser) for reference, said, language in texts]
+        return np.asarray(same & self.times.scored)
+
+
+COLUMNS = (
+    "utterance", "word_index", "n_words", "word", "language", "reference_start_s", "reference_end_s",
+    "start_s", "end_s", "hypothesis", "inserted",
+)  # fmt: skip
+"""What of a words table says what was recognised where."""
 
 
 def recognition_of(table: pa.Table, cluster_of_row: Ints) -> Recognition:
     """Units of a part of a words table that holds one system and one kind of reference, in the order of its rows."""
-    names = ("utterance", "word_index", "n_words", "word", "hypothesis", "language", "start_s", "end_s")
-    columns = zip(*(table.column(name).to_pylist() for name in names), strict=True)
-    starts: list[int] = []  # first row of each unit
-    open_in: str | None = None  # utterance of a unit that has a start and not yet an end
-    texts: list[tuple[str, str | None]] = []
-    languages: list[str | None] = []
-    utterances: list[str] = []
-    is_last: list[bool] = []
-    for row, (utterance, index, n_words, word, hypothesis, language, start_s, end_s) in enumerate(columns):
-        goes_on = open_in == utterance and hypothesis is not None and start_s is None
-        if goes_on:
-            texts[-1] = (f"{texts[-1][0]} {word}", hypothesis)
-            is_last[-1] = index == n_words - 1
-        else:
-            starts.append(row)
-            texts.append((word, hypothesis))
-            languages.append(language)
-            utterances.append(utterance)
-            is_last.append(index == n_words - 1)
-        # What is said without times has neither start nor end, and opens nothing.
-        open_in = utterance if (goes_on or start_s is not None) and end_s is None else None
-
-    def column(name: str, rows: Ints) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)[rows]
-
-    first = np.array(starts, dtype=np.int64)
-    n_words_of = np.diff(first, append=len(table))
-    last = first + n_words_of - 1
-    inserted = np.array([len(words) for words in table.column("inserted").to_pylist()], dtype=np.int64)
-    number = {utterance: i for i, utterance in enumerate(dict.fromkeys(utterances))}
+    _, utterance = encoded(table, "utterance")
+    start_s, end_s = _floats(table, "start_s"), _floats(table, "end_s")
+    first = np.flatnonzero(~_goes_on(utterance, start_s, end_s, _bools(pc.is_valid(table.column("hypothesis")))))
+    n_words = np.diff(first, append=len(table))
+    last = first + n_words - 1
+    index, n_of_utterance = (table.column(name).to_numpy() for name in ("word_index", "n_words"))
+    inserted = np.asarray(pc.list_value_length(table.column("inserted")).to_numpy(), dtype=np.int64)
     return Recognition(
         times=WordTimes(
-            reference_start_s=column("reference_start_s", first),
-            reference_end_s=column("reference_end_s", last),
-            start_s=column("start_s", first),
-            end_s=column("end_s", last),
-            is_first=column("word_index", first) == 0,
-            is_last=np.array(is_last, dtype=np.bool_),
-            n_words=n_words_of,
+            reference_start_s=_floats(table, "reference_start_s")[first],
+            reference_end_s=_floats(table, "reference_end_s")[last],
+            start_s=start_s[first],
+            end_s=end_s[last],
+            is_first=index[first] == 0,
+            is_last=index[last] == n_of_utterance[last] - 1,
+            n_words=n_words,
             cluster=cluster_of_row[first],
         ),
-        texts=tuple(texts),
-        languages=tuple(languages),
-        utterance=np.array([number[u] for u in utterances], dtype=np.int64),
+        texts=_joined(table.column("word"), first, n_words),
+        hypotheses=_taken(table.column("hypothesis"), last),
+        languages=_taken(table.column("language"), first),
+        utterance=utterance[first],
         first_row=first,
         n_inserted=np.add.reduceat(inserted, first) if len(first) else inserted,
     )
+
+
+def _goes_on(utterance: Ints, start_s: Floats, end_s: Floats, is_said: Bools) -> Bools:
+    """Which rows are not the first of their unit: a unit is open, in their utterance, and they have no start.
+
+    A unit is open after a row that has its start and not its end, and after those that go on with it. What is said
+    without times has neither start nor end, and opens nothing.
+    """
+    has_start, has_end = ~np.isnan(start_s), ~np.isnan(end_s)
+    follows = np.diff(utterance, prepend=-1) == 0
+    may_go_on = follows & is_said & ~has_start
+    decides = ~may_go_on | has_end  # whether a unit is open afterwards; the other rows leave it as it is
+    last_that_decides = np.maximum.accumulate(np.where(decides, np.arange(len(decides)), 0))
+    is_open = (has_start & ~has_end)[last_that_decides]
+    return np.asarray(may_go_on & np.concatenate([[False], is_open[:-1]])[: len(is_open)])
+
+
+def _joined(words: pa.ChunkedArray, first: Ints, n_words: Ints) -> pa.Array:
+    """The text of each unit: its words with a space between."""
+    texts = _taken(words, first)
+    several = np.flatnonzero(n_words > 1)
+    if not len(several):
+        return texts
+    joined = [" ".join(words.slice(first[i], n_words[i]).to_pylist()) for i in several]
+    mask = np.zeros(len(first), dtype=np.bool_)
+    mask[several] = True
+    return pc.replace_with_mask(texts, pa.array(mask), pa.array(joined, texts.type))
+
+
+def _taken(column: pa.ChunkedArray, rows: Ints) -> pa.Array:
+    taken = column.take(pa.array(rows))
+    return taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    """A column of times, NaN where there is none."""
+    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
+
+
+def _bools(values: pa.Array | pa.ChunkedArray) -> Bools:
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return np.array(whole.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def only(times: WordTimes, kept: Bools) -> WordTimes:

@@ -14,22 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow.dataset import Dataset, dataset
 
 from align_eval.records import ScoreRow, System
 from align_eval.scoring.boundaries import Bools, calibrated
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
+from align_eval.scoring.parts import Kind, kinds_of, read_part, read_recognition
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
-from align_eval.scoring.recognition import (
-    Recognition,
-    is_common,
-    only,
-    recognition_metrics,
-    recognition_of,
-    rows_of,
-)
-from align_eval.scoring.statistics import cluster_rows, coded, draw_weights, effective_clusters, estimate
+from align_eval.scoring.recognition import Recognition, is_common, only, recognition_metrics, rows_of
+from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 
 WBE = "wbe"
 BOUNDARIES = ("all", "interior")
@@ -52,7 +46,14 @@ class _Score:
 def score_table(
     table: pa.Table, *, text: str = "words", seed: int = 0, protocols: Mapping[str, Protocol] | None = None
 ) -> tuple[ScoreRow, ...]:
-    """Score every system under every kind of reference.
+    """Score a words table that is in memory; see :func:`score_words`."""
+    return score_words(dataset(table), text=text, seed=seed, protocols=protocols)
+
+
+def score_words(
+    words: Dataset, *, text: str = "words", seed: int = 0, protocols: Mapping[str, Protocol] | None = None
+) -> tuple[ScoreRow, ...]:
+    """Score every system under every kind of reference, one after the other: no more than one is held.
 
     By `wbe` over all and over interior boundaries, as is and calibrated; by every other protocol as it says. The
     calibration is estimated on other clusters and held fixed in the interval, which therefore does not cover what its
@@ -67,22 +68,18 @@ def score_table(
     """
     every = PROTOCOLS | dict(protocols or {})
     rows: list[ScoreRow] = []
-    for reference in sorted(set(table.column("reference").to_pylist())):
-        of_kind = table.filter(pc.equal(table.column("reference"), reference))
-        clusters, cluster_of_row = cluster_rows(of_kind)
-        n_clusters = int(cluster_of_row.max()) + 1
-        weights = draw_weights(n_clusters, seed)
-        systems = _systems(of_kind)
-        parts = {system: of_kind.filter(pa.array(mask)) for system, mask in systems.items()}
-        found = {system: recognition_of(part, cluster_of_row[systems[system]]) for system, part in parts.items()}
-        in_all = _recognised_by_all(parts, found)
-        for system, recognition in found.items():
+    for kind in kinds_of(words):
+        n_clusters = kind.n_clusters
+        drawn = draw_weights(n_clusters, seed)
+        in_all = _recognised_by_all(words, kind)
+        for system in kind.systems:
+            recognition = read_recognition(words, kind, system)
             words_of_cluster = np.bincount(
                 recognition.times.cluster, recognition.times.n_words, minlength=n_clusters
             ).astype(np.int64)
             for score in _scores(recognition, in_all.get(system), text, every, n_clusters):
                 value, low, high = (
-                    (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, weights)
+                    (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, drawn)
                 )
                 if math.isnan(value):
                     continue  # nothing to count: single words have no interior boundary
@@ -91,7 +88,7 @@ def score_table(
                         source=system.source,
                         align=system.align,
                         text=text,
-                        reference=reference,
+                        reference=kind.reference,
                         boundaries=score.boundaries,
                         calibration=score.calibration,
                         protocol=score.protocol,
@@ -101,7 +98,7 @@ def score_table(
                         ci_high=high,
                         unit=score.unit,
                         n_words=score.n_words,
-                        clusters=clusters,
+                        clusters=kind.clusters,
                         n_clusters=n_clusters,
                         n_effective_clusters=effective_clusters(words_of_cluster),
                         protocol_hash=every[score.protocol].hash,
@@ -110,39 +107,35 @@ def score_table(
     return tuple(rows)
 
 
-def _systems(table: pa.Table) -> dict[System, Bools]:
-    """Rows of each system, in the order in which systems first stand there."""
-    (sources, source_of_row), (aligns, align_of_row) = (coded(table, name) for name in ("source", "align"))
-    codes, first_row, of_row = np.unique(
-        source_of_row * len(aligns) + align_of_row, return_index=True, return_inverse=True
-    )
-    return {
-        System(sources[codes[i] // len(aligns)], aligns[codes[i] % len(aligns)]): of_row == i
-        for i in np.argsort(first_row)
-    }
-
-
-def _recognised_by_all(parts: Mapping[System, pa.Table], found: Mapping[System, Recognition]) -> dict[System, Bools]:
+def _recognised_by_all(words: Dataset, kind: Kind) -> dict[System, Bools]:
     """Which rows of each system are reference words that every system recognised; empty where all did the same."""
-    recognised = {system: rows_of(r, r.is_same("whisper")) for system, r in found.items()}
+    if len(kind.systems) == 1:
+        return {}
+    recognised: dict[System, Bools] = {}
     names = ["utterance", "word_index"]
-    first = next(iter(parts.values())).select(names)
-    if all(part.select(names).equals(first) for part in parts.values()):  # the same words, row by row
+    first = read_part(words, kind, kind.systems[0], names)
+    same_words = True  # row by row
+    for system in kind.systems:
+        found = read_recognition(words, kind, system)
+        recognised[system] = rows_of(found, found.is_same("whisper"))
+        same_words = same_words and read_part(words, kind, system, names).equals(first)
+    if same_words:
         in_all: Bools = np.asarray(np.logical_and.reduce(list(recognised.values())))
         same = all(np.array_equal(of_system, in_all) for of_system in recognised.values())
-        return {} if same else dict.fromkeys(parts, in_all)
-    words = {
-        system: list(zip(*(part.column(name).to_pylist() for name in names), strict=True))
-        for system, part in parts.items()
+        return {} if same else dict.fromkeys(kind.systems, in_all)
+    tables = {system: read_part(words, kind, system, names) for system in kind.systems}
+    listed = {
+        system: list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+        for system, table in tables.items()
     }
     sets = [
-        {word for word, same in zip(words[system], of_system, strict=True) if same}
+        {word for word, same in zip(listed[system], of_system, strict=True) if same}
         for system, of_system in recognised.items()
     ]
     common = set.intersection(*sets)
     if all(each == common for each in sets):
         return {}
-    return {system: np.array([word in common for word in of_system]) for system, of_system in words.items()}
+    return {system: np.array([word in common for word in of_system]) for system, of_system in listed.items()}
 
 
 def _scores(

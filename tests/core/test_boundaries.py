@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from align_eval.scoring.boundaries import WordTimes, calibrated, counted
+from align_eval.scoring.boundaries import WordTimes, calibrated, counted, medians_of_others
 
 
 def times(start_error, end_error, cluster, *, first=None, last=None, length_s=1.0) -> WordTimes:
@@ -89,3 +89,13 @@ def test_there_is_no_calibration_where_the_other_cluster_has_no_times():
 def test_calibration_leaves_words_without_times_without():
     after = calibrated(times([0.5, np.nan, 0.5], [0.5, np.nan, 0.5], [0, 0, 1]), "all")
     assert np.isnan(after.start_s).tolist() == np.isnan(after.end_s).tolist() == [False, True, False]
+
+
+def test_medians_of_others_are_the_medians_without_a_clusters_own_values():
+    """Against numpy, with ties, clusters of no value and clusters without others."""
+    rng = np.random.default_rng(0)
+    for n in [0, 1, 2, *rng.integers(3, 40, 200)]:
+        values, cluster = rng.normal(size=n).round(1), rng.integers(0, 4, n)
+        others = [values[cluster != i] for i in range(5)]
+        expected = [np.median(of) if len(of) else np.nan for of in others]
+        np.testing.assert_array_equal(medians_of_others(values, cluster, 5), expected)

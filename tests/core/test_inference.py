@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from align_eval.scoring.inference import (
-    CHUNK,
     N_FLIPS,
     Chosen,
     ChosenOnHalves,
@@ -21,7 +20,7 @@ from align_eval.scoring.inference import (
     stands,
     student_interval,
 )
-from align_eval.scoring.metrics import Combination, Difference, Ratio
+from align_eval.scoring.metrics import CHUNK, Combination, Difference, Ratio
 from align_eval.scoring.statistics import draw_weights
 
 HOW = [Chosen, ChosenOnHalves]

@@ -1,6 +1,7 @@
 """A run folder is read back as it was written, and its TextGrids open."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,25 @@ def test_textgrids_of_an_earlier_run_do_not_mix_with_the_new_ones(tmp_path):
     (tmp_path / "textgrids" / "gone.TextGrid").write_text("of another corpus")
     write_run(tmp_path, RUN, WORDS)
     assert not (tmp_path / "textgrids" / "gone.TextGrid").exists()
+
+
+def test_stretches_of_a_file_are_one_textgrid_also_where_ids_of_others_come_between(tmp_path):
+    """Ids are the user's: one that sorts between two windows of another recording must not tear it apart."""
+
+    def window(id_: str, start_s: float, part_of: str | None) -> Utterance:
+        return replace(utterance(id_), audio=AudioSpan(Path("a.wav"), None, start_s, start_s + 2), part_of=part_of)
+
+    utterances = [window("a@0", 0.0, "a"), window("a@1", 0.0, None), window("a@2", 2.0, "a")]
+    write_run(tmp_path, RUN, words_table(utterances, SYSTEMS, {u.id: FOUND for u in utterances}))
+    later = tuple(Word(w.text, w.start_s + 2, w.end_s + 2) for w in REFERENCE)
+    for name, words in (("a", REFERENCE + later), ("a@1", REFERENCE)):
+        grid, _ = read_textgrid(tmp_path / "textgrids" / f"{name}.TextGrid")
+        assert words_of_tier(grid.tiers[0]) == words
+        assert [tier.name for tier in grid.tiers] == ["reference", "attention:heads=all | dtw", "gradient | viterbi"]
+
+
+def test_nothing_is_left_of_a_run_that_could_not_be_written(tmp_path):
+    (tmp_path / "textgrids").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_run(tmp_path, RUN, WORDS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["textgrids", "words.parquet"]

@@ -7,16 +7,20 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.engine.merge import in_order, merge_runs, shard_facts, write_shard
+from align_eval.engine.merge import in_order, merge_into
 from align_eval.engine.shard import Shard, in_shard, parse_shard
+from align_eval.engine.shard_facts import ShardFacts, write_shard
 from align_eval.engine.signature import run_signature
 from align_eval.errors import InputError
 from align_eval.formats.run_folder import write_run
-from align_eval.formats.words_table import words_table
+from align_eval.formats.words_file import words_writer, write_words_table
+from align_eval.formats.words_table import read_words_table, words_table
 from align_eval.records import AudioSpan, Failure, Plan, Run, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
@@ -80,7 +84,7 @@ def corpus(tmp_path):
     return Corpus("c", tuple(utterances), (Failure("bad", "bad.wav: is no audio"),))
 
 
-def run_of(corpus: Corpus, shard: Shard | None = None) -> tuple[Run, object]:
+def run_of(corpus: Corpus, shard: Shard | None = None) -> tuple[Run, pa.Table, ShardFacts | None]:
     """A run as `evaluate` makes one, with times planted by id; clip 07 fails."""
     found = {
         u.id: dict.fromkeys(SYSTEMS, tuple(replace(w, end_s=w.end_s + len(u.id) / 1000) for w in u.words))
@@ -99,15 +103,16 @@ def run_of(corpus: Corpus, shard: Shard | None = None) -> tuple[Run, object]:
     )
     failures = tuple(sorted([*corpus.failures, *failed], key=lambda f: f.id))
     run = Run(1, signature, score_table(words), failures, {"python": "3"})
-    return run, words, shard_facts(shard, corpus, failed, ()) if shard else None
+    return run, words, ShardFacts(shard, corpus.failures, tuple(failed), ()) if shard else None
 
 
 def write_parts(corpus: Corpus, folder: Path, count: int) -> list[Path]:
     parts = [folder / f"part{number}" for number in range(1, count + 1)]
     for number, out in enumerate(parts, start=1):
-        run, words, facts = run_of(in_shard(corpus, Shard(number, count)), Shard(number, count))
+        of_shard = in_shard(corpus, Shard(number, count))
+        run, words, facts = run_of(of_shard, Shard(number, count))
         write_run(out, run, words)
-        write_shard(out, facts)
+        write_shard(out, facts, of_shard.utterances)
     return parts
 
 
@@ -115,50 +120,59 @@ def write_parts(corpus: Corpus, folder: Path, count: int) -> list[Path]:
 def test_shards_together_are_the_run_that_nobody_divided(corpus, tmp_path, count):
     run, words, _ = run_of(corpus)
     parts = write_parts(corpus, tmp_path, count)
-    merged = merge_runs(parts[::-1])
+    merged = merge_into(tmp_path / "merged", parts[::-1])
     assert merged.run == run
-    assert merged.words.equals(words)
-    for name, of in (("whole", (run, words)), ("merged", (merged.run, merged.words))):
-        write_run(tmp_path / name, *of)
-    for name in ("run.json", "words.parquet"):
-        assert (tmp_path / "merged" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert merged.words.to_table().equals(words)
+    write_run(tmp_path / "whole", run, words)
+    for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
+        assert (tmp_path / "merged" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
 
 
 def test_a_shard_that_is_missing_or_there_twice_is_named(corpus, tmp_path):
     parts = write_parts(corpus, tmp_path, 3)
     with pytest.raises(InputError, match="2/3 not given; give every shard"):
-        merge_runs([parts[0], parts[2]])
+        merge_into(parts[0].parent / "merged", [parts[0], parts[2]])
     with pytest.raises(InputError, match="part1: is shard 1/3 again"):
-        merge_runs([*parts, parts[0]])
+        merge_into(parts[0].parent / "merged", [*parts, parts[0]])
     others = write_parts(corpus, tmp_path / "other", 2)
     with pytest.raises(InputError, match=r"part2: is one of 2 shards, .*part1 one of 3"):
-        merge_runs([parts[0], others[1], parts[2]])
+        merge_into(parts[0].parent / "merged", [parts[0], others[1], parts[2]])
 
 
 def test_shards_of_different_runs_are_refused_with_what_differs(corpus, tmp_path):
     parts = write_parts(corpus, tmp_path, 2)
     run, words, facts = run_of(in_shard(corpus, Shard(2, 2)), Shard(2, 2))
     write_run(parts[1], replace(run, signature=run.signature | {"context": "fit", "seed": 1}), words)
-    write_shard(parts[1], facts)
+    write_shard(parts[1], facts, in_shard(corpus, Shard(2, 2)).utterances)
     with pytest.raises(InputError, match=r"part2: differs from .*part1 in context, seed; make every shard"):
-        merge_runs(parts)
+        merge_into(parts[0].parent / "merged", parts)
 
 
 def test_a_run_that_is_no_shard_is_refused(corpus, tmp_path):
     run, words, _ = run_of(corpus)
     write_run(tmp_path / "whole", run, words)
     with pytest.raises(InputError, match=r"whole: is no shard of a run .*; make it with run --shard i/n"):
-        merge_runs([tmp_path / "whole"])
+        merge_into(tmp_path / "merged", [tmp_path / "whole"])
 
 
 def test_shards_in_which_every_utterance_failed_are_no_run(corpus, tmp_path):
     failing = replace(corpus, utterances=tuple(u for u in corpus.utterances if "07" in u.id))
     parts = write_parts(failing, tmp_path, 2)
     with pytest.raises(InputError, match="every utterance failed: "):
-        merge_runs(parts)
+        merge_into(parts[0].parent / "merged", parts)
 
 
-def test_rows_are_put_in_the_order_of_ids():
-    parts = [words_table([utterance(id_) for id_ in ids], SYSTEMS, {}) for ids in (["a", "яма"], ["a@1", "a-1"])]
-    whole = words_table([utterance(id_) for id_ in ("a", "яма", "a@1", "a-1")], SYSTEMS, {})
-    assert in_order(parts).equals(whole)
+def test_rows_are_put_in_the_order_of_ids_in_blocks_that_do_not_depend_on_the_shards(tmp_path):
+    """600 utterances are three row groups, as they are where nobody divides them."""
+    ids = ["a", "яма", "a@1", "a-1", *(f"u{i}" for i in range(596))]
+    whole = words_table(map(utterance, ids), SYSTEMS, {})
+    write_words_table(tmp_path / "whole.parquet", whole)
+    for i in range(3):
+        (tmp_path / f"part{i}").mkdir()
+        write_words_table(tmp_path / f"part{i}" / "words.parquet", words_table(map(utterance, ids[i::3]), SYSTEMS, {}))
+    with words_writer(tmp_path / "merged.parquet") as put:
+        for _, rows in in_order([tmp_path / f"part{i}" for i in range(3)]):
+            put(rows)
+    assert pq.ParquetFile(tmp_path / "whole.parquet").num_row_groups == 3
+    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert read_words_table(tmp_path / "merged.parquet").equals(whole)

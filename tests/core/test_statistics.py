@@ -5,7 +5,14 @@ import pyarrow as pa
 import pytest
 
 from align_eval.scoring.metrics import Median, Ratio
-from align_eval.scoring.statistics import N_DRAWS, cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import (
+    N_DRAWS,
+    cluster_rows,
+    draw_weights,
+    effective_clusters,
+    estimate,
+    evaluate_draws,
+)
 
 
 def table(speakers: list[str | None], recordings: list[str]) -> pa.Table:
@@ -52,6 +59,21 @@ def test_each_draw_draws_as_many_clusters_as_there_are():
     weights = draw_weights(7, seed=0)
     assert weights.shape == (N_DRAWS, 7)
     assert (weights.sum(axis=1) == 7).all()
+
+
+def test_the_draws_are_those_of_the_generator_asked_once_for_all_of_them():
+    """The 3,000 clusters are drawn in blocks; what the generator gives does not depend on how often it is asked."""
+    whole = np.random.default_rng(3).multinomial(3000, np.full(3000, 1 / 3000), size=N_DRAWS)
+    np.testing.assert_array_equal(draw_weights(3000, 3), whole)
+
+
+@pytest.mark.parametrize("n_clusters", [7, 3000])
+def test_blocks_of_draws_give_what_all_draws_give(n_clusters):
+    """Numbers that are whole: their sums are exact, whatever the order of a product."""
+    rng = np.random.default_rng(0)
+    statistic = Ratio(*rng.integers(1, 99, (2, n_clusters)).astype(np.float64))
+    drawn = draw_weights(n_clusters, 0)
+    np.testing.assert_array_equal(evaluate_draws(statistic, drawn), statistic.evaluate(drawn.astype(np.float64)))
 
 
 def ratio(seed: int = 0, n_clusters: int = 12) -> Ratio:

@@ -5,6 +5,7 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from pyarrow.dataset import dataset
 from rich.console import Console
 
 from align_eval.alignment import canonical_align
@@ -71,7 +72,7 @@ def planted(shift_s):
 
 def finding(shift_s, *, adds=False):
     heuristic = Heuristic("half a frame", "align", "grid", "edge", adds)
-    return measure_toggles(planted(shift_s), [Toggled("openai", heuristic, BASE, OTHER)], "0123456789ab")
+    return measure_toggles(dataset(planted(shift_s)), [Toggled("openai", heuristic, BASE, OTHER)], "0123456789ab")
 
 
 def test_worth_is_the_error_without_minus_the_error_with():

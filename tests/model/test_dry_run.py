@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from align_eval.engine.forecast import forecast
-from align_eval.engine.job import prepare_job
+from align_eval.engine.job import JobOptions, prepare_job
 from align_eval.engine.shard import Shard
 from tests.model.tiny_run import exit_code, write_corpus, write_model
 
@@ -26,12 +26,8 @@ def test_the_forecast_of_a_shard_is_of_its_own_utterances(tmp_path, random_model
     corpus = write_corpus(tmp_path / "corpus", 8)
 
     def of(shard: Shard | None, clock):
-        job = prepare_job(
-            str(corpus), random_model, sources=["attention:heads=all"], aligns=["dtw"], presets=[], toggle=False,
-            text="words", context="fit", window_s=30.0, second_reference=None, device="cpu", seed=0, keep="nothing",
-            shard=shard,
-        )  # fmt: skip
-        return forecast(job, clock=clock)
+        asked = JobOptions(sources=["attention:heads=all"], aligns=["dtw"], presets=[], context="fit", shard=shard)
+        return forecast(prepare_job(str(corpus), random_model, asked), clock=clock)
 
     ticks = iter(range(100))
     whole = of(None, lambda: next(ticks))  # every utterance takes a tick: the corpus takes as many as it has

@@ -1,0 +1,45 @@
+"""Tables of JSON with an entry a line: JSON to everyone, read a line at a time, refused where they are cut short."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from align_eval.errors import InputError
+from align_eval.formats.entries import entries_writer, read_entries
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(entries=st.dictionaries(st.text(), values))
+def test_what_is_written_is_json_and_is_read_back_in_its_order(tmp_path_factory, entries):
+    path = tmp_path_factory.mktemp("entries") / "table.json"
+    with entries_writer(path, '{"schema": 1, "table": {', "}}") as put:
+        for key, value in entries.items():
+            put({key: value})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"schema": 1, "table": entries}
+    assert list(read_entries(path)) == list(entries.items())
+
+
+def test_there_is_nothing_in_a_file_that_is_not_there(tmp_path):
+    assert list(read_entries(tmp_path / "none.json")) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1}\n', '{\n"a": 1,\n', '{\n"a": 1', '{\n"a": \n}\n'])
+def test_a_table_that_is_cut_short_or_on_one_line_is_refused(tmp_path, text):
+    (tmp_path / "table.json").write_text(text)
+    with pytest.raises(ValueError, match=r"does not begin|is cut short|Expecting value"):
+        list(read_entries(tmp_path / "table.json"))
+
+
+def test_a_table_that_cannot_be_written_says_so(tmp_path):
+    match = r"table\.json: cannot be written \(No such file"
+    with pytest.raises(InputError, match=match), entries_writer(tmp_path / "none" / "table.json"):
+        pass

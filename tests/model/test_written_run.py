@@ -1,0 +1,74 @@
+"""A run whose words go to the disk as they are found is the one that the library returns whole."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from align_eval import evaluate
+from align_eval.engine.journal import FOLDER
+from align_eval.formats import words_file
+from align_eval.formats.run_folder import write_run
+from tests.model.tiny_run import exit_code, files_of, write_corpus, write_model
+
+SYSTEMS = {"sources": ["attention:heads=all", "gradient"], "aligns": ["dtw"], "presets": []}
+OPTIONS = ("--source", "attention:heads=all", "--source", "gradient", "--align", "dtw")
+N_UTTERANCES = 7
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
+    return write_corpus(folder / "corpus", N_UTTERANCES), write_model(folder / "model")
+
+
+def test_the_command_line_writes_what_the_library_returns_and_writes(speech, tmp_path, monkeypatch):
+    """In blocks of three utterances: seven of them are several."""
+    from align_eval.engine import run
+
+    for module in (words_file, run):
+        monkeypatch.setattr(module, "BLOCK", 3)
+    corpus, model = speech
+    assert exit_code("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "streamed") == 0
+    found = evaluate(corpus, str(model), **SYSTEMS)
+    write_run(tmp_path / "whole", found.run, found.words, found.details)
+    streamed = files_of(tmp_path / "streamed")
+    assert streamed.pop("audio.json")
+    assert streamed == files_of(tmp_path / "whole")
+    assert pq.ParquetFile(tmp_path / "streamed" / "words.parquet").num_row_groups == 3
+    assert json.loads(streamed["details.json"]) == found.details
+    assert list(found.details) == sorted(found.details)
+    assert len(found.details) == N_UTTERANCES
+
+
+def test_a_run_that_is_cut_off_while_it_writes_leaves_the_one_before_it_and_goes_on(speech, tmp_path, monkeypatch):
+    """Cut off after the words of the first block are on the disk; the run that stood there is whole meanwhile."""
+    from align_eval.engine import run
+
+    corpus, model = speech
+    command = ("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "out")
+    assert exit_code(*command) == 0
+    before = files_of(tmp_path / "out")
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "BLOCK", 3)
+        patched.setattr(run, "_rows", cut_off_at_the_second(run._rows))
+        assert exit_code(*command) != 0
+    partial = {name for name in files_of(tmp_path / "out") if name.startswith(FOLDER)}
+    assert f"{FOLDER}/words.parquet" in partial
+    assert {name: data for name, data in files_of(tmp_path / "out").items() if name not in partial} == before
+    assert exit_code(*command) == 0
+    assert files_of(tmp_path / "out") == before
+
+
+def cut_off_at_the_second(rows):
+    calls = []
+
+    def cut_off(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rows(*arguments)
+
+    return cut_off
