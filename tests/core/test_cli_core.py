@@ -1,7 +1,9 @@
 """The command line as users start it: what it prints, its exit codes, and that torch stays unloaded."""
 
+import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,22 @@ def test_help_is_printed(arguments):
     done = align_eval(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage:" in done.stdout
+
+
+def test_the_version_is_that_of_the_package():
+    done = align_eval("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"align-eval {version('align-eval')}\n", "")
+
+
+def test_what_was_scored_says_how_it_is_looked_at(tmp_path):
+    """The command that it prints is one that works, audio and all: the reference was a corpus."""
+    done = align_eval("score", "demo", str(HYPOTHESES / "srt"), "--out", "their words", cwd=tmp_path)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("to look at it: "))
+    said = shlex.split(line.removeprefix("to look at it: "))
+    assert said == ["align-eval", "report", "their words", "--corpus", "demo"]
+    shown = align_eval(*said[1:], cwd=tmp_path)
+    assert "to see and hear" in shown.stdout
+    assert (tmp_path / "their words" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(

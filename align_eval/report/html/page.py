@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from align_eval.errors import InputError, NotComparableError
+from align_eval.formats.atomic import cannot_write, write_bytes
 from align_eval.gate.records import Comparison
 from align_eval.records import AudioSpan
 from align_eval.report.findings_given import Findings, is_long
@@ -106,9 +107,9 @@ def write_report(
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_bytes(path, text.encode())
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(path, error, "choose another --out") from error
     with_sound = any("audio" in entry for entry in media.values())
     size = path.stat().st_size
     return Written(size, len(chosen), len(columns.text), len(media), len(lengths), with_sound)
