@@ -1,6 +1,7 @@
 """The command line as users start it: what it prints, its exit codes, and that torch stays unloaded."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,7 +11,7 @@ import pytest
 
 from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
-from align_eval.corpus.bundled import BUNDLED
+from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.corpus.kinds import KINDS
 from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
@@ -56,7 +57,9 @@ def test_the_version_is_that_of_the_package():
 
 def test_what_was_scored_says_how_it_is_looked_at(tmp_path):
     """The command that it prints is one that works, audio and all: the reference was a corpus."""
-    done = align_eval("score", "demo", str(HYPOTHESES / "srt"), "--out", "their words", cwd=tmp_path)
+    (tmp_path / "theirs").mkdir()
+    shutil.copy(bundled_path("demo") / "en_praatio_bobby.TextGrid", tmp_path / "theirs")
+    done = align_eval("score", "demo", "theirs", "--out", "their words", cwd=tmp_path)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("to look at it: "))
     said = shlex.split(line.removeprefix("to look at it: "))
     assert said == ["align-eval", "report", "their words", "--corpus", "demo"]
