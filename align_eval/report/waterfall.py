@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STEPS = ("preparation", "path", "heads", "swap")
 LABELS = {
-    "preparation": "log\npreparation",
+    "preparation": "log prep-\naration",
     "path": "silence-\naware path",
     "heads": "better\nheads",
     "swap": "saliency for\nattention",

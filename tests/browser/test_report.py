@@ -21,7 +21,8 @@ from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
 from align_eval.report.html.words import word_columns
 from align_eval.report.view import INTERIOR, view_run
-from tests.core.reported_run import write_many_words
+from tests.core.planted_run import SPEAKERS
+from tests.core.reported_run import write_many_words, write_reported
 
 pytestmark = pytest.mark.browser
 
@@ -189,6 +190,34 @@ def test_a_window_of_a_long_recording_is_heard_at_its_own_place(run, opened, tmp
     page.get_by_role("button", name="▶ word").click()
     page.locator("html[data-started='1']").wait_for()
     assert page.evaluate("window.started[0]")[:2] == pytest.approx([start_s, end_s - start_s], abs=2e-4)
+
+
+def test_of_minutes_the_20_s_around_a_word_are_seen_and_heard(opened, tmp_path):
+    """Words 50 s into 80 s of tone: what is embedded lasts 20 s, and the word is played from its place in that."""
+    folder = write_reported(tmp_path / "run", SPEAKERS[:1], longer_s=80.0)
+    table = read_words_table(folder / "words.parquet")
+    for name in ("reference_start_s", "reference_end_s", "start_s", "end_s"):
+        i = table.schema.get_field_index(name)
+        table = table.set_column(i, table.schema.field(i), pc.add(table[name], 50.0))
+    pq.write_table(table, folder / "words.parquet")
+    command("report", folder)
+    page = opened(folder / "report.html")
+    row = next(r for r in table.to_pylist() if r["word_index"] == 1)
+    open_word(page, row["word"])
+    (part,) = json.loads(page.locator("#data").text_content())["media"]["a"]
+    assert part["to"] - part["from"] == 20
+    assert part["from"] < row["reference_start_s"] - 2
+    assert page.locator("#view").get_attribute("data-panels") == "2"  # boundaries and spectrogram
+    for n, (button, offset, length) in enumerate(
+        (
+            ("▶ word", row["reference_start_s"] - part["from"], row["reference_end_s"] - row["reference_start_s"]),
+            ("▶ 20 s around it", 0, 20),
+        ),
+        start=1,
+    ):
+        page.get_by_role("button", name=button).click()
+        page.locator(f"html[data-started='{n}']").wait_for()
+        assert page.evaluate("window.started.at(-1)") == pytest.approx([offset, length, 20], abs=2e-4)
 
 
 def test_the_keyboard_is_enough(run, page):

@@ -3,7 +3,7 @@
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
   const n = data.text.length;
-  const MS = 10, S = 10000; // the page's integers are tenths of a millisecond
+  const MS = 10, S = 10000, LONG_S = 60; // the page's integers are tenths of a millisecond
   const state = { a: data.pair[0], b: data.pair[1], order: "a", down: true, shown: [], here: -1, open: -1 };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -19,6 +19,15 @@
   };
   const cut = (system, i) => { const [s, e] = errors(system, i); return [s === null ? null : data.start[i] + s, e === null ? null : data.end[i] + e]; };
   const utterance = (i) => data.utterances[data.utterance[i]];
+  const NOTHING = { maps: {} };
+  function mediaOf(i) { // what there is to see and hear of a word: of long utterances the stretch it lies deepest in
+    const start = (data.start[i] - utterance(i).offset) / S, end = (data.end[i] - utterance(i).offset) / S;
+    const depth = (part) => Math.min(start - part.from, part.to - end);
+    const parts = data.media[utterance(i).id] ?? [];
+    if (parts.length === 1 && parts[0].from === 0 && parts[0].to >= utterance(i).duration / S - 1e-3) return parts[0];
+    return parts.filter((part) => depth(part) >= 0).sort((x, y) => depth(y) - depth(x))[0] ?? NOTHING;
+  }
+  const bounds = (i) => { const m = mediaOf(i), duration = utterance(i).duration / S; return m === NOTHING ? (duration > LONG_S ? [Math.max(0, (data.start[i] - utterance(i).offset) / S - 10), Math.min(duration, (data.end[i] - utterance(i).offset) / S + 10)] : [0, duration]) : [m.from, Math.min(m.to, duration)]; };
   const signed = (v) => (v === null ? "–" : (v < 0 ? "−" : "+") + Math.abs(Math.round(v / MS)));
   const plain = (v, digits = 1) => (v === null ? "–" : v.toFixed(digits));
   const speaker = (i) => utterance(i).speaker ?? "";
@@ -132,8 +141,10 @@
   $("tools").addEventListener("submit", (event) => event.preventDefault());
   function option(select_, value, label) { const o = document.createElement("option"); o.value = value; o.textContent = label; select_.append(o); }
   for (const [id, values] of [["reference", data.utterances.map((u) => u.reference)], ["speaker", data.utterances.map((u) => u.speaker).filter((s) => s !== null)]]) {
+    const choices = [...new Set(values)].sort();
     option($(id), "", "all");
-    for (const value of [...new Set(values)].sort()) option($(id), value, value);
+    for (const value of choices) option($(id), value, value);
+    $(id).parentElement.hidden = choices.length < 2; // nothing to choose
   }
   for (const which of ["a", "b"]) {
     data.systems.forEach((system, i) => option($(which), i, system.name));
@@ -176,17 +187,17 @@
     const all = [];
     for (let j = i; j >= 0 && data.utterance[j] === data.utterance[i]; j--) all.unshift(j);
     for (let j = i + 1; j < n && data.utterance[j] === data.utterance[i]; j++) all.push(j);
-    const u = utterance(i), at = all.indexOf(i), few = $("whole").checked ? all : all.slice(Math.max(0, at - 2), at + 3);
+    const u = utterance(i), at = all.indexOf(i), [from, to] = bounds(i), inside = (j) => data.end[j] - u.offset >= from * S && data.start[j] - u.offset <= to * S;
+    const few = $("whole").checked ? all.filter(inside) : all.slice(Math.max(0, at - 2), at + 3);
     const edges = few.flatMap((j) => [data.start[j], data.end[j]]).concat([state.a, state.b].flatMap((s) => few.flatMap((j) => cut(s, j)))).filter((t) => t !== null).map((t) => (t - u.offset) / S);
-    const duration = u.duration / S;
-    const span = $("whole").checked ? [0, duration] : [Math.max(0, Math.min(...edges) - 0.12), Math.min(duration, Math.max(...edges) + 0.12)];
-    return { all, few, span };
+    const span = $("whole").checked ? [from, to] : [Math.max(0, from, Math.min(...edges) - 0.12), Math.min(to, Math.max(...edges) + 0.12)];
+    return { all, few, span, said: u.duration / S > LONG_S ? all.filter(inside) : all };
   }
   let drawn = null; // how seconds of the open word lie on the canvas, for the cursor
   async function paint() {
     const i = state.open;
     if (i < 0) return;
-    const u = utterance(i), media = data.media[u.id] ?? { maps: {} }, { all, few, span } = near(i);
+    const u = utterance(i), media = mediaOf(i), { all, few, span } = near(i);
     const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : media.maps[data.systems[system].stack] }));
     const panels = [];
     const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", null, "--reference"], ["first", state.a, "--key-a"], ["second", state.b, "--key-b"]].filter(([, s], k) => k === 0 || s !== null);
@@ -242,7 +253,7 @@
       } else {
         c.fillStyle = soft; c.textAlign = "left"; c.fillText(clip(p.label, width - gutter - 8), gutter, top + 6);
         const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
-        const from = x(p.image.start_s), to = x(p.image.start_s + p.image.frames * p.image.frame_s);
+        const first_s = p.image.start_s + (media.from ?? 0), from = x(first_s), to = x(first_s + p.image.frames * p.image.frame_s);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, h); c.clip(); c.imageSmoothingEnabled = p.ramp === "spectrogram"; c.drawImage(image, from, y, to - from, h);
         for (const j of all) for (const who of p.lines) if (who !== null) for (const t of who === "reference" ? [data.start[j], data.end[j]] : cut(who, j)) edge(t, who, y, y + h);
         c.restore();
@@ -268,17 +279,18 @@
       c.beginPath(); c.moveTo(x(t), top - 2); c.lineTo(x(t), top + 3); c.stroke();
       c.fillText((t + u.offset / S).toFixed(step < 0.1 ? 2 : 1), x(t), top + 11);
     }
-    c.textAlign = "right"; c.fillText("s", gutter - 6, top + 11);
+    c.textAlign = "right"; c.fillText("s", gutter - 22, top + 11);
     drawn = { x, gutter, width };
     const shown = panels.filter((p) => p.image).map((p) => p.label).join("; ");
     canvas.setAttribute("aria-label", `${data.text[i]}: ${shown || "boundaries only"}. The times stand in the table below.`);
     canvas.dataset.panels = panels.length;
   }
   function describe(i) {
-    const u = utterance(i), { all, few } = near(i);
+    const u = utterance(i), { few, said } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
+    for (const id of ["all-name", "whole-name"]) $(id).textContent = long ? `${Math.round(to - from)} s around it` : "utterance";
     $("word-title").textContent = data.text[i];
     $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · first ${plain(off(state.a, i))} ms, second ${plain(off(state.b, i))} ms off`;
-    $("sentence").replaceChildren(...all.flatMap((j) => {
+    $("sentence").replaceChildren(...said.flatMap((j) => {
       const part = document.createElement(j === i ? "mark" : "span");
       part.textContent = data.text[j];
       return [part, " "];
@@ -294,12 +306,13 @@
     $("times").tBodies[0].replaceChildren(...rows_);
     $("name-a").textContent = state.a === null ? "" : data.systems[state.a].name;
     $("name-b").textContent = state.b === null ? "none" : data.systems[state.b].name;
-    const media = data.media[u.id], sound = Boolean(media && media.audio);
+    const media = mediaOf(i), sound = Boolean(media.audio), mapped = Object.keys(media.maps).length > 0;
+    $("rows-note").hidden = !mapped;
     const lacking = [];
-    if (!media || !media.spectrogram) lacking.push("spectrogram");
-    if (!media || !Object.keys(media.maps).length) lacking.push("maps");
+    if (!media.spectrogram) lacking.push("spectrogram");
+    if (!mapped) lacking.push("maps");
     if (!sound) lacking.push("sound");
-    $("silent").textContent = lacking.length ? `Of this utterance the page holds no ${lacking.join(", no ")}.` : "";
+    $("silent").textContent = lacking.length ? `Of this word the page holds no ${lacking.join(", no ")}.` : "";
     for (const button of document.querySelectorAll("[data-play]")) {
       const t = stretch(button.dataset.play, i);
       button.disabled = !sound || t === null;
@@ -332,11 +345,11 @@
   let audio = null, playing = null;
   const decoded = new Map();
   function stretch(kind, i) { // seconds from the start of the utterance
-    const u = utterance(i), all = near(i).all, at = all.indexOf(i), duration = u.duration / S;
+    const u = utterance(i), all = near(i).all, at = all.indexOf(i), [from, to] = bounds(i);
     const times = { word: [data.start[i], data.end[i]], a: cut(state.a, i), b: cut(state.b, i), near: [data.start[all[Math.max(0, at - 1)]], data.end[all[Math.min(all.length - 1, at + 1)]]] }[kind];
-    if (!times) return [0, duration];
+    if (!times) return [from, to];
     if (times[0] === null || times[1] === null) return null;
-    return times.map((t) => Math.max(0, Math.min(duration, (t - u.offset) / S)));
+    return times.map((t) => Math.max(from, Math.min(to, (t - u.offset) / S)));
   }
   function stop() {
     if (!playing) return;
@@ -352,18 +365,17 @@
     $("cursor").hidden = true;
   }
   async function play(kind) {
-    const i = state.open, media = data.media[utterance(i).id], times = stretch(kind, i);
-    if (!media || !media.audio || !times || times[1] <= times[0]) return;
+    const i = state.open, media = mediaOf(i), times = stretch(kind, i);
+    if (!media.audio || !times || times[1] <= times[0]) return;
     stop();
     audio ??= new AudioContext();
     await audio.resume();
-    const id = utterance(i).id;
-    if (!decoded.has(id)) decoded.set(id, await audio.decodeAudioData(Uint8Array.from(atob(media.audio), (c) => c.charCodeAt(0)).buffer));
+    if (!decoded.has(media)) decoded.set(media, await audio.decodeAudioData(Uint8Array.from(atob(media.audio), (c) => c.charCodeAt(0)).buffer));
     if (state.open !== i) return;
     const source = audio.createBufferSource();
-    source.buffer = decoded.get(id);
+    source.buffer = decoded.get(media);
     source.connect(audio.destination);
-    source.start(0, times[0], times[1] - times[0]);
+    source.start(0, times[0] - media.from, times[1] - times[0]);
     playing = { source, times, from: audio.currentTime };
     dialog.dataset.playing = kind;
     document.querySelector(`[data-play="${kind}"]`).setAttribute("aria-pressed", "true");
