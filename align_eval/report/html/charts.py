@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Markup:
     ends = [0.0, *(value for bar in bars for value in (bar.low, bar.high, *bar.interval))]
     ends += [value for _, cost in prices for value in (cost.value, *_ends(cost))]
     n = len(bars) + len(prices)
-    plane = Plane((-0.6, n - 0.4), (min(ends) * 1.1, max(ends) * 1.12), height=330, bottom=52, width=560)
+    plane = Plane((-0.6, n - 0.4), (min(ends) * 1.1, max(ends) * 1.12), height=320, bottom=58)
     right = plane.width - plane.right
     parts = [axes(plane, y_label="error of interior boundaries, ms", x_ticks=[])]
     if floor_ms is not None:
@@ -85,8 +86,8 @@ def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Markup:
     apart = plane.x(len(bars) - 0.5)
     parts.append(line((apart, plane.top), (apart, plane.height - plane.bottom), "join"))
     for at, label in enumerate([*(bar.label for bar in bars), *(name for name, _ in prices)]):
-        lines = enumerate(label.split("\n"))
-        parts += [text(plane.x(at), plane.height - 34 + 13 * i, words, "small") for i, words in lines]
+        lines = enumerate(re.split(r"\s", label))
+        parts += [text(plane.x(at), plane.height - 40 + 12 * i, words, "small") for i, words in lines]
     if min(ends) < 0:
         parts.append(line((plane.left, plane.y(0)), (right, plane.y(0)), "axis"))
     return figure(plane, "Waterfall of the error budget; the table below has its values", parts)

@@ -22,6 +22,7 @@ EDGES_MS = np.arange(-SPAN_MS - BIN_MS / 2, SPAN_MS + BIN_MS, BIN_MS)
 HALF = 20.0
 """Height of the tallest bar within the span, in the units of the drawing; those at the edges are cut there."""
 
+LONGEST_LABEL = 62
 STEP = 70.0
 FOOT = 40
 TICKS_MS = (-300, -200, -100, 0, 100, 200, 300)
@@ -49,7 +50,7 @@ def histograms(systems: Sequence[SystemView]) -> Markup:
     parts = [line((plane.x(v), 18), (plane.x(v), floor), "axis" if v == 0 else "grid") for v in TICKS_MS]
     for i, system in enumerate(systems):
         base = STEP * i + 24 + HALF
-        parts.append(text(plane.left, STEP * i + 13, system.label, "name", "start"))
+        parts.append(text(plane.left, STEP * i + 13, _short(system.label), "name", "start"))
         parts.append(line((plane.left, base), (plane.width - plane.right, base), "grid"))
         for (errors_s, key, side, kind), of_side in zip(sides[i], shares[i], strict=True):
             which = "starts" if side < 0 else "ends"
@@ -80,6 +81,11 @@ def _middle(plane: Plane, system: SystemView, errors_s: Floats, key: Key, base: 
         x = plane.x(min(max(row.value, -SPAN_MS), SPAN_MS))
         parts.append(Markup('<path d="M{:g} {:g}l3.5 {:g}h-7z" class="bias"/>').format(x, base + side * HALF, side * 6))
     return parts
+
+
+def _short(label: str) -> str:
+    """A label that fits the drawing; the legend beside it has all of it."""
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
 
 
 def _bin_name(low_ms: float) -> str:

@@ -28,7 +28,7 @@
     return parts.filter((part) => depth(part) >= 0).sort((x, y) => depth(y) - depth(x))[0] ?? NOTHING;
   }
   const bounds = (i) => { const m = mediaOf(i), duration = utterance(i).duration / S; return m === NOTHING ? (duration > LONG_S ? [Math.max(0, (data.start[i] - utterance(i).offset) / S - 10), Math.min(duration, (data.end[i] - utterance(i).offset) / S + 10)] : [0, duration]) : [m.from, Math.min(m.to, duration)]; };
-  const signed = (v) => (v === null ? "–" : (v < 0 ? "−" : "+") + Math.abs(Math.round(v / MS)));
+  const signed = (v) => { const ms = v === null ? null : Math.round(v / MS); return ms === null ? "–" : `${ms < 0 ? "−" : ms > 0 ? "+" : ""}${Math.abs(ms)}`; };
   const plain = (v, digits = 1) => (v === null ? "–" : v.toFixed(digits));
   const speaker = (i) => utterance(i).speaker ?? "";
   const KEYS = {
@@ -39,6 +39,7 @@
 
   // ---- the table: only the rows in sight are in the page -----------------------------------------------------------
   const rows = $("rows"), body = $("body");
+  document.body.classList.toggle("alone", data.systems.length < 2); // nothing to hold it against
   const withRho = Boolean(data.rho);
   if (withRho) $("rho-head").hidden = false;
   let height = 36, printing = false;
@@ -98,8 +99,8 @@
       tr.id = `row-${i}`; tr.dataset.at = at; tr.setAttribute("aria-rowindex", at + 2);
       const heard = data.heard && data.heard[i] !== data.text[i] ? ` → ${data.heard[i] ?? "∅"}` : "";
       cell(tr, data.text[i] + heard); cell(tr, utterance(i).id, "wide").title = utterance(i).id; cell(tr, speaker(i), "wide"); cell(tr, plain(data.start[i] / S, 2), "number wide");
-      cell(tr, plain(off(state.a, i)), "number", `${signed(as)} / ${signed(ae)}`); cell(tr, plain(off(state.b, i)), "number", `${signed(bs)} / ${signed(be)}`);
-      cell(tr, plain(apart(i)), "number");
+      cell(tr, plain(off(state.a, i)), "number", `${signed(as)} / ${signed(ae)}`); cell(tr, plain(off(state.b, i)), "number of-two", `${signed(bs)} / ${signed(be)}`);
+      cell(tr, plain(apart(i)), "number of-two");
       if (withRho) cell(tr, plain(data.rho[i], 2), "number wide");
       parts.push(tr);
     }
@@ -289,7 +290,7 @@
     const u = utterance(i), { few, said } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
     for (const id of ["all-name", "whole-name"]) $(id).textContent = long ? `${Math.round(to - from)} s around it` : "utterance";
     $("word-title").textContent = data.text[i];
-    $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · first ${plain(off(state.a, i))} ms, second ${plain(off(state.b, i))} ms off`;
+    $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · ${state.b === null ? "" : "first "}${plain(off(state.a, i))} ms${state.b === null ? "" : `, second ${plain(off(state.b, i))} ms`} off`;
     $("sentence").replaceChildren(...said.flatMap((j) => {
       const part = document.createElement(j === i ? "mark" : "span");
       part.textContent = data.text[j];
@@ -300,7 +301,7 @@
       th.textContent = data.text[j]; th.scope = "row"; tr.append(th);
       if (j === i) tr.className = "here";
       const span = ([s, e]) => `${s === null ? "–" : (s / S).toFixed(3)} to ${e === null ? "–" : (e / S).toFixed(3)}`;
-      cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(cut(state.a, j)), "number"); cell(tr, span(cut(state.b, j)), "number");
+      cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(cut(state.a, j)), "number"); cell(tr, span(cut(state.b, j)), "number of-two");
       return tr;
     });
     $("times").tBodies[0].replaceChildren(...rows_);

@@ -97,6 +97,7 @@ def write_report(
     wanted = stretches(_place(columns, i) for i in order if i in on_page)
     media, left_out = embed_media(view.folder, wanted, spans, room, audio=audio)
     ids = {stretch.utterance for stretch in wanted}
+    could = any(system["stack"] is not None for system in data["systems"])
     parts = any(not stretch.whole for stretch in wanted)
     data["media"] = media
     text = _render(
@@ -111,6 +112,7 @@ def write_report(
             media,
             left_out,
             len(ids),
+            could=could,
             parts=parts,
             audio=audio,
         ),
@@ -176,6 +178,7 @@ def _words_note(
     left_out: Sequence[str],
     n_utterances: int,
     *,
+    could: bool,
     parts: bool,
     audio: bool,
 ) -> list[str]:
@@ -185,11 +188,11 @@ def _words_note(
     seen = sum("spectrogram" in entries[0] for entries in media.values())
     heard = sum("audio" in entries[0] for entries in media.values())
     mapped = sum(bool(entries[0]["maps"]) for entries in media.values())
-    has = [(mapped, "maps"), (seen, "a spectrogram"), (heard, "sound")]
+    has = [*([(mapped, "maps")] if could else []), (seen, "a spectrogram"), (heard, "sound")]
     listed = ", ".join(f"{count or 'none'} with {name}" for count, name in has if count < n_utterances)
     if listed:
         notes.append(f"{n_utterances} utterances: {listed}.")
-    if not mapped:
+    if could and not mapped:
         notes.append("To see maps, run with --keep maps.")
     if not audio:
         notes.append("Sound was left out on request.")
@@ -254,6 +257,7 @@ def _render(
     signature = view.run.signature
     pair = [data["systems"][i] if i is not None else None for i in data["pair"]]
     return environment.get_template("page.html").render(
+        has_sources=any(system["stack"] is not None for system in data["systems"]),
         title=f"{signature['model']} on {signature['corpus']}",
         signature=run_signature_line(view.run),
         run_id=signature["id"],

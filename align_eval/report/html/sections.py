@@ -242,10 +242,11 @@ def rho_lines(findings: Findings) -> list[str]:
             if s.head_sets is not None:
                 e = s.head_sets.excess
                 ends = "" if e.ci_low is None or e.ci_high is None else f" [{e.ci_low / 10:.1f}, {e.ci_high / 10:.1f}]"
+                ends = ends.replace("-", "−")
                 lines.append(
                     f"Each word against itself under {s.head_sets.n_sets} sets of heads, {s.reference} reference, "
-                    f"{s.unit}: {e.slope_ms / 10:+.1f} ms{ends} for .1 more of ρ, beyond what the saliency of another "
-                    "word shows."
+                    f"{s.unit}: {signed(e.slope_ms / 10, 1)} ms{ends} for .1 more of ρ, beyond what the saliency of "
+                    "another word shows."
                 )
     if findings.agree is not None:
         for row in findings.agree.rows:
