@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from align_eval.corpus.bundled import bundled_path
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.browser
 
 CLIPS = ("en_praatio_bobby", "en_praatio_damon", "en_praatio_mary")
 ATTENTION, GRADIENT = "attention:heads=all | viterbi", "gradient:at=encoder-output | viterbi"
+ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</script><script>alert(1)</script><img src=http://127.0.0.1/x onerror=alert(2)>"
 
 
@@ -204,7 +206,7 @@ def test_of_minutes_the_20_s_around_a_word_are_seen_and_heard(opened, tmp_path):
     page = opened(folder / "report.html")
     row = next(r for r in table.to_pylist() if r["word_index"] == 1)
     open_word(page, row["word"])
-    (part,) = json.loads(page.locator("#data").text_content())["media"]["a"]
+    (part,) = json.loads(page.locator("script.media[data-utterance='a']").text_content())
     assert part["to"] - part["from"] == 20
     assert part["from"] < row["reference_start_s"] - 2
     assert page.locator("#view").get_attribute("data-panels") == "2"  # boundaries and spectrogram
@@ -310,4 +312,35 @@ def test_what_is_printed_has_words_and_no_buttons(run, opened):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert not page.locator("#theme").is_visible()
     assert page.locator("#body tr.word").count() == len(errors_ms(run, ATTENTION))
+    assert page.locator("#on-paper").inner_text().startswith("first: ")
     assert len(page.pdf()) > 10_000
+
+
+def script(*arguments: str | Path) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_pictures_of_the_docs_are_made_by_a_script(run, tmp_path):
+    """Every one that docs/report.md shows, at the width that it says, and none of one colour."""
+    script("scripts/screenshots.py", run, "--out", tmp_path)
+    shown = set(re.findall(r"report-\w+\.png", (ROOT / "docs" / "report.md").read_text(encoding="utf-8")))
+    assert {path.name for path in tmp_path.iterdir()} == shown
+    for name, width in (("report-1440.png", 1440), ("report-dark.png", 1440), ("report-390.png", 3 * 390 + 40)):
+        picture = Image.open(tmp_path / name)
+        assert picture.width == width
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 100
+
+
+def test_the_benchmark_of_the_page_repeats_a_run_and_drives_it(run, tmp_path):
+    """11 words: 3 copies are 33, of which every copy sorts, filters, scrolls and opens; maps go with them."""
+    said = script("bench/page.py", run, "--words", "30", "--json", tmp_path / "page.json")
+    found = json.loads((tmp_path / "page.json").read_text())
+    n = len(errors_ms(run, ATTENTION))
+    assert (found["words"], found["systems"]) == (n * -(-30 // n), 4)
+    assert set(found["pages"]) == {"sound and pictures", "words alone"}
+    for of_page in found["pages"].values():
+        assert all(value > 0 for name, value in of_page.items() if name != "scroll, dropped frames")
+    assert found["pages"]["sound and pictures"]["size, MB"] > found["pages"]["words alone"]["size, MB"]
+    assert "| load |" in said

@@ -3,27 +3,40 @@
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
   const n = data.text.length;
-  const MS = 10, S = 10000, LONG_S = 60; // the page's integers are tenths of a millisecond
+  const MS = 10, S = 10000, LONG_S = 60, PRINTED = 40; // the page's integers are tenths of a millisecond
   const state = { a: data.pair[0], b: data.pair[1], order: "a", down: true, shown: [], here: -1, open: -1 };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // ---- numbers of a word -------------------------------------------------------------------------------------------
   const NONE = -Infinity;
-  const mean = (values) => { const known = values.filter((v) => v !== null); return known.length ? known.reduce((x, y) => x + y, 0) / known.length : null; };
   const errors = (system, i) => (system === null ? [null, null] : [data.errors[system][0][i], data.errors[system][1][i]]);
-  const off = (system, i) => { const m = mean(errors(system, i).map((e) => (e === null ? null : Math.abs(e)))); return m === null ? null : m / MS; };
+  const mean = (x, y) => (x === null ? y : y === null ? x : (x + y) / 2); // of what is known
+  const size = (x) => (x === null ? null : Math.abs(x));
+  const inMs = (x) => (x === null ? null : x / MS);
+  const distance = (x, y) => (x === null || y === null ? null : Math.abs(x - y));
+  const columns = new Map(); // a number a word, reckoned once a system or pair
+  function column(name, of) {
+    if (!columns.has(name)) columns.set(name, Array.from({ length: n }, (_, i) => of(i)));
+    return columns.get(name);
+  }
+  const off = (system, i) => (system === null ? null : column(system, (j) => inMs(mean(...errors(system, j).map(size))))[i]);
   const apart = (i) => {
-    const one = errors(state.a, i), other = errors(state.b, i);
-    const m = mean([0, 1].map((e) => (one[e] === null || other[e] === null ? null : Math.abs(one[e] - other[e]))));
-    return m === null ? null : m / MS;
+    const { a, b } = state;
+    if (a === null || b === null) return null;
+    return column(`${a} ${b}`, (j) => { const one = errors(a, j), other = errors(b, j); return inMs(mean(distance(one[0], other[0]), distance(one[1], other[1]))); })[i];
   };
   const cut = (system, i) => { const [s, e] = errors(system, i); return [s === null ? null : data.start[i] + s, e === null ? null : data.end[i] + e]; };
   const utterance = (i) => data.utterances[data.utterance[i]];
   const NOTHING = { maps: {} };
+  const packs = new Map([...document.querySelectorAll("script.media")].map((e) => [e.dataset.utterance, e])), read = new Map();
+  function media(id) { // read when it is first looked at: all of it at once would keep the page waiting
+    if (!read.has(id)) read.set(id, packs.has(id) ? JSON.parse(packs.get(id).textContent) : []);
+    return read.get(id);
+  }
   function mediaOf(i) { // what there is to see and hear of a word: of long utterances the stretch it lies deepest in
     const start = (data.start[i] - utterance(i).offset) / S, end = (data.end[i] - utterance(i).offset) / S;
     const depth = (part) => Math.min(start - part.from, part.to - end);
-    const parts = data.media[utterance(i).id] ?? [];
+    const parts = media(utterance(i).id);
     if (parts.length === 1 && parts[0].from === 0 && parts[0].to >= utterance(i).duration / S - 1e-3) return parts[0];
     return parts.filter((part) => depth(part) >= 0).sort((x, y) => depth(y) - depth(x))[0] ?? NOTHING;
   }
@@ -32,7 +45,7 @@
   const plain = (v, digits = 1) => (v === null ? "–" : v.toFixed(digits));
   const speaker = (i) => utterance(i).speaker ?? "";
   const KEYS = {
-    text: (i) => data.text[i].toLowerCase(), utterance: (i) => utterance(i).id, speaker: (i) => speaker(i), start: (i) => data.start[i],
+    text: (i) => column("text", (j) => data.text[j].toLowerCase())[i], utterance: (i) => utterance(i).id, speaker: (i) => speaker(i), start: (i) => data.start[i],
     a: (i) => off(state.a, i), b: (i) => off(state.b, i), apart, rho: (i) => data.rho[i],
   };
   const FALLING = new Set(["a", "b", "apart"]);
@@ -89,8 +102,8 @@
   }
   function draw() {
     const total = state.shown.length;
-    const first = printing ? 0 : Math.max(0, Math.floor(rows.scrollTop / height) - 8);
-    const last = printing ? Math.min(total, 40) : Math.min(total, Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 8);
+    const first = printing ? 0 : Math.max(0, Math.floor(rows.scrollTop / height) - 5);
+    const last = printing ? Math.min(total, PRINTED) : Math.min(total, Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 5);
     const parts = [];
     if (first) parts.push(space(first * height));
     for (let at = first; at < last; at++) {
@@ -198,12 +211,12 @@
   async function paint() {
     const i = state.open;
     if (i < 0) return;
-    const u = utterance(i), media = mediaOf(i), { all, few, span } = near(i);
-    const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : media.maps[data.systems[system].stack] }));
+    const u = utterance(i), pack = mediaOf(i), { all, few, span } = near(i);
+    const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : pack.maps[data.systems[system].stack] }));
     const panels = [];
     const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", null, "--reference"], ["first", state.a, "--key-a"], ["second", state.b, "--key-b"]].filter(([, s], k) => k === 0 || s !== null);
     panels.push({ kind: "tiers", height: 24 * tiers.length, tiers });
-    if (media.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: media.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: media.spectrogram.rows, lines: ["reference", state.a, state.b] });
+    if (pack.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: pack.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: pack.spectrogram.rows, lines: ["reference", state.a, state.b] });
     for (const { system, map } of maps) if (map) {
       const wanted = new Set(few.map((j) => data.index[j]));
       let first = map.words.findIndex((w) => wanted.has(w)), last = map.words.length - [...map.words].reverse().findIndex((w) => wanted.has(w));
@@ -254,7 +267,7 @@
       } else {
         c.fillStyle = soft; c.textAlign = "left"; c.fillText(clip(p.label, width - gutter - 8), gutter, top + 6);
         const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
-        const first_s = p.image.start_s + (media.from ?? 0), from = x(first_s), to = x(first_s + p.image.frames * p.image.frame_s);
+        const first_s = p.image.start_s + (pack.from ?? 0), from = x(first_s), to = x(first_s + p.image.frames * p.image.frame_s);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, h); c.clip(); c.imageSmoothingEnabled = p.ramp === "spectrogram"; c.drawImage(image, from, y, to - from, h);
         for (const j of all) for (const who of p.lines) if (who !== null) for (const t of who === "reference" ? [data.start[j], data.end[j]] : cut(who, j)) edge(t, who, y, y + h);
         c.restore();
@@ -307,10 +320,10 @@
     $("times").tBodies[0].replaceChildren(...rows_);
     $("name-a").textContent = state.a === null ? "" : data.systems[state.a].name;
     $("name-b").textContent = state.b === null ? "none" : data.systems[state.b].name;
-    const media = mediaOf(i), sound = Boolean(media.audio), mapped = Object.keys(media.maps).length > 0;
+    const pack = mediaOf(i), sound = Boolean(pack.audio), mapped = Object.keys(pack.maps).length > 0;
     $("rows-note").hidden = !mapped;
     const lacking = [];
-    if (!media.spectrogram) lacking.push("spectrogram");
+    if (!pack.spectrogram) lacking.push("spectrogram");
     if (!mapped) lacking.push("maps");
     if (!sound) lacking.push("sound");
     $("silent").textContent = lacking.length ? `Of this word the page holds no ${lacking.join(", no ")}.` : "";
@@ -366,17 +379,17 @@
     $("cursor").hidden = true;
   }
   async function play(kind) {
-    const i = state.open, media = mediaOf(i), times = stretch(kind, i);
-    if (!media.audio || !times || times[1] <= times[0]) return;
+    const i = state.open, pack = mediaOf(i), times = stretch(kind, i);
+    if (!pack.audio || !times || times[1] <= times[0]) return;
     stop();
     audio ??= new AudioContext();
     await audio.resume();
-    if (!decoded.has(media)) decoded.set(media, await audio.decodeAudioData(Uint8Array.from(atob(media.audio), (c) => c.charCodeAt(0)).buffer));
+    if (!decoded.has(pack)) decoded.set(pack, await audio.decodeAudioData(Uint8Array.from(atob(pack.audio), (c) => c.charCodeAt(0)).buffer));
     if (state.open !== i) return;
     const source = audio.createBufferSource();
-    source.buffer = decoded.get(media);
+    source.buffer = decoded.get(pack);
     source.connect(audio.destination);
-    source.start(0, times[0] - media.from, times[1] - times[0]);
+    source.start(0, times[0] - pack.from, times[1] - times[0]);
     playing = { source, times, from: audio.currentTime };
     dialog.dataset.playing = kind;
     document.querySelector(`[data-play="${kind}"]`).setAttribute("aria-pressed", "true");
@@ -410,7 +423,12 @@
     if (event.key === "/" && !dialog.open && !["INPUT", "SELECT"].includes(document.activeElement.tagName)) { event.preventDefault(); $("find").focus(); }
   });
   addEventListener("resize", () => { measure(); draw(); paint(); });
-  addEventListener("beforeprint", () => { printing = true; draw(); });
+  addEventListener("beforeprint", () => {
+    printing = true;
+    const names = [["first", state.a], ["second", state.b]].filter(([, system]) => system !== null).map(([which, system]) => `${which}: ${data.systems[system].name}`);
+    $("on-paper").textContent = `${names.join("; ")}. ${Math.min(state.shown.length, PRINTED)} of them are printed.`;
+    draw();
+  });
   addEventListener("afterprint", () => { printing = false; draw(); });
   colour();
   select();

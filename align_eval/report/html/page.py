@@ -99,12 +99,12 @@ def write_report(
     ids = {stretch.utterance for stretch in wanted}
     could = any(system["stack"] is not None for system in data["systems"])
     parts = any(not stretch.whole for stretch in wanted)
-    data["media"] = media
     text = _render(
         view,
         findings,
         verdict,
         data=data,
+        media=media,
         agreement=_agreement(view, columns, rho, pair),
         words_note=_words_note(
             len(chosen),
@@ -245,6 +245,7 @@ def _render(
     verdict: Comparison | NotComparableError | None,
     *,
     data: Mapping[str, Any],
+    media: Mapping[str, Any],
     agreement: Sequence[Mapping[str, Any]],
     words_note: Sequence[str],
 ) -> str:
@@ -273,6 +274,7 @@ def _render(
         pair=pair,
         words_note=words_note,
         data=data,
+        media=media,
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=Markup(f"'sha256-{digest}'"),
