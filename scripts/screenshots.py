@@ -80,6 +80,12 @@ def opened(browser: Browser, report: Path, size: tuple[int, int], scheme: str) -
     return page
 
 
+def show(page: Page, heading: str, above: int) -> None:
+    """Scroll to the first heading of those, with some pixels above it."""
+    scroll = "(element, above) => scrollTo({ top: element.offsetTop - above, behavior: 'instant' })"
+    page.locator(heading).first.evaluate(scroll, above)
+
+
 def show_word(page: Page) -> None:
     """Open the first of the words, the worst."""
     page.locator("#body tr.word").first.click()
@@ -98,9 +104,7 @@ def wide(browser: Browser, report: Path, scheme: str) -> Image.Image:
 def charts(browser: Browser, report: Path, scheme: str) -> Image.Image:
     """What the error is made of, and how it is spread."""
     page = opened(browser, report, (WIDE[0], 1240), scheme)
-    page.locator("#budget, #errors").first.evaluate(
-        "heading => scrollTo({ top: heading.offsetTop - 24, behavior: 'instant' })"
-    )
+    show(page, "#budget, #errors", 24)
     return shot(page)
 
 
@@ -108,7 +112,7 @@ def phone(browser: Browser, report: Path) -> Image.Image:
     """Top, table of words, and a word."""
     page = opened(browser, report, PHONE, "light")
     first = shot(page)
-    page.locator("#words").evaluate("heading => scrollTo({ top: heading.offsetTop - 8, behavior: 'instant' })")
+    show(page, "#words", 8)
     second = shot(page)
     show_word(page)
     return beside([first, second, shot(page)], down=False)
