@@ -307,9 +307,14 @@ def test_ten_thousand_words_keep_few_rows_in_the_page(opened, tmp_path):
 
 
 def test_what_is_printed_has_words_and_no_buttons(run, opened):
-    page = opened(run / "report.html")
+    page = opened(run / "report.html", width=717)  # A4 at 96 dots an inch, within Chromium's margins
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") == 717
+    widths = page.evaluate("[...document.querySelectorAll('.sources, .words')].map((table) => table.offsetWidth)")
+    assert max(widths) <= 717
+    cut = "[...document.querySelectorAll('.words td')].filter((cell) => cell.scrollWidth > cell.clientWidth).length"
+    assert page.evaluate(cut) == 0
     assert not page.locator("#theme").is_visible()
     assert page.locator("#body tr.word").count() == len(errors_ms(run, ATTENTION))
     assert page.locator("#on-paper").inner_text().startswith("first: ")
