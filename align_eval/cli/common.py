@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ SpeakerCharacters = Annotated[
 Protocols = Annotated[
     Path | None, typer.Option(help="TOML file of protocols of your own, scored beside those built in.")
 ]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
+Recording = Annotated[Path, typer.Argument(help="An audio file of at most 30 s.")]
+SpokenText = Annotated[str, typer.Option(help="What is spoken.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+MarginMs = Annotated[float, typer.Option(help="The greatest loss of mean absolute error that nobody minds.")]
+ShiftMs = Annotated[float, typer.Option(help="The greatest median shift that nobody minds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for programs.")]
 
 
@@ -59,3 +66,9 @@ def _plain(found: Any) -> Any:
 def say(console: Console, line: str) -> None:
     """Print a line as it is: no markup, no wrapping."""
     console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def say_next(console: Console, out: Path, corpus: str | None = None) -> None:
+    """Say how the run that was written is looked at; ``corpus`` is where its audio is, if it does not say so itself."""
+    where = ["--corpus", corpus] if corpus else []
+    say(console, f"to look at it: {shlex.join(['align-eval', 'report', str(out), *where])}")

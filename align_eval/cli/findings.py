@@ -14,6 +14,8 @@ from align_eval.cli.common import (
     Device,
     Language,
     Model,
+    RunFolder,
+    Seed,
     SpeakerCharacters,
     Tier,
     make_console,
@@ -95,7 +97,7 @@ def faithfulness(
 def agree(
     run: Annotated[Path, typer.Argument(help="The folder of a run with --keep heads and some saliency.")],
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Agreement of cross-attention with every saliency that a run kept, by head, layer and average.
 
@@ -164,9 +166,9 @@ def budget(
 
 
 def drift(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    run: RunFolder,
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Does the error grow with time in the recording? Slopes in ms a minute, and the error of every minute.
 

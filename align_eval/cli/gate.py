@@ -8,15 +8,23 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, make_console, print_json, say
+from align_eval.cli.common import (
+    AsJson,
+    MarginMs,
+    Seed,
+    ShiftMs,
+    make_console,
+    print_json,
+    say,
+)
 from align_eval.errors import EXIT_REGRESSION
 
 
 def compare(
     baseline: Annotated[Path, typer.Argument(help="The folder of a run, or a baseline that --accept wrote.")],
     run: Annotated[Path, typer.Argument(help="The folder of the run that is judged.")],
-    margin_ms: Annotated[float, typer.Option(help="The greatest loss of mean absolute error that nobody minds.")] = 5.0,
-    shift_ms: Annotated[float, typer.Option(help="The greatest median shift that nobody minds.")] = 20.0,
+    margin_ms: MarginMs = 5.0,
+    shift_ms: ShiftMs = 20.0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where a verdict is undecided, too.")] = False,
     system: Annotated[
         list[str] | None, typer.Option(help="Compare only this system, as 'source | align'; may be repeated.")
@@ -32,7 +40,7 @@ def compare(
         Path | None, typer.Option(help="Folder for compare.json, summary.md, junit.xml and benchmark.json.")
     ] = None,
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Hold a run to a baseline, word by word. Exit codes: 0 pass, 1 regression, 2 bad input, 3 not comparable.
 

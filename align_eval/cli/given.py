@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Language, Protocols, SpeakerCharacters, Tier, make_console, print_json, say
+from align_eval.cli.common import (
+    AsJson,
+    Language,
+    Protocols,
+    Seed,
+    SpeakerCharacters,
+    Tier,
+    make_console,
+    print_json,
+    say,
+    say_next,
+)
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
 
 
@@ -44,7 +55,7 @@ def score(
         Lint, typer.Option(help="Times that no speech has: count them, list them, or list them and exit 1 for any.")
     ] = Lint.counted,
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Score word times that any system wrote against reference words; no model is run.
 
@@ -53,6 +64,7 @@ def score(
 
     Example: align-eval score demo hypotheses --out runs/theirs
     """
+    from align_eval.corpus.bundled import BUNDLED
     from align_eval.engine.given import score_given
     from align_eval.formats.run_folder import prepare_folder, write_run
     from align_eval.report.given_table import print_lint, score_values
@@ -85,6 +97,7 @@ def score(
             print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
         if out:
             say(console, f"written: {out}/run.json, words.parquet, textgrids/")
+            say_next(console, out, reference if reference in BUNDLED or Path(reference).is_dir() else None)
     if scored.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
     if scored.lint and lint == Lint.fail:

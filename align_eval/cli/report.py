@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Device, Language, Model, make_console, print_json, say
+from align_eval.cli.common import (
+    AsJson,
+    Device,
+    Language,
+    MarginMs,
+    Model,
+    Recording,
+    RunFolder,
+    ShiftMs,
+    SpokenText,
+    make_console,
+    print_json,
+    say,
+)
 
 
 class Form(StrEnum):
@@ -20,14 +33,14 @@ class Form(StrEnum):
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    run: RunFolder,
     finding: Annotated[
         list[Path] | None,
         typer.Option(help="A finding's file, as of `heads search`; may be repeated. Those in RUN are shown anyway."),
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="A run or baseline that RUN is held to, as by compare.")] = None,
-    margin_ms: Annotated[float, typer.Option(help="The greatest loss that nobody minds, as of compare.")] = 5.0,
-    shift_ms: Annotated[float, typer.Option(help="The greatest median shift that nobody minds.")] = 20.0,
+    margin_ms: MarginMs = 5.0,
+    shift_ms: ShiftMs = 20.0,
     corpus: Annotated[
         str | None, typer.Option(help="Where the audio is, where it was moved or the run does not say: as for run.")
     ] = None,
@@ -79,8 +92,8 @@ def report(
 
 
 def explain(
-    audio: Annotated[Path, typer.Argument(help="An audio file of at most 30 s.")],
-    text: Annotated[str, typer.Option(help="What is spoken.")],
+    audio: Recording,
+    text: SpokenText,
     out: Annotated[Path, typer.Option(help="Figure to write: .pdf, .svg or .png.")],
     model: Model = "tiny.en",
     source: Annotated[

@@ -17,11 +17,15 @@ from align_eval.cli.common import (
     Language,
     Model,
     Protocols,
+    Recording,
+    Seed,
     SpeakerCharacters,
+    SpokenText,
     Tier,
     make_console,
     print_json,
     say,
+    say_next,
 )
 from align_eval.errors import EXIT_BAD_INPUT, InputError
 
@@ -125,7 +129,7 @@ def run(
         int, typer.Option(min=1, help="Utterances that go through the model at once, on GPUs; changes last bits.")
     ] = 1,
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Seed = 0,
     shard: Annotated[
         str | None,
         typer.Option(help="i/n: that part of the corpus alone, chosen by a hash of each id; see `merge`."),
@@ -233,6 +237,7 @@ def _show(out: Path, written: WrittenRun, toggled: Sequence[Toggled], *, kept: b
         print_toggles(finding, console)
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *["maps/"] * kept]
     say(console, f"written: {out}/{', '.join(names)}")
+    say_next(console, out)
     if as_json:
         print_json(written.run)
 
@@ -254,8 +259,8 @@ def _asked(
 
 
 def align(
-    audio: Annotated[Path, typer.Argument(help="An audio file of at most 30 s.")],
-    text: Annotated[str, typer.Option(help="What is spoken.")],
+    audio: Recording,
+    text: SpokenText,
     out: Annotated[Path | None, typer.Option(help="TextGrid to write; without it the words are printed.")] = None,
     model: Model = "tiny.en",
     source: Annotated[str, typer.Option(help="A relevance source.")] = "gradient:at=encoder-output",

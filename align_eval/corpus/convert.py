@@ -16,6 +16,7 @@ import soundfile
 from align_eval.corpus.audio import audio_duration_s, read_audio
 from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
 from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Failure, Utterance
 
@@ -67,7 +68,9 @@ def _write_audio(span: AudioSpan, stem: Path) -> Path:
         kept = samples if span.channel is None else samples[:, span.channel]
         cut = stem.with_name(stem.name + (".flac" if subtype in FLAC_SUBTYPES else ".wav"))
         soundfile.write(cut, kept, rate, subtype=subtype)
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        raise cannot_write(stem, error, "choose another folder") from error
+    except (RuntimeError, ValueError) as error:
         raise InputError(stem, f"cannot be written ({error})", "choose another folder") from error
     return cut
 
@@ -80,4 +83,4 @@ def _write_metadata(path: Path, utterances: list[Utterance]) -> None:
             for u in utterances:
                 writer.writerow([u.id, u.language or "", u.speaker or "", u.recording, u.reference])
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another folder") from error
+        raise cannot_write(path, error, "choose another folder") from error

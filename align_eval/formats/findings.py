@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,7 +29,7 @@ def write_finding(path: Path, finding: DataclassInstance) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(path, error, "choose another --out") from error
 
 
 def read_finding(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write
 
 Head = tuple[int, int]
 Shape = tuple[int, int]
@@ -120,4 +121,4 @@ def write_heads(path: Path, heads: Sequence[Head], shape: Shape, form: str) -> N
     except ValueError as error:
         raise InputError(path, f"is no JSON in UTF-8 ({error})", "give the model's own file, or a new one") from error
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(path, error, "choose another --out") from error

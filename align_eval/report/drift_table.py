@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.errors import InputError
 from align_eval.findings.drift import Drift, DriftRow
+from align_eval.formats.atomic import cannot_write
 from align_eval.report.budget_table import signature_line
 from align_eval.report.table import clusters_label
 
@@ -78,7 +78,7 @@ def draw_drift(path: Path, drift: Drift) -> None:
     try:
         picture.savefig(path, dpi=120)
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+        raise cannot_write(path, error, "choose another place") from error
 
 
 def _slope(row: DriftRow) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.findings.heads import HeadStratum
+from align_eval.formats.atomic import cannot_write
 from align_eval.formats.maps import KeptMaps
 from align_eval.records import AudioSpan, System, Word
 from align_eval.report.findings_given import Findings
@@ -93,7 +94,9 @@ def save(picture: Figure, path: Path) -> None:
         with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "align-eval"}):
             _lay_out(picture)
             picture.savefig(path, dpi=200, metadata=dates.get(path.suffix))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise cannot_write(path, error, "choose another place") from error
+    except ValueError as error:
         raise InputError(path, f"cannot be written ({error})", "give a file that ends in .pdf, .svg or .png") from error
 
 

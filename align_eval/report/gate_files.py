@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from align_eval.errors import InputError
+from align_eval.formats.atomic import cannot_write
 from align_eval.formats.findings import write_finding
 from align_eval.gate.records import Comparison
 from align_eval.report.benchmark import benchmark
@@ -28,7 +28,7 @@ def write_comparison(out: Path, found: Comparison, *, strict: bool) -> None:
         (out / "junit.xml").write_text(junit(found, strict=strict), encoding="utf-8")
         (out / "benchmark.json").write_text(benchmark(found), encoding="utf-8")
     except OSError as error:
-        raise InputError(out, f"cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(out, error, "choose another --out") from error
 
 
 def append_summary(file: Path, found: Comparison) -> None:
@@ -43,4 +43,4 @@ def append_summary(file: Path, found: Comparison) -> None:
         with file.open("a", encoding="utf-8") as stream:
             stream.write(summary(found))
     except OSError as error:
-        raise InputError(file, f"cannot be written ({error.strerror})", "unset GITHUB_STEP_SUMMARY") from error
+        raise cannot_write(file, error, "unset GITHUB_STEP_SUMMARY") from error

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from align_eval.errors import InputError
 from align_eval.findings.budget import Budget, Stratum
 from align_eval.findings.price import Figure
+from align_eval.formats.atomic import cannot_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STEPS = ("preparation", "path", "heads", "swap")
 LABELS = {
-    "preparation": "log\npreparation",
+    "preparation": "log prep-\naration",
     "path": "silence-\naware path",
     "heads": "better\nheads",
     "swap": "saliency for\nattention",
@@ -38,7 +38,7 @@ def draw_budget(path: Path, budget: Budget, floors_ms: Mapping[str, float] | Non
     try:
         budget_figure(budget, floors_ms).savefig(path, dpi=120)
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+        raise cannot_write(path, error, "choose another place") from error
 
 
 def budget_figure(budget: Budget, floors_ms: Mapping[str, float] | None = None) -> Picture:

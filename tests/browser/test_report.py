@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from align_eval.corpus.bundled import bundled_path
@@ -21,12 +22,14 @@ from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
 from align_eval.report.html.words import word_columns
 from align_eval.report.view import INTERIOR, view_run
-from tests.core.reported_run import write_many_words
+from tests.core.planted_run import SPEAKERS
+from tests.core.reported_run import write_many_words, write_reported
 
 pytestmark = pytest.mark.browser
 
 CLIPS = ("en_praatio_bobby", "en_praatio_damon", "en_praatio_mary")
 ATTENTION, GRADIENT = "attention:heads=all | viterbi", "gradient:at=encoder-output | viterbi"
+ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</script><script>alert(1)</script><img src=http://127.0.0.1/x onerror=alert(2)>"
 
 
@@ -191,6 +194,34 @@ def test_a_window_of_a_long_recording_is_heard_at_its_own_place(run, opened, tmp
     assert page.evaluate("window.started[0]")[:2] == pytest.approx([start_s, end_s - start_s], abs=2e-4)
 
 
+def test_of_minutes_the_20_s_around_a_word_are_seen_and_heard(opened, tmp_path):
+    """Words 50 s into 80 s of tone: what is embedded lasts 20 s, and the word is played from its place in that."""
+    folder = write_reported(tmp_path / "run", SPEAKERS[:1], longer_s=80.0)
+    table = read_words_table(folder / "words.parquet")
+    for name in ("reference_start_s", "reference_end_s", "start_s", "end_s"):
+        i = table.schema.get_field_index(name)
+        table = table.set_column(i, table.schema.field(i), pc.add(table[name], 50.0))
+    pq.write_table(table, folder / "words.parquet")
+    command("report", folder)
+    page = opened(folder / "report.html")
+    row = next(r for r in table.to_pylist() if r["word_index"] == 1)
+    open_word(page, row["word"])
+    (part,) = json.loads(page.locator("script.media[data-utterance='a']").text_content())
+    assert part["to"] - part["from"] == 20
+    assert part["from"] < row["reference_start_s"] - 2
+    assert page.locator("#view").get_attribute("data-panels") == "2"  # boundaries and spectrogram
+    for n, (button, offset, length) in enumerate(
+        (
+            ("▶ word", row["reference_start_s"] - part["from"], row["reference_end_s"] - row["reference_start_s"]),
+            ("▶ 20 s around it", 0, 20),
+        ),
+        start=1,
+    ):
+        page.get_by_role("button", name=button).click()
+        page.locator(f"html[data-started='{n}']").wait_for()
+        assert page.evaluate("window.started.at(-1)") == pytest.approx([offset, length, 20], abs=2e-4)
+
+
 def test_the_keyboard_is_enough(run, page):
     """Down to the second word, open it, to the next, back, hear it, close."""
     page.locator("#rows").focus()
@@ -276,9 +307,45 @@ def test_ten_thousand_words_keep_few_rows_in_the_page(opened, tmp_path):
 
 
 def test_what_is_printed_has_words_and_no_buttons(run, opened):
-    page = opened(run / "report.html")
+    page = opened(run / "report.html", width=717)  # A4 at 96 dots an inch, within Chromium's margins
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") == 717
+    widths = page.evaluate("[...document.querySelectorAll('.sources, .words')].map((table) => table.offsetWidth)")
+    assert max(widths) <= 717
+    cut = "[...document.querySelectorAll('.words td')].filter((cell) => cell.scrollWidth > cell.clientWidth).length"
+    assert page.evaluate(cut) == 0
     assert not page.locator("#theme").is_visible()
     assert page.locator("#body tr.word").count() == len(errors_ms(run, ATTENTION))
+    assert page.locator("#on-paper").inner_text().startswith("first: ")
     assert len(page.pdf()) > 10_000
+
+
+def script(*arguments: str | Path) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_pictures_of_the_docs_are_made_by_a_script(run, tmp_path):
+    """Every one that docs/report.md shows, at the width that it says, and none of one colour."""
+    script("scripts/screenshots.py", run, "--out", tmp_path)
+    shown = set(re.findall(r"report-\w+\.png", (ROOT / "docs" / "report.md").read_text(encoding="utf-8")))
+    assert {path.name for path in tmp_path.iterdir()} == shown
+    for name, width in (("report-1440.png", 1440), ("report-dark.png", 1440), ("report-390.png", 3 * 390 + 40)):
+        picture = Image.open(tmp_path / name)
+        assert picture.width == width
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 100
+
+
+def test_the_benchmark_of_the_page_repeats_a_run_and_drives_it(run, tmp_path):
+    """11 words: 3 copies are 33, of which every copy sorts, filters, scrolls and opens; maps go with them."""
+    said = script("bench/page.py", run, "--words", "30", "--json", tmp_path / "page.json")
+    found = json.loads((tmp_path / "page.json").read_text())
+    n = len(errors_ms(run, ATTENTION))
+    assert (found["words"], found["systems"]) == (n * -(-30 // n), 4)
+    assert set(found["pages"]) == {"sound and pictures", "words alone"}
+    for of_page in found["pages"].values():
+        assert all(value > 0 for name, value in of_page.items() if name != "scroll, dropped frames")
+    assert found["pages"]["sound and pictures"]["size, MB"] > found["pages"]["words alone"]["size, MB"]
+    assert "| load |" in said

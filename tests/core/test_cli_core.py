@@ -1,14 +1,17 @@
 """The command line as users start it: what it prints, its exit codes, and that torch stays unloaded."""
 
+import shlex
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
-from align_eval.corpus.bundled import BUNDLED
+from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.corpus.kinds import KINDS
 from align_eval.formats.given import FORMATS
 from align_eval.presets import PRESETS
@@ -45,6 +48,24 @@ def test_help_is_printed(arguments):
     done = align_eval(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage:" in done.stdout
+
+
+def test_the_version_is_that_of_the_package():
+    done = align_eval("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"align-eval {version('align-eval')}\n", "")
+
+
+def test_what_was_scored_says_how_it_is_looked_at(tmp_path):
+    """The command that it prints is one that works, audio and all: the reference was a corpus."""
+    (tmp_path / "theirs").mkdir()
+    shutil.copy(bundled_path("demo") / "en_praatio_bobby.TextGrid", tmp_path / "theirs")
+    done = align_eval("score", "demo", "theirs", "--out", "their words", cwd=tmp_path)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("to look at it: "))
+    said = shlex.split(line.removeprefix("to look at it: "))
+    assert said == ["align-eval", "report", "their words", "--corpus", "demo"]
+    shown = align_eval(*said[1:], cwd=tmp_path)
+    assert "to see and hear" in shown.stdout
+    assert (tmp_path / "their words" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.audio_spans import NAME, read_audio_spans, write_audio_spans
 from align_eval.records import AudioSpan
-from align_eval.report.html.embed import embed_media
+from align_eval.report.html.embed import Stretch, embed_media, stretches
 from align_eval.report.media import find_audio, flac, map_views, maps_of, samples_of
 from align_eval.report.spectrogram import spectrogram
 from align_eval.report.view import view_run
@@ -89,6 +89,10 @@ def test_a_damaged_file_of_spans_is_refused_with_a_remedy(tmp_path, text):
         read_audio_spans(tmp_path)
 
 
+def whole(utterance: str, duration_s: float) -> Stretch:
+    return Stretch(utterance, 0.0, duration_s, whole=True)
+
+
 def test_audio_that_was_moved_is_found_in_a_corpus_that_is_named(tmp_path):
     run = view_run(write_reported(tmp_path / "run")).run
     spans = find_audio(tmp_path / "run", run, "demo")
@@ -104,9 +108,9 @@ def test_audio_that_is_gone_is_a_warning(tmp_path):
 def test_what_is_embedded_unpacks_to_picture_and_sound(tmp_path):
     folder = write_reported(tmp_path / "run")
     spans = read_audio_spans(folder)
-    found, left_out = embed_media(folder, [("a", 2.0)], spans, 10**7, audio=True)
+    found, left_out = embed_media(folder, [whole("a", 2.0)], spans, 10**7, audio=True)
     assert left_out == []
-    entry = found["a"]
+    (entry,) = found["a"]
     samples = read_audio(spans["a"])
     picture = entry["spectrogram"]
     levels = np.frombuffer(zlib.decompress(base64.b64decode(picture["data"])), np.uint8)
@@ -122,20 +126,49 @@ def test_what_finds_no_room_is_named_and_a_shorter_one_still_fits(tmp_path):
     write_reported(tmp_path / "long", [long_one], longer_s=20.0)
     (tmp_path / "long" / "maps" / "a.safetensors").rename(folder / "maps" / "a.safetensors")
     spans = {**read_audio_spans(folder), **read_audio_spans(tmp_path / "long")}
-    ids = [("a", 21.0), ("b", 2.0), ("c", 2.0)]
-    whole, _ = embed_media(folder, ids, spans, 10**8, audio=True)
-    room = len(json.dumps(whole)) - len(json.dumps(whole["a"])) + 2000
+    ids = [whole("a", 21.0), whole("b", 2.0), whole("c", 2.0)]
+    all_of_it, _ = embed_media(folder, ids, spans, 10**8, audio=True)
+    room = len(json.dumps(all_of_it)) - len(json.dumps(all_of_it["a"])) + 2000
     found, left_out = embed_media(folder, ids, spans, room, audio=True)
     assert (set(found), left_out) == ({"b", "c"}, ["a"])
 
 
 def test_without_sound_the_pictures_stay(tmp_path):
     folder = write_reported(tmp_path / "run")
-    found, _ = embed_media(folder, [("a", 2.0)], read_audio_spans(folder), 10**7, audio=False)
-    assert set(found["a"]) == {"maps", "spectrogram"}
+    found, _ = embed_media(folder, [whole("a", 2.0)], read_audio_spans(folder), 10**7, audio=False)
+    assert set(found["a"][0]) == {"maps", "spectrogram", "from", "to"}
 
 
-def test_an_utterance_of_minutes_is_left_out(tmp_path):
-    folder = write_reported(tmp_path / "run")
-    _, left_out = embed_media(folder, [("a", 61.0), ("b", 2.0)], read_audio_spans(folder), 10**7, audio=True)
-    assert left_out == ["a"]
+def test_of_an_utterance_of_minutes_there_are_20_s_around_a_word():
+    """By hand: 20 s about 50.2 s; a word in it needs none; one 1 s from its edge gets its own; ends are kept to."""
+    words = [
+        ("long", 100.0, 50.0, 50.4),
+        ("long", 100.0, 55.0, 56.0),
+        ("short", 60.0, 1.0, 2.0),
+        ("long", 100.0, 58.8, 59.2),
+        ("short", 60.0, 3.0, 4.0),
+        ("long", 100.0, 99.0, 99.5),
+        ("long", 100.0, 0.1, 0.5),
+    ]
+    found = [(s.utterance, round(s.start_s, 3), round(s.end_s, 3), s.whole) for s in stretches(words)]
+    assert found == [
+        ("long", 40.2, 60.2, False),
+        ("short", 0.0, 60.0, True),
+        ("long", 49.0, 69.0, False),
+        ("long", 80.0, 100.0, False),
+        ("long", 0.0, 20.0, False),
+    ]
+
+
+def test_a_stretch_has_its_own_samples_and_no_other_is_tried_where_one_finds_no_room(tmp_path):
+    folder = write_reported(tmp_path / "run", longer_s=70.0)
+    spans = read_audio_spans(folder)
+    wanted = [Stretch("a", at, at + 20.0, whole=False) for at in (10.0, 40.0)]
+    found, left_out = embed_media(folder, wanted, spans, 10**8, audio=True)
+    samples = read_audio(spans["a"], longest_s=float("inf"))
+    for entry, at in zip(found["a"], (10, 40), strict=True):
+        assert (entry["from"], entry["to"], entry["maps"]) == (at, at + 20, {})
+        assert base64.b64decode(entry["audio"]) == flac(samples[at * 16000 : (at + 20) * 16000])
+    assert left_out == []
+    found, left_out = embed_media(folder, [wanted[0], whole("b", 2.0)], spans, 1000, audio=True)
+    assert (found, left_out) == ({}, ["a", "b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -19,8 +20,9 @@ from align_eval.formats.findings import finding_of, read_finding, write_finding
 from align_eval.formats.run_folder import read_run
 from align_eval.gate.compare import compare_or_reason, read_side
 from align_eval.report.findings_given import Findings, gather_findings
+from align_eval.report.html.distributions import bin_shares
 from align_eval.report.html.page import default_pair, write_report
-from align_eval.report.html.svg import Plane, ticks
+from align_eval.report.html.svg import Plane, signed, ticks
 from align_eval.report.html.words import most_telling, word_columns
 from align_eval.report.view import INTERIOR, family_of, stack_of, view_run
 from tests.core.planted_run import SPEAKERS, Planted
@@ -65,6 +67,12 @@ def page_of(folder: Path, findings: Findings | None = None, baseline: Path | Non
 
 def data_of(page: str) -> dict:
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def media_of(page: str) -> dict[str, list[dict]]:
+    """What is seen and heard, by utterance."""
+    pattern = r'<script type="application/json" class="media" data-utterance="(.*?)">(.*?)</script>'
+    return {html.unescape(id_): json.loads(parts) for id_, parts in re.findall(pattern, page, re.DOTALL)}
 
 
 def parsed(page: str) -> Cells:
@@ -115,7 +123,7 @@ def test_the_words_are_those_of_the_table(folder, page):
     assert data["errors"] == [[[600] * 16] * 2, [[200] * 16] * 2]
     assert data["pair"] == [0, 1]
     assert [data["systems"][i]["stack"] for i in data["pair"]] == ["attention:heads=all", "gradient:at=encoder-output"]
-    assert set(data["media"]["a"]["maps"]) >= {"attention:heads=all", "gradient:at=encoder-output"}
+    assert set(media_of(page)["a"][0]["maps"]) >= {"attention:heads=all", "gradient:at=encoder-output"}
 
 
 def test_equal_maps_agree_wholly(page):
@@ -136,7 +144,7 @@ def test_a_transcript_that_holds_markup_is_text(tmp_path):
     utterances = [replace(u, speaker=HOSTILE if u.id == "a" else u.speaker) for u in SPEAKERS]
     page = page_of(write_reported(tmp_path / "run", utterances, texts={"w1": HOSTILE}))
     cells = parsed(page)
-    assert [tag for tag, _ in cells.tags].count("script") == 2
+    assert [tag for tag, _ in cells.tags].count("script") == 2 + len(media_of(page))
     assert not [tag for tag, attributes in cells.tags if tag == "img" or "onerror" in attributes]
     data = data_of(page)
     assert data["text"][1] == HOSTILE
@@ -161,9 +169,9 @@ def test_the_least_telling_is_left_out_where_there_is_no_room(tmp_path):
         soundfile.write(folder / "audio" / f"{u.id}.wav", rng.uniform(-0.05, 0.05, 16000 * 21), 16000)
     page = page_of(folder, max_mb=3.0)
     assert len(page.encode()) <= 3_000_000
-    n_left_out = 4 - len(data_of(page)["media"])
+    n_left_out = 4 - len(media_of(page))
     assert 0 < n_left_out < 4
-    assert f"{n_left_out} were left out for the size of the file" in page
+    assert f"Left out for the size of the file: {n_left_out} of 4 utterances" in page
 
 
 def test_words_beyond_the_room_are_left_out_and_counted(tmp_path):
@@ -180,7 +188,8 @@ def test_no_audio_leaves_the_sound_out(folder, tmp_path):
     write_report(tmp_path / "r.html", view, Findings(), read_audio_spans(folder), audio=False)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Sound was left out on request." in page
-    assert not any("audio" in entry for entry in data_of(page)["media"].values())
+    assert not any("audio" in part for parts in media_of(page).values() for part in parts)
+    assert media_of(page)
 
 
 def test_the_verdict_stands_on_top(folder, tmp_path):
@@ -280,6 +289,23 @@ def test_the_most_telling_words_come_by_turns(tmp_path):
 def test_sources_are_told_apart(source, family, stack):
     assert family_of(source) == family
     assert family in ("hybrid",) or stack_of(source) == stack
+
+
+def test_bins_hold_what_lies_in_them_and_the_edges_what_lies_beyond():
+    """By hand: -10, 0 and 10 ms in the middle bin, on either side of no edge; 1 s late and 290 in the last."""
+    shares = bin_shares(np.array([-0.010, 0.0, 0.010, 0.020, 1.0, 0.290, -0.5, np.nan]))
+    assert np.flatnonzero(shares).tolist() == [0, 10, 11, 20]
+    assert shares[[0, 10, 11, 20]] * 7 == pytest.approx([1, 3, 1, 2])
+    assert not bin_shares(np.array([])).any()
+    mirrored = bin_shares(-np.arange(-0.31, 0.311, 0.01))[::-1]  # the 10 ms grid itself: no side is favoured
+    np.testing.assert_array_equal(bin_shares(np.arange(-0.31, 0.311, 0.01)), mirrored)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"), [(-0.4, 0, "0"), (-0.9, 1, "−0.9"), (12.3, 0, "+12"), (0.0, 1, "0.0")]
+)
+def test_signs_are_shown_and_zero_has_none(value, digits, shown):
+    assert signed(value, digits) == shown
 
 
 def test_ticks_are_round_and_inside():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,21 +13,17 @@ from markupsafe import Markup
 from align_eval.findings.budget import Stratum
 from align_eval.findings.drift import Drift
 from align_eval.findings.price import Figure
-from align_eval.report.html.svg import WIDTH, Plane, axes, box, figure, join, line, mark, path, text, ticks
-from align_eval.report.view import CALIBRATED, END_BIAS, INTERIOR, START_BIAS, Key, StratumView, SystemView
+from align_eval.report.html.svg import WIDTH, Plane, axes, box, figure, join, line, mark, path, signed, text, ticks
+from align_eval.report.view import CALIBRATED, INTERIOR, Key, StratumView, SystemView
 from align_eval.report.waterfall import LABELS, STEPS
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.curves import quantiles_ms, share_within
+from align_eval.scoring.curves import share_within
 
 CURVE_MS = np.arange(0.0, 301.0, 5.0)
 """Tolerances that curves are drawn at."""
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 HALF = 0.36
 """Half the width of a bar, bars being 1 apart."""
-
-SPAN_MS = 300.0
-"""Signed errors beyond are drawn at the edge."""
 
 
 def interval_plot(system: SystemView, top_ms: float, keys: Sequence[Key] = (INTERIOR, CALIBRATED)) -> Markup:
@@ -62,7 +59,7 @@ def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Markup:
     ends = [0.0, *(value for bar in bars for value in (bar.low, bar.high, *bar.interval))]
     ends += [value for _, cost in prices for value in (cost.value, *_ends(cost))]
     n = len(bars) + len(prices)
-    plane = Plane((-0.6, n - 0.4), (min(ends) * 1.1, max(ends) * 1.12), height=330, bottom=52, width=560)
+    plane = Plane((-0.6, n - 0.4), (min(ends) * 1.1, max(ends) * 1.12), height=320, bottom=58)
     right = plane.width - plane.right
     parts = [axes(plane, y_label="error of interior boundaries, ms", x_ticks=[])]
     if floor_ms is not None:
@@ -84,10 +81,13 @@ def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Markup:
             low, high = (plane.y(value) for value in _ends(cost))
             parts.append(line((x, low), (x, high), "ci price"))
         parts.append(box(x - 5, y - 5, 10, 10, "price-mark"))
-        parts.append(text(x + 9, y + 4, f"{cost.value:+.1f}", "value", "start"))
+        top = min([y - 5, *(plane.y(value) for value in _ends(cost))])
+        parts.append(text(x, top - 5, signed(cost.value, 1), "value"))
+    apart = plane.x(len(bars) - 0.5)
+    parts.append(line((apart, plane.top), (apart, plane.height - plane.bottom), "join"))
     for at, label in enumerate([*(bar.label for bar in bars), *(name for name, _ in prices)]):
-        lines = enumerate(label.split("\n"))
-        parts += [text(plane.x(at), plane.height - 34 + 13 * i, words, "small") for i, words in lines]
+        lines = enumerate(re.split(r"\s", label))
+        parts += [text(plane.x(at), plane.height - 40 + 12 * i, words, "small") for i, words in lines]
     if min(ends) < 0:
         parts.append(line((plane.left, plane.y(0)), (right, plane.y(0)), "axis"))
     return figure(plane, "Waterfall of the error budget; the table below has its values", parts)
@@ -116,7 +116,7 @@ def _bars(stratum: Stratum) -> list[_Bar]:
         interval = tuple(level - end for end in _ends(share))
         kind = "gain" if share.value >= 0 else "loss"
         low, high = min(level, after), max(level, after)
-        bars.append(_Bar(LABELS[step], kind, level, low, high, interval, f"{-share.value:+.1f}"))
+        bars.append(_Bar(LABELS[step], kind, level, low, high, interval, signed(-share.value, 1)))
         level = after
     return [*bars, _total("all\nsteps", stratum.end)]
 
@@ -128,39 +128,6 @@ def _total(label: str, found: Figure) -> _Bar:
 def _ends(found: Figure) -> tuple[float, ...]:
     """Ends of an interval, nothing where there is none."""
     return () if found.ci_low is None or found.ci_high is None else (found.ci_low, found.ci_high)
-
-
-def quantile_strips(systems: Sequence[SystemView]) -> Markup:
-    """Signed errors of starts and ends, a line a system: 5 to 95 %, the middle half, the median, the mean bias."""
-    step, top = 46, 4
-    plane = Plane(
-        (-SPAN_MS, SPAN_MS), (0, 1), height=step * len(systems) + top + 40, left=10, right=10, top=top, width=WIDTH
-    )
-    parts = [
-        line((plane.x(v), top), (plane.x(v), plane.height - 34), "axis" if v == 0 else "grid")
-        for v in ticks(-SPAN_MS, SPAN_MS, 6)
-    ]
-    parts += [text(plane.x(v), plane.height - 20, f"{v:+g}" if v else "0", "tick") for v in ticks(-SPAN_MS, SPAN_MS, 6)]
-    parts.append(text(WIDTH / 2, plane.height - 5, "← too early      signed error, ms      too late →", "label"))
-    for i, system in enumerate(systems):
-        parts.append(text(0, top + step * i + 12, system.label, "name", "start"))
-        for j, (errors_s, key) in enumerate(((system.starts_s, START_BIAS), (system.ends_s, END_BIAS))):
-            y = top + step * i + 22 + 12 * j
-            found = np.clip(quantiles_ms(errors_s, QUANTILES), -SPAN_MS, SPAN_MS)
-            if not np.isfinite(found).all():
-                continue
-            low, quarter, median, three, high = (plane.x(float(v)) for v in found)
-            kind = f"f-{system.family}{' hollow' if j else ''}"
-            which = "ends" if j else "starts"
-            title = f"{system.label}, {which}: median {quantiles_ms(errors_s, (0.5,))[0]:+.0f} ms"
-            parts += [line((low, y), (high, y), f"ci thin f-{system.family}")]
-            parts += [box(quarter, y - 4, max(three - quarter, 1), 8, f"strip {kind}", title)]
-            parts += [line((median, y - 5), (median, y + 5), "median")]
-            row = system.rows.get(key)
-            if row is not None:
-                x = plane.x(min(max(row.value, -SPAN_MS), SPAN_MS))
-                parts.append(Markup('<path d="M{:g} {:g}l3 -5h-6z" class="bias"/>').format(x, y - 4))
-    return figure(plane, "Distributions of signed errors; the table has medians and mean biases", parts)
 
 
 def tolerance_curves(systems: Sequence[SystemView]) -> Markup:

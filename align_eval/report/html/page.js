@@ -3,33 +3,56 @@
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
   const n = data.text.length;
-  const MS = 10, S = 10000; // the page's integers are tenths of a millisecond
+  const MS = 10, S = 10000, LONG_S = 60, PRINTED = 40; // the page's integers are tenths of a millisecond
   const state = { a: data.pair[0], b: data.pair[1], order: "a", down: true, shown: [], here: -1, open: -1 };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // ---- numbers of a word -------------------------------------------------------------------------------------------
   const NONE = -Infinity;
-  const mean = (values) => { const known = values.filter((v) => v !== null); return known.length ? known.reduce((x, y) => x + y, 0) / known.length : null; };
   const errors = (system, i) => (system === null ? [null, null] : [data.errors[system][0][i], data.errors[system][1][i]]);
-  const off = (system, i) => { const m = mean(errors(system, i).map((e) => (e === null ? null : Math.abs(e)))); return m === null ? null : m / MS; };
+  const mean = (x, y) => (x === null ? y : y === null ? x : (x + y) / 2); // of what is known
+  const size = (x) => (x === null ? null : Math.abs(x));
+  const inMs = (x) => (x === null ? null : x / MS);
+  const distance = (x, y) => (x === null || y === null ? null : Math.abs(x - y));
+  const columns = new Map(); // a number a word, reckoned once a system or pair
+  function column(name, of) {
+    if (!columns.has(name)) columns.set(name, Array.from({ length: n }, (_, i) => of(i)));
+    return columns.get(name);
+  }
+  const off = (system, i) => (system === null ? null : column(system, (j) => inMs(mean(...errors(system, j).map(size))))[i]);
   const apart = (i) => {
-    const one = errors(state.a, i), other = errors(state.b, i);
-    const m = mean([0, 1].map((e) => (one[e] === null || other[e] === null ? null : Math.abs(one[e] - other[e]))));
-    return m === null ? null : m / MS;
+    const { a, b } = state;
+    if (a === null || b === null) return null;
+    return column(`${a} ${b}`, (j) => { const one = errors(a, j), other = errors(b, j); return inMs(mean(distance(one[0], other[0]), distance(one[1], other[1]))); })[i];
   };
   const cut = (system, i) => { const [s, e] = errors(system, i); return [s === null ? null : data.start[i] + s, e === null ? null : data.end[i] + e]; };
   const utterance = (i) => data.utterances[data.utterance[i]];
-  const signed = (v) => (v === null ? "–" : (v < 0 ? "−" : "+") + Math.abs(Math.round(v / MS)));
+  const NOTHING = { maps: {} };
+  const packs = new Map([...document.querySelectorAll("script.media")].map((e) => [e.dataset.utterance, e])), read = new Map();
+  function media(id) { // read when it is first looked at: all of it at once would keep the page waiting
+    if (!read.has(id)) read.set(id, packs.has(id) ? JSON.parse(packs.get(id).textContent) : []);
+    return read.get(id);
+  }
+  function mediaOf(i) { // what there is to see and hear of a word: of long utterances the stretch it lies deepest in
+    const start = (data.start[i] - utterance(i).offset) / S, end = (data.end[i] - utterance(i).offset) / S;
+    const depth = (part) => Math.min(start - part.from, part.to - end);
+    const parts = media(utterance(i).id);
+    if (parts.length === 1 && parts[0].from === 0 && parts[0].to >= utterance(i).duration / S - 1e-3) return parts[0];
+    return parts.filter((part) => depth(part) >= 0).sort((x, y) => depth(y) - depth(x))[0] ?? NOTHING;
+  }
+  const bounds = (i) => { const m = mediaOf(i), duration = utterance(i).duration / S; return m === NOTHING ? (duration > LONG_S ? [Math.max(0, (data.start[i] - utterance(i).offset) / S - 10), Math.min(duration, (data.end[i] - utterance(i).offset) / S + 10)] : [0, duration]) : [m.from, Math.min(m.to, duration)]; };
+  const signed = (v) => { const ms = v === null ? null : Math.round(v / MS); return ms === null ? "–" : `${ms < 0 ? "−" : ms > 0 ? "+" : ""}${Math.abs(ms)}`; };
   const plain = (v, digits = 1) => (v === null ? "–" : v.toFixed(digits));
   const speaker = (i) => utterance(i).speaker ?? "";
   const KEYS = {
-    text: (i) => data.text[i].toLowerCase(), utterance: (i) => utterance(i).id, speaker: (i) => speaker(i), start: (i) => data.start[i],
+    text: (i) => column("text", (j) => data.text[j].toLowerCase())[i], utterance: (i) => utterance(i).id, speaker: (i) => speaker(i), start: (i) => data.start[i],
     a: (i) => off(state.a, i), b: (i) => off(state.b, i), apart, rho: (i) => data.rho[i],
   };
   const FALLING = new Set(["a", "b", "apart"]);
 
   // ---- the table: only the rows in sight are in the page -----------------------------------------------------------
   const rows = $("rows"), body = $("body");
+  document.body.classList.toggle("alone", data.systems.length < 2); // nothing to hold it against
   const withRho = Boolean(data.rho);
   if (withRho) $("rho-head").hidden = false;
   let height = 36, printing = false;
@@ -79,8 +102,8 @@
   }
   function draw() {
     const total = state.shown.length;
-    const first = printing ? 0 : Math.max(0, Math.floor(rows.scrollTop / height) - 8);
-    const last = printing ? Math.min(total, 40) : Math.min(total, Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 8);
+    const first = printing ? 0 : Math.max(0, Math.floor(rows.scrollTop / height) - 5);
+    const last = printing ? Math.min(total, PRINTED) : Math.min(total, Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 5);
     const parts = [];
     if (first) parts.push(space(first * height));
     for (let at = first; at < last; at++) {
@@ -89,8 +112,8 @@
       tr.id = `row-${i}`; tr.dataset.at = at; tr.setAttribute("aria-rowindex", at + 2);
       const heard = data.heard && data.heard[i] !== data.text[i] ? ` → ${data.heard[i] ?? "∅"}` : "";
       cell(tr, data.text[i] + heard); cell(tr, utterance(i).id, "wide").title = utterance(i).id; cell(tr, speaker(i), "wide"); cell(tr, plain(data.start[i] / S, 2), "number wide");
-      cell(tr, plain(off(state.a, i)), "number", `${signed(as)} / ${signed(ae)}`); cell(tr, plain(off(state.b, i)), "number", `${signed(bs)} / ${signed(be)}`);
-      cell(tr, plain(apart(i)), "number");
+      cell(tr, plain(off(state.a, i)), "number", `${signed(as)} / ${signed(ae)}`); cell(tr, plain(off(state.b, i)), "number of-two", `${signed(bs)} / ${signed(be)}`);
+      cell(tr, plain(apart(i)), "number of-two");
       if (withRho) cell(tr, plain(data.rho[i], 2), "number wide");
       parts.push(tr);
     }
@@ -132,8 +155,10 @@
   $("tools").addEventListener("submit", (event) => event.preventDefault());
   function option(select_, value, label) { const o = document.createElement("option"); o.value = value; o.textContent = label; select_.append(o); }
   for (const [id, values] of [["reference", data.utterances.map((u) => u.reference)], ["speaker", data.utterances.map((u) => u.speaker).filter((s) => s !== null)]]) {
+    const choices = [...new Set(values)].sort();
     option($(id), "", "all");
-    for (const value of [...new Set(values)].sort()) option($(id), value, value);
+    for (const value of choices) option($(id), value, value);
+    $(id).parentElement.hidden = choices.length < 2; // nothing to choose
   }
   for (const which of ["a", "b"]) {
     data.systems.forEach((system, i) => option($(which), i, system.name));
@@ -176,22 +201,22 @@
     const all = [];
     for (let j = i; j >= 0 && data.utterance[j] === data.utterance[i]; j--) all.unshift(j);
     for (let j = i + 1; j < n && data.utterance[j] === data.utterance[i]; j++) all.push(j);
-    const u = utterance(i), at = all.indexOf(i), few = $("whole").checked ? all : all.slice(Math.max(0, at - 2), at + 3);
+    const u = utterance(i), at = all.indexOf(i), [from, to] = bounds(i), inside = (j) => data.end[j] - u.offset >= from * S && data.start[j] - u.offset <= to * S;
+    const few = $("whole").checked ? all.filter(inside) : all.slice(Math.max(0, at - 2), at + 3);
     const edges = few.flatMap((j) => [data.start[j], data.end[j]]).concat([state.a, state.b].flatMap((s) => few.flatMap((j) => cut(s, j)))).filter((t) => t !== null).map((t) => (t - u.offset) / S);
-    const duration = u.duration / S;
-    const span = $("whole").checked ? [0, duration] : [Math.max(0, Math.min(...edges) - 0.12), Math.min(duration, Math.max(...edges) + 0.12)];
-    return { all, few, span };
+    const span = $("whole").checked ? [from, to] : [Math.max(0, from, Math.min(...edges) - 0.12), Math.min(to, Math.max(...edges) + 0.12)];
+    return { all, few, span, said: u.duration / S > LONG_S ? all.filter(inside) : all };
   }
   let drawn = null; // how seconds of the open word lie on the canvas, for the cursor
   async function paint() {
     const i = state.open;
     if (i < 0) return;
-    const u = utterance(i), media = data.media[u.id] ?? { maps: {} }, { all, few, span } = near(i);
-    const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : media.maps[data.systems[system].stack] }));
+    const u = utterance(i), pack = mediaOf(i), { all, few, span } = near(i);
+    const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : pack.maps[data.systems[system].stack] }));
     const panels = [];
     const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", null, "--reference"], ["first", state.a, "--key-a"], ["second", state.b, "--key-b"]].filter(([, s], k) => k === 0 || s !== null);
     panels.push({ kind: "tiers", height: 24 * tiers.length, tiers });
-    if (media.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: media.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: media.spectrogram.rows, lines: ["reference", state.a, state.b] });
+    if (pack.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: pack.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: pack.spectrogram.rows, lines: ["reference", state.a, state.b] });
     for (const { system, map } of maps) if (map) {
       const wanted = new Set(few.map((j) => data.index[j]));
       let first = map.words.findIndex((w) => wanted.has(w)), last = map.words.length - [...map.words].reverse().findIndex((w) => wanted.has(w));
@@ -242,7 +267,7 @@
       } else {
         c.fillStyle = soft; c.textAlign = "left"; c.fillText(clip(p.label, width - gutter - 8), gutter, top + 6);
         const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
-        const from = x(p.image.start_s), to = x(p.image.start_s + p.image.frames * p.image.frame_s);
+        const first_s = p.image.start_s + (pack.from ?? 0), from = x(first_s), to = x(first_s + p.image.frames * p.image.frame_s);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, h); c.clip(); c.imageSmoothingEnabled = p.ramp === "spectrogram"; c.drawImage(image, from, y, to - from, h);
         for (const j of all) for (const who of p.lines) if (who !== null) for (const t of who === "reference" ? [data.start[j], data.end[j]] : cut(who, j)) edge(t, who, y, y + h);
         c.restore();
@@ -268,17 +293,18 @@
       c.beginPath(); c.moveTo(x(t), top - 2); c.lineTo(x(t), top + 3); c.stroke();
       c.fillText((t + u.offset / S).toFixed(step < 0.1 ? 2 : 1), x(t), top + 11);
     }
-    c.textAlign = "right"; c.fillText("s", gutter - 6, top + 11);
+    c.textAlign = "right"; c.fillText("s", gutter - 22, top + 11);
     drawn = { x, gutter, width };
     const shown = panels.filter((p) => p.image).map((p) => p.label).join("; ");
     canvas.setAttribute("aria-label", `${data.text[i]}: ${shown || "boundaries only"}. The times stand in the table below.`);
     canvas.dataset.panels = panels.length;
   }
   function describe(i) {
-    const u = utterance(i), { all, few } = near(i);
+    const u = utterance(i), { few, said } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
+    for (const id of ["all-name", "whole-name"]) $(id).textContent = long ? `${Math.round(to - from)} s around it` : "utterance";
     $("word-title").textContent = data.text[i];
-    $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · first ${plain(off(state.a, i))} ms, second ${plain(off(state.b, i))} ms off`;
-    $("sentence").replaceChildren(...all.flatMap((j) => {
+    $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · ${state.b === null ? "" : "first "}${plain(off(state.a, i))} ms${state.b === null ? "" : `, second ${plain(off(state.b, i))} ms`} off`;
+    $("sentence").replaceChildren(...said.flatMap((j) => {
       const part = document.createElement(j === i ? "mark" : "span");
       part.textContent = data.text[j];
       return [part, " "];
@@ -288,18 +314,19 @@
       th.textContent = data.text[j]; th.scope = "row"; tr.append(th);
       if (j === i) tr.className = "here";
       const span = ([s, e]) => `${s === null ? "–" : (s / S).toFixed(3)} to ${e === null ? "–" : (e / S).toFixed(3)}`;
-      cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(cut(state.a, j)), "number"); cell(tr, span(cut(state.b, j)), "number");
+      cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(cut(state.a, j)), "number"); cell(tr, span(cut(state.b, j)), "number of-two");
       return tr;
     });
     $("times").tBodies[0].replaceChildren(...rows_);
     $("name-a").textContent = state.a === null ? "" : data.systems[state.a].name;
     $("name-b").textContent = state.b === null ? "none" : data.systems[state.b].name;
-    const media = data.media[u.id], sound = Boolean(media && media.audio);
+    const pack = mediaOf(i), sound = Boolean(pack.audio), mapped = Object.keys(pack.maps).length > 0;
+    $("rows-note").hidden = !mapped;
     const lacking = [];
-    if (!media || !media.spectrogram) lacking.push("spectrogram");
-    if (!media || !Object.keys(media.maps).length) lacking.push("maps");
+    if (!pack.spectrogram) lacking.push("spectrogram");
+    if (!mapped) lacking.push("maps");
     if (!sound) lacking.push("sound");
-    $("silent").textContent = lacking.length ? `Of this utterance the page holds no ${lacking.join(", no ")}.` : "";
+    $("silent").textContent = lacking.length ? `Of this word the page holds no ${lacking.join(", no ")}.` : "";
     for (const button of document.querySelectorAll("[data-play]")) {
       const t = stretch(button.dataset.play, i);
       button.disabled = !sound || t === null;
@@ -332,11 +359,11 @@
   let audio = null, playing = null;
   const decoded = new Map();
   function stretch(kind, i) { // seconds from the start of the utterance
-    const u = utterance(i), all = near(i).all, at = all.indexOf(i), duration = u.duration / S;
+    const u = utterance(i), all = near(i).all, at = all.indexOf(i), [from, to] = bounds(i);
     const times = { word: [data.start[i], data.end[i]], a: cut(state.a, i), b: cut(state.b, i), near: [data.start[all[Math.max(0, at - 1)]], data.end[all[Math.min(all.length - 1, at + 1)]]] }[kind];
-    if (!times) return [0, duration];
+    if (!times) return [from, to];
     if (times[0] === null || times[1] === null) return null;
-    return times.map((t) => Math.max(0, Math.min(duration, (t - u.offset) / S)));
+    return times.map((t) => Math.max(from, Math.min(to, (t - u.offset) / S)));
   }
   function stop() {
     if (!playing) return;
@@ -352,18 +379,17 @@
     $("cursor").hidden = true;
   }
   async function play(kind) {
-    const i = state.open, media = data.media[utterance(i).id], times = stretch(kind, i);
-    if (!media || !media.audio || !times || times[1] <= times[0]) return;
+    const i = state.open, pack = mediaOf(i), times = stretch(kind, i);
+    if (!pack.audio || !times || times[1] <= times[0]) return;
     stop();
     audio ??= new AudioContext();
     await audio.resume();
-    const id = utterance(i).id;
-    if (!decoded.has(id)) decoded.set(id, await audio.decodeAudioData(Uint8Array.from(atob(media.audio), (c) => c.charCodeAt(0)).buffer));
+    if (!decoded.has(pack)) decoded.set(pack, await audio.decodeAudioData(Uint8Array.from(atob(pack.audio), (c) => c.charCodeAt(0)).buffer));
     if (state.open !== i) return;
     const source = audio.createBufferSource();
-    source.buffer = decoded.get(id);
+    source.buffer = decoded.get(pack);
     source.connect(audio.destination);
-    source.start(0, times[0], times[1] - times[0]);
+    source.start(0, times[0] - pack.from, times[1] - times[0]);
     playing = { source, times, from: audio.currentTime };
     dialog.dataset.playing = kind;
     document.querySelector(`[data-play="${kind}"]`).setAttribute("aria-pressed", "true");
@@ -397,7 +423,12 @@
     if (event.key === "/" && !dialog.open && !["INPUT", "SELECT"].includes(document.activeElement.tagName)) { event.preventDefault(); $("find").focus(); }
   });
   addEventListener("resize", () => { measure(); draw(); paint(); });
-  addEventListener("beforeprint", () => { printing = true; draw(); });
+  addEventListener("beforeprint", () => {
+    printing = true;
+    const names = [["first", state.a], ["second", state.b]].filter(([, system]) => system !== null).map(([which, system]) => `${which}: ${data.systems[system].name}`);
+    $("on-paper").textContent = `${names.join("; ")}. ${Math.min(state.shown.length, PRINTED)} of them are printed.`;
+    draw();
+  });
   addEventListener("afterprint", () => { printing = false; draw(); });
   colour();
   select();

@@ -14,11 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from align_eval.errors import InputError, NotComparableError
+from align_eval.formats.atomic import cannot_write, write_bytes
 from align_eval.gate.records import Comparison
 from align_eval.records import AudioSpan
 from align_eval.report.findings_given import Findings, is_long
 from align_eval.report.html import charts, sections
-from align_eval.report.html.embed import LONGEST_S, embed_media
+from align_eval.report.html.distributions import histograms
+from align_eval.report.html.embed import LONGEST_S, STRETCH_S, embed_media, stretches
 from align_eval.report.html.words import WordColumns, most_telling, packed, word_agreement, word_columns
 from align_eval.report.table import run_signature_line
 from align_eval.report.view import CALIBRATED, INTERIOR, RunView, StratumView, SystemView, stack_of
@@ -92,26 +94,37 @@ def write_report(
     data["pair"] = [names.index(name) if name is not None else None for name in pair]
     room = int(budget_bytes - _rows_bytes(len(chosen), len(names)))
     on_page = set(chosen)
-    by_telling = dict.fromkeys(columns.utterance[i] for i in order if i in on_page)
-    lengths = [(id_, float(columns.of_utterance[id_]["duration_s"])) for id_ in by_telling]
-    media, left_out = embed_media(view.folder, lengths, spans, room, audio=audio)
-    data["media"] = media
+    wanted = stretches(_place(columns, i) for i in order if i in on_page)
+    media, left_out = embed_media(view.folder, wanted, spans, room, audio=audio)
+    ids = {stretch.utterance for stretch in wanted}
+    could = any(system["stack"] is not None for system in data["systems"])
+    parts = any(not stretch.whole for stretch in wanted)
     text = _render(
         view,
         findings,
         verdict,
         data=data,
+        media=media,
         agreement=_agreement(view, columns, rho, pair),
-        words_note=_words_note(len(chosen), len(columns.text), media, left_out, lengths, audio=audio),
+        words_note=_words_note(
+            len(chosen),
+            len(columns.text),
+            media,
+            left_out,
+            len(ids),
+            could=could,
+            parts=parts,
+            audio=audio,
+        ),
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_bytes(path, text.encode())
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", "choose another --out") from error
-    with_sound = any("audio" in entry for entry in media.values())
+        raise cannot_write(path, error, "choose another --out") from error
+    with_sound = any("audio" in entry for entries in media.values() for entry in entries)
     size = path.stat().st_size
-    return Written(size, len(chosen), len(columns.text), len(media), len(lengths), with_sound)
+    return Written(size, len(chosen), len(columns.text), len(media), len(ids), with_sound)
 
 
 def default_pair(view: RunView) -> tuple[str | None, str | None]:
@@ -146,25 +159,49 @@ def _chosen(columns: WordColumns, order: Sequence[int], n_systems: int, room_byt
     return sorted(order[:n]) if n < len(order) else list(range(len(columns.text)))
 
 
+def _place(columns: WordColumns, i: int) -> tuple[str, float, float, float]:
+    """A word's utterance, the length of that, and where in it the word is."""
+    utterance = columns.of_utterance[columns.utterance[i]]
+    offset_s = utterance["offset_s"]
+    return (
+        columns.utterance[i],
+        float(utterance["duration_s"]),
+        float(columns.start_s[i] - offset_s),
+        float(columns.end_s[i] - offset_s),
+    )
+
+
 def _words_note(
-    n: int, n_of: int, media: Mapping[str, Any], left_out: Sequence[str], lengths: Sequence[object], *, audio: bool
+    n: int,
+    n_of: int,
+    media: Mapping[str, Sequence[Mapping[str, Any]]],
+    left_out: Sequence[str],
+    n_utterances: int,
+    *,
+    could: bool,
+    parts: bool,
+    audio: bool,
 ) -> list[str]:
     notes = []
     if n < n_of:
         notes.append(f"{n} of {n_of} words are on this page, those of the greatest errors and differences.")
-    seen = sum("spectrogram" in entry for entry in media.values())
-    heard = sum("audio" in entry for entry in media.values())
-    mapped = sum(bool(entry["maps"]) for entry in media.values())
-    counts = f"{mapped} have maps, {seen} a spectrogram, {heard} sound"
-    if (mapped, seen, heard) != (len(lengths),) * 3:
-        notes.append(f"Of {len(lengths)} utterances {counts}.")
+    seen = sum("spectrogram" in entries[0] for entries in media.values())
+    heard = sum("audio" in entries[0] for entries in media.values())
+    mapped = sum(bool(entries[0]["maps"]) for entries in media.values())
+    has = [*([(mapped, "maps")] if could else []), (seen, "a spectrogram"), (heard, "sound")]
+    listed = ", ".join(f"{count or 'none'} with {name}" for count, name in has if count < n_utterances)
+    if listed:
+        notes.append(f"{n_utterances} utterances: {listed}.")
+    if could and not mapped:
+        notes.append("To see maps, run with --keep maps.")
     if not audio:
         notes.append("Sound was left out on request.")
+    if parts:
+        notes.append(
+            f"Of utterances longer than {LONGEST_S:g} s there are {STRETCH_S:g} s around the most telling words."
+        )
     if left_out:
-        why = f"for the size of the file, or since they are longer than {LONGEST_S:g} s"
-        notes.append(f"{len(left_out)} were left out {why}.")
-    if not mapped:
-        notes.append("Maps are shown where the run was made with --keep maps or --keep heads.")
+        notes.append(f"Left out for the size of the file: {len(left_out)} of {n_utterances} utterances.")
     return notes
 
 
@@ -208,6 +245,7 @@ def _render(
     verdict: Comparison | NotComparableError | None,
     *,
     data: Mapping[str, Any],
+    media: Mapping[str, Any],
     agreement: Sequence[Mapping[str, Any]],
     words_note: Sequence[str],
 ) -> str:
@@ -220,6 +258,7 @@ def _render(
     signature = view.run.signature
     pair = [data["systems"][i] if i is not None else None for i in data["pair"]]
     return environment.get_template("page.html").render(
+        has_sources=any(system["stack"] is not None for system in data["systems"]),
         title=f"{signature['model']} on {signature['corpus']}",
         signature=run_signature_line(view.run),
         run_id=signature["id"],
@@ -235,6 +274,7 @@ def _render(
         pair=pair,
         words_note=words_note,
         data=data,
+        media=media,
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=Markup(f"'sha256-{digest}'"),
@@ -250,7 +290,7 @@ def _stratum(stratum: StratumView) -> dict[str, Any]:
         "clusters": stratum.clusters,
         "axis": charts.interval_axis(top_ms),
         "systems": [sections.system_row(system, charts.interval_plot(system, top_ms)) for system in stratum.systems],
-        "strips": charts.quantile_strips(shown),
+        "histograms": histograms(shown),
         "curves": charts.tolerance_curves(shown),
         "legend": charts.legend(shown),
         "spread": [sections.spread_row(system) for system in shown],

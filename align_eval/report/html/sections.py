@@ -21,6 +21,7 @@ from align_eval.report.findings_given import Findings
 from align_eval.report.gate_markdown import MARKS, figures_row
 from align_eval.report.gate_text import differences_text, headline, regressions, warning
 from align_eval.report.html import charts
+from align_eval.report.html.svg import signed
 from align_eval.report.table import floors_ms, named_align
 from align_eval.report.view import (
     ALL,
@@ -79,13 +80,13 @@ def _prices(stratum: StratumView, budget: Budget | None) -> list[dict[str, Any]]
             p = "" if part.injection.p_holm is None else f", p = {part.injection.p_holm:.3f}"
             note = f"best placebo less real residual, {part.unit}; sign: {part.injection.stands}{p}"
             found.append(
-                _card("price of incompleteness", f"{cost.value:+.1f}", note, "price", cost.ci_low, cost.ci_high)
+                _card("price of incompleteness", signed(cost.value, 1), note, "price", cost.ci_low, cost.ci_high)
             )
     return found
 
 
 def _card(name: str, value: str, note: str, kind: str, low: float | None, high: float | None) -> dict[str, Any]:
-    ends = "" if low is None or high is None else f"{low:.0f} to {high:.0f}"
+    ends = "" if low is None or high is None else f"{low:.0f} to {high:.0f}".replace("-", "−")
     return {"name": name, "value": value, "interval": ends, "note": note, "kind": kind}
 
 
@@ -115,7 +116,7 @@ def _value(system: SystemView, key: Key) -> str:
     row = system.rows.get(key)
     if row is None:
         return "–"
-    return f"{row.value:.0%}" if row.unit == "share" else f"{row.value:+.0f}"
+    return f"{row.value:.0%}" if row.unit == "share" else signed(row.value)
 
 
 def spread_row(system: SystemView) -> list[str]:
@@ -123,7 +124,7 @@ def spread_row(system: SystemView) -> list[str]:
     cells = [system.label]
     for errors_s in (system.starts_s, system.ends_s):
         low, median, high = quantiles_ms(errors_s, (0.05, 0.5, 0.95))
-        cells += [f"{median:+.0f}", f"{low:+.0f} to {high:+.0f}"] if np.isfinite(median) else ["–", "–"]
+        cells += [signed(median), f"{signed(low)} to {signed(high)}"] if np.isfinite(median) else ["–", "–"]
     return cells
 
 
@@ -148,7 +149,7 @@ def budget_parts(view: RunView, budget: Budget | None) -> dict[str, Any] | None:
                 f"{s.n_clusters} {s.clusters}, {s.n_effective_clusters:.1f} effective",
                 "chart": charts.waterfall(s, floors.get(s.reference)),
                 "cells": [
-                    [c.preparation, c.path, *(_figure(c.arms[arm]) for arm in ARMS), _figure(c.difference, signed=True)]
+                    [c.preparation, c.path, *(_figure(c.arms[arm]) for arm in ARMS), _figure(c.difference, sign=True)]
                     for c in s.cells
                 ],
                 "steps": _steps(s),
@@ -162,8 +163,8 @@ def _steps(stratum: Stratum) -> list[list[str]]:
     steps = [["Whisper's heads, DTW", _figure(stratum.start)]]
     steps += [[LABELS[step].replace("\n", " "), _gain(stratum.shapley[step])] for step in STEPS]
     steps += [["all steps", _figure(stratum.end)]]
-    steps += [["price of incompleteness, all heads", _figure(stratum.injection.cost, signed=True)]]
-    steps += [["price, heads of the upper half", _figure(stratum.injection_upper.cost, signed=True)]]
+    steps += [["price of incompleteness, all heads", _figure(stratum.injection.cost, sign=True)]]
+    steps += [["price, heads of the upper half", _figure(stratum.injection_upper.cost, sign=True)]]
     return steps
 
 
@@ -241,10 +242,11 @@ def rho_lines(findings: Findings) -> list[str]:
             if s.head_sets is not None:
                 e = s.head_sets.excess
                 ends = "" if e.ci_low is None or e.ci_high is None else f" [{e.ci_low / 10:.1f}, {e.ci_high / 10:.1f}]"
+                ends = ends.replace("-", "−")
                 lines.append(
                     f"Each word against itself under {s.head_sets.n_sets} sets of heads, {s.reference} reference, "
-                    f"{s.unit}: {e.slope_ms / 10:+.1f} ms{ends} for .1 more of ρ, beyond what the saliency of another "
-                    "word shows."
+                    f"{s.unit}: {signed(e.slope_ms / 10, 1)} ms{ends} for .1 more of ρ, beyond what the saliency of "
+                    "another word shows."
                 )
     if findings.agree is not None:
         for row in findings.agree.rows:
@@ -280,15 +282,15 @@ def _pair(name: str) -> tuple[int, int]:
     return int(layer), int(head)
 
 
-def _figure(figure: Figure, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
+def _figure(figure: Figure, *, sign: bool = False) -> str:
+    value = signed(figure.value, 1) if sign else f"{figure.value:.1f}"
     if figure.ci_low is None or figure.ci_high is None:
-        return f"{figure.value:{sign}.1f}"
-    return f"{figure.value:{sign}.1f} [{figure.ci_low:.1f}, {figure.ci_high:.1f}]"
+        return value
+    return f"{value} [{figure.ci_low:.1f}, {figure.ci_high:.1f}]".replace("-", "−")
 
 
 def _gain(share: Figure) -> str:
     """A Shapley share as what it does to the error: less is a gain."""
     negated = None if share.ci_low is None or share.ci_high is None else (-share.ci_high, -share.ci_low)
     low, high = negated or (None, None)
-    return _figure(Figure(-share.value, low, high), signed=True)
+    return _figure(Figure(-share.value, low, high), sign=True)

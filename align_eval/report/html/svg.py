@@ -67,6 +67,12 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def signed(value: float, digits: int = 0) -> str:
+    """A number with its sign: a true minus, and none at what is shown as zero."""
+    shown = f"{value:+.{digits}f}".replace("-", "−")
+    return shown[1:] if float(f"{value:.{digits}f}") == 0 else shown
+
+
 def text(x: float, y: float, content: str, classes: str = "", anchor: str = "middle") -> Markup:
     """A line of text."""
     return Markup('<text x="{}" y="{}" class="{}" text-anchor="{}">{}</text>').format(x, y, classes, anchor, content)

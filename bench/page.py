@@ -1,0 +1,160 @@
+"""How fluid the report is: a page of some ten thousand words, driven in headless Chromium.
+
+Usage: python bench/page.py [RUN] [--words N] [--json FILE]
+
+RUN is the folder of a run, `runs/demo` of `make demo` without. Its utterances are repeated, each copy under a name of
+its own, until there are N words (10,000). Two pages are measured: one with sound and pictures up to the default size,
+and one of words alone. Times are of the page's own clock, from the event to the frame after it. Scrolling is by the
+mouse wheel, and a frame that took more than 50 ms counts as dropped. Needs Chromium and the extra `test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from align_eval.formats.audio_spans import read_audio_spans, write_audio_spans
+from align_eval.formats.maps import FOLDER, SUFFIX
+from align_eval.formats.run_folder import read_run, write_run
+from align_eval.formats.words_table import read_words_table
+from align_eval.report.findings_given import Findings
+from align_eval.report.html.page import write_report
+from align_eval.report.view import view_run
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DROPPED_MS = 50.0
+ORDERS = ("b", "apart", "text", "start", "utterance", "a")
+TYPED = ("t", "th", "the", "th", "t", "")
+SCROLL_S = 4.0
+
+AFTER = """(act) => new Promise((done) => {
+  const began = performance.now();
+  (0, eval)(act);
+  requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+})"""
+"""Milliseconds from an act until the frame after it is drawn."""
+
+OPENED = """(act) => new Promise((done) => {
+  const view = document.getElementById('view'), began = performance.now();
+  delete view.dataset.panels;
+  (0, eval)(act);
+  const look = () => {
+    if (view.dataset.panels) setTimeout(() => done(performance.now() - began)); else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+"""Milliseconds until the picture of a word is drawn."""
+
+FRAMES = """(seconds) => new Promise((done) => {
+  const frames = [], began = performance.now();
+  const next = (now) => {
+    frames.push(now);
+    if (now - began < 1000 * seconds) requestAnimationFrame(next); else done(frames);
+  };
+  requestAnimationFrame(next);
+})"""
+
+
+def repeat_run(run: Path, out: Path, n_words: int) -> int:
+    """Write the run again with its utterances repeated until there are ``n_words``; how many there are then.
+
+    Scores are left as they are: repeating every utterance equally often changes no mean.
+    """
+    given, table = read_run(run), read_words_table(run / "words.parquet")
+    n_systems = len(set(zip(table.column("source").to_pylist(), table.column("align").to_pylist(), strict=True)))
+    n_copies = -(-n_words * n_systems // len(table))
+    ids, at = table.column("utterance").to_pylist(), table.schema.get_field_index("utterance")
+    spans, repeated, where = read_audio_spans(run), [], {}
+    (out / FOLDER).mkdir(parents=True)
+    for copy in range(n_copies):
+        names = pa.array([f"{id_}.{copy}" for id_ in ids], pa.string())
+        repeated.append(table.set_column(at, table.schema.field(at), names))
+        for id_ in set(ids):
+            if id_ in spans:
+                where[f"{id_}.{copy}"] = spans[id_]
+            if (run / FOLDER / f"{id_}{SUFFIX}").is_file():
+                os.link(run / FOLDER / f"{id_}{SUFFIX}", out / FOLDER / f"{id_}.{copy}{SUFFIX}")
+    words = pa.concat_tables(repeated)
+    write_run(out, given, words)
+    write_audio_spans(out, where)
+    return len(words) // n_systems
+
+
+def drive(browser: Any, page_file: Path) -> dict[str, float]:
+    """Load, sort, filter, scroll and open in a page; milliseconds, frames a second and counts."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(page_file.resolve().as_uri())
+    loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    page.wait_for_timeout(1000)
+    found = {"load": loaded}
+
+    def put(name: str, times: list[float]) -> None:
+        found[name], found[f"{name}, longest"] = float(np.median(times)), max(times)
+
+    put("sort", [page.evaluate(AFTER, f"document.querySelector('.words [data-order={o}]').click()") for o in ORDERS])
+    typing = "const f = document.getElementById('find'); f.value = {!r}; f.dispatchEvent(new Event('input'))"
+    put("filter, a letter", [page.evaluate(AFTER, "{" + typing.format(text) + "}") for text in TYPED])
+    page.locator("#rows").scroll_into_view_if_needed()
+    page.locator("#rows").hover()
+    page.evaluate("window.frames_ = null")
+    page.evaluate(f"({FRAMES})({SCROLL_S}).then((f) => {{ window.frames_ = f; }}); null")
+    while page.evaluate("window.frames_ === null"):
+        page.mouse.wheel(0, 900)
+    gaps = np.diff(page.evaluate("window.frames_"))
+    found["scroll, frames/s"] = 1000 * len(gaps) / float(gaps.sum())
+    found["scroll, longest frame"], found["scroll, dropped frames"] = float(gaps.max()), int((gaps > DROPPED_MS).sum())
+    page.evaluate("document.getElementById('rows').scrollTop = 0")
+    found["open a word"] = page.evaluate(OPENED, "document.querySelector('#body tr.word').click()")
+    next_word = "document.getElementById('after').click()"
+    put("next word", [page.evaluate(OPENED, next_word) for _ in range(8)])
+    page.close()
+    return found
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", type=Path, default=Path("runs/demo"))
+    parser.add_argument("--words", type=int, default=10_000)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
+        sys.exit(f"none of {', '.join(BROWSERS)} is installed")
+    load = os.getloadavg()[0]
+    pages: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+        folder = Path(place) / "run"
+        n_words = repeat_run(asked.run, folder, asked.words)
+        view, spans = view_run(folder), read_audio_spans(folder)
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        for name, audio in (("sound and pictures", True), ("words alone", False)):
+            if not audio:
+                shutil.rmtree(folder / FOLDER)
+            written = write_report(Path(place) / "page.html", view, Findings(), spans if audio else {}, audio=audio)
+            pages[name] = {"size, MB": written.size_bytes / 1e6, **drive(browser, Path(place) / "page.html")}
+        version = browser.version
+        browser.close()
+    n_systems = sum(len(stratum.systems) for stratum in view.strata) // len(view.strata)
+    machine = f"Chromium {version}, {os.cpu_count()} cores, load average {load:.1f} before"
+    print(f"{n_words} words of {n_systems} systems; {machine}; ms but where said otherwise\n")
+    print(f"| | {' | '.join(pages)} |\n|---|{'---|' * len(pages)}")
+    for name in next(iter(pages.values())):
+        print(f"| {name} | {' | '.join(f'{of_page[name]:.1f}' for of_page in pages.values())} |")
+    if asked.json:
+        found = {"words": n_words, "systems": n_systems, "machine": machine, "pages": pages}
+        asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
