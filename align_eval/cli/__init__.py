@@ -20,6 +20,7 @@ from align_eval.cli.listing import list_
 from align_eval.cli.report import explain, report
 from align_eval.cli.run import align, run
 from align_eval.cli.scale import merge
+from align_eval.engine.heap import keep_freed_memory
 from align_eval.errors import AlignEvalError, InputWarning
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -82,6 +83,7 @@ def main() -> None:
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # it needs none of the rest
     warnings.simplefilter("always", InputWarning)
+    keep_freed_memory()
     try:
         app()
     except AlignEvalError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
+from align_eval.engine.heap import keep_freed_memory
 from align_eval.engine.keys import plan_facts
 from align_eval.engine.outcomes import Engine, Outcome, group_size, in_groups
 from align_eval.engine.process import Keep
@@ -38,6 +39,7 @@ class Worker:
     def __init__(self, model: Whisper, plan: Plan, keep: Keep, maps: MapCache | None, threads: int) -> None:
         import torch
 
+        keep_freed_memory()
         torch.set_num_threads(threads)
         self._model, self._plan, self._keep, self._maps = model.requires_grad_(False), plan, keep, maps
 
