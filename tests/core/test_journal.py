@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from align_eval.engine.journal import FOLDER, NAME, open_journal
-from align_eval.engine.outcomes import Engine, local_engine, outcomes
-from align_eval.engine.process import Aligned
+from align_eval.engine.outcomes import Engine, Outcome, local_engine, outcomes
+from align_eval.engine.process import Aligned, attempt
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.maps import KeptMaps, maps_path
 from align_eval.records import AudioSpan, Failure, Pairing, System, Unit, Utterance, Word
@@ -34,6 +35,10 @@ def kept() -> KeptMaps:
 
 def utterance(id_: str) -> Utterance:
     return Utterance(id_, AudioSpan(Path(f"{id_}.wav")), (Word("a", 0, 1),), "a", "en", None, id_, 1.0)
+
+
+def each(work: Callable[[Utterance], Aligned]) -> Callable[[Sequence[Utterance]], list[Outcome]]:
+    return lambda group: [attempt(u, work) for u in group]
 
 
 def journal_file(out: Path) -> Path:
@@ -157,7 +162,7 @@ def test_failures_are_not_written_down(tmp_path):
         return aligned(0)
 
     with open_journal(tmp_path) as journal:
-        found = dict(outcomes(map(utterance, "abc"), local_engine(work), SYSTEMS, journal, lambda _: KEY))
+        found = dict(outcomes(map(utterance, "abc"), local_engine(each(work)), SYSTEMS, journal, lambda _: KEY))
     assert [isinstance(outcome, Failure) for outcome in found.values()] == [False, True, False]
     lines = journal_file(tmp_path).read_text().splitlines()
     assert [json.loads(line[65:])["id"] for line in lines] == ["a", "c"]
@@ -187,6 +192,6 @@ def test_what_is_known_is_not_done_again(tmp_path):
             done.append(u.id)
             return aligned(0)
 
-        found = list(outcomes(map(utterance, "abc"), local_engine(work), SYSTEMS, journal, lambda _: KEY))
+        found = list(outcomes(map(utterance, "abc"), local_engine(each(work)), SYSTEMS, journal, lambda _: KEY))
     assert done == ["a", "c"]
     assert [outcome for _, outcome in found] == [aligned(0), aligned(5), aligned(0)]

@@ -3,16 +3,18 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
 from align_eval import align
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.engine.languages import with_languages
-from align_eval.engine.process import _spoken
+from align_eval.engine.process import read_spoken
 from align_eval.engine.run import evaluate
 from align_eval.model.load import load_model
-from align_eval.records import AudioSpan, Utterance, Word
+from align_eval.records import AudioSpan, Plan, Utterance, Word
 from tests.core.test_cli_core import align_eval
 
 SYSTEM = {"sources": ["gradient"], "aligns": ["viterbi"], "presets": []}
@@ -53,7 +55,9 @@ def test_a_transcript_without_spaces_is_aligned_by_its_characters(tmp_path):
     (tmp_path / "a.txt").write_text("我们今天,去", encoding="utf-8")
     word = Word("我们今天去", 0.1, 0.9)
     u = Utterance("a", AudioSpan(tmp_path / "a.wav"), (word,), word.text, "zh", None, "a", 1.0)
-    assert _spoken(u, "transcript", None, None) == ["我", "们", "今", "天,", "去"]
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    plan = Plan(model="", systems=(), text="transcript")
+    assert read_spoken(u, plan, None).texts == ("我", "们", "今", "天,", "去")
 
 
 @pytest.mark.slow
