@@ -135,9 +135,9 @@ def main() -> None:
     model = load_model(arguments.model, device=arguments.device)
     rows: list[Row] = []
     print(f"{arguments.model} on {len(corpus.utterances)} utterances of {arguments.corpus}, {arguments.device}")
-    timed(replace(corpus, utterances=corpus.utterances[:1]), model, SOURCES[1], {})
     for source in arguments.source or SOURCES:
         try:
+            timed(replace(corpus, utterances=corpus.utterances[:1]), model, source, {})  # kernels and compiled code
             before = timed(corpus, model, source, {})
             for variant in arguments.variant or VARIANTS:
                 settings = {k: int(v) if v.isdigit() else v for k, v in (p.split("=") for p in variant.split(","))}

@@ -175,6 +175,35 @@ def test_the_benchmark_of_saliency_prints_ratios_to_plain_loops(workplace):
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_ways_says_what_each_is_worth_and_changes(workplace):
+    """What a way without effect changes is nothing: two batches of one clip are that clip alone."""
+    few = ["--reference", "manual", "--most", "1", "--source", "attention:heads=all,prep=log", "--json", "ways.json"]
+    script = str(ROOT / "bench" / "variants.py")
+    done = run([sys.executable, script, "demo", *few, "--variant", "context=fit", "--variant", "batch=2"], workplace)
+    assert done.returncode == 0, done.stderr
+    fit, batch = json.loads((workplace / "ways.json").read_text())
+    assert fit["variant"] == "context=fit"
+    assert fit["moved_most"] > 0
+    assert (batch["moved_most"], batch["difference"]) == (0.0, 0.0)
+    assert fit["wbe"] == batch["wbe"] > 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_throughput_names_who_is_not_there_and_times_the_rest(workplace):
+    script = str(ROOT / "bench" / "throughput.py")
+    few = ["--most", "1", "--batch", "1", "2", "--copies", "2", "--json", "rates.json"]
+    done = run([sys.executable, script, *few], workplace)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((workplace / "rates.json").read_text())
+    rates = {(row["system"], row["batch"]): row["per_s"] for row in found["rows"]}
+    assert rates["openai-whisper, given text", 1] > 0
+    assert rates["align-eval, as openai-whisper", 1] > 0
+    assert rates["align-eval, as openai-whisper", 2] > 0
+    assert all(row["said"] for row in found["rows"])
+    assert set(found["stages"]["as openai-whisper, float32"]) >= {"encoder", "decoder", "map", "path"}
+
+
+@pytest.mark.slow
 def test_the_benchmark_prints_both_tables(workplace):
     done = run([sys.executable, str(ROOT / "bench" / "run.py"), "--json", "bench.json"], workplace)
     assert done.returncode == 0, done.stderr
