@@ -55,7 +55,7 @@ def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tens
     InputError
         Where a row is zero throughout or not finite; ``place`` names the source.
     """
-    cropped = magnitudes[:, :n_frames].float()  # in half precision small shares would round to nothing
+    cropped = _wide(magnitudes[:, :n_frames])
     totals = cropped.sum(dim=-1, keepdim=True)
     bad = (~(totals[:, 0].isfinite() & (totals[:, 0] > 0))).nonzero()
     if len(bad):
@@ -73,8 +73,13 @@ def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
 
     Every row counts the same, whatever its scale.
     """
-    whole = magnitudes.float()
+    whole = _wide(magnitudes)
     return float((whole[..., n_frames:].sum(dim=-1) / whole.sum(dim=-1)).mean())
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Float32 in place of half precision, in which small shares would round to nothing."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def text_rows(values: Tensor, text: ForcedText) -> Tensor:
