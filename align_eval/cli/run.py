@@ -123,7 +123,10 @@ def run(
     ] = Keep.nothing,
     device: Device = "cpu",
     dtype: Annotated[
-        Dtype, typer.Option(help="Number format that the model computes in; half formats are for GPUs.")
+        Dtype,
+        typer.Option(
+            help="Number format that the model computes in; half formats pay on a GPU, and on CPUs that have them."
+        ),
     ] = Dtype.float32,
     batch: Annotated[
         int, typer.Option(min=1, help="Utterances that go through the model at once, on GPUs; changes last bits.")

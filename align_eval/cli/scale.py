@@ -17,7 +17,9 @@ def merge(
     protocols: Protocols = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the shards of a run together: what is written is what the run of the whole corpus writes, to the byte.
+    """Put the shards of a run together: what is written is, to the byte, the run of the whole corpus.
+
+    With --batch it is that within a tolerance.
 
     Example: align-eval merge runs/part1 runs/part2 --out runs/whole
     """

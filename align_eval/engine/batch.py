@@ -50,7 +50,8 @@ def process_spoken(
 
     def begun(chunk: Mapping[int, Spoken]) -> list[PassOf]:
         begin, passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
-        begin(first_tokens)
+        if maps is None:  # else who is asked for a pass first begins: perhaps none is needed
+            begin(first_tokens)
         return passes
 
     def mapping(each: Spoken, pass_of: PassOf) -> Callable[[Utterance], Mapped | None]:
@@ -61,6 +62,7 @@ def process_spoken(
     passes = begun(chunks[0]) if chunks else []
     for n, chunk in enumerate(chunks, start=1):
         mapped = {i: attempt(utterances[i], mapping(spoken[i], p)) for i, p in zip(chunk, passes, strict=True)}
+        passes = []  # one batch is held at a time
         passes = begun(chunks[n]) if n < len(chunks) else []
         for i, found in mapped.items():
             if isinstance(found, Failure):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from align_eval.engine.journal import Journal
-from align_eval.engine.process import Aligned
+from align_eval.engine.process import Aligned, Keep
 from align_eval.records import Failure, System, Utterance
 
 Outcome = Aligned | Failure
@@ -30,15 +30,12 @@ class Engine:
     depth: int = 1
 
 
-def local_engine(work: Callable[[Sequence[Utterance]], list[Outcome]], batch: int = 1) -> Engine:
-    """In this process, one after the other, or a group of batches after the other."""
-    size = group_size(batch)
+def local_engine(
+    work: Callable[[Sequence[Utterance]], list[Outcome]], batch: int = 1, keep: Keep = "nothing"
+) -> Engine:
+    """In this process, one after the other, or a group of batches after the other; of one where maps are kept."""
+    size = batch if batch == 1 or keep != "nothing" else BATCHES_AHEAD * batch
     return Engine(in_groups(lambda group: partial(work, group), size), depth=size)
-
-
-def group_size(batch: int) -> int:
-    """How many utterances are handed on together: as many as are then sorted by length and dealt into batches."""
-    return batch if batch == 1 else BATCHES_AHEAD * batch
 
 
 @dataclass(slots=True)
@@ -53,7 +50,7 @@ def in_groups(
     begin: Callable[[list[Utterance]], Callable[[], list[Outcome]]], size: int
 ) -> Callable[[Utterance], Callable[[], Outcome]]:
     """Begin utterances in groups of ``size``, or of as many as wait when the outcome of one of them is asked for."""
-    groups = [_Group()]
+    open_group = _Group()
 
     def begun(group: _Group) -> Callable[[], list[Outcome]]:
         if group.outcomes is None:
@@ -61,9 +58,10 @@ def in_groups(
         return group.outcomes
 
     def submit(utterance: Utterance) -> Callable[[], Outcome]:
-        if groups[-1].outcomes:
-            groups[:] = [_Group()]
-        group = groups[-1]
+        nonlocal open_group
+        if open_group.outcomes:
+            open_group = _Group()
+        group = open_group
         group.utterances.append(utterance)
         i = len(group.utterances) - 1
         if len(group.utterances) == size:

@@ -6,6 +6,7 @@ runs once an utterance whatever is asked for, and a pass is made when it is firs
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import Samples
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.relevance.options import Prompt, Unit
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def batched_passes(
 ) -> tuple[Callable[[Tokens], object], list[PassOf]]:
     """The passes of each of some utterances whose encoded windows are equally long, all made when one is asked for.
 
-    An utterance that cannot be put to the model raises its InputError where its own pass is asked for. Where the batch
-    as a whole fails (a device without the memory for it), every utterance is done alone.
+    An utterance that cannot be put to the model raises its InputError where its own pass is asked for. Where the device
+    has no memory for the batch, an InputWarning says so, and every utterance is done alone.
 
     Returns
     -------
@@ -74,8 +75,6 @@ def batched_passes(
     import torch
 
     from align_eval.model.forward import encode, forced_passes, mel_of
-
-    alone = [passes_of(model, each, context, dtype) for each in spoken]
 
     @cache
     def encoded() -> tuple[tuple[Tensor, ...], dict[int, tuple[int, int]]]:
@@ -101,12 +100,14 @@ def batched_passes(
                 taps = tuple(tap[[place[i][0] for i in texts]] for tap in taps)
             n_frames = [place[i][1] for i in texts]
             passes = forced_passes(model, taps, list(texts.values()), n_frames) if texts else []
-        except RuntimeError:
+        except torch.OutOfMemoryError:
+            message = f"a batch of {len(spoken)} utterances does not fit into the device's memory: done one by one"
+            warnings.warn(InputWarning(message), stacklevel=2)
             return {}
         return dict(zip(texts, passes, strict=True))
 
     def pass_of(i: int) -> PassOf:
-        return lambda tokens: made(tokens).get(i) or alone[i](tokens)
+        return lambda tokens: made(tokens).get(i) or passes_of(model, spoken[i], context, dtype)(tokens)
 
     return made, [pass_of(i) for i in range(len(spoken))]
 

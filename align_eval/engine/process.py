@@ -87,10 +87,11 @@ def map_spoken(
     cache: MapCache | None = None,
     pass_of: PassOf | None = None,
 ) -> Mapped | None:
-    """Maps of what is spoken; None where nothing is, as where nothing was recognised."""
+    """Maps of what is spoken; None where nothing is said, as where nothing was recognised."""
     sources = [system.source for system in plan.systems]
     pass_of = pass_of or passes_of(model, spoken, plan.context, plan.dtype)
-    return map_words(model, spoken, sources, pass_of, keep, cache) if spoken.texts else None
+    nothing_said = plan.text != "words" and not spoken.texts
+    return None if nothing_said else map_words(model, spoken, sources, pass_of, keep, cache)
 
 
 def time_spoken(utterance: Utterance, spoken: Spoken, mapped: Mapped | None, plan: Plan) -> Aligned:

@@ -18,7 +18,7 @@ from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.heap import keep_freed_memory
 from align_eval.engine.keys import plan_facts
-from align_eval.engine.outcomes import Engine, Outcome, group_size, in_groups
+from align_eval.engine.outcomes import Engine, Outcome, in_groups
 from align_eval.engine.process import Keep
 from align_eval.errors import InputError
 from align_eval.records import Failure, Plan, Utterance
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from whisper.model import Whisper
 
 AHEAD = 4
-"""Utterances, or groups of them, under way an actor: enough that none waits, few enough to be done again."""
+"""Utterances, or batches of them, under way an actor: enough that none waits, few enough to be done again."""
 
 RETRIES = 3
 """So often is an utterance done again after the actor that had it died, twice over."""
@@ -131,6 +131,5 @@ def _engine(ray: Any, actors: list[Any], batch: int) -> Engine:
             return Failure(utterance.id, message)
         return outcome  # type: ignore[no-any-return]
 
-    size = group_size(batch)
-    submit = in_groups(lambda group: partial(outcomes_of, group, begin(group)), size)
-    return Engine(submit, depth=AHEAD * len(actors) * size)
+    submit = in_groups(lambda group: partial(outcomes_of, group, begin(group)), batch)
+    return Engine(submit, depth=AHEAD * len(actors) * batch)

@@ -221,7 +221,7 @@ def do_job(
         if engine == "ray":
             doing = stack.enter_context(ray_engine(job.model, plan, keep, maps, facts, workers))
         else:
-            doing = local_engine(lambda group: process_many(group, plan, job.model, keep, maps), plan.batch)
+            doing = local_engine(lambda group: process_many(group, plan, job.model, keep, maps), plan.batch, keep)
         found = outcomes(job.utterances, doing, plan.systems, journal, utterance_keys(plan, weights, keep))
         while block := _block(found, on_kept, on_done):
             failures += [outcome for _, outcome in block if isinstance(outcome, Failure)]

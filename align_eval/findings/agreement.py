@@ -297,7 +297,7 @@ def summarise_agreement(
         Correlations of all utterances, words or tokens of the corpus; those that are NaN are left out and counted.
     cluster : int64[n]
         The cluster of each, from 0.
-    weights : float64[n_draws, n_clusters]
+    weights : uint8[n_draws, n_clusters]
         How often each cluster of the corpus is drawn (:func:`align_eval.scoring.statistics.draw_weights`): the same
         for all rows, so that they are paired.
     clusters : str

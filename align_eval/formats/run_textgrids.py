@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -20,6 +20,8 @@ REFERENCE_TIER = "reference"
 REFERENCE_COLUMNS = ("word", "reference_start_s", "reference_end_s")
 COLUMNS = (*SAID_COLUMNS, *REFERENCE_COLUMNS, "audio", "offset_s", "duration_s")
 BATCH_ROWS = 2**12
+MOST_ROWS = 2**16
+"""So many rows of files whose stretches lie apart are held at once, some 100 MB."""
 
 
 def write_textgrids(folder: Path, words: Dataset) -> None:
@@ -39,18 +41,41 @@ def write_textgrids(folder: Path, words: Dataset) -> None:
 def _by_audio(words: Dataset) -> Iterator[tuple[str, Sequence[dict[str, Any]]]]:
     """The rows of each audio file, its stretches together.
 
-    They follow each other in the order of ids, unless ids of other files come between: such are read by themselves.
+    They follow each other in the order of ids, unless ids of other files come between: such are read by themselves, as
+    many at a time as are held together.
     """
-    n_runs = Counter(audio for audio, _ in groupby(_audio_of_rows(words)))
-    apart = sorted(audio for audio, n in n_runs.items() if n > 1)
-    del n_runs
+    n_runs: Counter[str] = Counter()
+    n_rows: Counter[str] = Counter()
+    for audio, rows_of in groupby(_audio_of_rows(words)):
+        n_runs[audio] += 1
+        n_rows[audio] += sum(1 for _ in rows_of)
+    apart = {audio: n_rows[audio] for audio, n in n_runs.items() if n > 1}
+    del n_runs, n_rows
     batches = words.to_batches(columns=list(COLUMNS), batch_size=BATCH_ROWS, use_threads=False)
     rows = (row for batch in batches for row in batch.to_pylist())
     for audio, of_audio in groupby(rows, key=itemgetter("audio")):
         if audio not in apart:
             yield audio, list(of_audio)
-    for audio in apart:
-        yield audio, words.to_table(columns=list(COLUMNS), filter=pc.field("audio") == audio).to_pylist()
+    for some in batched_by_rows(apart, MOST_ROWS):
+        table = words.to_table(columns=list(COLUMNS), filter=pc.field("audio").isin(some))
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in table.to_pylist():
+            found.setdefault(row["audio"], []).append(row)
+        yield from sorted(found.items())
+
+
+def batched_by_rows(n_rows: Mapping[str, int], most: int) -> Iterator[list[str]]:
+    """Names in their order, as many at a time as have so many rows together, or one that has more."""
+    some: list[str] = []
+    total = 0
+    for name in sorted(n_rows):
+        if some and total + n_rows[name] > most:
+            yield some
+            some, total = [], 0
+        some.append(name)
+        total += n_rows[name]
+    if some:
+        yield some
 
 
 def _audio_of_rows(words: Dataset) -> Iterator[str]:

@@ -99,11 +99,12 @@ def print_run(run: Run, console: Console) -> None:
 def run_signature_line(run: Run) -> str:
     """What decided a run, on one line."""
     s = run.signature
+    batch = f" batch={s['batch']}" if "batch" in s else ""
     packages = " ".join(f"{name}-{version}" for name, version in s["packages"].items() if version != "absent")
     return (
         f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
         f"{s['corpus_checksum'][:12]}, text={s['text']} context={s['context']} device={s['device']} "
-        f"dtype={s['dtype']} seed={s['seed']}, {packages}"
+        f"dtype={s['dtype']}{batch} seed={s['seed']}, {packages}"
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run_folder import read_run, write_run
+from align_eval.formats.run_textgrids import batched_by_rows
 from align_eval.formats.textgrids import words_of_tier
 from align_eval.formats.words_table import read_words_table, words_table
 from align_eval.records import AudioSpan, Failure, Pairing, Run, System, Unit, Utterance, Word
@@ -158,6 +159,13 @@ def test_textgrids_of_an_earlier_run_do_not_mix_with_the_new_ones(tmp_path):
     (tmp_path / "textgrids" / "gone.TextGrid").write_text("of another corpus")
     write_run(tmp_path, RUN, WORDS)
     assert not (tmp_path / "textgrids" / "gone.TextGrid").exists()
+
+
+def test_files_apart_are_read_together_as_far_as_their_rows_go():
+    """All files once, in order; no reading over the limit, but of a file that is over it by itself."""
+    n_rows = {"d": 40, "a": 30, "b": 60, "c": 500, "e": 60}
+    assert list(batched_by_rows(n_rows, 100)) == [["a", "b"], ["c"], ["d", "e"]]
+    assert list(batched_by_rows({}, 100)) == []
 
 
 def test_stretches_of_a_file_are_one_textgrid_also_where_ids_of_others_come_between(tmp_path):

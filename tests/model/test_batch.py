@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +13,13 @@ from whisper.model import disable_sdpa
 
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.batch import batches, process_many
-from align_eval.engine.outcomes import group_size, in_groups
+from align_eval.engine.cache import MapCache
+from align_eval.engine.outcomes import in_groups
 from align_eval.engine.passes import Spoken, batched_passes, passes_of
 from align_eval.engine.process import process
 from align_eval.engine.signature import run_signature
-from align_eval.errors import InputError
+from align_eval.engine.store import Store
+from align_eval.errors import InputError, InputWarning
 from align_eval.model import forward
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
@@ -114,15 +118,29 @@ def test_an_utterance_fails_with_its_own_message_and_the_others_are_done(tiny_en
 def test_a_batch_that_the_device_cannot_hold_is_done_one_by_one(tiny_en, clips, monkeypatch):
     real = forward.encode
 
+    encoded = []
+
     def little_memory(model, mel):
         if len(mel) > 1:
             raise torch.OutOfMemoryError("out of memory")
-        return real(model, mel)
+        gc.collect()
+        assert not any(of_before() is not None for of_before in encoded)  # what was done is let go
+        taps = real(model, mel)
+        encoded.append(weakref.ref(taps[-1]))
+        return taps
 
     monkeypatch.setattr(forward, "encode", little_memory)
-    found = process_many(clips, plan(3), tiny_en)
+    with pytest.warns(InputWarning, match="a batch of 3 utterances does not fit into the device's memory"):
+        found = process_many(clips, plan(3), tiny_en)
     alone = process_many(clips, plan(1), tiny_en)
     assert found == alone
+
+
+def test_maps_that_are_known_need_no_pass_of_a_batch(tiny_en, clips, tmp_path, monkeypatch):
+    maps = MapCache(Store(tmp_path, 10**9), {})
+    first = process_many(clips, plan(2), tiny_en, maps=maps)
+    monkeypatch.setattr(forward, "encode", None)
+    assert process_many(clips, plan(2), tiny_en, maps=maps) == first
 
 
 def of_length(n_samples, n_letters):
@@ -152,7 +170,6 @@ def test_a_group_begins_when_it_is_full_or_asked_for(clips):
     outcomes += [submit(replace(clips[0], id=id_)) for id_ in "ef"]
     assert [outcome() for outcome in outcomes] == [f"did {id_}" for id_ in "abcdef"]
     assert begun == [["a", "b", "c"], ["d"], ["e", "f"]]
-    assert (group_size(1), group_size(8)) == (1, 32)
 
 
 def test_a_batch_is_of_the_signature_and_none_is_not():
