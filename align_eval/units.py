@@ -15,3 +15,8 @@ START_S = -FRAME_S / 2
 N_SAMPLES = int(WINDOW_S * SAMPLE_RATE)
 
 MS_PER_S = 1000.0
+
+
+def full_frames(n_samples: int) -> int:
+    """Encoder frames that so many samples at 16 kHz fill."""
+    return n_samples // HOP_LENGTH // 2

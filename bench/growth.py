@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from clock import clock_of
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
-    clock = time.process_time if a.device == "cpu" else time.perf_counter
+    clock = clock_of(a.device)
     model = load_model(a.model, device=a.device)
     seconds_long = (4, 8, 12, 16, 20, 24, 28)
     tokens = (20, 40, 80, 160, 320)

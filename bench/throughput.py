@@ -16,13 +16,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from clock import clock_of
 from peers import write_weights
 
 from align_eval.alignment import align_map
@@ -50,11 +50,6 @@ OURS = {
     "all heads, log, viterbi": System("attention:heads=all,prep=log", "viterbi"),
 }
 ROUNDS = 3
-
-
-def clock_of(device: str) -> Callable[[], float]:
-    """On the wall where a GPU works, which no processor time shows."""
-    return time.process_time if device == "cpu" else time.perf_counter
 
 
 def ours(

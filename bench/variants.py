@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from clock import clock_of
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
@@ -65,7 +65,7 @@ class Row:
 
 def timed(corpus: Corpus, model: Any, source: str, settings: dict[str, Any]) -> tuple[Evaluation, float]:
     """A run of one source, and what it took."""
-    clock = time.perf_counter if model.device.type == "cuda" else time.process_time
+    clock = clock_of(model.device.type)
     began = clock()
     found = evaluate(corpus, model, sources=[source], aligns=[ALIGN], presets=(), device=model.device.type, **settings)
     return found, clock() - began

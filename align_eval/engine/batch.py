@@ -17,7 +17,7 @@ from align_eval.engine.passes import PassOf, Spoken, batched_passes
 from align_eval.engine.process import Keep, Mapped, attempt, map_spoken, process, read_spoken, time_spoken
 from align_eval.records import Failure, Plan, Utterance
 from align_eval.relevance import tokens_of
-from align_eval.units import HOP_LENGTH
+from align_eval.units import full_frames
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -76,8 +76,8 @@ def batches(spoken: Mapping[int, Spoken], plan: Plan) -> Iterator[dict[int, Spok
     """Utterances by number, dealt into batches of like length; with a fitted context of equal length."""
 
     def length(i: int) -> tuple[int, int]:
-        n_samples = len(spoken[i].samples) if plan.context == "fit" else 0
-        return n_samples // (2 * HOP_LENGTH), sum(map(len, spoken[i].texts))
+        n_frames = full_frames(len(spoken[i].samples)) if plan.context == "fit" else 0
+        return n_frames, sum(map(len, spoken[i].texts))
 
     waiting = sorted(spoken, key=lambda i: (*length(i), i))
     while waiting:

@@ -1,5 +1,6 @@
-"""Keys: what one utterance's result follows from, as a checksum. Equal keys, equal results; with a
-batch, up to the rounding that neighbours decide.
+"""Keys: what one utterance's result follows from, as a checksum. Equal keys, equal results.
+
+With a batch they are equal up to the rounding that neighbours decide.
 
 A key covers the weights, the audio file's bytes and the span in them, the text, the systems with their defaults
 written out, this package's own code, the packages that it computes with, the device, the instructions of the processor

@@ -108,7 +108,7 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
         (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8")
         (folder / NOTE_NAME).write_text(note, encoding="utf-8")
     except OSError as error:
-        raise InputError(folder, f"cannot be written ({error.strerror})", "choose another --accept") from error
+        raise cannot_write(folder, error, "choose another --accept") from error
 
 
 def read_run(path: Path) -> Run:

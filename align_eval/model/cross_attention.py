@@ -91,7 +91,7 @@ def cross_attention(
     def by_head(projected: Sequence[Tensor]) -> Tensor:
         states = torch.stack(list(projected), dim=1)  # (utterance, layer, row or frame, state)
         states = states.view(*states.shape[:3], n_head, -1).transpose(2, 3)
-        scaled: Tensor = states * states.shape[-1] ** -0.25
+        scaled: Tensor = states.mul_(states.shape[-1] ** -0.25)  # the stack is nobody else's
         return scaled
 
     return [CrossAttention(q[:, :, :n], k) for q, k, n in zip(by_head(queries), by_head(keys), n_rows, strict=True)]

@@ -24,7 +24,7 @@ from align_eval.errors import InputError
 from align_eval.model.cross_attention import CrossAttention, captured_projections, cross_attention
 from align_eval.model.interface import SpeechModel
 from align_eval.model.text import ForcedText
-from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES, START_S
+from align_eval.units import FRAME_S, N_SAMPLES, START_S, full_frames
 
 FIT_MARGIN_S = 1.0
 """Silence that is encoded after the audio when the context is fitted to it."""
@@ -120,7 +120,7 @@ def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str =
     """
     if len(samples) > N_SAMPLES:
         raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut it at pauses")
-    n_frames = len(samples) // HOP_LENGTH // 2
+    n_frames = full_frames(len(samples))
     if n_frames == 0:
         raise InputError("audio", f"{len(samples)} samples are less than one frame", "give longer audio")
     padded = whisper.pad_or_trim(torch.from_numpy(samples).to(model.device))

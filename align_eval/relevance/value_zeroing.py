@@ -25,6 +25,7 @@ from whisper.model import ResidualAttentionBlock, Whisper, disable_sdpa
 from align_eval.errors import InputError
 from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import Pass, decoder_hidden
+from align_eval.relevance.attention import select_heads
 from align_eval.relevance.options import ValueZeroingOptions
 from align_eval.relevance.stack import Stack, rows_to_distributions
 
@@ -57,7 +58,8 @@ def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) ->
         with _residual_streams(model) as streams, disable_sdpa():
             decoder_hidden(model, decoder_input, shared.taps[-1])
         for layer in layers:
-            logits = shared.cross.logits([(layer, head) for head in range(model.dims.n_text_head)], rows)
+            heads = select_heads(model, f"layer.{layer}", *shared.cross.shape[:2], source="value-zeroing")
+            logits = shared.cross.logits(heads, rows)
             moved = _moved(
                 model.decoder.blocks[layer],
                 streams[layer][rows],
