@@ -21,8 +21,8 @@ import yaml
 
 from align_eval.formats.run_folder import write_baseline
 from align_eval.gate.compare import read_side
-from tests.core.planted_words import moved
-from tests.core.test_cli_core import start
+from tests.helpers.command_line import start
+from tests.helpers.planted_words import moved
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))

@@ -18,8 +18,8 @@ from align_eval.formats.run_folder import write_baseline
 from align_eval.formats.words_table import read_words_table
 from align_eval.gate.compare import compare, read_side
 from align_eval.gate.records import MIN_WORDS
-from tests.core.planted_words import corpus, moved, side, without
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_words import corpus, moved, side, without
 
 BASELINE = bundled_path("demo") / "baseline"
 WORDS = read_words_table(BASELINE / "words.parquet")

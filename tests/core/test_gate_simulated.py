@@ -11,7 +11,7 @@ import pytest
 
 from align_eval.corpus.bundled import bundled_path
 from align_eval.gate.compare import compare, read_side
-from tests.core.planted_words import NOISES, by_word, corpus, jittered, noise_that_loses, side
+from tests.helpers.planted_words import NOISES, by_word, corpus, jittered, noise_that_loses, side
 
 MARGIN_MS = 5.0
 

@@ -20,7 +20,7 @@ from align_eval.formats.document import read_document
 from align_eval.formats.given import FORMATS, claimants, read_transcripts
 from align_eval.formats.recordings import check_name
 from align_eval.records import GivenWord
-from tests.core.given_files import GOOD, JSON_GOOD, SUFFIX, write_good
+from tests.helpers.given_files import GOOD, JSON_GOOD, SUFFIX, write_good
 
 TEXT_FORMS = tuple(SUFFIX)
 JSON_FORMS = tuple(JSON_GOOD)

@@ -15,7 +15,7 @@ from align_eval.scoring.inference import Chosen, ChosenOnHalves, flip_test, smal
 from align_eval.scoring.inference import student_interval as interval
 from align_eval.scoring.metrics import Difference
 from align_eval.scoring.statistics import draw_weights, estimate
-from tests.core.simulated import REFERENCE_SD_MS, Signal, corpus, folded_mean, noise_for
+from tests.helpers.simulated import REFERENCE_SD_MS, Signal, corpus, folded_mean, noise_for
 
 N_CORPORA = 300
 

@@ -19,8 +19,8 @@ from align_eval.report.html.embed import Stretch, embed_media, stretches
 from align_eval.report.media import find_audio, flac, map_views, maps_of, samples_of
 from align_eval.report.spectrogram import spectrogram
 from align_eval.report.view import view_run
-from tests.core.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
-from tests.core.reported_run import write_reported
+from tests.helpers.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
+from tests.helpers.reported_run import write_reported
 
 
 def test_a_click_is_seen_in_its_own_frame():

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MINORS = (11, 12, 13)
 BASELINE = ROOT / "corpora" / "demo" / "baseline"
-HYPOTHESES = ROOT / "tests" / "core" / "hypotheses" / "stable-ts"
+HYPOTHESES = ROOT / "tests" / "hypotheses" / "stable-ts"
 
 
 def test_every_python_that_is_tested_is_declared():

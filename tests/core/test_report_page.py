@@ -25,9 +25,9 @@ from align_eval.report.html.page import default_pair, write_report
 from align_eval.report.html.svg import Plane, signed, ticks
 from align_eval.report.html.words import most_telling, word_columns
 from align_eval.report.view import INTERIOR, family_of, stack_of, view_run
-from tests.core.planted_run import SPEAKERS, Planted
-from tests.core.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_run import SPEAKERS, Planted
+from tests.helpers.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028"
 

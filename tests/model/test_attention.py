@@ -12,8 +12,7 @@ from align_eval.relevance.attention import attention, largest_norms, nearest_to_
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.prepare import prepare
 from align_eval.relevance.stack import mass_on_padding
-
-from .planted import every_logit, planted
+from tests.helpers.planted_logits import every_logit, planted
 
 
 def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):

@@ -25,8 +25,7 @@ from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
 from align_eval.presets import make_systems
 from align_eval.records import Failure, Plan
-
-from .planted import every_logit
+from tests.helpers.planted_logits import every_logit
 
 SUBWORD, CHARACTER = ("subword", "no-timestamps"), ("character", "no-timestamps")
 SYSTEMS = make_systems(["attention:heads=all,prep=log", "gradient:at=encoder-output"], ["viterbi"], ["openai"])

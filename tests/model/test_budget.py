@@ -1,7 +1,7 @@
 """The budget of runs whose maps are planted: cells, residual injection, shares, print, picture and command.
 
 Here, since preparation is torch's and the picture matplotlib's; no model is run. What maps are planted, and why they
-read as they do, is said in tests/core/planted_run.py.
+read as they do, is said in tests/helpers/planted_run.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from align_eval.formats.findings import write_finding
 from align_eval.formats.maps import write_maps
 from align_eval.report.budget_table import print_budget
 from align_eval.report.waterfall import draw_budget
-from tests.core.planted_run import (
+from tests.helpers.planted_run import (
     CONV,
     DEFAULT,
     EVERY,

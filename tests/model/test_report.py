@@ -25,9 +25,9 @@ from align_eval.report.html.page import write_report
 from align_eval.report.media import MapView, map_views
 from align_eval.report.utterance_figure import LONGEST_S, Panel, Tier, utterance_figure
 from align_eval.report.view import view_run
-from tests.core.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
-from tests.core.reported_run import write_reported
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
+from tests.helpers.reported_run import write_reported
 
 ATTENTION, GRADIENT = System("attention:heads=all", "viterbi"), System("gradient:at=encoder-output", "viterbi")
 

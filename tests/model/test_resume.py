@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,8 @@ import pytest
 
 from align_eval.engine.journal import FOLDER, NAME
 from align_eval.engine.store import Store
-from tests.model.tiny_run import OPTIONS, exit_code, files_of, write_corpus, write_model
+from tests.helpers.command_line import align_eval, start
+from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
 N_UTTERANCES = 8
 N_KILLS = 20
@@ -27,8 +27,7 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     write_model(folder / "model")
     write_corpus(folder / "corpus", N_UTTERANCES)
-    whole = [sys.executable, "-m", "align_eval", *command(folder, "whole")]
-    done = subprocess.run(whole, capture_output=True, text=True, check=False)
+    done = start("-m", "align_eval", *command(folder, "whole"))  # a process of its own, as the killed ones are
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -40,7 +39,7 @@ def command(folder: Path, out: str, *others: str) -> list[str]:
 
 def call(arguments: list[str], cpu_s: Path | None = None) -> None:
     """What `align-eval` does, in a process that has imported everything; ``cpu_s`` is told how long it computed."""
-    code = exit_code(*arguments)
+    code = align_eval(*arguments).returncode
     if cpu_s:
         cpu_s.write_text(str(time.process_time()))
     sys.exit(code)
@@ -64,7 +63,7 @@ def kill_at(process: multiprocessing.process.BaseProcess, cpu_s: float) -> None:
 def processes():
     """Real processes that start with torch imported: forty starts of Python would take minutes."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.model.test_resume", "tests.model.warm"])
+    context.set_forkserver_preload(["tests.model.test_resume", "tests.helpers.warm"])
     return context
 
 
@@ -115,8 +114,8 @@ def test_a_run_that_was_cut_off_says_what_it_did_not_do_again(workplace, monkeyp
             raise KeyboardInterrupt
 
     monkeypatch.setattr(journal.Journal, "put", interrupted)
-    assert exit_code(*command(workplace, "interrupted")) != 0
-    assert exit_code(*command(workplace, "interrupted")) == 0
+    assert align_eval(*command(workplace, "interrupted")).returncode != 0
+    assert align_eval(*command(workplace, "interrupted")).returncode == 0
     assert len(written) == N_UTTERANCES
     assert "5 utterances were done before this run was cut off" in capsys.readouterr().out
     assert files_of(workplace / "interrupted") == files_of(workplace / "whole")
@@ -149,7 +148,7 @@ def test_another_alignment_takes_its_maps_from_the_cache_and_gives_the_same_byte
 
     def run(out: str, align: str, *others: str) -> dict[str, bytes]:
         options = ("--source", "attention:heads=all", "--source", "gradient", "--align", align, *others)
-        assert exit_code(*command(workplace, out, *options)) == 0
+        assert align_eval(*command(workplace, out, *options)).returncode == 0
         return files_of(workplace / out)
 
     cache = ("--cache", str(workplace / "cache"))
