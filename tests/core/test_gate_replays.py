@@ -113,6 +113,6 @@ def test_some_of_40_speakers_that_are_shifted_are_caught():
     caught_speakers(slice(0, None, 6))
 
 
-@pytest.mark.slow
+@pytest.mark.validate
 def test_any_one_of_40_speakers_that_is_shifted_is_caught():
     caught_speakers(slice(None))

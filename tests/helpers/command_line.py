@@ -59,7 +59,11 @@ def align_eval(*arguments: object, cwd: Path | None = None) -> Done:
     return Done(returncode, stdout.getvalue(), stderr.getvalue())
 
 
-def start(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python with some arguments in a process of its own."""
+def start(
+    *arguments: object, cwd: Path | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with some arguments in a process of its own, ``timeout`` seconds at most."""
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, timeout=timeout, check=False
+    )

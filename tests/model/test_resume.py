@@ -18,7 +18,6 @@ from tests.helpers.command_line import align_eval, start
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
 N_UTTERANCES = 8
-N_KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +72,21 @@ def n_entries(run: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, processes):
+@pytest.mark.parametrize("n_kills", [4, pytest.param(20, marks=pytest.mark.validate)])
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, processes, n_kills):
     whole = files_of(workplace / "whole")
     assert {"run.json", "words.parquet", "details.json", "textgrids/u00000.TextGrid", "maps/u00007.safetensors"} < set(
         whole
     )
-    undisturbed = processes.Process(target=call, args=(command(workplace, "again"), workplace / "cpu_s"))
+    undisturbed = processes.Process(target=call, args=(command(workplace, f"again {n_kills}"), workplace / "cpu_s"))
     undisturbed.start()
     undisturbed.join()
     lasts_s = float((workplace / "cpu_s").read_text())
-    assert files_of(workplace / "again") == whole
+    assert files_of(workplace / f"again {n_kills}") == whole
     moments = random.Random(0)
     n_killed, entries = 0, []
-    for i in range(N_KILLS):
-        out = f"killed{i}"
+    for i in range(n_kills):
+        out = f"killed{i} of {n_kills}"
         killed = processes.Process(target=call, args=(command(workplace, out),))
         killed.start()
         kill_at(killed, moments.uniform(0, lasts_s))
@@ -97,7 +97,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, proc
         goes_on.join()
         assert goes_on.exitcode == 0
         assert files_of(workplace / out) == whole, f"kill {i}, after {entries[-1]} utterances"
-    assert n_killed > N_KILLS // 2
+    assert n_killed > n_kills // 2
     assert any(0 < n < N_UTTERANCES for n in entries), entries
 
 
