@@ -21,6 +21,14 @@ def as_many_threads_as_before():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def few_draws():
+    """A tenth of the bootstrap's draws: for tests that ask whether intervals are there, not how wide they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("align_eval.scoring.statistics.N_DRAWS", 200)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_en():
     """The real tiny.en weights that the extra `demo` installs."""
@@ -52,4 +60,6 @@ def random_model():
 @pytest.fixture
 def small_pass(random_model):
     """Half a second of noise with two words of one token each: three rows with the end of the text."""
-    return noise_pass(random_model)
+    shared = noise_pass(random_model)
+    assert len(shared.text.tokens) == 3
+    return shared

@@ -63,16 +63,11 @@ def budget_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None) -> 
     return measure_budget(read_kept(write_planted(folder, utterances, signals, tokens)))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_draws():
-    """A tenth of the bootstrap's draws: here intervals are asked whether they are there, not how wide."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("align_eval.scoring.statistics.N_DRAWS", 200)
-        yield
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 
 @pytest.fixture(scope="module")
-def late(tmp_path_factory) -> Budget:
+def late(few_draws, tmp_path_factory) -> Budget:  # noqa: ARG001
     """Attention 60 ms late, gradients exact."""
     (found,) = with_holm([budget_of(tmp_path_factory.mktemp("late"), signals=LATE, tokens=BOTH)])
     return found
