@@ -26,7 +26,8 @@ PEERS_WITHOUT_DEPENDENCIES := stable-ts torchaudio
 # The packages that torch asks for on Linux, where it is built for CUDA: other machines and builds have others.
 CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
-.PHONY: demo check-demo test test-core test-all validate peers lint style types format lock bench docs clean
+.PHONY: demo check-demo test test-core test-all test-validate test-lowest validate peers lint style types format lock \
+  bench bench-small pictures docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
@@ -36,7 +37,7 @@ check-demo: $(VENV)/.demo
 	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
 	$(BIN)/align-eval compare corpora/demo/baseline runs/demo
 
-test test-core test-all: export OMP_NUM_THREADS := 1
+test test-core test-all test-validate test-lowest: export OMP_NUM_THREADS := 1
 
 # The ordinary tests, or those of one folder: TESTS=tests/model.
 test: $(VENV)/.test
@@ -50,9 +51,16 @@ test-core: $(CORE)/.done
 test-all: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m $(LONG) tests
 
-# Simulations, benchmarks at their smallest size, pictures and the lowest versions: what CI runs weekly.
+# The tests at full size, small benchmarks, pictures and the lowest versions: CI runs it weekly.
 validate:
 	.ci/run validate
+
+test-validate: $(VENV)/.dev
+	$(BIN)/$(PYTEST) -m validate tests
+
+# The core and the numbers of a model, with the lowest versions that pyproject.toml allows.
+test-lowest: $(LOWEST)/.done
+	$(LOWEST)/bin/$(PYTEST) tests/core $(addprefix tests/model/test_,attention.py click.py openai_parity.py)
 
 # The systems that presets stand for, in an environment of their own: none of them is a dependency.
 peers: $(PEERS)/.done
@@ -73,18 +81,36 @@ format: $(CORE)/.done
 	$(CORE)/bin/ruff check --fix .
 	$(CORE)/bin/ruff format .
 
-# constraints.txt and lowest.txt. Pins stay where they still fit; LOCK_FLAGS=--upgrade moves them all,
-# LOCK_FLAGS='--upgrade-package NAME' one.
+# Makes constraints.txt and lowest.txt. Pins that still fit stay; LOCK_FLAGS=--upgrade moves them all,
+# LOCK_FLAGS='--upgrade-package NAME' one. uv takes the lowest torch only when it is named.
 LOCK_FLAGS ?=
-COMPILE := uv pip compile --quiet --no-emit-index-url --custom-compile-command "make lock"
+COMPILE := uv pip compile --quiet --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11
 lock: SHELL := bash
 lock: $(CORE)/.done
 	printf '%s\n' $(PEER_SYSTEMS) $(PEERS_WITHOUT_DEPENDENCIES) | $(CORE)/bin/$(COMPILE) $(LOCK_FLAGS) --universal \
-	  --python-version 3.11 --all-extras --overrides <(grep ^torch= constraints.in) --excludes <(printf '%s\n' $(CUDA)) \
+	  --all-extras --overrides <(grep ^torch= constraints.in) --excludes <(printf '%s\n' $(CUDA)) \
 	  --output-file constraints.txt pyproject.toml constraints.in -
+	sed -n 's/.*"torch>=\([^"]*\)".*/torch==\1/p' pyproject.toml | $(CORE)/bin/$(COMPILE) --no-annotate \
+	  --resolution lowest-direct --python-platform x86_64-manylinux_2_28 --extra whisper --extra demo --extra test \
+	  --output-file lowest.txt pyproject.toml -
 
 bench: $(VENV)/.demo
 	$(BIN)/python bench/run.py
+
+# The benchmarks that no test runs, at their smallest size: that they work, not their figures.
+bench-small: $(VENV)/.dev runs/demo/run.json
+	$(BIN)/python bench/forecast.py demo --source attention
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/memory.py 200
+	$(BIN)/python bench/page.py runs/demo --words 500
+	$(BIN)/python bench/workers.py --copies 1
+
+runs/demo/run.json:
+	$(MAKE) demo
+
+# The pictures of docs, for a person to look at.
+pictures: $(VENV)/.dev
+	$(BIN)/python scripts/screenshots.py --out runs/pictures
 
 # Every command of README and docs, run as it stands.
 docs: $(VENV)/.test
@@ -125,6 +151,13 @@ $(PEERS)/.done: $(VENV)/.dev
 	$(PEERS)/bin/python -m pip install $(PIP_FLAGS) $(PEER_SYSTEMS)
 	$(PEERS)/bin/python -m pip install $(PIP_FLAGS) --no-deps $(PEERS_WITHOUT_DEPENDENCIES)
 	rm -rf $(PEERS)/lib/python*/site-packages/torchaudio/lib/*.so
+	touch $@
+
+# A list for one platform and one Python. uv installs it: pip would resolve it again.
+$(LOWEST)/.done: $(CORE)/.done lowest.txt
+	python3.11 -m venv --without-pip --clear $(LOWEST)
+	$(CORE)/bin/uv pip install --quiet --python $(LOWEST)/bin/python -r lowest.txt
+	$(CORE)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
 	touch $@
 
 clean:
