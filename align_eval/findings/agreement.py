@@ -31,7 +31,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import mean_by
 from align_eval.scoring.statistics import effective_clusters, estimate
 
 Normalisation = Literal["paper", "rows", "none"]
@@ -312,9 +312,9 @@ def summarise_agreement(
     if not defined.any():
         return None
     known, n_clusters = cluster[defined], weights.shape[1]
-    count = np.bincount(known, minlength=n_clusters).astype(np.int64)
-    sums = np.bincount(known, values[defined], minlength=n_clusters).astype(np.float64)
-    value, low, high = estimate(Ratio(sums, count.astype(np.float64)), weights)
+    mean = mean_by(known, values[defined], n_clusters)
+    count = mean.denominator
+    value, low, high = estimate(mean, weights)
     several = np.count_nonzero(count) > 1
     return AgreementRow(
         source=source,
