@@ -30,6 +30,7 @@ from align_eval.findings.agreement import (
     entropy,
     faithful_by_construction,
     head_groups,
+    noise_ceiling,
     relevance_coverage,
     summarise_agreement,
 )
@@ -193,6 +194,6 @@ def _figures(items: Sequence[Item], cluster: Ints, weights: Floats, heads: str, 
     ]
     reliable = [item.maps.details.get(spec, {}).get("reliability") for item in items]
     if None not in reliable:
-        ceilings = [max(0.0, float(r)) ** 0.5 for r in reliable if r is not None]
+        ceilings = [noise_ceiling(r) for r in reliable if r is not None]
         figures.append(MapFigure("noise ceiling", spec, spec, *mean(ceilings)))
     return figures
