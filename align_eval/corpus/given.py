@@ -24,7 +24,7 @@ from align_eval.corpus.folder import (
 )
 from align_eval.errors import InputError
 from align_eval.formats.document import Document, read_document
-from align_eval.formats.given import FORMATS, check_format, claimants, the_one
+from align_eval.formats.given import FORMATS, check_format, claimants, read_transcripts, the_one
 from align_eval.records import AudioSpan, Failure, Transcript, Utterance, Word
 
 OTHER_SUFFIXES = (".words", *AUDIO_SUFFIXES, ".m4a", ".mp4", ".webm")
@@ -85,18 +85,14 @@ def read_given(path: Path, form: str | None = None, tier: str | None = None) -> 
     InputError
         Where there is no such path, a single file is bad, or the files of a folder have several forms or none.
     """
-    check_format(form)
     if path.is_dir():
+        check_format(form)
         return _read_folder(path, form, tier)
     if not path.is_file():
         raise InputError(path, "there is no such file or folder", "check the path")
-    document = read_document(path)
-    name = form or the_one(document, claimants(document))
-    transcripts, places = {}, {}
-    for transcript in FORMATS[name].read(document, tier):
-        id_ = transcript.id or recording_name(path.name)
-        transcripts[id_], places[id_] = transcript, path
-    return Given(name, transcripts, places)
+    name, found = read_transcripts(path, form, tier)
+    transcripts = {transcript.id or recording_name(path.name): transcript for transcript in found}
+    return Given(name, transcripts, dict.fromkeys(transcripts, path))
 
 
 def read_reference(

@@ -30,6 +30,7 @@ from align_eval.findings.agreement import (
     entropy,
     faithful_by_construction,
     head_groups,
+    noise_ceiling,
     relevance_coverage,
     summarise_agreement,
 )
@@ -37,7 +38,7 @@ from align_eval.findings.cells import ALL_HEADS, in_unit
 from align_eval.findings.kept import Item, KeptRun, finding_signature, heads_of, require_stacks
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import mean_by
 from align_eval.scoring.statistics import draw_weights, estimate
 from align_eval.spec import parse_spec
 
@@ -181,9 +182,7 @@ def _rows(
 
 def _figures(items: Sequence[Item], cluster: Ints, weights: Floats, heads: str, spec: str) -> list[MapFigure]:
     def mean(values: Sequence[float]) -> tuple[float, float | None, float | None]:
-        n_clusters = weights.shape[1]
-        totals = np.bincount(cluster, values, minlength=n_clusters).astype(np.float64)
-        return estimate(Ratio(totals, np.bincount(cluster, minlength=n_clusters).astype(np.float64)), weights)
+        return estimate(mean_by(cluster, values, weights.shape[1]), weights)
 
     attention = [np.asarray(item.maps.stacks[heads].mean(axis=0)[:-1], dtype=np.float64) for item in items]
     saliency = [_saliency_map(item, spec) for item in items]
@@ -195,6 +194,6 @@ def _figures(items: Sequence[Item], cluster: Ints, weights: Floats, heads: str, 
     ]
     reliable = [item.maps.details.get(spec, {}).get("reliability") for item in items]
     if None not in reliable:
-        ceilings = [max(0.0, float(r)) ** 0.5 for r in reliable if r is not None]
+        ceilings = [noise_ceiling(r) for r in reliable if r is not None]
         figures.append(MapFigure("noise ceiling", spec, spec, *mean(ceilings)))
     return figures

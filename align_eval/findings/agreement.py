@@ -31,7 +31,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import mean_by
 from align_eval.scoring.statistics import effective_clusters, estimate
 
 Normalisation = Literal["paper", "rows", "none"]
@@ -206,24 +206,14 @@ def head_groups(heads: npt.NDArray[np.floating]) -> dict[str, Map]:
     return found | {"all": heads.mean(axis=(0, 1), dtype=np.float64)}
 
 
-def split_half_reliability(first_half: Map, second_half: Map) -> float:
-    """Reliability 2r / (1 + r) of the map that two halves of the masks make together (Spearman 1910, Brown 1910).
+def noise_ceiling(reliability: float) -> float:
+    """Largest correlation that a map without noise can have with a sampled one: the square root of its reliability.
 
-    r is the mean over tokens of Pearson's over frames, a constant row counting as 0: what
-    :func:`align_eval.relevance.spes.reliability` gives for the mean row.
-    """
-    r = np.nan_to_num(_correlations(*normalised(first_half, second_half, "none"), np.arange(len(first_half)))).mean()
-    return float(2 * r / (1 + r)) if r > -1 else -np.inf
-
-
-def noise_ceiling(first_half: Map, second_half: Map) -> float:
-    """What the noise of a sampled map leaves to be reached: the square root of its split-half reliability.
-
-    The correlation of a noise-free map with the sampled one is at most this, were it perfect (Spearman 1904). It holds
-    for Pearson's under ``rows``; elsewhere it is a guide. 0 where the halves do not agree at all. A deterministic
+    The reliability is that of split halves (:func:`align_eval.relevance.spes.reliability`; Spearman 1904). The ceiling
+    holds for Pearson's under ``rows``; elsewhere it is a guide. It is 0 where the halves disagree. A deterministic
     source, such as a gradient, has none: two runs of it are equal, which says nothing of noise.
     """
-    return float(np.sqrt(max(split_half_reliability(first_half, second_half), 0.0)))
+    return float(max(0.0, reliability) ** 0.5)
 
 
 def faithful_by_construction(
@@ -312,9 +302,9 @@ def summarise_agreement(
     if not defined.any():
         return None
     known, n_clusters = cluster[defined], weights.shape[1]
-    count = np.bincount(known, minlength=n_clusters).astype(np.int64)
-    sums = np.bincount(known, values[defined], minlength=n_clusters).astype(np.float64)
-    value, low, high = estimate(Ratio(sums, count.astype(np.float64)), weights)
+    mean = mean_by(known, values[defined], n_clusters)
+    count = mean.denominator
+    value, low, high = estimate(mean, weights)
     several = np.count_nonzero(count) > 1
     return AgreementRow(
         source=source,

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from align_eval.errors import InputError
 from align_eval.findings.cells import (
     ARMS,
@@ -32,6 +30,7 @@ from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, has
 from align_eval.findings.price import SHIFTS_MS, Figure, Injection, InjectionErrors, n_clusters_of, price, sign
 from align_eval.findings.residual import LAMBDAS
 from align_eval.findings.shares import BEST, PLAYERS, START, CellErrors, coalition, last_step, shapley, swap_gain
+from align_eval.scoring.clusters import count_by
 from align_eval.scoring.inference import holm, student_interval
 from align_eval.scoring.metrics import Difference, Statistic
 from align_eval.scoring.statistics import draw_weights, effective_clusters
@@ -229,7 +228,7 @@ def _stratum(
         n_boundaries=len(cluster),
         clusters=clusters,
         n_clusters=n_of[reference],
-        n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=n_of[reference])),
+        n_effective_clusters=effective_clusters(count_by(cluster, n_of[reference])),
         candidates={arm: cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(cell(prep, path) for prep in PREPARATIONS for path in PATHS),
         injection=injection(lambda m: m.injected, primary=unit == PRIMARY_UNIT and saliency == SALIENCY),

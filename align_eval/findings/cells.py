@@ -27,6 +27,7 @@ from align_eval.findings.kept import (
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.calibration import CalibratedOnHalves
+from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.inference import ChosenOnHalves
 from align_eval.scoring.metrics import Ratio, Statistic
 from align_eval.spec import format_spec, parse_spec
@@ -69,10 +70,8 @@ class Errors:
         """The same, always by choosing on other clusters."""
         n_clusters = int(self.cluster.max()) + 1
         absolute = np.abs(self.errors_ms - shift_ms)
-        totals = np.stack([np.bincount(self.cluster, row, minlength=n_clusters) for row in absolute])
-        return ChosenOnHalves(
-            totals.astype(np.float64), np.bincount(self.cluster, minlength=n_clusters).astype(np.float64)
-        )
+        totals = np.stack([sum_by(self.cluster, row, n_clusters) for row in absolute])
+        return ChosenOnHalves(totals, count_by(self.cluster, n_clusters))
 
     def calibrated(self) -> CalibratedOnHalves:
         """Error of the chosen candidate, its bias as other clusters say it taken out, starts and ends apart."""

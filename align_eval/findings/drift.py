@@ -22,6 +22,7 @@ from align_eval.findings.kept import finding_signature
 from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 from align_eval.units import MS_PER_S
 
@@ -87,12 +88,12 @@ class Slope:
     def evaluate(self, weights: Floats) -> Floats:
         """Slope for each row of ``(draw, cluster)`` weights; NaN where all points of every group share one ``x``."""
         n_groups, n_clusters = int(self.group.max()) + 1, weights.shape[1]
-        size = np.bincount(self.group, minlength=n_groups)
+        size = count_by(self.group, n_groups)
         # centred first: the sums below then lose no digits
-        x, y = (v - (np.bincount(self.group, v, n_groups) / size)[self.group] for v in (self.x, self.y))
+        x, y = (v - (sum_by(self.group, v, n_groups) / size)[self.group] for v in (self.x, self.y))
         cell = self.group * n_clusters + self.cluster
         n, sx, sy, sxx, sxy = (
-            weights @ np.bincount(cell, values, n_groups * n_clusters).reshape(n_groups, n_clusters).T
+            weights @ sum_by(cell, values, n_groups * n_clusters).reshape(n_groups, n_clusters).T
             for values in (np.ones_like(x), x, y, x * x, x * y)
         )  # each (draw, group)
         inverse = np.divide(1.0, n, out=np.zeros_like(n), where=n > 0)
@@ -166,7 +167,7 @@ def _row(
         longest_min=longest_s / S_PER_MIN,
         clusters=clusters,
         n_clusters=weights.shape[1],
-        n_effective_clusters=effective_clusters(np.bincount(cluster, minlength=weights.shape[1])),
+        n_effective_clusters=effective_clusters(count_by(cluster, weights.shape[1])),
     )
 
 

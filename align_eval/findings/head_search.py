@@ -22,6 +22,7 @@ from align_eval.findings.agreement import agreement
 from align_eval.findings.cells import Stack, prepared
 from align_eval.findings.kept import Item, decoded, interior_errors_ms
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import halves
 
 HeadSet = tuple[int, ...]
@@ -240,7 +241,7 @@ def cross_validated(evidence: Evidence, choose: Choose, seed: int) -> tuple[Floa
         Mean over splits, in ms.
     chosen : list of HeadSet
     """
-    counts = np.bincount(evidence.cluster, evidence.counts).astype(np.float64)
+    counts = sum_by(evidence.cluster, evidence.counts, int(evidence.cluster.max()) + 1)
     clusters = np.flatnonzero(counts > 0)
     totals = np.zeros(len(counts))
     sets = []

@@ -27,8 +27,9 @@ from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, req
 from align_eval.findings.price import Figure
 from align_eval.formats.head_sets import Head, Shape, parse_heads
 from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, halves
-from align_eval.scoring.metrics import Difference, Ratio
+from align_eval.scoring.metrics import Difference, Ratio, mean_by
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 
 SCHEMA_VERSION = 1
@@ -203,14 +204,14 @@ def _stratum(
     evidence: Evidence, every: Sequence[str], reference: str, clusters: str, given: Mapping[str, HeadSet], seed: int
 ) -> HeadStratum:
     n_clusters = int(evidence.cluster.max()) + 1
-    counts = np.bincount(evidence.cluster, evidence.counts, minlength=n_clusters).astype(np.float64)
+    counts = sum_by(evidence.cluster, evidence.counts, n_clusters)
     return HeadStratum(
         reference=reference,
         n_utterances=len(evidence.items),
         n_boundaries=int(counts.sum()),
         clusters=clusters,
         n_clusters=n_clusters,
-        n_effective_clusters=effective_clusters(counts.astype(np.int64)),
+        n_effective_clusters=effective_clusters(counts),
         heads=_head_rows(evidence, every, counts, seed),
         sets=_set_rows(evidence, every, counts, given, seed),
         **_rankings(evidence, counts, seed),
@@ -226,7 +227,6 @@ def _single_totals(evidence: Evidence) -> Floats:
 def _head_rows(evidence: Evidence, every: Sequence[str], counts: Floats, seed: int) -> tuple[HeadRow, ...]:
     weights = draw_weights(len(counts), seed)
     totals = _single_totals(evidence)
-    n_items = np.bincount(evidence.cluster, minlength=len(counts)).astype(np.float64)
     n_best = max(3, len(totals) // 10)
     best = np.zeros(len(totals), dtype=np.int64)
     splits = halves(counts, seed, 4 * N_SPLITS)
@@ -236,12 +236,12 @@ def _head_rows(evidence: Evidence, every: Sequence[str], counts: Floats, seed: i
     rank = np.argsort(np.argsort(totals.sum(axis=1), kind="stable"), kind="stable") + 1
     rows = []
     for head, name in enumerate(every):
-        agreement = np.bincount(evidence.cluster, evidence.agreement[:, head], minlength=len(counts)).astype(np.float64)
+        agreement = mean_by(evidence.cluster, evidence.agreement[:, head], len(counts))
         rows.append(
             HeadRow(
                 head=name,
                 error_ms=Figure(*estimate(Ratio(totals[head], counts), weights)),
-                agreement=Figure(*estimate(Ratio(agreement, n_items), weights)),
+                agreement=Figure(*estimate(agreement, weights)),
                 norms=float(evidence.norms[:, head].mean()),
                 error_rank=int(rank[head]),
                 among_best=float(best[head] / (2 * len(splits))),

@@ -42,6 +42,7 @@ from align_eval.findings.records import (
 )
 from align_eval.records import Utterance
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.metrics import Difference, MeanOf, Ratio, Statistic
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 
@@ -83,7 +84,7 @@ def summarise(
                         for fill in FILLS
                     }
                     comparisons.append(_compared(source, baseline, metric, pooling, pairs, weights))
-    n_units = np.bincount(cluster, [c.n_units for c in done], minlength=n_clusters).astype(np.int64)
+    n_units = sum_by(cluster, [c.n_units for c in done], n_clusters)
     return tuple(rows), tuple(c for c in comparisons if c), effective_clusters(n_units)
 
 
@@ -154,9 +155,7 @@ def _statistics(
     undefined: dict[_Key, int] = {}
 
     def by_cluster(values: Floats) -> Floats:
-        summed = np.zeros((n_clusters, *values.shape[1:]))
-        np.add.at(summed, cluster, values)
-        return summed
+        return sum_by(cluster, values, n_clusters)
 
     def mean_of(draws: Iterable[Floats], own: Callable[[Floats], float | None]) -> tuple[Statistic, int]:
         """Mean over utterances of what each scores by itself."""
@@ -176,9 +175,8 @@ def _statistics(
         pooled: _Key = order, kind, fill, "corpus"
         single: _Key = order, kind, fill, "utterance"
         if form == "wer":
-            statistics[pooled] = MeanOf(
-                [ClippedErrorRate(by_cluster(draw), by_cluster(n_units), kind) for draw in draws]
-            )
+            errors = [np.stack([by_cluster(level) for level in draw.T], axis=1) for draw in draws]  # (cluster, level)
+            statistics[pooled] = MeanOf([ClippedErrorRate(e, by_cluster(n_units), kind) for e in errors])
             rates = draws / n_units[:, None]
             statistics[single], undefined[single] = mean_of(rates, partial(_own_error_score, kind=kind))
             undefined[pooled] = 0

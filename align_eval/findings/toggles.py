@@ -9,6 +9,7 @@ import numpy as np
 from pyarrow.dataset import Dataset
 
 from align_eval.presets import Toggled
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, holm
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
 from align_eval.scoring.parts import Kind, kinds_of, read_recognition
@@ -84,7 +85,7 @@ def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int
         return None  # single words have no interior boundary, and failed ones no times
     value, low, high = estimate(Difference(without, having), draw_weights(n_clusters, seed))
     everything = np.ones((1, n_clusters))
-    n_words = np.bincount(of_base.times.cluster, of_base.times.n_words, minlength=n_clusters).astype(np.int64)
+    n_words = sum_by(of_base.times.cluster, of_base.times.n_words, n_clusters)
     return HeuristicWorth(
         preset=item.preset,
         heuristic=item.heuristic.name,

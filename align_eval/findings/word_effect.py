@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.statistics import CONFIDENCE
 
 
@@ -102,7 +103,7 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
     if len(np.unique(np.stack([word, cluster], axis=1), axis=0)) != len(words):
         raise ValueError("a word must lie in one cluster")
 
-    means = np.stack([np.bincount(number, column) / count for column in columns.T], axis=1)  # (word, variable)
+    means = np.stack([sum_by(number, column, len(words)) / count for column in columns.T], axis=1)  # (word, variable)
     within = (columns - means[number])[told]
     clusters = np.unique(cluster[told], return_inverse=True)[1]
     n_clusters = len(np.unique(clusters))

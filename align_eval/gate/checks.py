@@ -17,6 +17,7 @@ import numpy as np
 from align_eval.gate.pairs import PairedWords
 from align_eval.gate.records import MIN_WORDS, SHIFTS, Check, GateOptions, Metric, Verdict, WordChange
 from align_eval.scoring.boundaries import Bools, Floats
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import LEVEL, ROUNDING, can_reject, holm, standard_error
 from align_eval.scoring.metrics import Ratio
 from align_eval.scoring.noninferiority import (
@@ -85,7 +86,7 @@ def _loss(
     clusters, number = np.unique(words.cluster[some], return_inverse=True)
     if speaker is None and can_reject(len(clusters)):
         resampled, n_units = words.clusters, len(clusters)
-        sums = (np.bincount(number, values[some]).astype(np.float64) for values in (of_word, n_known))
+        sums = (sum_by(number, values[some], n_units) for values in (of_word, n_known))
         error = standard_error(Ratio(*sums), weights_of(n_units, options.seed))
     test = margin_test(value, error, n_units, options.margin_ms)
     found = _check(words, speaker, "wbe_mean", options.margin_ms, test, int(some.sum()))

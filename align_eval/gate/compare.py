@@ -19,6 +19,7 @@ from align_eval.gate.records import Comparison, GateOptions, SystemFigures, wors
 from align_eval.gate.signatures import check_comparable, signature_differences
 from align_eval.records import Run
 from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.metrics import Ratio
 from align_eval.scoring.statistics import estimate
 from align_eval.units import MS_PER_S
@@ -127,9 +128,8 @@ def _figures(words: PairedWords, seed: int) -> SystemFigures:
     def mean_error(start_s: Floats, end_s: Floats) -> Ratio:
         errors_ms = np.abs([start_s - words.reference_start_s, end_s - words.reference_end_s]) * MS_PER_S
         known = np.isfinite(errors_ms)  # (start or end, word)
-        sums = np.bincount(words.cluster, np.nansum(errors_ms, axis=0), minlength=n_clusters)
-        counts = np.bincount(words.cluster, known.sum(axis=0), minlength=n_clusters)
-        return Ratio(sums.astype(np.float64), counts.astype(np.float64))
+        sums = sum_by(words.cluster, np.nansum(errors_ms, axis=0), n_clusters)
+        return Ratio(sums, sum_by(words.cluster, known.sum(axis=0), n_clusters))
 
     of_baseline = mean_error(words.baseline_start_s, words.baseline_end_s)
     of_run = mean_error(words.run_start_s, words.run_end_s)

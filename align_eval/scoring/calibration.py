@@ -11,7 +11,7 @@ import numpy as np
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.inference import ChosenOnHalves
-from align_eval.scoring.metrics import chunks
+from align_eval.scoring.metrics import Median, chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +79,8 @@ class CalibratedOnHalves:
         sums = np.zeros(len(weights))
         for one in np.unique(candidate):
             draws = np.flatnonzero(candidate == one)
-            learns, scores = weights[np.ix_(draws, self.cluster[learnt])], weights[np.ix_(draws, self.cluster[scored])]
-            bias = _medians(self.errors_ms[one, learnt], learns)
+            bias = Median(self.errors_ms[one, learnt], self.cluster[learnt]).evaluate(weights[draws])
+            scores = weights[np.ix_(draws, self.cluster[scored])]
             of_bias = (scores * np.abs(self.errors_ms[one, scored] - bias[:, None])).sum(axis=1)
             sums[draws] = np.where(scores.any(axis=1), of_bias, 0.0)
         return sums
-
-
-def _medians(values: Floats, weights: Floats) -> Floats:
-    """Weighted median of ``(value,)`` under each row of ``(draw, value)`` weights; NaN where all weigh nothing.
-
-    The middle of the two values where it falls between them.
-    """
-    if not len(values):
-        return np.full(len(weights), np.nan)
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[:, order], axis=1)
-    whole = below[:, -1:]
-    low = (below < whole / 2).sum(axis=1)
-    high = np.minimum((below <= whole / 2).sum(axis=1), len(values) - 1)
-    middle = (values[order][np.minimum(low, len(values) - 1)] + values[order][high]) / 2
-    return np.asarray(np.where(whole[:, 0] > 0, middle, np.nan))

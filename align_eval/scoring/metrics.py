@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from align_eval.scoring.boundaries import Floats, Ints, WordTimes, counted
+from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.units import MS_PER_S
 
 TOLERANCES_MS = (10, 20, 25, 50, 100, 200)
@@ -46,6 +48,11 @@ class Ratio:
         total = weights @ self.denominator
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(total > 0, (weights @ self.numerator) / total, np.nan))
+
+
+def mean_by(cluster: Ints, values: npt.ArrayLike, n_clusters: int) -> Ratio:
+    """Mean of values, as their sum and their number in each cluster."""
+    return Ratio(sum_by(cluster, values, n_clusters), count_by(cluster, n_clusters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +139,21 @@ def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iter
     start_cluster, end_cluster = times.cluster[starts], times.cluster[ends]
     error = np.concatenate([start_error, end_error])
     cluster = np.concatenate([start_cluster, end_cluster])
-
-    def mean(values: Floats, of: Ints) -> Ratio:
-        return Ratio(
-            np.bincount(of, values, minlength=n_clusters).astype(np.float64),
-            np.bincount(of, minlength=n_clusters).astype(np.float64),
-        )
-
-    yield "wbe_mean", "ms", mean(np.abs(error) * MS_PER_S, cluster)
+    yield "wbe_mean", "ms", mean_by(cluster, np.abs(error) * MS_PER_S, n_clusters)
     yield "wbe_median", "ms", Median(np.abs(error) * MS_PER_S, cluster)
-    yield "start_bias", "ms", mean(start_error * MS_PER_S, start_cluster)
-    yield "end_bias", "ms", mean(end_error * MS_PER_S, end_cluster)
+    yield "start_bias", "ms", mean_by(start_cluster, start_error * MS_PER_S, n_clusters)
+    yield "end_bias", "ms", mean_by(end_cluster, end_error * MS_PER_S, n_clusters)
     for ms in TOLERANCES_MS:
         within = (np.abs(error) <= ms / MS_PER_S + ROUNDING_S).astype(np.float64)
-        yield f"within_{ms}ms", "share", mean(within, cluster)
+        yield f"within_{ms}ms", "share", mean_by(cluster, within, n_clusters)
     whole = starts & ends
-    yield "iou", "share", mean(intersection_over_union(times)[whole], times.cluster[whole])
+    yield "iou", "share", mean_by(times.cluster[whole], intersection_over_union(times)[whole], n_clusters)
     yield (
         "coverage",
         "share",
         Ratio(
-            np.bincount(times.cluster, times.scored * times.n_words, minlength=n_clusters).astype(np.float64),
-            np.bincount(times.cluster, times.n_words, minlength=n_clusters).astype(np.float64),
+            sum_by(times.cluster, times.scored * times.n_words, n_clusters),
+            sum_by(times.cluster, times.n_words, n_clusters),
         ),
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.metrics import ROUNDING_S, Ratio, Statistic, intersection_over_union
+from align_eval.scoring.clusters import count_by, sum_by
+from align_eval.scoring.metrics import ROUNDING_S, Ratio, Statistic, intersection_over_union, mean_by
 from align_eval.scoring.protocols import Protocol
 from align_eval.scoring.recognition import Recognition
 from align_eval.units import MS_PER_S
@@ -38,15 +39,15 @@ def protocol_metrics(
         cluster, utterance = times.cluster[units], recognition.utterance[units]
         for average in protocol.averages:
             if average == "micro":
-                yield name, unit, _mean(values, cluster, n_clusters)
+                yield name, unit, mean_by(cluster, values, n_clusters)
             else:
-                yield f"{name}_macro", unit, _mean(*_utterance_means(values, cluster, utterance), n_clusters)
+                yield f"{name}_macro", unit, mean_by(*_utterance_means(values, cluster, utterance), n_clusters)
 
     for measure in protocol.measures:
         if measure == "mean":
             yield from averaged("mean_error", "ms", error[kept] * MS_PER_S, rows[kept])
             if protocol.cut_ms is not None:
-                yield "cut", "share", _mean((~kept).astype(np.float64), times.cluster[rows], n_clusters)
+                yield "cut", "share", mean_by(times.cluster[rows], ~kept, n_clusters)
         elif measure == "iou":
             overlap = intersection_over_union(times)
             yield from averaged("iou", "share", overlap[words], np.flatnonzero(words))
@@ -64,7 +65,7 @@ def _of_words(measure: str, hit: Bools, recognition: Recognition, n_clusters: in
     cluster = recognition.times.cluster
 
     def total(values: Bools | Ints) -> Floats:
-        return np.bincount(cluster, values, minlength=n_clusters).astype(np.float64)
+        return sum_by(cluster, values, n_clusters)
 
     of_system = total(recognition.is_paired.astype(np.int64) + recognition.n_inserted)
     of_reference = total(np.ones(len(hit), dtype=np.bool_))
@@ -77,17 +78,10 @@ def is_near(error_s: Floats, limit_ms: float) -> Bools:
     return np.asarray(error_s <= limit_ms / MS_PER_S + ROUNDING_S)
 
 
-def _mean(values: Floats, cluster: Ints, n_clusters: int) -> Ratio:
-    return Ratio(
-        np.bincount(cluster, values, minlength=n_clusters).astype(np.float64),
-        np.bincount(cluster, minlength=n_clusters).astype(np.float64),
-    )
-
-
-def _utterance_means(values: Floats, cluster: Ints, utterance: Ints) -> tuple[Floats, Ints]:
-    """Mean of each utterance that has values, and its cluster."""
+def _utterance_means(values: Floats, cluster: Ints, utterance: Ints) -> tuple[Ints, Floats]:
+    """The cluster of each utterance that has values, and their mean."""
     present, of_value = np.unique(utterance, return_inverse=True)
-    means = np.bincount(of_value, values) / np.bincount(of_value) if len(present) else np.empty(0)
+    means = sum_by(of_value, values, len(present)) / count_by(of_value, len(present))
     cluster_of = np.zeros(len(present), dtype=np.int64)
     cluster_of[of_value] = cluster
-    return means, cluster_of
+    return cluster_of, means

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints, WordTimes
-from align_eval.scoring.metrics import Ratio, Statistic
+from align_eval.scoring.metrics import Statistic, mean_by
 from align_eval.scoring.normaliser import comparable
 from align_eval.scoring.protocols import Normaliser
 from align_eval.scoring.statistics import encoded
@@ -172,14 +172,7 @@ def recognition_metrics(
     yield "deleted", "words", int(deleted.sum())
     yield "inserted", "words", int(recognition.n_inserted.sum())
     errors = substituted + deleted.astype(np.int64) + recognition.n_inserted
-    yield (
-        "recognition_error_rate",
-        "share",
-        Ratio(
-            np.bincount(cluster, errors, minlength=n_clusters).astype(np.float64),
-            np.bincount(cluster, minlength=n_clusters).astype(np.float64),
-        ),
-    )
+    yield "recognition_error_rate", "share", mean_by(cluster, errors, n_clusters)
 
 
 def _equal(reference: str, hypothesis: str, language: str | None, normaliser: Normaliser) -> bool:

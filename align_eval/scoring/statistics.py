@@ -90,10 +90,10 @@ def encoded(table: pa.Table, column: str) -> tuple[pa.Array, Ints]:
     return found.dictionary, np.asarray(found.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def effective_clusters(words_per_cluster: Ints) -> float:
+def effective_clusters(words_per_cluster: Floats) -> float:
     """Kish's effective number, (sum n)^2 / sum n^2: what the clusters are worth, unequal as they are."""
-    n = words_per_cluster.astype(np.float64)
-    return float(n.sum() ** 2 / (n**2).sum()) if n.any() else 0.0
+    total = words_per_cluster.sum()
+    return float(total**2 / (words_per_cluster**2).sum()) if total else 0.0
 
 
 def draw_weights(n_clusters: int, seed: int) -> Drawn:

@@ -18,6 +18,7 @@ from pyarrow.dataset import Dataset, dataset
 
 from align_eval.records import ScoreRow, System
 from align_eval.scoring.boundaries import Bools, calibrated
+from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
 from align_eval.scoring.parts import Kind, kinds_of, read_part, read_recognition
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
@@ -74,9 +75,7 @@ def score_words(
         in_all = _recognised_by_all(words, kind)
         for system in kind.systems:
             recognition = read_recognition(words, kind, system)
-            words_of_cluster = np.bincount(
-                recognition.times.cluster, recognition.times.n_words, minlength=n_clusters
-            ).astype(np.int64)
+            words_of_cluster = sum_by(recognition.times.cluster, recognition.times.n_words, n_clusters)
             for score in _scores(recognition, in_all.get(system), text, every, n_clusters):
                 value, low, high = (
                     (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, drawn)
@@ -179,9 +178,9 @@ def _wbe(recognition: Recognition, kept: Bools, n_words: int, n_clusters: int, e
 def _within_of_all(recognition: Recognition, kept: Bools, n_words: int, n_clusters: int) -> Iterator[_Score]:
     """Shares of all boundaries of the reference: those of words that are not kept are within no tolerance."""
     times = only(recognition.times, kept)
-    n_boundaries = 2 * np.bincount(times.cluster, minlength=n_clusters).astype(np.float64)
+    n_boundaries = 2 * count_by(times.cluster, n_clusters)
     for ms in TOLERANCES_MS:
         n_near = is_near(np.abs(times.start_s - times.reference_start_s), ms).astype(np.float64)
         n_near += is_near(np.abs(times.end_s - times.reference_end_s), ms)
-        within = np.bincount(times.cluster, n_near, minlength=n_clusters).astype(np.float64)
+        within = sum_by(times.cluster, n_near, n_clusters)
         yield _Score("all", "none", WBE, f"within_{ms}ms_of_all", "share", Ratio(within, n_boundaries), n_words)

@@ -17,10 +17,8 @@ from align_eval.findings.agreement import (
     entropy,
     faithful_by_construction,
     head_groups,
-    noise_ceiling,
     normalised,
     relevance_coverage,
-    split_half_reliability,
     summarise_agreement,
     z_scored,
 )
@@ -235,34 +233,6 @@ def test_groups_of_heads_are_averages_over_the_axes_they_name():
     assert groups["head *.2"] == pytest.approx((groups["head 0.2"].astype(float) + groups["head 1.2"]) / 2)
     assert groups["all"] == pytest.approx((groups["layer 0"] + groups["layer 1"]) / 2)
     assert all(group.sum(axis=1) == pytest.approx(np.ones(5)) for group in groups.values())
-
-
-def test_the_ceiling_is_the_root_of_spearman_and_browns_reliability():
-    """Rows that correlate by 0.6, 1 and, being constant, 0: r is their mean 8/15, reliability 2r / (1 + r) = 16/23."""
-    first = np.array([[1.0, 0, 0, -1], [1, 2, 3, 4], [1, 1, 1, 1]])
-    second = np.array([[0.6, 0.8, -0.8, -0.6], [2, 4, 6, 8], [1, 2, 3, 4]])  # row 0: 1.2 / sqrt(2 * 2)
-    assert split_half_reliability(first, second) == pytest.approx(16 / 23)
-    assert noise_ceiling(first, second) == pytest.approx(np.sqrt(16 / 23))
-
-
-def test_equal_halves_set_no_ceiling_and_halves_that_disagree_leave_nothing():
-    first, second = random_maps()
-    assert noise_ceiling(first, first) == pytest.approx(1)
-    assert split_half_reliability(first, second) < 0.5
-    rising = np.arange(1.0, 5)[None]
-    falling = rising[:, ::-1]
-    assert split_half_reliability(rising, falling) < -1e9  # 2r / (1 + r) as r comes to -1
-    assert noise_ceiling(rising, falling) == 0
-
-
-def test_the_ceiling_is_what_the_truth_scores_against_a_noisy_map():
-    """Two halves see the truth with independent noise; the truth correlates with their mean by the ceiling."""
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=(40, 400))
-    first, second = (truth + 2 * rng.normal(size=truth.shape) for _ in range(2))
-    reached = agreement(truth, (first + second) / 2, np.arange(40), "rows", "pearson").utterance
-    assert reached == pytest.approx(noise_ceiling(first, second), abs=0.02)
-    assert reached == pytest.approx(np.sqrt(1 / 3), abs=0.02)  # variances: the truth's 1, the mean noise's 4 / 2
 
 
 @pytest.mark.parametrize("method", METHODS)

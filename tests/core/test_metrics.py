@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from align_eval.scoring.boundaries import WordTimes
-from align_eval.scoring.metrics import TOLERANCES_MS, Median, Ratio, boundary_metrics, intersection_over_union
+from align_eval.scoring.metrics import (
+    CHUNK,
+    TOLERANCES_MS,
+    Median,
+    Ratio,
+    boundary_metrics,
+    intersection_over_union,
+)
+from align_eval.scoring.statistics import draw_weights
 
 
 def words(reference, found, *, first=None, last=None) -> WordTimes:
@@ -151,11 +159,33 @@ def repeated(case):
     return numbers.astype(np.float64), cluster, weights, repetition
 
 
+def median_by_repetition(numbers, cluster, weights) -> float:
+    """The definition: each value stands as often as its cluster's weight says; NaN where none is left."""
+    repetition = np.repeat(numbers, weights[cluster].astype(int))
+    return float(np.median(repetition)) if len(repetition) else np.nan
+
+
 @settings(deadline=None)
-@given(CLUSTERED)
-def test_a_weighted_median_is_the_median_with_each_value_repeated(case):
-    numbers, cluster, weights, repetition = repeated(case)
-    assert Median(numbers, cluster).evaluate(weights[None]).tolist() == [np.median(repetition)]
+@given(
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 2)), max_size=12),
+    st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=5),
+)
+@example([], [[1, 1, 1]])
+@example([(4, 0)], [[0, 3, 3], [1, 0, 0]])
+def test_a_weighted_median_is_the_median_with_each_value_repeated(pairs, draws):
+    numbers, cluster = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    weights = np.array(draws, dtype=np.float64)
+    expected = [median_by_repetition(numbers, cluster, row) for row in weights]
+    np.testing.assert_array_equal(Median(numbers.astype(np.float64), cluster).evaluate(weights), expected)
+
+
+def test_medians_of_more_draws_than_are_held_at_once_are_those_of_each_draw():
+    rng = np.random.default_rng(0)
+    numbers, cluster = rng.normal(size=300), rng.integers(0, 20, 300)
+    weights = draw_weights(20, 0).astype(np.float64)
+    assert weights.shape[0] * len(numbers) > 4 * CHUNK
+    expected = [median_by_repetition(numbers, cluster, row) for row in weights]
+    np.testing.assert_array_equal(Median(numbers, cluster).evaluate(weights), expected)
 
 
 @settings(deadline=None)

@@ -52,7 +52,7 @@ def test_speakers_are_resampled_and_recordings_where_there_are_none_or_one(speak
     ],
 )
 def test_the_effective_number_of_clusters_is_kishs(words, expected):
-    assert effective_clusters(np.array(words)) == pytest.approx(expected, rel=1e-12)
+    assert effective_clusters(np.array(words, dtype=np.float64)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_each_draw_draws_as_many_clusters_as_there_are():
