@@ -10,7 +10,6 @@ import contextlib
 import io
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -31,28 +30,14 @@ def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float
     total : float
         The sum of the costs of its cells.
     """
+    from align_eval.alignment.kernels import way_back
+
     with contextlib.redirect_stdout(io.StringIO()):  # dtw-python greets on import
         from dtw import dtw
     # the search is compiled and its own way back is not: that takes four times as long as all else
     found = dtw(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
-    rows, columns = _way_back(found.directionMatrix)
+    rows, columns = way_back(found.directionMatrix)
     return rows, columns, float(cost[rows, columns].sum())
-
-
-@numba.njit(cache=True)
-def _way_back(steps):  # type: ignore[no-untyped-def]  # compiled: its types are those of the array
-    """Cells from the first corner to the last; a step of ``symmetric1`` is 1 diagonal, 2 to the right, 3 down."""
-    row, column = steps.shape[0] - 1, steps.shape[1] - 1
-    path = np.empty((row + column + 1, 2), dtype=np.int32)
-    n = 0
-    path[n] = row, column
-    while row or column:
-        step = steps[row, column]
-        row -= step != 2
-        column -= step != 3
-        n += 1
-        path[n] = row, column
-    return path[n::-1, 0].copy(), path[n::-1, 1].copy()
 
 
 def dtw_token_frames(

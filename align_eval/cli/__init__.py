@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
@@ -55,6 +54,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version as version_of
+
         print(f"align-eval {version_of('align-eval')}")
         raise typer.Exit
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from align_eval.engine.job import Job
 from align_eval.engine.process import Aligned, attempt, process
@@ -121,6 +120,8 @@ def spread(n: int, n_chosen: int) -> list[int]:
 
 def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -> float:
     """Seconds of utterances with ``(frames, tokens)``, by the line through those measured; errors count relatively."""
+    from scipy.optimize import nnls
+
     line = np.array([[1, m.n_frames, m.n_tokens] for m in measured], dtype=np.float64)
     seconds = np.array([m.seconds for m in measured])
     scale = np.maximum(line.max(axis=0), 1)  # so that no column is small to the solver

@@ -13,7 +13,6 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from align_eval.records import RelevanceMap
 from align_eval.relevance.options import SOURCE_OPTIONS, AttentionOptions, Prompt, Unit
 from align_eval.spec import format_spec, parse_spec
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from align_eval.model.forward import Pass
     from align_eval.model.interface import SpeechModel
+    from align_eval.records import RelevanceMap
     from align_eval.relevance.stack import Stack
 
 SOURCES = {
@@ -105,6 +105,7 @@ def relevance_maps(
     InputError
         Where a spec is unknown, asks for a head or block that the model lacks, or its map is not finite.
     """
+    from align_eval.records import RelevanceMap
     from align_eval.relevance.prepare import prepare
     from align_eval.relevance.stack import first_text_row, text_rows
 

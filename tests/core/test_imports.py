@@ -152,6 +152,17 @@ def test_what_needs_no_model_imports_neither_torch_nor_whisper(module):
     assert {name.split(".")[0] for name in imported(module)} & HEAVY == HEAVY_BY_NAME.get(module, set())
 
 
+def test_only_the_compiled_kernels_import_numba():
+    importers = [module for module in modules() if "numba" in {name.split(".")[0] for name in imported(module)}]
+    assert importers == ["alignment/kernels.py"]
+
+
+def test_nothing_imports_scipys_statistics():
+    """It takes a second to load. ``scipy.signal`` loads it too: see test_start_up.py."""
+    importers = [module for module in modules() if any(name.startswith("scipy.stats") for name in imported(module))]
+    assert importers == []
+
+
 def loaded_after(statement: str) -> list[str]:
     code = f"import sys\n{statement}\nprint(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

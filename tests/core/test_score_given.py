@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pytest
 
 from align_eval.corpus.bundled import bundled_path
-from align_eval.engine.given import lint_path, score_given
+from align_eval.engine.given import score_given
+from align_eval.engine.lint import lint_path
 from align_eval.errors import InputError
 from align_eval.formats.given import FORMATS
 from align_eval.formats.run_folder import read_run, write_run
