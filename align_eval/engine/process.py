@@ -265,7 +265,8 @@ def map_words(
         word_of_token[tokens[0]] = shared.text.word_of_token  # the token before the text does not change it
         if keep != "nothing":
             for source in same_tokens:
-                values = text_rows(stack_of(source).values, shared.text)
+                stack = stack_of(source)
+                values = text_rows(stack.values, stack.first_row, shared.text)
                 whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
                 stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
     return Mapped(maps, confidence, stacks, word_of_token)
