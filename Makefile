@@ -18,7 +18,7 @@ install = $(if $(UV),$(UV) pip install --python $(1)/bin/python --quiet -c const
 TESTS ?= tests
 WORKERS ?= 2
 PYTEST := pytest -n $(WORKERS)
-LONG := "slow or peers or browser"
+LONG := "(slow or peers or browser) and not validate"
 
 PEER_SYSTEMS := faster-whisper whisper-timestamped
 # These two pin an older torch, or torchaudio that does.

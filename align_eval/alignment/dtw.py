@@ -6,9 +6,11 @@ own search, and the path is the same wherever no two paths tie.
 
 from __future__ import annotations
 
-import contextlib
-import io
-from typing import TYPE_CHECKING
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +34,28 @@ def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float
     """
     from align_eval.alignment.kernels import way_back
 
-    with contextlib.redirect_stdout(io.StringIO()):  # dtw-python greets on import
-        from dtw import dtw
     # the search is compiled and its own way back is not: that takes four times as long as all else
-    found = dtw(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
+    found = _dtw()(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
     rows, columns = way_back(found.directionMatrix)
     return rows, columns, float(cost[rows, columns].sum())
+
+
+_IMPORTING = threading.Lock()
+
+
+@cache
+def _dtw() -> Callable[..., Any]:
+    """dtw-python's search. Its import greets where ``sys.ps1`` says that the session is interactive: not here."""
+    with _IMPORTING:  # a second thread must not take the empty prompt for the session's own
+        interactive, prompt = hasattr(sys, "ps1"), getattr(sys, "ps1", "")
+        sys.ps1 = ""
+        try:
+            from dtw import dtw
+        finally:
+            sys.ps1 = prompt
+            if not interactive:
+                del sys.ps1
+    return dtw  # type: ignore[no-any-return]
 
 
 def dtw_token_frames(

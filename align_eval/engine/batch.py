@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from align_eval.engine.cache import MapCache
-from align_eval.engine.outcomes import Outcome
 from align_eval.engine.passes import PassOf, Spoken, batched_passes
-from align_eval.engine.process import Keep, Mapped, attempt, map_spoken, process, read_spoken, time_spoken
+from align_eval.engine.process import Keep, Mapped, Outcome, attempt, map_spoken, process, read_spoken, time_spoken
 from align_eval.records import Failure, Plan, Utterance
 from align_eval.relevance import tokens_of
 from align_eval.units import full_frames
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
+
+    from align_eval.engine.cache import MapCache
 
 
 def process_many(

@@ -3,7 +3,8 @@
 ``OUT/.partial/journal.jsonl`` has a line an utterance: the SHA-256 of what follows it, and JSON with the utterance's
 id, the key of its result (:mod:`align_eval.engine.keys`) and the result. Python writes and reads floats as JSON without
 loss, so that what is recalled is what was found. A line is used only if its checksum holds and its key is the one
-that is asked for: a torn or damaged line, another model, text, audio file or package makes the utterance be done again.
+that is asked for: a torn or damaged line, another model, text, audio file, package or code that computes makes the
+utterance be done again.
 The folder is removed once the run is written whole; failures are not written down, so that they are tried again.
 """
 
@@ -36,6 +37,9 @@ FOLDER = ".partial"
 NAME = "journal.jsonl"
 DIGEST_LENGTH = 64
 
+SCHEMA_VERSION = 1
+"""Of the entries: those of another version are not recalled."""
+
 FLUSH_S = 1.0
 """The disk is waited for that often at most, which takes milliseconds. What a killed process wrote the system keeps;
 where the machine itself stops, the utterances of the last second may be done again."""
@@ -66,7 +70,7 @@ class Journal:
         offset, length = self._at[id_]
         self._file.seek(offset)
         entry = _entry(self._file.read(length))
-        if entry is None or entry["key"] != key:
+        if entry is None or (entry.get("schema"), entry["key"]) != (SCHEMA_VERSION, key):
             return None
         if entry["maps"] and _checksum(maps_path(self._out, id_)) != entry["maps"]:
             self._warn(f"the maps of {id_} are damaged or missing, and are made again")
@@ -92,7 +96,7 @@ class Journal:
             self._with_maps.add(id_)
         if key is None:
             return
-        entry = {"id": id_, "key": key, "maps": maps, "result": _plain(aligned)}
+        entry = {"schema": SCHEMA_VERSION, "id": id_, "key": key, "maps": maps, "result": _plain(aligned)}
         line = _line(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         try:
             self._file.seek(0, os.SEEK_END)

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from align_eval.engine.journal import Journal
-from align_eval.engine.process import Aligned, Keep
-from align_eval.records import Failure, System, Utterance
-
-Outcome = Aligned | Failure
+from align_eval.engine.process import Aligned, Keep, Outcome
+from align_eval.records import System, Utterance
 
 BATCHES_AHEAD = 4
 """So many batches' utterances are read and sorted by length before they are dealt into batches."""

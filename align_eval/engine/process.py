@@ -14,9 +14,7 @@ import numpy.typing as npt
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
-from align_eval.corpus.folder import Corpus
 from align_eval.corpus.transcript import read_transcript
-from align_eval.engine.cache import CachedMap, MapCache
 from align_eval.engine.passes import PassOf, Spoken, Tokens, passes_of
 from align_eval.errors import InputError
 from align_eval.formats.maps import KeptMaps
@@ -29,6 +27,8 @@ from align_eval.units import SAMPLE_RATE, WINDOW_S
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
+    from align_eval.corpus.folder import Corpus
+    from align_eval.engine.cache import MapCache
 
 T = TypeVar("T")
 
@@ -47,6 +47,9 @@ class Aligned:
     details: dict[str, dict[str, Any]]
     kept: KeptMaps | None = None
     pairing: Pairing | None = None
+
+
+Outcome = Aligned | Failure
 
 
 def process(
@@ -261,11 +264,12 @@ def map_words(
         confidence[tokens] = mean_of_words(shared.log_prob.exp().cpu().numpy(), shared.text.word_of_token)
         if cache and key_of:
             for source, relevance in made.items():
-                cache.put(key_of(source), CachedMap(relevance, tuple(confidence[tokens])))
+                cache.put(key_of(source), relevance, confidence[tokens])
         word_of_token[tokens[0]] = shared.text.word_of_token  # the token before the text does not change it
         if keep != "nothing":
             for source in same_tokens:
-                values = text_rows(stack_of(source).values, shared.text)
+                stack = stack_of(source)
+                values = text_rows(stack.values, stack.first_row, shared.text)
                 whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
                 stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
     return Mapped(maps, confidence, stacks, word_of_token)

@@ -20,8 +20,8 @@ from align_eval.engine.job import Context, Dtype, Job, JobOptions, Text, prepare
 from align_eval.engine.journal import Journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
-from align_eval.engine.outcomes import Outcome, local_engine, outcomes
-from align_eval.engine.process import Aligned, Keep, all_failed, by_id
+from align_eval.engine.outcomes import local_engine, outcomes
+from align_eval.engine.process import Aligned, Keep, Outcome, all_failed, by_id
 from align_eval.engine.ray_engine import ray_engine
 from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature

@@ -173,7 +173,8 @@ def utterance_curves(
 
 def source_map(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> TokenMap:
     """The map of a source: its stack averaged over maps, the text's rows, end left out, ``(token, frame)``."""
-    values: TokenMap = text_rows(stack_of(spec).values.mean(dim=0), shared.text)[:-1].cpu().numpy()
+    stack = stack_of(spec)
+    values: TokenMap = text_rows(stack.values.mean(dim=0), stack.first_row, shared.text)[:-1].cpu().numpy()
     if not np.isfinite(values).all():
         raise InputError(f"source {spec}", "the map is not finite", "check the model's weights")
     return values

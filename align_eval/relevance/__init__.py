@@ -107,7 +107,7 @@ def relevance_maps(
     """
     from align_eval.records import RelevanceMap
     from align_eval.relevance.prepare import prepare
-    from align_eval.relevance.stack import first_text_row, text_rows
+    from align_eval.relevance.stack import text_rows
 
     stack_of = stack_of or stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
@@ -115,9 +115,9 @@ def relevance_maps(
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
         stack = stack_of(spec)
         prepared = prepare(stack.values, options.prep)
-        first = first_text_row(len(prepared), shared.text)
+        first = stack.first_row
         maps[spec] = RelevanceMap(
-            values=text_rows(prepared, shared.text).cpu().numpy(),
+            values=text_rows(prepared, first, shared.text).cpu().numpy(),
             frame_s=shared.frame_s,
             start_s=shared.start_s,
             word_of_token=shared.text.word_of_token,

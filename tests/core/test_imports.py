@@ -3,7 +3,6 @@
 Read from the source of every module, imports inside functions and under TYPE_CHECKING included.
 """
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import align_eval
+from align_eval.engine.closure import imported_names
 
 PACKAGE = Path(align_eval.__file__).parent
 
@@ -121,14 +121,8 @@ def part_of(module: str) -> str:
 
 def imported(module: str) -> set[str]:
     """Full names of all that a module imports at any level, each with the names taken from it."""
-    names = set()
-    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}, line {node.lineno}: a relative import; name it from align_eval on"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    package = ".".join(["align_eval", *Path(module).parts[:-1]])
+    return imported_names((PACKAGE / module).read_bytes(), package, type_checking=True)
 
 
 def test_every_part_of_the_package_stands_in_the_table():
