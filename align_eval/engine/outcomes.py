@@ -92,8 +92,11 @@ def outcomes(
         if isinstance(found, Aligned):
             return utterance, found
         outcome = found()
-        if journal and isinstance(outcome, Aligned):
-            journal.put(utterance.id, key, outcome)
+        if journal:
+            if isinstance(outcome, Failure):
+                journal.put_failure(outcome)
+            else:
+                journal.put(utterance.id, key, outcome)
         return utterance, outcome
 
     for utterance in utterances:
