@@ -102,9 +102,11 @@ def _info(path: Path) -> soundfile._SoundFileInfo:
     size = path.stat().st_size
     if size == 0:
         raise InputError(path, "the file is empty", "copy it again")
-    _check_sphere(path)
     try:
+        _check_sphere(path)
         info = soundfile.info(path)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(path, f"is not audio that libsndfile reads ({error})", "convert it to WAV or FLAC") from error
     if info.frames <= 0 or info.samplerate <= 0:

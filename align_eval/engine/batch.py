@@ -8,6 +8,7 @@ maps differ in their last bits: a run says its batch in its signature, and docs/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ def process_spoken(
     def begun(chunk: Mapping[int, Spoken]) -> list[PassOf]:
         begin, passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
         if maps is None:  # else who is asked for a pass first begins: perhaps none is needed
-            begin(first_tokens)
+            with suppress(Exception):  # raised again to each utterance, where it asks for its pass
+                begin(first_tokens)
         return passes
 
     def mapping(each: Spoken, pass_of: PassOf) -> Callable[[Utterance], Mapped | None]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.engine.job import Job
-from align_eval.engine.process import Aligned, attempt, process
+from align_eval.engine.process import Aligned, attempt_expected, process
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance
 from align_eval.relevance import tokens_of
@@ -131,7 +131,7 @@ def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -
 
 def _timed(job: Job, u: Utterance, clock: Callable[[], float]) -> tuple[Aligned | Failure, float]:
     began = clock()
-    outcome = attempt(u, lambda u: process(u, job.plan, job.model, job.keep))
+    outcome = attempt_expected(u, lambda u: process(u, job.plan, job.model, job.keep))
     return outcome, max(clock() - began, 1e-9)
 
 

@@ -5,7 +5,8 @@ id, the key of its result (:mod:`align_eval.engine.keys`) and the result. Python
 loss, so that what is recalled is what was found. A line is used only if its checksum holds and its key is the one
 that is asked for: a torn or damaged line, another model, text, audio file, package or code that computes makes the
 utterance be done again.
-The folder is removed once the run is written whole; failures are not written down, so that they are tried again.
+The folder is removed once the run is written whole. Failures are not written down, so that they are tried again; the
+tracebacks of unexpected ones stand in the run folder at once (:mod:`align_eval.formats.tracebacks`).
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from align_eval.errors import InputWarning
 from align_eval.formats.atomic import TEMPORARY, cannot_write
 from align_eval.formats.maps import FOLDER as MAPS
 from align_eval.formats.maps import drop_maps, maps_path, write_maps
-from align_eval.formats.run_folder import prepare_folder
-from align_eval.records import Pairing, System, Unit, Word
+from align_eval.formats.run_folder import RUN_NAME, prepare_folder
+from align_eval.formats.tracebacks import drop_tracebacks, write_tracebacks
+from align_eval.records import Failure, Pairing, System, Unit, Word
 
 FOLDER = ".partial"
 NAME = "journal.jsonl"
@@ -109,6 +111,16 @@ class Journal:
         except OSError as error:
             raise cannot_write(self._out, error, "choose another --out") from error
 
+    def put_failure(self, failure: Failure) -> None:
+        """Write the traceback of an unexpected error into the run folder; the utterance is tried again all the same.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be written.
+        """
+        write_tracebacks(self._out, [failure])
+
     def finish(self) -> None:
         """Remove the journal, and maps of utterances that are no part of the run: it is written whole."""
         for id_ in self._at.keys() - self._with_maps:
@@ -152,6 +164,8 @@ def open_journal(out: Path) -> Iterator[Journal]:
     prepare_folder(out)
     with locked(out / FOLDER / "lock", out):
         path = out / FOLDER / NAME
+        if path.is_file() or (out / RUN_NAME).is_file():
+            drop_tracebacks(out)
         if not path.is_file():
             drop_maps(out)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -146,7 +147,10 @@ def evaluate(
     ------
     InputError
         Where the corpus or the model cannot be used at all, or a spec is unknown. An utterance that fails is listed in
-        ``run.failures``, and its words count against coverage.
+        ``run.failures``, and its words count against coverage. If it met an unexpected error, its failure there has the
+        traceback, and a RuntimeWarning says so.
+    BugError
+        Where every utterance failed, of them one or more by an unexpected error.
     """
     asked = JobOptions(
         sources=sources,
@@ -177,6 +181,10 @@ def evaluate(
         engine=engine,
         workers=workers,
     )
+    bugs = [failure for failure in done.failures if failure.traceback]
+    if bugs:
+        message = f"{len(bugs)} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
+        warnings.warn(f"{message}: {bugs[0].message}", RuntimeWarning, stacklevel=2)
     words = pa.concat_tables(tables).combine_chunks()
     return Evaluation(score_job(done, dataset(words), protocols), words, details)
 

@@ -75,6 +75,7 @@ MAY_IMPORT = {
     "api": {"errors", "records", "transcript", "corpus", "model", "presets", "engine"},
     "cli": {
         "errors",
+        "records",
         "formats",
         "corpus",
         "model",
