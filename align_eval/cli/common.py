@@ -92,7 +92,7 @@ def say_to_stderr(text: str, style: str = "") -> None:
     """Print to standard error in a style, and otherwise as it is; where nobody reads that, nothing is lost."""
     with suppress(SystemExit):  # by which rich ends the program, with a code that is none of ours
         console = Console(stderr=True)
-        console.print(text.rstrip("\n"), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def end_with(failures: Sequence[Failure], written: Path) -> None:

@@ -126,7 +126,7 @@ def read_run(path: Path) -> Run:
             schema=data["schema"],
             signature=data["signature"],
             rows=tuple(ScoreRow(**row) for row in data["rows"]),
-            failures=tuple(Failure(failure["id"], failure["message"]) for failure in data["failures"]),
+            failures=tuple(Failure(**failure | {"traceback": None}) for failure in data["failures"]),
             environment=data["environment"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -24,7 +24,8 @@ from align_eval.findings import faithfulness
 from align_eval.formats.run_folder import read_run, write_run
 from align_eval.model import forward, language
 from align_eval.records import Failure, Plan, System
-from tests.model.tiny_run import OPTIONS, exit_code, files_of, write_corpus, write_model
+from tests.helpers.command_line import align_eval
+from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
 BAD = "u00002"
 OTHERS = ["u00000", "u00001", "u00003", "u00004"]
@@ -55,7 +56,7 @@ def bug(monkeypatch):
 
 
 def run(folder: Path, out: Path, *more: object) -> int:
-    return exit_code("run", folder / "corpus", "--model", folder / "model", *OPTIONS, "--out", out, *more)
+    return align_eval("run", folder / "corpus", "--model", folder / "model", *OPTIONS, "--out", out, *more).returncode
 
 
 def traceback_of(out: Path, id_: str = BAD) -> str:
@@ -112,7 +113,7 @@ def test_merged_shards_are_the_whole_run_with_its_traceback(workplace, tmp_path)
     parts = [tmp_path / f"part{number}" for number in (1, 2)]
     codes = [run(workplace, out, "--shard", f"{number}/2") for number, out in enumerate(parts, start=1)]
     assert sorted(codes) == [0, 70]
-    assert exit_code("merge", *parts, "--out", tmp_path / "merged") == 70
+    assert align_eval("merge", *parts, "--out", tmp_path / "merged").returncode == 70
     assert files_of(tmp_path / "merged").keys() == files_of(tmp_path / "whole").keys()
     assert traceback_of(tmp_path / "merged") == traceback_of(parts[codes.index(70)])
     assert (tmp_path / "merged" / "run.json").read_bytes() == (tmp_path / "whole" / "run.json").read_bytes()
@@ -167,7 +168,7 @@ def test_one_recording_and_a_dry_run_end_with_70(workplace, tmp_path, capsys, mo
         ("explain", *recording, *with_model, "--align", "dtw", "--out", tmp_path / "page.html"),
         ("run", workplace / "corpus", *with_model, *OPTIONS, "--out", tmp_path / "out", "--dry-run"),
     ):
-        assert exit_code(*arguments) == 70, arguments
+        assert align_eval(*arguments).returncode == 70, arguments
         message, *traceback = capsys.readouterr().err.split("error: ")[1].splitlines()
         assert message == (
             "a bug in align-eval (TypeError: 'NoneType' object is not callable); "
@@ -248,7 +249,7 @@ def test_a_lack_of_memory_is_no_bug(workplace, monkeypatch, error, capsys, tmp_p
     assert run(workplace, tmp_path / "out") == 2
     assert f"utterance {BAD}: does not fit into memory ({type(error).__name__}" in capsys.readouterr().out
     recording = (workplace / "corpus" / f"{BAD}.wav", "--text", "two plus seven", "--language", "en")
-    assert exit_code("align", *recording, "--model", workplace / "model", "--align", "dtw") == 2
+    assert align_eval("align", *recording, "--model", workplace / "model", "--align", "dtw").returncode == 2
     assert "out of memory" in capsys.readouterr().err
 
 
@@ -286,7 +287,7 @@ def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workp
     monkeypatch.setattr(faithfulness, "energy_at_columns", broken)
     fast = ("--step", 50, "--random-orders", 1, "--infidelity-samples", 0, "--sensitivity-samples", 0)
     asked = (workplace / "corpus", "--model", workplace / "model", *fast)
-    assert exit_code("faithfulness", *asked, "--out", tmp_path / "faithfulness.json") == 70
+    assert align_eval("faithfulness", *asked, "--out", tmp_path / "faithfulness.json").returncode == 70
     found = json.loads((tmp_path / "faithfulness.json").read_text())
     assert found["failures"] == [{"id": BAD, "message": MESSAGE, "traceback": f"tracebacks/{BAD}.txt"}]
     assert len(found["utterances"]) == len(OTHERS)
@@ -296,7 +297,10 @@ def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workp
 @pytest.mark.usefixtures("bug")
 def test_a_search_of_heads_goes_on_with_the_others_and_ends_with_70(workplace, tmp_path):
     out = tmp_path / "heads.json"
-    assert exit_code("heads", "search", workplace / "corpus", "--model", workplace / "model", "--out", out) == 70
+    assert (
+        align_eval("heads", "search", workplace / "corpus", "--model", workplace / "model", "--out", out).returncode
+        == 70
+    )
     assert out.is_file()
     assert traceback_of(tmp_path / "heads")
 
