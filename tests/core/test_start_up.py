@@ -14,8 +14,8 @@ import pytest
 
 from align_eval.corpus.bundled import bundled_path
 from align_eval.report.listing import KINDS
-from tests.core.given_files import HYPOTHESES
-from tests.core.planted_run import write_planted
+from tests.helpers.given_files import HYPOTHESES
+from tests.helpers.planted_run import write_planted
 
 COMMAND = """
 import json, sys
