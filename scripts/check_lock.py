@@ -1,13 +1,14 @@
-"""Check constraints.txt against pyproject.toml and this environment, without a network.
+"""Check constraints.txt against pyproject.toml, without a network.
 
-Usage: check_lock.py [FOLDER]
+Usage: check_lock.py [--installed] [FOLDER]
 
-For each Python that pyproject.toml declares, every requirement of every extra must have a pin within its bounds. Every
-package that this environment holds must have its pin, at the installed version.
+For each Python that pyproject.toml declares, every requirement of every extra must have a pin within its bounds. With
+--installed, every package of this environment must also have its pin, at the installed version.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 import tomllib
@@ -89,8 +90,12 @@ def strays(installed: Iterable[tuple[str, str]], pins: Iterable[Requirement]) ->
     return problems
 
 
-def main(arguments: list[str]) -> int:
-    folder = Path(arguments[0]) if arguments else ROOT
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT)
+    parser.add_argument("--installed", action="store_true")
+    arguments = parser.parse_args()
+    folder = arguments.folder
     document = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     pins = read_requirements((folder / "constraints.txt").read_text("utf-8"))
     requirements = [
@@ -100,7 +105,7 @@ def main(arguments: list[str]) -> int:
     ]
     pythons = declared_pythons(document["project"])
     problems = [problem for python in pythons for problem in unmet(requirements, pins, python)]
-    if not arguments:
+    if arguments.installed:
         problems += strays(((each.metadata["Name"], each.version) for each in distributions()), pins)
     for problem in dict.fromkeys(problems):
         print(f"{folder / 'constraints.txt'}: {problem}; {REMEDY}", file=sys.stderr)
@@ -110,4 +115,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
