@@ -18,7 +18,7 @@ A row or column that is constant has no z-score and becomes zeros. A correlation
 defined and is NaN.
 
 References: Papi, Fucci, Gaido, Negri, Bentivogli 2025 (arXiv 2509.18010) for the recipe; Spearman 1904 for rank
-correlation and for the ceiling that an unreliable measure sets; Spearman 1910 and Brown 1910 for split halves.
+correlation and for the ceiling that an unreliable measure sets.
 """
 
 from __future__ import annotations
@@ -204,9 +204,11 @@ def head_groups(heads: npt.NDArray[np.floating]) -> dict[str, Map]:
 def noise_ceiling(reliability: float) -> float:
     """Largest correlation that a map without noise can have with a sampled one: the square root of its reliability.
 
-    The reliability is that of split halves (:func:`align_eval.relevance.spes.reliability`; Spearman 1904). The ceiling
-    holds for Pearson's under ``rows``; elsewhere it is a guide. It is 0 where the halves disagree. A deterministic
+    The reliability is that of split halves (:func:`align_eval.relevance.spes.reliability`). The ceiling holds for
+    Pearson's correlation under ``rows``; elsewhere it is a guide. It is 0 where the halves disagree. A deterministic
     source, such as a gradient, has none: two runs of it are equal, which says nothing of noise.
+
+    Reference: Spearman 1904.
     """
     return float(max(0.0, reliability) ** 0.5)
 

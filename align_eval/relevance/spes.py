@@ -183,7 +183,10 @@ def identical_scales(labels: tuple[Tensor, ...]) -> list[list[int]]:
 def reliability(first: Tensor, second: Tensor) -> tuple[list[float], float]:
     """Split-half reliability 2r / (1 + r) of two maps ``(token, frame)``: of each row, and of the mean row.
 
-    r is Pearson's over frames within a row: rows differ in scale, and a correlation across them would be about that.
+    r is Pearson's over frames within a row: rows differ in scale, and a correlation across them would be about that. A
+    constant row has an r of 0.
+
+    References: Spearman 1910; Brown 1910.
     """
     a, b = (half - half.mean(dim=1, keepdim=True) for half in (first.double(), second.double()))
     r = ((a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))).nan_to_num(0.0)

@@ -2,7 +2,7 @@
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from align_eval.corpus.cut import LONG_PAUSE_S, MARGIN_S, SHORTEST_PAUSE_S, cut_at_pauses
 from align_eval.records import Word
@@ -73,6 +73,8 @@ def recordings(draw):
 
 @settings(deadline=None, max_examples=300)
 @given(recordings())
+@example((words((0, 12), (12, 24), (24, 36)), 36.0, []))  # no pause to cut at: too long for a piece
+@example((words((0, 12), (12.1, 24), (24.1, 36)), 36.0, []))  # pauses that are just long enough
 def test_no_word_is_lost_doubled_or_spoken_over_and_no_piece_is_too_long(recording):
     spoken, duration_s, barriers = recording
     cut = cut_at_pauses(spoken, duration_s, barriers)

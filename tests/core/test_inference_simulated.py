@@ -98,14 +98,19 @@ def is_at_most_5_percent(rejected: int, n: int) -> bool:
     return binomtest(rejected, n, 0.05, alternative="greater").pvalue >= 0.01
 
 
-def is_in_band(share: float, n: int) -> bool:
-    """Within the band of 300 corpora, widened about its middle as the standard error of ``n`` is."""
+def band(n: int) -> tuple[float, float]:
+    """The band of 300 corpora, widened about its middle as the standard error of ``n`` is."""
     middle, half = sum(BAND) / 2, (BAND[1] - BAND[0]) / 2 * np.sqrt(BAND_OF / n)
-    return middle - half <= share <= middle + half
+    return round(middle - half, 9), round(middle + half, 9)
+
+
+def is_in_band(share: float, n: int) -> bool:
+    low, high = band(n)
+    return low <= share <= high
 
 
 def is_covered_at_least(share: float, n: int) -> bool:
-    return share >= sum(BAND) / 2 - (BAND[1] - BAND[0]) / 2 * np.sqrt(BAND_OF / n)
+    return share >= band(n)[0]
 
 
 def test_the_memory_of_draws_evaluates_each_kind_once_and_tells_weights_of_one_length_apart():

@@ -1,5 +1,6 @@
 """The package as it is built: what the wheel holds, and that it works where torch cannot be had."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,18 +10,33 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-MINORS = (11, 12, 13)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+MINORS = [int(minor) for minor in re.findall(r"Python :: 3\.(\d+)", "\n".join(PROJECT["classifiers"]))]
 BASELINE = ROOT / "corpora" / "demo" / "baseline"
 HYPOTHESES = ROOT / "tests" / "hypotheses" / "stable-ts"
 
 
-def test_every_python_that_is_tested_is_declared():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {c.rpartition(" :: ")[2] for c in project["classifiers"] if c.startswith("Programming Language")}
-    assert declared == {"3", *(f"3.{minor}" for minor in MINORS)}
-    assert project["requires-python"] == ">=3.11"
+def pythons_tested(workflow: dict) -> set[str]:
+    """Versions of Python on which the jobs of a workflow run tests, those of a matrix one by one."""
+    found = set()
+    for job in workflow["jobs"].values():
+        matrix = job.get("strategy", {}).get("matrix", {})
+        versions = [str(step.get("with", {}).get("python-version", "")) for step in job["steps"]]
+        if any(".ci/run" in step.get("run", "") for step in job["steps"]):
+            of_matrix = re.findall(r"matrix\.([\w-]+)", " ".join(versions))
+            found |= {version for version in versions if version and "matrix." not in version}
+            found |= {version for name in of_matrix for version in matrix[name]}
+    return found
+
+
+def test_the_pythons_that_are_declared_are_those_that_workflows_test():
+    workflows = [yaml.safe_load(path.read_text("utf-8")) for path in (ROOT / ".github" / "workflows").glob("*.yml")]
+    tested = set().union(*map(pythons_tested, workflows))
+    assert tested == {f"3.{minor}" for minor in MINORS}
+    assert PROJECT["requires-python"] == f">=3.{min(MINORS)}"
 
 
 @pytest.fixture(scope="module")

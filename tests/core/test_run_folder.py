@@ -62,7 +62,9 @@ def test_a_run_without_intervals_and_failures_is_read_back_equal(tmp_path):
 def test_writing_again_gives_the_same_bytes(tmp_path):
     for name in ("one", "other"):
         write_run(tmp_path / name, RUN, WORDS)
-    for file in (tmp_path / "one").rglob("*.*"):
+    files = sorted((tmp_path / "one").rglob("*.*"))
+    assert {"run.json", "words.parquet"} < {file.name for file in files}
+    for file in files:
         assert file.read_bytes() == (tmp_path / "other" / file.relative_to(tmp_path / "one")).read_bytes()
 
 

@@ -125,14 +125,17 @@ def test_a_reference_without_usable_words_is_refused_with_what_is_wrong(tmp_path
         score_given(HYPOTHESES / "whisperx", path)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31m"])
+@pytest.mark.parametrize("name", [" ", "a\nb", "\x1b[31m"])
 def test_a_system_is_named_as_can_be_printed(name, tmp_path):
     path = write_good(tmp_path, "ctm")
-    if name.strip():
-        with pytest.raises(InputError, match=r"--name .*: is no name"):
-            score_given(path, path, name=name)
-    else:
-        assert score_given(path, path, name=name.strip() or None).form == "ctm"
+    with pytest.raises(InputError, match=r"--name .*: is no name"):
+        score_given(path, path, name=name)
+
+
+@pytest.mark.parametrize(("name", "source"), [("", "ctm"), (None, "ctm"), (" mine ", "mine")])
+def test_a_system_without_a_name_has_that_of_its_form(name, source, tmp_path):
+    path = write_good(tmp_path, "ctm")
+    assert {row.source for row in score_given(path, path, name=name).run.rows} == {source}
 
 
 def test_the_order_and_overlap_of_words_do_not_stop_a_run_from_being_written(tmp_path):

@@ -78,7 +78,9 @@ def finding(shift_s, *, adds=False):
 def test_worth_is_the_error_without_minus_the_error_with():
     """Without it every boundary is 10 to 17 ms further off: 13.5 ms on average, on all eight speakers the same sign."""
     shifts = 0.010 + 0.001 * np.arange(N_SPEAKERS)
-    for row in finding(shifts).rows:
+    rows = finding(shifts).rows
+    assert {row.boundaries for row in rows} == {"all", "interior"}
+    for row in rows:
         assert (row.with_ms, row.without_ms, row.worth_ms) == pytest.approx((50.0, 63.5, 13.5))
         assert 10 <= row.ci_low < 13.5 < row.ci_high <= 17
         assert row.p_value == row.p_holm == pytest.approx(2 / 2**N_SPEAKERS)
@@ -86,7 +88,9 @@ def test_worth_is_the_error_without_minus_the_error_with():
 
 
 def test_a_heuristic_that_a_preset_adds_is_worth_what_switching_it_on_gains():
-    for row in finding(np.full(N_SPEAKERS, -0.02), adds=True).rows:
+    rows = finding(np.full(N_SPEAKERS, -0.02), adds=True).rows
+    assert {row.boundaries for row in rows} == {"all", "interior"}
+    for row in rows:
         assert (row.with_ms, row.without_ms, row.worth_ms) == pytest.approx((30.0, 50.0, 20.0))
         assert row.change == "on: grid=edge"
 

@@ -183,18 +183,17 @@ def test_gradient_shap_without_noise_nears_integrated_gradients(random_model, sm
     assert float((by_chance.values - by_steps.values).abs().sum(dim=-1).max()) < 0.05
 
 
-@pytest.mark.parametrize("change", [1.0, 100.0])
-def test_auto_doubles_the_steps_until_the_delta_is_small_enough(change, monkeypatch):
-    """A steep sigmoid needs many steps; allowed a delta of 5, any number will do."""
+@pytest.mark.parametrize(("change", "fewest", "most"), [(1.0, 4, 64), (100.0, 2, 2)])
+def test_auto_doubles_the_steps_until_the_delta_is_small_enough(change, fewest, most, monkeypatch):
+    """A steep sigmoid needs many steps; allowed a delta of 5, any number will do, so that the first is kept."""
     monkeypatch.setattr(captum_gradients, "FIRST_STEPS", 2)
     monkeypatch.setattr(captum_gradients, "MAX_STEPS", 64)
     _, delta, n_steps = integrate(steep, torch.ones(1, 1, 1), torch.zeros(1, 1, 1), 0, change, "auto", 8)
     assert abs(delta) <= captum_gradients.TOLERANCE * change
-    assert n_steps == (2 if change == 100 else n_steps)
-    if change == 1.0:
-        assert 2 < n_steps <= 64
+    assert fewest <= n_steps <= most
+    if n_steps > captum_gradients.FIRST_STEPS:  # half as many would not do
         _, half_way, _ = integrate(steep, torch.ones(1, 1, 1), torch.zeros(1, 1, 1), 0, change, str(n_steps // 2), 8)
-        assert abs(half_way) > captum_gradients.TOLERANCE
+        assert abs(half_way) > captum_gradients.TOLERANCE * change
 
 
 def steep(x, _token):

@@ -142,6 +142,7 @@ def test_an_order_does_not_depend_on_what_is_measured_beside_it(small_finding, s
     options = FaithfulnessOptions(step_percent=50, n_random=2, n_infidelity=4, n_sensitivity=2)
     alone = utterance_curves(small_model, clip, SOURCES[1:], options)
     together = {(c.order, c.draw, c.fill, c.kind): c.values for c in small_finding.utterances[0].curves}
+    assert len(alone.curves) == 4 * 2 * 2  # a source, energy and two random orders
     for c in alone.curves:
         assert c.values == pytest.approx(together[c.order, c.draw, c.fill, c.kind], abs=1e-5)
 

@@ -84,8 +84,8 @@ def test_what_is_not_plain_audio_is_refused_by_name(folder, cuts):
     mixed, faster = first.append(first), first.perturb_speed(1.1).with_id("faster")
     failures = failures_of(load_corpus(only(folder, CutSet.from_cuts([mixed.with_id("mixed"), faster]))))
     assert "its recording has transforms, which are not applied" in failures["faster"]
-    assert all("is mixed, padding" in message for id_, message in failures.items() if id_.startswith("mixed"))
-    assert len(failures) == 2
+    (mixed_id,) = failures.keys() - {"faster"}
+    assert "is mixed, padding" in failures[mixed_id]
 
 
 def test_cuts_beside_supervisions_are_not_guessed_between(folder, cuts):
