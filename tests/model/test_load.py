@@ -13,10 +13,9 @@ import pytest
 import torch
 import whisper
 
-import align_eval.model.load as module
 from align_eval.errors import InputError
 from align_eval.model.load import alignment_heads, load_model, model_checksum
-from align_eval.model.weights import OPENAI_NAMES, WEIGHT_PACKAGES
+from align_eval.model.weights import OPENAI_NAMES, WEIGHT_PACKAGES, WeightFile, WeightPackage
 
 
 @pytest.fixture(scope="session")
@@ -172,10 +171,8 @@ def test_a_config_without_heads_leaves_openais_default_the_upper_half(copied):
 def test_a_weight_package_with_another_checksum_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # so that no cached file of openai's is taken instead
     package = WEIGHT_PACKAGES["tiny.en"]
-    wrong = module.WeightFile(package.parts[0].package, package.parts[0].path, "0" * 64)
-    monkeypatch.setitem(
-        module.WEIGHT_PACKAGES, "tiny.en", module.WeightPackage(package.extra, package.config, (wrong,))
-    )
+    wrong = WeightFile(package.parts[0].package, package.parts[0].path, "0" * 64)
+    monkeypatch.setitem(WEIGHT_PACKAGES, "tiny.en", WeightPackage(package.extra, package.config, (wrong,)))
     with pytest.raises(InputError, match=r"model\.bin: SHA-256 is 1a5afae0.*, not 0000.*reinstall"):
         load_model("tiny.en")
 
