@@ -26,7 +26,7 @@ PEERS_WITHOUT_DEPENDENCIES := stable-ts torchaudio
 # The packages that torch asks for on Linux, where it is built for CUDA: other machines and builds have others.
 CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
-.PHONY: demo check-demo test test-core test-all test-validate test-lowest validate peers lint style types format lock \
+.PHONY: demo check-demo test test-core test-all test-validate test-fuzz test-lowest validate peers lint style types format lock \
   bench bench-small pictures docs clean
 
 demo: $(VENV)/.demo
@@ -37,7 +37,7 @@ check-demo: $(VENV)/.demo
 	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
 	$(BIN)/align-eval compare corpora/demo/baseline runs/demo
 
-test test-core test-all test-validate test-lowest: export OMP_NUM_THREADS := 1
+test test-core test-all test-validate test-fuzz test-lowest: export OMP_NUM_THREADS := 1
 
 # The ordinary tests, or those of one folder: TESTS=tests/model.
 test: $(VENV)/.test
@@ -57,6 +57,10 @@ validate:
 
 test-validate: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m validate tests
+
+# Ten thousand damaged files of every form that corpora hold, in place of sixty.
+test-fuzz: $(VENV)/.dev
+	ALIGN_EVAL_FUZZ_CASES=10000 $(BIN)/$(PYTEST) tests/core/test_corpus_fuzz.py
 
 # The core and the numbers of a model, with the lowest versions that pyproject.toml allows.
 test-lowest: $(LOWEST)/.done
