@@ -107,6 +107,7 @@ def test_where_paths_tie_ours_costs_no_more_than_openai_whispers(cost):
     assert dtw_path(cost)[2] <= cost[rows, columns].sum()
 
 
+@pytest.mark.slow
 def test_error_of_openais_own_times_is_what_an_independent_implementation_found(tiny_en):
     """129.8 ms on the 83 words with manual times, 132.1 ms on the 108 with automatic ones, to 3 ms."""
     run = evaluate("demo", tiny_en, sources=(), aligns=(), presets=["openai"]).run

@@ -54,11 +54,10 @@ def folder(tmp_path):
 
 
 def test_words_and_scores_are_the_same_from_run_to_run_and_in_any_order(tiny_en, clips, evaluation):
-    for order in (clips, clips[::-1]):
-        again = run_on(tiny_en, order)
-        assert table_checksum(again.words) == table_checksum(evaluation.words)
-        assert again.run.rows == evaluation.run.rows
-        assert again.run.signature == evaluation.run.signature
+    again = run_on(tiny_en, clips[::-1])
+    assert table_checksum(again.words) == table_checksum(evaluation.words)
+    assert again.run.rows == evaluation.run.rows
+    assert again.run.signature == evaluation.run.signature
 
 
 def test_words_of_an_utterance_do_not_depend_on_its_neighbours(tiny_en, clips, evaluation):
@@ -73,8 +72,8 @@ def test_maps_are_the_same_bytes_each_time(tiny_en, clips):
         shared = shared_pass(tiny_en, read_audio(utterance.audio), force_words(tiny_en, texts, "en"))
         return [m.values.tobytes() for m in relevance_maps(tiny_en, shared, SOURCES).values()]
 
-    first = [maps(u) for u in clips]
-    assert [maps(u) for u in reversed(clips)] == first[::-1]
+    first = [maps(u) for u in clips[:2]]
+    assert [maps(u) for u in reversed(clips[:2])] == first[::-1]
 
 
 def test_scores_are_recomputed_from_the_words_alone(evaluation, tmp_path):
@@ -103,11 +102,12 @@ def test_a_shift_of_the_reference_is_read_as_the_opposite_bias(tiny_en, clips, e
         words = tuple(Word(w.text, w.start_s + 0.04, w.end_s + 0.04) for w in clip.words)
         fields = {name: getattr(clip, name) for name in clip.__dataclass_fields__}
         moved.append(type(clip)(**(fields | {"words": words})))
+    corpus = Corpus("moved", tuple(moved), ())
     before = dict(bias(evaluation.run))
-    after = dict(bias(run_on(tiny_en, moved).run))
-    assert before.keys() == after.keys() != set()
-    for key, value in before.items():
-        assert after[key] - value == pytest.approx(-40, abs=1e-9)
+    after = dict(bias(evaluate(corpus, tiny_en, sources=SOURCES[:1], aligns=ALIGNS, presets=["openai"]).run))
+    assert len(after) == 3 * 2  # systems, and their starts and ends
+    for key, value in after.items():
+        assert value - before[key] == pytest.approx(-40, abs=1e-9)
 
 
 def bias(run):
