@@ -20,7 +20,7 @@ from align_eval.model.forward import pass_of_mel
 MASKS = np.unique(run_masks(60, 40, np.random.default_rng(0)), axis=0)
 MASKS = MASKS[MASKS.any(axis=1)]
 N_SAMPLES, N_FRAMES = MASKS.shape
-OPTIONS = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=12, n_sensitivity=2)
+OPTIONS = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=6, n_sensitivity=1)
 
 
 def left_of(rows: np.ndarray, masks: np.ndarray, drops: np.ndarray) -> list[float]:
