@@ -97,7 +97,9 @@ def test_a_process_that_meets_a_bug_ends_with_70():
 
 
 def test_a_process_that_is_interrupted_ends_with_130():
-    done = start("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    # A process that is started in the background inherits that interrupts are ignored.
+    heeded = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    done = start(f"{heeded}os.kill(os.getpid(), signal.SIGINT)")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
 
