@@ -104,7 +104,7 @@ bench: $(VENV)/.demo
 # The benchmarks that no test runs, at their smallest size: that they work, not their figures.
 bench-small: $(VENV)/.dev runs/demo/run.json
 	$(BIN)/python bench/forecast.py demo --source attention
-	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/growth.py --few
 	$(BIN)/python bench/memory.py 200
 	$(BIN)/python bench/page.py runs/demo --words 500
 	$(BIN)/python bench/workers.py --copies 1

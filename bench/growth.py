@@ -1,6 +1,6 @@
 """How time grows: with the length of the audio and of the text, with masks, and with the corpus.
 
-Usage: growth.py [--model tiny.en] [--device cpu] [--json PATH]
+Usage: growth.py [--model tiny.en] [--device cpu] [--few] [--json PATH]
 
 Noise of a given length, a text of so many tokens: what is said does not change what it costs. For each series the
 times, the straight line through them with the share of their variance that it explains, and the exponent of the power
@@ -41,10 +41,10 @@ def noise(audio_s: float, n_tokens: int) -> Spoken:
     return Spoken(samples, ("the",) * n_tokens, "en")
 
 
-def best_s(work: Callable[[], object], clock: Callable[[], float]) -> float:
-    """Least time of a few rounds, after one that is not counted."""
+def best_s(work: Callable[[], object], clock: Callable[[], float], rounds: int) -> float:
+    """Least time of some rounds, after one that is not counted."""
     seconds = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(rounds + 1):
         began = clock()
         work()
         seconds.append(clock() - began)
@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--few", action="store_true", help="the two smallest sizes of each, one round")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     clock = clock_of(a.device)
@@ -73,7 +74,8 @@ def main() -> None:
     results: list[dict[str, Any]] = []
 
     def series(name: str, sizes: Sequence[float], work: Callable[[Any], object]) -> None:
-        found = [best_s(lambda size=size: work(size), clock) for size in sizes]
+        sizes, rounds = (sizes[:2], 1) if a.few else (sizes, ROUNDS)
+        found = [best_s(lambda size=size: work(size), clock, rounds) for size in sizes]
         results.append({"series": name, "sizes": list(sizes), "seconds": found} | fitted(sizes, found))
         r = results[-1]
         times = " ".join(f"{size:g}:{s:.3f}" for size, s in zip(sizes, found, strict=True))
