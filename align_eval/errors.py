@@ -6,6 +6,26 @@ EXIT_PASS = 0
 EXIT_REGRESSION = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_COMPARABLE = 3
+EXIT_BUG = 70
+"""As ``EX_SOFTWARE`` of ``sysexits.h``."""
+EXIT_INTERRUPTED = 130
+"""As shells give it: 128 and the number of SIGINT."""
+EXIT_CLOSED_PIPE = 141
+"""As shells give it: 128 and the number of SIGPIPE."""
+
+EXIT_CODES = {
+    EXIT_PASS: "done or passed",
+    EXIT_REGRESSION: "a regression (compare), or lint findings that were to fail (score, lint)",
+    EXIT_BAD_INPUT: "an input or an option was bad (what could be done was done)",
+    EXIT_NOT_COMPARABLE: "not comparable (compare)",
+    EXIT_BUG: "a bug in align-eval (what could be done was done)",
+    EXIT_INTERRUPTED: "interrupted",
+    EXIT_CLOSED_PIPE: "standard output was closed by its reader",
+}
+"""Every code that a command ends with, and its meaning."""
+
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "_ALLOC_FAILED")
+"""Texts of torch's plain RuntimeErrors that say so: of its allocator for CPUs, and of CUDA's libraries."""
 
 
 class AlignEvalError(Exception):
@@ -18,7 +38,7 @@ class InputWarning(UserWarning):
     """An input that was used, and on what assumption."""
 
 
-class InputError(AlignEvalError):
+class InputError(AlignEvalError, ValueError):
     """An input that cannot be used.
 
     Parameters
@@ -42,3 +62,28 @@ class NotComparableError(InputError):
     """Two runs that measure different things, so that no difference between them means anything."""
 
     exit_code = EXIT_NOT_COMPARABLE
+
+
+class BugError(AlignEvalError):
+    """An unexpected error, which is a bug in align-eval, with its traceback as text."""
+
+    exit_code = EXIT_BUG
+
+    def __init__(self, message: str, traceback: str) -> None:
+        self.traceback = traceback
+        super().__init__(message)
+
+
+def bug_message(error: BaseException) -> str:
+    """Say that an unexpected error is a bug, and what it is."""
+    return f"a bug in align-eval ({type(error).__name__}: {error})"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine or its device lacked memory, which is no bug.
+
+    torch raises its OutOfMemoryError, known by its name since torch may not be imported here, or a RuntimeError.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)

@@ -314,10 +314,15 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An utterance or file that could not be used, and why."""
+    """An utterance or file that could not be used, and why.
+
+    ``traceback`` is the text of that of an unexpected error, which is a bug in align-eval. JSON files name the file
+    that holds it (:mod:`align_eval.formats.tracebacks`); a failure that is read from a ``run.json`` has none.
+    """
 
     id: str
     message: str
+    traceback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Op
         values[key] = _convert(raw, hints[key], f"{place}, key {key!r}")
     try:
         return name, table[name](**values)
+    except InputError:  # of a spec inside this one, which is the place
+        raise
     except ValueError as error:
         raise InputError(place, str(error), "see `align-eval list`") from error
 

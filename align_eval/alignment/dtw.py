@@ -6,11 +6,12 @@ own search, and the path is the same wherever no two paths tie.
 
 from __future__ import annotations
 
-import contextlib
-import io
-from typing import TYPE_CHECKING
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -31,28 +32,30 @@ def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float
     total : float
         The sum of the costs of its cells.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # dtw-python greets on import
-        from dtw import dtw
+    from align_eval.alignment.kernels import way_back
+
     # the search is compiled and its own way back is not: that takes four times as long as all else
-    found = dtw(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
-    rows, columns = _way_back(found.directionMatrix)
+    found = _dtw()(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
+    rows, columns = way_back(found.directionMatrix)
     return rows, columns, float(cost[rows, columns].sum())
 
 
-@numba.njit(cache=True)
-def _way_back(steps):  # type: ignore[no-untyped-def]  # compiled: its types are those of the array
-    """Cells from the first corner to the last; a step of ``symmetric1`` is 1 diagonal, 2 to the right, 3 down."""
-    row, column = steps.shape[0] - 1, steps.shape[1] - 1
-    path = np.empty((row + column + 1, 2), dtype=np.int32)
-    n = 0
-    path[n] = row, column
-    while row or column:
-        step = steps[row, column]
-        row -= step != 2
-        column -= step != 3
-        n += 1
-        path[n] = row, column
-    return path[n::-1, 0].copy(), path[n::-1, 1].copy()
+_IMPORTING = threading.Lock()
+
+
+@cache
+def _dtw() -> Callable[..., Any]:
+    """dtw-python's search. Its import greets where ``sys.ps1`` says that the session is interactive: not here."""
+    with _IMPORTING:  # a second thread must not take the empty prompt for the session's own
+        interactive, prompt = hasattr(sys, "ps1"), getattr(sys, "ps1", "")
+        sys.ps1 = ""
+        try:
+            from dtw import dtw
+        finally:
+            sys.ps1 = prompt
+            if not interactive:
+                del sys.ps1
+    return dtw  # type: ignore[no-any-return]
 
 
 def dtw_token_frames(

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal.windows import hann
 
 from align_eval.units import SAMPLE_RATE
 
@@ -15,7 +14,9 @@ ENERGY_WINDOW_S = 0.025
 
 @cache
 def _window() -> npt.NDArray[np.float64]:
-    window = hann(round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1)  # odd, so that it has a centre
+    """Hann window whose weights sum to one; written out, since loading ``scipy.signal`` takes more than a second."""
+    n_samples = round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1  # odd, so that it has a centre
+    window = 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n_samples))
     return np.asarray(window / window.sum())
 
 

@@ -7,10 +7,8 @@ of the score of the state that each is in.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from align_eval.alignment.options import ViterbiOptions
 from align_eval.errors import InputError
@@ -55,6 +53,8 @@ def viterbi_token_frames(
     row_of_state, skippable = topology(word_of_token)
     tokens = values.astype(np.float64)
     if options.loudness:
+        from scipy.special import logsumexp
+
         tokens += options.loudness * np.log(np.maximum(energy, ENERGY_FLOOR))
         tokens -= logsumexp(tokens, axis=1, keepdims=True)
     silence = silence_score(tokens, energy, options)
@@ -110,41 +110,7 @@ def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[In
     states : int32[n_frames]
     total : float
     """
-    states, total = _search(np.ascontiguousarray(scores, dtype=np.float64), skippable)
+    from align_eval.alignment.kernels import best_states
+
+    states, total = best_states(np.ascontiguousarray(scores, dtype=np.float64), skippable)
     return states, float(total)
-
-
-@numba.njit(cache=True)
-def _search(scores, skippable):  # type: ignore[no-untyped-def]  # compiled: its types are those of the arrays
-    n_states, n_frames = scores.shape
-    best = np.full(n_states, -np.inf)
-    came_from = np.zeros((n_frames, n_states), dtype=np.int32)
-    for s in range(n_states):
-        best[s] = scores[s, 0]
-        if not skippable[s]:
-            break
-    for t in range(1, n_frames):
-        # downwards, so that the states before s still hold frame t - 1
-        for s in range(n_states - 1, -1, -1):
-            source, top = s, best[s]
-            p = s - 1
-            while p >= 0:
-                if best[p] > top:
-                    source, top = p, best[p]
-                if not skippable[p]:
-                    break
-                p -= 1
-            best[s] = top + scores[s, t]
-            came_from[t, s] = source
-    state = n_states - 1
-    for s in range(n_states - 1, -1, -1):
-        if best[s] > best[state]:
-            state = s
-        if not skippable[s]:
-            break
-    total = best[state]
-    path = np.empty(n_frames, dtype=np.int32)
-    for t in range(n_frames - 1, -1, -1):
-        path[t] = state
-        state = came_from[t, state]
-    return path, total

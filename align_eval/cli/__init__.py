@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version as version_of
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
+from align_eval.cli.common import say_error, say_to_stderr
 from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, drift, faithfulness
 from align_eval.cli.gate import compare
@@ -21,7 +22,19 @@ from align_eval.cli.report import explain, report
 from align_eval.cli.run import align, run
 from align_eval.cli.scale import merge
 from align_eval.engine.heap import keep_freed_memory
-from align_eval.errors import AlignEvalError, InputWarning
+from align_eval.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_BUG,
+    EXIT_CLOSED_PIPE,
+    EXIT_CODES,
+    EXIT_INTERRUPTED,
+    AlignEvalError,
+    BugError,
+    InputWarning,
+    bug_message,
+    is_out_of_memory,
+)
+from align_eval.formats.atomic import FULL
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
@@ -44,8 +57,7 @@ GROUPS: dict[str, typer.Typer] = {"corpus": corpus_app, "heads": heads_app}
 app = typer.Typer(
     name="align-eval",
     help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
-    "Exit codes: 0 done or passed, 1 a regression (compare), 2 an input was bad (what could be done was done), "
-    "3 not comparable (compare), 130 interrupted.",
+    f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -55,6 +67,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version as version_of
+
         print(f"align-eval {version_of('align-eval')}")
         raise typer.Exit
 
@@ -75,11 +89,10 @@ for _name, _group in GROUPS.items():
 
 
 def main() -> None:
-    """Run the command line; an error that we raise on purpose is one line and its exit code, a warning one line."""
-    stderr = Console(stderr=True)
+    """Run the command line; an error, expected or not, is one line and its exit code, a warning is one line."""
 
     def show_warning(message: Warning | str, *_: object) -> None:
-        stderr.print(f"warning: {message}", style="yellow", markup=False, emoji=False, highlight=False, soft_wrap=True)
+        say_to_stderr(f"warning: {message}", "yellow")
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # it needs none of the rest
     warnings.simplefilter("always", InputWarning)
@@ -87,5 +100,44 @@ def main() -> None:
     try:
         app()
     except AlignEvalError as error:
-        stderr.print(f"error: {error}", style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)
+        say_error(error)
+        if isinstance(error, BugError):
+            say_to_stderr(error.traceback)
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        _end(ended)
+    except Exception as error:
+        _end_by(error)
+
+
+def _end(ended: SystemExit) -> NoReturn:
+    """End as typer and rich do, but for what they give a regression's code: interrupts, closed pipes, bugs."""
+    causes = (ended.__context__, getattr(ended.__context__, "__context__", None))
+    for cause in causes:
+        if isinstance(cause, KeyboardInterrupt):
+            sys.exit(EXIT_INTERRUPTED)
+        if isinstance(cause, BrokenPipeError):
+            sys.exit(EXIT_CLOSED_PIPE)
+        if isinstance(cause, EOFError):
+            _end_by(cause)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again on its way out
+        if not isinstance(error, BrokenPipeError):
+            _end_by(error)
+        sys.exit(ended.code or EXIT_CLOSED_PIPE)
+    raise ended
+
+
+def _end_by(error: Exception) -> NoReturn:
+    """End by an unexpected error, which is a bug, or by a lack of memory or of room on a disk."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        say_error(f"{error.strerror}; make room and give the same command again")
+        sys.exit(EXIT_BAD_INPUT)
+    if is_out_of_memory(error):
+        say_error(f"out of memory: {type(error).__name__}: {error}; use a smaller model, or a machine with more memory")
+        sys.exit(EXIT_BAD_INPUT)
+    say_error(f"{bug_message(error)}; report it to the developers with the command, `align-eval --version` and this:")
+    say_to_stderr("".join(traceback.format_exception(error)))
+    sys.exit(EXIT_BUG)

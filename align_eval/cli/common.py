@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict, is_dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+
+from align_eval.errors import EXIT_BAD_INPUT, EXIT_BUG
+
+if TYPE_CHECKING:
+    from align_eval.records import Failure
 
 PIPED_WIDTH = 190
 """A piped table is not squeezed into the 80 columns that rich assumes."""
@@ -59,7 +66,9 @@ def print_json(found: Any) -> None:
 
 def _plain(found: Any) -> Any:
     if is_dataclass(found) and not isinstance(found, type):
-        return asdict(found)
+        from align_eval.formats.tracebacks import as_json
+
+        return as_json(found)
     raise TypeError(f"{type(found).__name__} has no form in JSON")
 
 
@@ -72,3 +81,37 @@ def say_next(console: Console, out: Path, corpus: str | None = None) -> None:
     """Say how the run that was written is looked at; ``corpus`` is where its audio is, if it does not say so itself."""
     where = ["--corpus", corpus] if corpus else []
     say(console, f"to look at it: {shlex.join(['align-eval', 'report', str(out), *where])}")
+
+
+def say_error(message: object) -> None:
+    """Print an error to standard error, as one line that begins with ``error:``."""
+    say_to_stderr(f"error: {message}", "red")
+
+
+def say_to_stderr(text: str, style: str = "") -> None:
+    """Print to standard error in a style, and otherwise as it is; where nobody reads that, nothing is lost."""
+    with suppress(SystemExit):  # by which rich ends the program, with a code that is none of ours
+        console = Console(stderr=True)
+        console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def end_with(failures: Sequence[Failure], written: Path) -> None:
+    """End as failures ask for, once all else is written: for a bug in align-eval before a bad input.
+
+    Parameters
+    ----------
+    written
+        The JSON file that lists them, beside which their tracebacks are.
+    """
+    from align_eval.formats.tracebacks import traceback_name
+
+    bugs = [failure.id for failure in failures if failure.traceback]
+    if bugs:
+        first = written.parent / traceback_name(bugs[0])
+        problem = f"{len(bugs)} of the utterances met a bug in align-eval, the first at {first}"
+        say_error(
+            f"{written}: {problem}; report it to the developers with that traceback and the signature in the file"
+        )
+        raise typer.Exit(EXIT_BUG)
+    if failures:
+        raise typer.Exit(EXIT_BAD_INPUT)

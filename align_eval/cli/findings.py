@@ -18,11 +18,11 @@ from align_eval.cli.common import (
     Seed,
     SpeakerCharacters,
     Tier,
+    end_with,
     make_console,
     print_json,
     say,
 )
-from align_eval.errors import EXIT_BAD_INPUT
 
 
 def faithfulness(
@@ -65,6 +65,7 @@ def faithfulness(
     from align_eval.findings.records import FaithfulnessOptions
     from align_eval.formats.findings import write_finding
     from align_eval.formats.run_folder import prepare_folder
+    from align_eval.formats.tracebacks import write_tracebacks
     from align_eval.report.faithfulness_table import print_faithfulness
 
     options = FaithfulnessOptions(
@@ -85,13 +86,13 @@ def faithfulness(
             loaded, model, sources=source or DEFAULT_ORDERS, options=options, device=device, on_done=on_done
         )
     write_finding(out, finding)
+    write_tracebacks(out.parent, finding.failures)
     console = make_console(quiet=as_json)
     print_faithfulness(finding, console)
     say(console, f"written: {out}")
     if as_json:
         print_json(finding)
-    if finding.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    end_with(finding.failures, out)
 
 
 def agree(

@@ -115,7 +115,7 @@ def lint(
 
     Example: align-eval lint hypotheses --fail
     """
-    from align_eval.engine.given import lint_path
+    from align_eval.engine.lint import lint_path
     from align_eval.report.given_table import lint_values, print_failures, print_lint
 
     linted = lint_path(path, form=form, tier=tier)

@@ -22,12 +22,13 @@ from align_eval.cli.common import (
     SpeakerCharacters,
     SpokenText,
     Tier,
+    end_with,
     make_console,
     print_json,
     say,
     say_next,
 )
-from align_eval.errors import EXIT_BAD_INPUT, InputError
+from align_eval.errors import InputError
 
 if TYPE_CHECKING:
     from align_eval.engine.written_run import WrittenRun
@@ -218,8 +219,7 @@ def run(
         line = f"{written.n_recalled} utterances were done before this run was cut off, and not done again"
         say(make_console(quiet=as_json), line)
     _show(out, written, toggled, kept=keep != Keep.nothing, as_json=as_json)
-    if written.run.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    end_with(written.run.failures, out / "run.json")
 
 
 def _show(out: Path, written: WrittenRun, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Protocols, make_console, print_json, say
-from align_eval.errors import EXIT_BAD_INPUT
+from align_eval.cli.common import AsJson, Protocols, end_with, make_console, print_json, say
 
 
 def merge(
@@ -36,5 +35,4 @@ def merge(
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
         print_json(merged.run)
-    if merged.run.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    end_with(merged.run.failures, out / "run.json")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
-import soxr
 
 from align_eval.errors import InputError
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
+
+if TYPE_CHECKING:
+    import soundfile
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".nist")
 
@@ -54,6 +56,9 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
         Where the file is missing, empty, no audio, shorter than its header says, not finite, shorter than one frame
         (20 ms), or the span is longer than ``longest_s``.
     """
+    import soundfile
+    import soxr
+
     info = _info(span.path)
     first = min(round(span.start_s * info.samplerate), info.frames)
     last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
@@ -90,14 +95,18 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
 
 
 def _info(path: Path) -> soundfile._SoundFileInfo:
+    import soundfile
+
     if not path.is_file():
         raise InputError(path, "there is no such audio file", "check the path")
     size = path.stat().st_size
     if size == 0:
         raise InputError(path, "the file is empty", "copy it again")
-    _check_sphere(path)
     try:
+        _check_sphere(path)
         info = soundfile.info(path)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(path, f"is not audio that libsndfile reads ({error})", "convert it to WAV or FLAC") from error
     if info.frames <= 0 or info.samplerate <= 0:

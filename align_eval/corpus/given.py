@@ -49,6 +49,11 @@ class Given:
     places: dict[str, Path]
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def n_words(self) -> int:
+        """How many words the files give."""
+        return sum(len(transcript.words) for transcript in self.transcripts.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

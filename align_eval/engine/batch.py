@@ -8,19 +8,20 @@ maps differ in their last bits: a run says its batch in its signature, and docs/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from align_eval.engine.cache import MapCache
-from align_eval.engine.outcomes import Outcome
 from align_eval.engine.passes import PassOf, Spoken, batched_passes
-from align_eval.engine.process import Keep, Mapped, attempt, map_spoken, process, read_spoken, time_spoken
+from align_eval.engine.process import Keep, Mapped, Outcome, attempt, map_spoken, process, read_spoken, time_spoken
 from align_eval.records import Failure, Plan, Utterance
 from align_eval.relevance import tokens_of
 from align_eval.units import full_frames
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
+
+    from align_eval.engine.cache import MapCache
 
 
 def process_many(
@@ -51,7 +52,8 @@ def process_spoken(
     def begun(chunk: Mapping[int, Spoken]) -> list[PassOf]:
         begin, passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
         if maps is None:  # else who is asked for a pass first begins: perhaps none is needed
-            begin(first_tokens)
+            with suppress(Exception):  # raised again to each utterance, where it asks for its pass
+                begin(first_tokens)
         return passes
 
     def mapping(each: Spoken, pass_of: PassOf) -> Callable[[Utterance], Mapped | None]:

@@ -53,9 +53,9 @@ class MapCache:
         content = self.store.get(key)
         return None if content is None else _unpacked(content)
 
-    def put(self, key: str, found: CachedMap) -> None:
-        """Keep a map."""
-        self.store.put(key, _packed(found))
+    def put(self, key: str, relevance: RelevanceMap, confidence: Sequence[float]) -> None:
+        """Keep a map, and the confidence of each word."""
+        self.store.put(key, _packed(CachedMap(relevance, tuple(confidence))))
 
 
 def _packed(found: CachedMap) -> bytes:

@@ -39,12 +39,11 @@ def explain(
     InputError
         Where audio, text or a spec cannot be used.
     """
+    from align_eval.model.language import language_of
+
     systems = make_systems(sources, [align])
     samples = read_audio(AudioSpan(audio))
-    if language == "auto":
-        from align_eval.model.language import detect_language
-
-        language, _ = detect_language(model, samples)
+    language = language_of(model, samples, language)
     texts = tuple(split_words(text, language))
     aligned = align_words(model, Spoken(samples, texts, language), systems, keep="maps")
     assert aligned.kept is not None  # keep says so

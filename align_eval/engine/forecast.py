@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from align_eval.engine.job import Job
-from align_eval.engine.process import Aligned, attempt, process
+from align_eval.engine.process import Aligned, attempt_expected, process
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance
 from align_eval.relevance import tokens_of
@@ -121,6 +120,8 @@ def spread(n: int, n_chosen: int) -> list[int]:
 
 def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -> float:
     """Seconds of utterances with ``(frames, tokens)``, by the line through those measured; errors count relatively."""
+    from scipy.optimize import nnls
+
     line = np.array([[1, m.n_frames, m.n_tokens] for m in measured], dtype=np.float64)
     seconds = np.array([m.seconds for m in measured])
     scale = np.maximum(line.max(axis=0), 1)  # so that no column is small to the solver
@@ -130,7 +131,7 @@ def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -
 
 def _timed(job: Job, u: Utterance, clock: Callable[[], float]) -> tuple[Aligned | Failure, float]:
     began = clock()
-    outcome = attempt(u, lambda u: process(u, job.plan, job.model, job.keep))
+    outcome = attempt_expected(u, lambda u: process(u, job.plan, job.model, job.keep))
     return outcome, max(clock() - began, 1e-9)
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
-from align_eval.corpus.given import Given, language_code, pair_names, read_given, read_reference
+from align_eval.corpus.given import language_code, pair_names, read_given, read_reference
+from align_eval.engine.lint import lint_given
 from align_eval.engine.signature import given_signature, run_environment
 from align_eval.errors import InputError
-from align_eval.formats.run_folder import RUN_NAME, SCHEMA_VERSION
-from align_eval.formats.words_table import SAID_COLUMNS, read_words_table, words_said, words_table
+from align_eval.formats.run_folder import SCHEMA_VERSION
+from align_eval.formats.words_table import words_table
 from align_eval.records import Failure, GivenWord, Pairing, Run, System, Transcript, Utterance
-from align_eval.scoring.lint import LintFinding, lint_words
+from align_eval.scoring.lint import LintFinding
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
@@ -36,16 +37,6 @@ class Scored:
     form: str
     lint: tuple[LintFinding, ...]
     n_words: int
-
-
-@dataclass(frozen=True, slots=True)
-class Linted:
-    """What lint found in so many words. ``form`` is that of the files, or ``run`` for the folder of a run."""
-
-    form: str
-    n_words: int
-    findings: tuple[LintFinding, ...]
-    failures: tuple[Failure, ...] = ()
 
 
 def score_given(
@@ -144,33 +135,7 @@ def score_given(
         environment=run_environment(),
     )
     ends_s = {partner: truth.ends_s[id_] for id_, partner in pairs.items() if id_ in truth.ends_s}
-    return Scored(run, words, given.form, tuple(_lint_given(given, ends_s)), _n_words(given))
-
-
-def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = None) -> Linted:
-    """What is wrong with the words of a file, of a folder of files, or of a finished run.
-
-    Raises
-    ------
-    InputError
-        Where nothing can be read.
-    """
-    folder = Path(path)
-    if form is None and (folder / RUN_NAME).is_file():
-        table = read_words_table(folder / "words.parquet")
-        rows = table.select([*SAID_COLUMNS, "offset_s", "duration_s"]).to_pylist()
-        ends_s = {
-            row["utterance"]: row["offset_s"] + row["duration_s"] for row in rows
-        }  # on the file's clock, as words
-        said = words_said(rows)
-        findings = tuple(
-            finding
-            for (utterance, system), words in said.items()
-            for finding in lint_words(words, f"{utterance}, {system.source} | {system.align}", ends_s[utterance])
-        )
-        return Linted("run", sum(map(len, said.values())), findings)
-    given = read_given(folder, form, tier)
-    return Linted(given.form, _n_words(given), tuple(_lint_given(given, {})), given.failures)
+    return Scored(run, words, given.form, tuple(lint_given(given, ends_s)), given.n_words)
 
 
 def given_checksum(transcripts: Mapping[str, Transcript]) -> str:
@@ -180,15 +145,6 @@ def given_checksum(transcripts: Mapping[str, Transcript]) -> str:
         words = [(word.text, word.start_s, word.end_s) for word in transcripts[id_].words]
         digest.update(repr((id_, words)).encode())
     return digest.hexdigest()
-
-
-def _n_words(given: Given) -> int:
-    return sum(len(transcript.words) for transcript in given.transcripts.values())
-
-
-def _lint_given(given: Given, ends_s: Mapping[str, float]) -> Iterator[LintFinding]:
-    for id_, transcript in given.transcripts.items():
-        yield from lint_words(transcript.words, str(given.places[id_]), ends_s.get(id_, transcript.end_s))
 
 
 def _utterance(u: Utterance, transcript: Transcript, *, known_end: bool) -> Utterance:

@@ -3,8 +3,10 @@
 ``OUT/.partial/journal.jsonl`` has a line an utterance: the SHA-256 of what follows it, and JSON with the utterance's
 id, the key of its result (:mod:`align_eval.engine.keys`) and the result. Python writes and reads floats as JSON without
 loss, so that what is recalled is what was found. A line is used only if its checksum holds and its key is the one
-that is asked for: a torn or damaged line, another model, text, audio file or package makes the utterance be done again.
-The folder is removed once the run is written whole; failures are not written down, so that they are tried again.
+that is asked for: a torn or damaged line, another model, text, audio file, package or code that computes makes the
+utterance be done again.
+The folder is removed once the run is written whole. Failures are not written down, so that they are tried again; the
+tracebacks of unexpected ones stand in the run folder at once (:mod:`align_eval.formats.tracebacks`).
 """
 
 from __future__ import annotations
@@ -29,12 +31,16 @@ from align_eval.errors import InputWarning
 from align_eval.formats.atomic import TEMPORARY, cannot_write
 from align_eval.formats.maps import FOLDER as MAPS
 from align_eval.formats.maps import drop_maps, maps_path, write_maps
-from align_eval.formats.run_folder import prepare_folder
-from align_eval.records import Pairing, System, Unit, Word
+from align_eval.formats.run_folder import RUN_NAME, prepare_folder
+from align_eval.formats.tracebacks import drop_tracebacks, write_tracebacks
+from align_eval.records import Failure, Pairing, System, Unit, Word
 
 FOLDER = ".partial"
 NAME = "journal.jsonl"
 DIGEST_LENGTH = 64
+
+SCHEMA_VERSION = 1
+"""Of the entries: those of another version are not recalled."""
 
 FLUSH_S = 1.0
 """The disk is waited for that often at most, which takes milliseconds. What a killed process wrote the system keeps;
@@ -66,7 +72,7 @@ class Journal:
         offset, length = self._at[id_]
         self._file.seek(offset)
         entry = _entry(self._file.read(length))
-        if entry is None or entry["key"] != key:
+        if entry is None or (entry.get("schema"), entry["key"]) != (SCHEMA_VERSION, key):
             return None
         if entry["maps"] and _checksum(maps_path(self._out, id_)) != entry["maps"]:
             self._warn(f"the maps of {id_} are damaged or missing, and are made again")
@@ -92,7 +98,7 @@ class Journal:
             self._with_maps.add(id_)
         if key is None:
             return
-        entry = {"id": id_, "key": key, "maps": maps, "result": _plain(aligned)}
+        entry = {"schema": SCHEMA_VERSION, "id": id_, "key": key, "maps": maps, "result": _plain(aligned)}
         line = _line(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         try:
             self._file.seek(0, os.SEEK_END)
@@ -104,6 +110,16 @@ class Journal:
                 self._flushed_s = time.monotonic()
         except OSError as error:
             raise cannot_write(self._out, error, "choose another --out") from error
+
+    def put_failure(self, failure: Failure) -> None:
+        """Write the traceback of an unexpected error into the run folder; the utterance is tried again all the same.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be written.
+        """
+        write_tracebacks(self._out, [failure])
 
     def finish(self) -> None:
         """Remove the journal, and maps of utterances that are no part of the run: it is written whole."""
@@ -148,6 +164,8 @@ def open_journal(out: Path) -> Iterator[Journal]:
     prepare_folder(out)
     with locked(out / FOLDER / "lock", out):
         path = out / FOLDER / NAME
+        if path.is_file() or (out / RUN_NAME).is_file():
+            drop_tracebacks(out)
         if not path.is_file():
             drop_maps(out)
         try:

@@ -3,9 +3,9 @@
 With a batch they are equal up to the rounding that neighbours decide.
 
 A key covers the weights, the audio file's bytes and the span in them, the text, the systems with their defaults
-written out, this package's own code, the packages that it computes with, the device, the instructions of the processor
-and the number of threads (sums differ in their last bits with the latter two). What it leaves out (names, seed,
-reference times, protocols) changes no word time.
+written out, the modules of this package that compute word times, the packages that they compute with, the device, the
+instructions of the processor and the number of threads (sums differ in their last bits with the latter two). It leaves
+out names, seed, reference times, protocols, and the modules that score, report or write: they change no word time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import json
 import platform
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from align_eval.corpus.transcript import transcript_path
+from align_eval.engine.closure import import_closure
 from align_eval.engine.signature import NAMED, run_signature
 from align_eval.records import Plan, Utterance
+
+COMPUTES = "align_eval.engine.batch"
+"""The module whose ``process_many`` makes word times of samples and texts, for every engine."""
 
 NOT_OF_ONE_UTTERANCE = ("id", "seed", "corpus_checksum", *NAMED)
 
@@ -31,8 +35,10 @@ def plan_facts(plan: Plan, model_checksum: str) -> dict[str, Any]:
     import torch
 
     signed = run_signature(replace(plan, seed=0), model_checksum=model_checksum, corpus="", corpus_checksum="")
+    packages = {name: version for name, version in signed["packages"].items() if name != "align-eval"}
     return {name: value for name, value in signed.items() if name not in NOT_OF_ONE_UTTERANCE} | {
-        "code": code_checksum(),
+        "packages": packages,  # of our own the code decides, whatever its version
+        "code": _own_code(),
         "machine": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
@@ -62,14 +68,15 @@ def checksum_of(value: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-@lru_cache(maxsize=1)
-def code_checksum() -> str:
-    """SHA-256 over the modules of this package: what was computed by other code is computed again."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+@cache
+def _own_code() -> str:
+    return code_checksum(Path(__file__).parents[2])
+
+
+def code_checksum(folder: Path) -> str:
+    """SHA-256 over the modules that compute word times, of the package in a folder, comments included."""
+    modules = import_closure(COMPUTES, folder)
+    return checksum_of({name: hashlib.sha256(source).hexdigest() for name, source in modules.items()})
 
 
 def _file_checksum(path: Path) -> str:

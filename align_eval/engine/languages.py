@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.folder import Corpus
-from align_eval.errors import InputError
 from align_eval.records import AudioSpan, Utterance
 from align_eval.units import WINDOW_S
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 def with_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, dict[str, Any]]]:
     """The corpus with every language ``auto`` replaced by the one that the model detects, and what it found, by id.
 
-    What decides the result is the language, not who said it: a run has the same signature either way. Audio that
-    cannot be read keeps ``auto``; it fails, and is listed, where it is processed.
+    What decides the result is the language, not who said it: a run has the same signature either way. An utterance
+    whose detection fails keeps ``auto``; it is detected again, and fails and is listed, where it is processed.
     """
     from align_eval.model.language import AUTO, detect_language
 
@@ -29,7 +28,7 @@ def with_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, di
     for u in corpus.utterances:
         spoken = u
         if u.language == AUTO:
-            with suppress(InputError):  # said where it is processed
+            with suppress(Exception):  # raised again where it is processed
                 language, probability = detect_language(model, read_audio(_beginning(u.audio)))
                 found[u.id] = {"detected": language, "probability": probability}
                 spoken = replace(u, language=language)

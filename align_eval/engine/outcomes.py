@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from align_eval.engine.journal import Journal
-from align_eval.engine.process import Aligned, Keep
+from align_eval.engine.process import Aligned, Keep, Outcome
 from align_eval.records import Failure, System, Utterance
-
-Outcome = Aligned | Failure
 
 BATCHES_AHEAD = 4
 """So many batches' utterances are read and sorted by length before they are dealt into batches."""
@@ -92,8 +90,11 @@ def outcomes(
         if isinstance(found, Aligned):
             return utterance, found
         outcome = found()
-        if journal and isinstance(outcome, Aligned):
-            journal.put(utterance.id, key, outcome)
+        if journal:
+            if isinstance(outcome, Failure):
+                journal.put_failure(outcome)
+            else:
+                journal.put(utterance.id, key, outcome)
         return utterance, outcome
 
     for utterance in utterances:

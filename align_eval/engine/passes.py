@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import Samples
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputWarning
 from align_eval.relevance.options import Prompt, Unit
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ def batched_passes(
 ) -> tuple[Callable[[Tokens], object], list[PassOf]]:
     """The passes of each of some utterances whose encoded windows are equally long, all made when one is asked for.
 
-    An utterance that cannot be put to the model raises its InputError where its own pass is asked for. Where the device
-    has no memory for the batch, an InputWarning says so, and every utterance is done alone.
+    An utterance that cannot be put to the model raises its error where its own pass is asked for. Where the device has
+    no memory for the batch, an InputWarning says so, and every utterance is done alone. Another error of the batch as
+    a whole is raised to each of its utterances.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def batched_passes(
         mels: list[Tensor] = []
         place: dict[int, tuple[int, int]] = {}
         for i, each in enumerate(spoken):
-            with suppress(InputError):  # raised again where it is asked for
+            with suppress(Exception):  # raised again where it is asked for
                 mel, n_frames = mel_of(model, each.samples, context, dtype)
                 place[i] = len(mels), n_frames
                 mels.append(mel)
@@ -94,7 +95,7 @@ def batched_passes(
             taps, place = encoded()
             texts: dict[int, ForcedText] = {}
             for i in place:
-                with suppress(InputError):
+                with suppress(Exception):
                     texts[i] = _forced(model, spoken[i], tokens)
             if len(texts) < len(place):
                 taps = tuple(tap[[place[i][0] for i in texts]] for tap in taps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -14,11 +15,9 @@ import numpy.typing as npt
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
-from align_eval.corpus.folder import Corpus
 from align_eval.corpus.transcript import read_transcript
-from align_eval.engine.cache import CachedMap, MapCache
 from align_eval.engine.passes import PassOf, Spoken, Tokens, passes_of
-from align_eval.errors import InputError
+from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
 from align_eval.formats.maps import KeptMaps
 from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
 from align_eval.relevance import relevance_maps, stacks_of, tokens_of, unprepared
@@ -29,6 +28,8 @@ from align_eval.units import SAMPLE_RATE, WINDOW_S
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
+    from align_eval.corpus.folder import Corpus
+    from align_eval.engine.cache import MapCache
 
 T = TypeVar("T")
 
@@ -47,6 +48,9 @@ class Aligned:
     details: dict[str, dict[str, Any]]
     kept: KeptMaps | None = None
     pairing: Pairing | None = None
+
+
+Outcome = Aligned | Failure
 
 
 def process(
@@ -69,7 +73,10 @@ def process(
 
 def read_spoken(utterance: Utterance, plan: Plan, model: Whisper) -> Spoken:
     """The samples of an utterance, and the words to align: the reference's, the transcript's or what is recognised."""
-    samples, language = read_audio(utterance.audio), utterance.language
+    from align_eval.model.language import language_of
+
+    samples = read_audio(utterance.audio)
+    language = language_of(model, samples, utterance.language)
     if plan.text == "words":
         return Spoken(samples, tuple(word.text for word in utterance.words), language)
     if plan.text == "transcript":
@@ -109,7 +116,9 @@ def _process_long(
 ) -> Aligned:
     """What is recognised in a recording of any length, in the windows that Whisper seeks, on the recording's clock."""
     from align_eval.model.decode import recognise_long
+    from align_eval.model.language import language_of
 
+    utterance = replace(utterance, language=language_of(model, samples, utterance.language))
     words: dict[System, list[Word]] = {system: [] for system in plan.systems}
     for stretch in recognise_long(model, samples, utterance.language):
         texts = split_words(stretch.text, utterance.language)
@@ -140,6 +149,8 @@ def each_utterance(
     ------
     InputError
         Where nothing is left: no utterance to work on, or every one failed.
+    BugError
+        Where every one failed, of them one or more by an unexpected error.
     """
     results: dict[str, T] = {}
     failures = list(corpus.failures)
@@ -157,20 +168,36 @@ def each_utterance(
 
 
 def attempt(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
-    """Do a work on an utterance; a bad input, or the model's own error, is its failure and nobody else's."""
+    """Do a work on an utterance; an unexpected error is its failure, with its traceback, as an expected one is."""
+    try:
+        return attempt_expected(utterance, work)
+    except Exception as error:  # a bug in one utterance must not lose the others
+        message = f"utterance {utterance.id}: {bug_message(error)}; report it with its traceback"
+        return Failure(utterance.id, message, traceback.format_exc())
+
+
+def attempt_expected(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
+    """Do a work on an utterance; a bad input, or a lack of memory, is its failure and nobody else's."""
     try:
         return work(utterance)
     except InputError as error:
         named = utterance.part_of is None and utterance.audio.path.name in error.place
         return Failure(utterance.id, str(error) if named else f"utterance {utterance.id}, {error}")
-    except RuntimeError as error:  # torch's own, as out of memory: one utterance must not lose the others
-        return Failure(utterance.id, f"utterance {utterance.id}: the model failed ({error}); try it alone")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        problem = f"does not fit into memory ({type(error).__name__}: {error})"
+        remedy = "try it alone, with --batch 1, or with more memory"
+        return Failure(utterance.id, f"utterance {utterance.id}: {problem}; {remedy}")
     finally:
         gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory
 
 
-def all_failed(corpus: Corpus, failures: Sequence[Failure]) -> InputError:
-    """What to raise where no utterance is left."""
+def all_failed(corpus: Corpus, failures: Sequence[Failure]) -> AlignEvalError:
+    """The error to raise where no utterance is left: a bug, where one of them met one."""
+    for failure in failures:
+        if failure.traceback:
+            return BugError(f"corpus {corpus.name}: every utterance failed: {failure.message}", failure.traceback)
     listed = "; ".join(f.message for f in failures[:3])
     return InputError(f"corpus {corpus.name}", f"every utterance failed: {listed}", "mend what is listed")
 
@@ -261,11 +288,12 @@ def map_words(
         confidence[tokens] = mean_of_words(shared.log_prob.exp().cpu().numpy(), shared.text.word_of_token)
         if cache and key_of:
             for source, relevance in made.items():
-                cache.put(key_of(source), CachedMap(relevance, tuple(confidence[tokens])))
+                cache.put(key_of(source), relevance, confidence[tokens])
         word_of_token[tokens[0]] = shared.text.word_of_token  # the token before the text does not change it
         if keep != "nothing":
             for source in same_tokens:
-                values = text_rows(stack_of(source).values, shared.text)
+                stack = stack_of(source)
+                values = text_rows(stack.values, stack.first_row, shared.text)
                 whole = values if keep == "heads" else values.mean(dim=0, keepdim=True)
                 stacks[unprepared(source)] = whole.detach().float().cpu().numpy()
     return Mapped(maps, confidence, stacks, word_of_token)

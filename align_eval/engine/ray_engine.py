@@ -18,8 +18,8 @@ from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.heap import keep_freed_memory
 from align_eval.engine.keys import plan_facts
-from align_eval.engine.outcomes import Engine, Outcome, in_groups
-from align_eval.engine.process import Keep
+from align_eval.engine.outcomes import Engine, in_groups
+from align_eval.engine.process import Keep, Outcome
 from align_eval.errors import InputError
 from align_eval.records import Failure, Plan, Utterance
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,8 @@ from align_eval.engine.job import Context, Dtype, Job, JobOptions, Text, prepare
 from align_eval.engine.journal import Journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
-from align_eval.engine.outcomes import Outcome, local_engine, outcomes
-from align_eval.engine.process import Aligned, Keep, all_failed, by_id
+from align_eval.engine.outcomes import local_engine, outcomes
+from align_eval.engine.process import Aligned, Keep, Outcome, all_failed, by_id
 from align_eval.engine.ray_engine import ray_engine
 from align_eval.engine.shard import Shard
 from align_eval.engine.signature import run_environment, run_signature
@@ -146,7 +147,10 @@ def evaluate(
     ------
     InputError
         Where the corpus or the model cannot be used at all, or a spec is unknown. An utterance that fails is listed in
-        ``run.failures``, and its words count against coverage.
+        ``run.failures``, and its words count against coverage. If it met an unexpected error, its failure there has the
+        traceback, and a RuntimeWarning says so.
+    BugError
+        Where every utterance failed, of them one or more by an unexpected error.
     """
     asked = JobOptions(
         sources=sources,
@@ -177,6 +181,10 @@ def evaluate(
         engine=engine,
         workers=workers,
     )
+    bugs = [failure for failure in done.failures if failure.traceback]
+    if bugs:
+        message = f"{len(bugs)} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
+        warnings.warn(f"{message}: {bugs[0].message}", RuntimeWarning, stacklevel=2)
     words = pa.concat_tables(tables).combine_chunks()
     return Evaluation(score_job(done, dataset(words), protocols), words, details)
 

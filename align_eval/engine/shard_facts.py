@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from align_eval.corpus.folder import checksum_pieces
 from align_eval.engine.job import Job
@@ -58,7 +59,8 @@ def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Uttera
     """
 
     def write(path: Path) -> None:
-        head = json.dumps({"schema": SCHEMA_VERSION, **asdict(facts)}, ensure_ascii=False)  # type: ignore[arg-type]
+        assert facts is not None  # else it is not called
+        head = json.dumps({"schema": SCHEMA_VERSION, **_table(facts)}, ensure_ascii=False)
         with entries_writer(path, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
             for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id)):
                 put({id_: [audio, rest]})
@@ -67,6 +69,15 @@ def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Uttera
         (out / NAME).unlink(missing_ok=True)
         if facts:
             write_whole(out / NAME, write)
+
+
+def _table(facts: ShardFacts) -> dict[str, Any]:
+    """The facts as JSON: a failure without a traceback has no entry for it."""
+
+    def table(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in items if (name, value) != ("traceback", None)}
+
+    return asdict(facts, dict_factory=table)
 
 
 def read_shard(run: Path) -> ShardFacts:

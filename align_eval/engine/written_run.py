@@ -59,6 +59,8 @@ def run_into(
     ------
     InputError
         Where every utterance failed, another run uses the folder, or it cannot be written.
+    BugError
+        Where every utterance failed, of them one or more by an unexpected error.
     """
     with open_journal(out) as journal:
         words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))

@@ -28,8 +28,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
+from align_eval.findings.ranks import ranks
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import mean_by
 from align_eval.scoring.statistics import effective_clusters, estimate
@@ -136,11 +136,11 @@ def agreement(
     levels = np.zeros(1, dtype=np.intp), np.flatnonzero(np.diff(word_of_token, prepend=-1)), np.arange(len(a))
     sides = (a, s), (a, s), (a, s)
     if method == "spearman":
-        overall = _ranks(a), _ranks(s)
+        overall = ranks(a), ranks(s)
         # Ranks of (word, value) are ranks within the word but for a constant, which a correlation does not see.
         word = word_of_token.astype(np.float64)[:, None] * (a.size + 1)
         token = np.arange(len(a), dtype=np.float64)[:, None] * (a.size + 1)
-        by_word, by_token = ((_ranks(overall[0] + run), _ranks(overall[1] + run)) for run in (word, token))
+        by_word, by_token = ((ranks(overall[0] + run), ranks(overall[1] + run)) for run in (word, token))
         sides = overall, by_word, by_token
     utterance, words, tokens = (_correlations(x, y, starts) for (x, y), starts in zip(sides, levels, strict=True))
     return Agreement(float(utterance[0]), words, tokens)
@@ -178,11 +178,6 @@ def _correlations(a: Floats, b: Floats, starts: npt.NDArray[np.intp]) -> Floats:
     size = np.sqrt(product(a, a)) * np.sqrt(product(b, b))
     r = np.divide(product(a, b), size, out=np.full(len(starts), np.nan), where=a_varies & b_varies)
     return np.asarray(np.clip(r, -1.0, 1.0))  # rounding may leave it just outside
-
-
-def _ranks(values: Floats) -> Floats:
-    """Ranks among all values, from 1, ties sharing their mean."""
-    return np.asarray(rankdata(values), dtype=np.float64).reshape(values.shape)
 
 
 def _centred(
@@ -236,7 +231,7 @@ def faithful_by_construction(
     distribution = np.divide(saliency, total, out=np.zeros(saliency.shape), where=total > 0)
     a, s = normalised(distribution, saliency if other_half is None else other_half, normalisation)
     if method == "spearman":
-        a, s = _ranks(a), _ranks(s)
+        a, s = ranks(a), ranks(s)
     return float(_correlations(a, s, np.zeros(1, dtype=np.intp))[0])
 
 

@@ -64,6 +64,7 @@ from align_eval.findings.seeds import rng_of
 from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
 from align_eval.model.decode import decoded_words
 from align_eval.model.forward import Pass, shared_pass
+from align_eval.model.language import language_of
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
 from align_eval.records import Plan, Utterance
@@ -141,6 +142,7 @@ def utterance_curves(
 ) -> UtteranceCurves:
     """All that is measured of one utterance; the same whatever is measured before or beside."""
     samples = read_audio(utterance.audio)
+    utterance = replace(utterance, language=language_of(model, samples, utterance.language))
     if options.task == "translate":
         texts = decoded_words(model, samples, utterance.language, options.task)
     else:
@@ -173,7 +175,8 @@ def utterance_curves(
 
 def source_map(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> TokenMap:
     """The map of a source: its stack averaged over maps, the text's rows, end left out, ``(token, frame)``."""
-    values: TokenMap = text_rows(stack_of(spec).values.mean(dim=0), shared.text)[:-1].cpu().numpy()
+    stack = stack_of(spec)
+    values: TokenMap = text_rows(stack.values.mean(dim=0), stack.first_row, shared.text)[:-1].cpu().numpy()
     if not np.isfinite(values).all():
         raise InputError(f"source {spec}", "the map is not finite", "check the model's weights")
     return values

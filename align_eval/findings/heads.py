@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from align_eval.errors import InputError
 from align_eval.findings.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
@@ -25,6 +24,7 @@ from align_eval.findings.head_search import (
 from align_eval.findings.injection import SALIENCY
 from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks, with_interior
 from align_eval.findings.price import Figure
+from align_eval.findings.ranks import rank_correlation
 from align_eval.formats.head_sets import Head, Shape, parse_heads
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import sum_by
@@ -282,11 +282,6 @@ def _set_rows(
             )
         )
     return tuple(rows)
-
-
-def rank_correlation(one: Floats, other: Floats) -> float:
-    """Spearman's correlation; 0 where one of the two is constant, since it ranks nothing."""
-    return 0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else float(spearmanr(one, other).statistic)
 
 
 def _rankings(evidence: Evidence, counts: Floats, seed: int) -> dict[str, Mapping[str, float]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write
+from align_eval.formats.tracebacks import as_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -24,7 +24,7 @@ def write_finding(path: Path, finding: DataclassInstance) -> None:
     InputError
         Where the file cannot be written.
     """
-    text = json.dumps(asdict(finding), ensure_ascii=False, indent=1, allow_nan=False)
+    text = json.dumps(as_json(finding), ensure_ascii=False, indent=1, allow_nan=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")

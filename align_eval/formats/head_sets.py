@@ -17,11 +17,12 @@ import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write
+from align_eval.formats.atomic import writing
 
 Head = tuple[int, int]
 Shape = tuple[int, int]
@@ -110,15 +111,18 @@ def write_heads(path: Path, heads: Sequence[Head], shape: Shape, form: str) -> N
         As of :func:`export_heads`, and where the file holds something else or cannot be written.
     """
     text = export_heads(heads, shape, form)
-    try:
+    with writing(path):
         if form in JSON_FORMS and path.exists():
-            config = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(config, dict):
-                raise InputError(path, "holds no JSON object", f"give the model's own file, or a new one, to {form}")
-            text = json.dumps({**config, **json.loads(text)}, ensure_ascii=False, indent=2)
+            text = json.dumps({**_read_object(path, form), **json.loads(text)}, ensure_ascii=False, indent=2)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
+
+
+def _read_object(path: Path, form: str) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(path, f"is no JSON in UTF-8 ({error})", "give the model's own file, or a new one") from error
-    except OSError as error:
-        raise cannot_write(path, error, "choose another --out") from error
+    if not isinstance(config, dict):
+        raise InputError(path, "holds no JSON object", f"give the model's own file, or a new one, to {form}")
+    return config

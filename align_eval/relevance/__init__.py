@@ -13,7 +13,6 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from align_eval.records import RelevanceMap
 from align_eval.relevance.options import SOURCE_OPTIONS, AttentionOptions, Prompt, Unit
 from align_eval.spec import format_spec, parse_spec
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from align_eval.model.forward import Pass
     from align_eval.model.interface import SpeechModel
+    from align_eval.records import RelevanceMap
     from align_eval.relevance.stack import Stack
 
 SOURCES = {
@@ -105,8 +105,9 @@ def relevance_maps(
     InputError
         Where a spec is unknown, asks for a head or block that the model lacks, or its map is not finite.
     """
+    from align_eval.records import RelevanceMap
     from align_eval.relevance.prepare import prepare
-    from align_eval.relevance.stack import first_text_row, text_rows
+    from align_eval.relevance.stack import text_rows
 
     stack_of = stack_of or stacks_of(model, shared)
     maps: dict[str, RelevanceMap] = {}
@@ -114,9 +115,9 @@ def relevance_maps(
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
         stack = stack_of(spec)
         prepared = prepare(stack.values, options.prep)
-        first = first_text_row(len(prepared), shared.text)
+        first = stack.first_row
         maps[spec] = RelevanceMap(
-            values=text_rows(prepared, shared.text).cpu().numpy(),
+            values=text_rows(prepared, first, shared.text).cpu().numpy(),
             frame_s=shared.frame_s,
             start_s=shared.start_s,
             word_of_token=shared.text.word_of_token,

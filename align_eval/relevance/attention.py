@@ -24,8 +24,12 @@ def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOpti
     """
     per_utterance = options.heads.startswith(("top", "nearest"))
     named = "all" if per_utterance else options.heads
+    if options.rows == "start" and shared.text.n_prefix == 0:
+        problem = "the decoder reads no token before the one that predicts the text"
+        raise InputError("source attention:rows=start", problem, "use rows=text")
     heads = select_heads(model, named, *shared.cross.shape[:2])
-    chosen = shared.cross.logits(heads, _rows(shared.text.n_prefix)[options.rows])  # (head, row, frame of the window)
+    decoder_rows, first_row = _rows(shared.text.n_prefix)[options.rows]
+    chosen = shared.cross.logits(heads, decoder_rows)  # (head, row, frame of the window)
     whole = chosen.softmax(dim=-1)
     window = chosen[..., : shared.n_frames] if options.softmax == "cropped" else chosen
     smooth = median_filter(window, options.median) if options.median > 1 else window
@@ -41,21 +45,21 @@ def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOpti
         rows = torch.arange(weights.shape[1], device=weights.device)
         weights, whole = (w[index] if index.ndim == 1 else w[index, rows] for w in (weights, whole))
         heads = [heads[i] for i in sorted(set(index.flatten().tolist()))]
-    of_text = whole if options.rows == "later" else text_rows(whole, shared.text)  # those that it gives
+    of_text = whole if options.rows == "later" else text_rows(whole, first_row, shared.text)  # those that it gives
     details = {
         "mass_on_padding": mass_on_padding(of_text, shared.n_frames),
         "heads": [f"{layer}.{head}" for layer, head in heads],
     }
-    return Stack(weights, details)
+    return Stack(weights, details, first_row)
 
 
-def _rows(n_prefix: int) -> dict[str, slice]:
-    """Decoder rows by the key ``rows``."""
+def _rows(n_prefix: int) -> dict[str, tuple[slice, int]]:
+    """Decoder rows by the key ``rows``, and the place among them of the first token's row (as of :class:`Stack`)."""
     return {
-        "text": slice(n_prefix, -1),
-        "all": slice(None),
-        "start": slice(n_prefix - 1, -1),
-        "later": slice(n_prefix + 1, -1),
+        "text": (slice(n_prefix, -1), 0),
+        "all": (slice(None), n_prefix),
+        "start": (slice(n_prefix - 1, -1), 1),
+        "later": (slice(n_prefix + 1, -1), -1),
     }
 
 

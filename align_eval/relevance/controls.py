@@ -62,7 +62,7 @@ def control_shuffled(
 ) -> Stack:
     """Another source with its rows dealt out among the tokens: no token keeps its own, ``(map, token, frame)``."""
     stack = stack_of(options.of[1:-1])
-    values = text_rows(stack.values, shared.text)
+    values = text_rows(stack.values, stack.first_row, shared.text)
     return Stack(values[:, shuffled_rows(values.shape[1], options.seed).to(values.device)], stack.details)
 
 

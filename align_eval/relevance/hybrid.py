@@ -15,7 +15,7 @@ from align_eval.relevance.stack import Stack, text_rows
 def hybrid(_model: Whisper, shared: Pass, options: HybridOptions, stack_of: Callable[[str], Stack]) -> Stack:
     """``(1 - alpha) a + alpha b`` of the two sources' mean maps, ``(1, token, frame)``: ``alpha=0`` is ``a``."""
     stacks = [stack_of(nested[1:-1]) for nested in (options.a, options.b)]
-    a, b = (mean_distribution(text_rows(stack.values, shared.text)) for stack in stacks)
+    a, b = (mean_distribution(text_rows(stack.values, stack.first_row, shared.text)) for stack in stacks)
     details = {key: dict(stack.details) for key, stack in zip("ab", stacks, strict=True) if stack.details}
     return Stack(((1 - options.alpha) * a + options.alpha * b)[None], details)
 

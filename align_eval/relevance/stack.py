@@ -23,10 +23,14 @@ class Stack:
         ``(map, row, frame)``, non-negative, on the encoder frames that hold audio; one map a head, or a single one.
     details : mapping
         The evidence that a source gives of itself, as plain numbers, strings and lists.
+    first_row : int
+        Row of the first token of the text: rows before it are of the prompt. At -1 the first token has no row, and
+        row 0 is that of the second token.
     """
 
     values: Tensor
     details: Mapping[str, Any] = field(default_factory=dict)
+    first_row: int = 0
 
 
 def pool_mel_frames(values: Tensor) -> Tensor:
@@ -82,19 +86,12 @@ def _wide(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def text_rows(values: Tensor, text: ForcedText) -> Tensor:
-    """The rows of the text and its end, of a source that may give others too; ``(..., row, frame)``.
+def text_rows(values: Tensor, first_row: int, text: ForcedText) -> Tensor:
+    """The rows of the text and its end, ``(..., row, frame)``, of values with the rows of a :class:`Stack`.
 
-    A source that gives no row to the first token has the mean of all its values there, which favours no frame.
+    A first token without a row has the mean of all values, which favours no frame.
     """
-    n_tokens, first = len(text.tokens), first_text_row(values.shape[-2], text)
-    if first < 0:
+    if first_row < 0:
         flat = values.mean(dim=(-2, -1), keepdim=True).expand_as(values[..., :1, :])
         return torch.cat([flat, values], dim=-2)
-    return values[..., first : first + n_tokens, :]
-
-
-def first_text_row(n_rows: int, text: ForcedText) -> int:
-    """Which of a source's rows is that of the first token of the text: -1 where there is none, 0, 1 or ``n_prefix``."""
-    beside = n_rows - len(text.tokens)
-    return beside if beside in (-1, 0, 1) else text.n_prefix
+    return values[..., first_row : first_row + len(text.tokens), :]

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from align_eval.formats.tracebacks import as_json
 from align_eval.records import Failure, Run
 from align_eval.scoring.lint import LintFinding, lint_counts
 
@@ -36,7 +37,7 @@ def lint_values(findings: Sequence[LintFinding], n_words: int) -> dict[str, Any]
 
 def score_values(run: Run, form: str, findings: Sequence[LintFinding], n_words: int) -> dict[str, Any]:
     """A run, and what lint found in the words that it was made of, as JSON holds them."""
-    return asdict(run) | {"form": form, "lint": lint_values(findings, n_words)}
+    return as_json(run) | {"form": form, "lint": lint_values(findings, n_words)}
 
 
 def _say(console: Console, line: str, style: str | None = None) -> None:

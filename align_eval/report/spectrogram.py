@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
 
 from align_eval.units import HOP_LENGTH, MEL_FRAME_S, SAMPLE_RATE
 
@@ -35,6 +33,9 @@ class Spectrogram:
 
 def spectrogram(samples: npt.NDArray[np.float32]) -> Spectrogram:
     """Spectrogram of samples at 16 kHz."""
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import hann
+
     transform = ShortTimeFFT(hann(WINDOW, sym=False), HOP_LENGTH, SAMPLE_RATE)
     first = -transform.p_min
     power = np.abs(transform.stft(samples.astype(np.float64)))[:, first : first + 1 + len(samples) // HOP_LENGTH] ** 2

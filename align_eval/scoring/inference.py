@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit  # the quantile of Student's t, without scipy.stats' overhead
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.metrics import Statistic, chunks
@@ -236,7 +236,7 @@ def student_interval(statistic: Statistic, drawn: Drawn) -> tuple[float, float |
     error = standard_error(statistic, drawn)
     if error is None:
         return value, None, None
-    reach = error * float(t.ppf((1 + CONFIDENCE) / 2, n_clusters - 1))
+    reach = error * float(stdtrit(n_clusters - 1, (1 + CONFIDENCE) / 2))
     return value, value - reach, value + reach
 
 
@@ -264,7 +264,7 @@ def smallest_effect(statistic: Statistic, drawn: Drawn) -> float | None:
     error = standard_error(statistic, drawn)
     if error is None or not can_reject(n_clusters):
         return None
-    return float(t.ppf(1 - LEVEL / 2, n_clusters - 1) + t.ppf(POWER, n_clusters - 1)) * error
+    return float(stdtrit(n_clusters - 1, 1 - LEVEL / 2) + stdtrit(n_clusters - 1, POWER)) * error
 
 
 def can_reject(n_clusters: int) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +20,9 @@ from align_eval.formats.run_folder import read_run
 from align_eval.formats.words_table import read_words_table
 from align_eval.report.html.words import word_columns
 from align_eval.report.view import INTERIOR, view_run
-from tests.core.planted_run import SPEAKERS
-from tests.core.reported_run import write_many_words, write_reported
+from tests.helpers.command_line import align_eval, start
+from tests.helpers.planted_run import SPEAKERS
+from tests.helpers.reported_run import write_many_words, write_reported
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +33,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=http://127.0.0.1/x onerror
 
 
 def command(*arguments: str | Path) -> str:
-    done = subprocess.run([sys.executable, "-m", "align_eval", *arguments], capture_output=True, text=True, check=False)
+    done = align_eval(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -322,7 +321,7 @@ def test_what_is_printed_has_words_and_no_buttons(run, opened):
 
 
 def script(*arguments: str | Path) -> str:
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = start(*arguments, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

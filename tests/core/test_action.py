@@ -21,8 +21,8 @@ import yaml
 
 from align_eval.formats.run_folder import write_baseline
 from align_eval.gate.compare import read_side
-from tests.core.planted_words import moved
-from tests.core.test_cli_core import start
+from tests.helpers.command_line import start
+from tests.helpers.planted_words import moved
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -76,8 +76,23 @@ def test_a_workflow_gives_the_action_the_inputs_that_it_has(workflow):
 
 
 def test_our_own_workflow_runs_what_decides_whether_a_change_lands():
-    assert ".ci/run" in [step.get("run") for step in steps_of(OWN)]
+    """Its jobs together run each part that .ci/run runs where none is named."""
+    (parts,) = re.findall(r"^ *set -- (.+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.M)
+    commands = [step["run"].split() for step in steps_of(OWN) if "run" in step]
+    assert {part for name, *named in commands if name == ".ci/run" for part in named} == set(parts.split())
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_our_own_workflow_tests_the_core_on_every_declared_python_and_validates_weekly():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", text) for text in project["classifiers"]]
+    assert OWN["jobs"]["core"]["strategy"]["matrix"]["python"] == [found.group(1) for found in declared if found]
+    assert OWN[True]["schedule"]
+    assert "schedule" in OWN["jobs"]["validate"]["if"]
+    assert {"run": "make validate"} in OWN["jobs"]["validate"]["steps"]
+
+
+def test_the_gate_on_ourselves_is_held_to_a_baseline_with_words():
     (gate,) = (step["with"] for step in steps_of(OWN) if step.get("uses") == "./")
     assert read_side(ROOT / gate["baseline"]).words.num_rows > 0
 

@@ -18,7 +18,8 @@ from align_eval.findings.agreement import LEVELS, METHODS, NORMALISATIONS
 from align_eval.findings.kept import read_kept
 from align_eval.formats.findings import write_finding
 from align_eval.report.budget_table import print_agreement
-from tests.core.planted_run import (
+from tests.helpers.command_line import LOADED, align_eval, start
+from tests.helpers.planted_run import (
     DEFAULT,
     EVERY,
     HEADS,
@@ -32,7 +33,6 @@ from tests.core.planted_run import (
     noise,
     write_planted,
 )
-from tests.core.test_cli_core import LOADED, align_eval, start
 
 SPES = "spes:at=mel"
 

@@ -1,6 +1,7 @@
 """Samples of real files, written here: exact where nothing is resampled, in time where it is, refused where damaged."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,18 @@ def test_resampling_keeps_an_impulse_within_a_sample_of_its_time(tmp_path, rate,
 
 def test_a_missing_file_is_refused(tmp_path):
     refused(tmp_path / "gone.wav", "there is no such audio file")
+
+
+def test_a_file_that_the_system_refuses_is_a_bad_input(tmp_path, monkeypatch):
+    """Injected, since root may read every file: it was no InputError, and ended a whole run."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"a\.wav: cannot be read \(Permission denied\)"):
+        read_audio(AudioSpan(tmp_path / "a.wav"))
 
 
 def test_an_empty_file_is_refused(tmp_path):

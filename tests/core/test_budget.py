@@ -18,7 +18,8 @@ from align_eval.findings.injection import needed_stacks
 from align_eval.findings.kept import heads_of, interior_errors_ms, read_kept
 from align_eval.findings.price import incompleteness
 from align_eval.findings.shares import coalition, last_step, shapley, swap_gain
-from tests.core.planted_run import (
+from tests.helpers.command_line import LOADED, start
+from tests.helpers.planted_run import (
     CONV,
     DEFAULT,
     EVERY,
@@ -34,7 +35,6 @@ from tests.core.planted_run import (
     noise,
     write_planted,
 )
-from tests.core.test_cli_core import LOADED, start
 
 ONE = np.ones((1, 2))
 """Both clusters counted once."""

@@ -2,10 +2,7 @@
 
 import shlex
 import shutil
-import subprocess
-import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
@@ -18,29 +15,8 @@ from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS
-from tests.core.given_files import HYPOTHESES
-
-HEAVY = ("torch", "whisper", "ctranslate2")
-
-# Runs the command line in a process of its own and says last which heavy packages that loaded.
-LOADED = f"""
-import sys
-from align_eval.cli import main
-try:
-    main()
-finally:
-    print("loaded:", *(name for name in {HEAVY!r} if name in sys.modules))
-"""
-
-
-def start(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", cwd=cwd, check=False
-    )
-
-
-def align_eval(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return start("-m", "align_eval", *arguments, cwd=cwd)
+from tests.helpers.command_line import LOADED, align_eval, start
+from tests.helpers.given_files import HYPOTHESES
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["align", "--help"], ["list", "--help"]])

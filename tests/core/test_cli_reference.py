@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from align_eval.cli import app
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.kinds import KINDS
-from tests.core.given_files import CLIP, HYPOTHESES
-from tests.core.planted_run import write_planted
+from tests.helpers.given_files import CLIP, HYPOTHESES
+from tests.helpers.planted_run import write_planted
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_JSON = {"heads export"}

@@ -13,8 +13,8 @@ from align_eval.corpus.convert import convert_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.errors import InputError
 from align_eval.records import AudioSpan, Utterance, Word
-from tests.core.test_cli_core import align_eval
 from tests.corpora import AUDIO, RATE, make_corpus, ramp
+from tests.helpers.command_line import align_eval
 
 pytestmark = pytest.mark.filterwarnings("ignore::align_eval.errors.InputWarning")
 

@@ -9,7 +9,7 @@ from align_eval.scoring.curves import quantiles_ms, share_within, signed_errors_
 from align_eval.scoring.metrics import TOLERANCES_MS
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.scoring.summary import score_table
-from tests.core.planted_words import corpus
+from tests.helpers.planted_words import corpus
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=6)
 
@@ -33,7 +33,7 @@ def test_errors_give_the_score_rows_back(boundaries):
 
 def test_words_that_were_not_recognised_count_nowhere():
     """One word in ten loses its times: its boundaries are in no distribution."""
-    from tests.core.planted_words import without
+    from tests.helpers.planted_words import without
 
     few = without(TABLE, range(0, len(TABLE), 10))
     starts_s, ends_s = signed_errors_s(few, cluster_rows(few)[1], "all")

@@ -89,10 +89,63 @@ def test_rows_share_a_column_where_there_are_more_tokens_than_frames():
     assert token_frames.tolist() == [[0, 0], [0, 0], [0, 1], [1, 2]]
 
 
-def test_nothing_is_printed_although_the_library_greets_on_import():
-    code = "import numpy; from align_eval.alignment.dtw import dtw_path; dtw_path(numpy.ones((2, 2)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
+FIRST_SEARCH = "import numpy; from align_eval.alignment.dtw import dtw_path; dtw_path(numpy.ones((2, 2)))"
+
+
+def printed_by(code: str, *options: str) -> str:
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True, input="")
+    return done.stdout
+
+
+def test_dtw_python_greets_an_interactive_session_and_a_search_does_not():
+    """`-i` makes the session interactive: there the library's own import does print."""
+    assert "Importing the dtw module" in printed_by("import dtw", "-i")
+    assert printed_by(FIRST_SEARCH, "-i") == ""
+    assert printed_by(FIRST_SEARCH) == ""
+
+
+def test_the_prompt_of_a_session_is_what_it_was_before_the_search():
+    shown = "; import sys; print(getattr(sys, 'ps1', 'none'))"
+    assert printed_by(FIRST_SEARCH + shown) == "none\n"
+    assert printed_by(f"import sys; sys.ps1 = 'mine'; {FIRST_SEARCH}{shown}") == "mine\n"
+
+
+def test_threads_print_while_others_search_for_the_first_time_and_later():
+    """Every line arrives: no search, not even the first, which imports the library, puts another sys.stdout in place.
+
+    ``look`` is called at every call and return inside the import and the searches.
+    """
+    code = """
+import sys, threading
+import numpy
+from align_eval.alignment.dtw import dtw_path
+
+before, others = sys.stdout, set()
+
+def look(frame, event, argument):
+    if sys.stdout is not before:
+        others.add(frame.f_code.co_name)
+
+def search():
+    sys.setprofile(look)
+    for _ in range(20):
+        dtw_path(numpy.ones((9, 9)))
+        print("searched\\n", end="")
+    sys.setprofile(None)
+
+threads = [threading.Thread(target=search) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for i in range(200):
+    print(f"line {i}\\n", end="")
+for thread in threads:
+    thread.join()
+print("others", sorted(others))
+"""
+    lines = printed_by(code).splitlines()
+    assert lines.count("searched") == 4 * 20
+    assert [line for line in lines if line.startswith("line")] == [f"line {i}" for i in range(200)]
+    assert lines[-1] == "others []"
 
 
 def test_the_row_before_the_text_takes_what_comes_before_the_first_word():

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.signal.windows import hann
 
-from align_eval.alignment.energy import ENERGY_WINDOW_S, energy_at_columns
+from align_eval.alignment.energy import ENERGY_WINDOW_S, _window, energy_at_columns
 from align_eval.units import FRAME_S, SAMPLE_RATE, START_S
 
 RNG = np.random.default_rng(0)
@@ -66,3 +67,8 @@ def test_twice_the_amplitude_is_twice_the_energy():
 
 def test_audio_shorter_than_the_window_has_its_click_in_the_right_place():
     assert energy_at_columns(click(310, n_samples=320), 2, FRAME_S, START_S).argmax() == 1
+
+
+def test_the_window_is_scipys_to_the_last_bit():
+    window = hann(round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1)
+    assert np.array_equal(_window(), window / window.sum())

@@ -16,7 +16,7 @@ from align_eval.gate.compare import compare, compare_or_reason, read_side
 from align_eval.gate.pairs import match_systems, parse_map
 from align_eval.gate.records import GateOptions, worst_of
 from align_eval.records import AudioSpan, Pairing, System, Unit, Utterance, Word
-from tests.core.planted_words import LABEL, SYSTEM, corpus, moved, side, without
+from tests.helpers.planted_words import LABEL, SYSTEM, corpus, moved, side, without
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
 SPEAKER = np.array(TABLE.column("speaker").to_pylist())

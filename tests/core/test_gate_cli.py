@@ -15,8 +15,8 @@ from align_eval.cli import app
 from align_eval.errors import NotComparableError
 from align_eval.formats.run_folder import read_run, write_baseline, write_run
 from align_eval.formats.words_table import read_words_table
-from tests.core.planted_words import LABEL, SIGNATURE, by_word, corpus, jittered, moved, side, without
-from tests.core.test_cli_core import LOADED, align_eval, start
+from tests.helpers.command_line import LOADED, align_eval, start
+from tests.helpers.planted_words import LABEL, SIGNATURE, by_word, corpus, jittered, moved, side, without
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
 

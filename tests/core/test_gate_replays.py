@@ -18,8 +18,8 @@ from align_eval.formats.run_folder import write_baseline
 from align_eval.formats.words_table import read_words_table
 from align_eval.gate.compare import compare, read_side
 from align_eval.gate.records import MIN_WORDS
-from tests.core.planted_words import corpus, moved, side, without
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_words import corpus, moved, side, without
 
 BASELINE = bundled_path("demo") / "baseline"
 WORDS = read_words_table(BASELINE / "words.parquet")
@@ -113,6 +113,6 @@ def test_some_of_40_speakers_that_are_shifted_are_caught():
     caught_speakers(slice(0, None, 6))
 
 
-@pytest.mark.slow
+@pytest.mark.validate
 def test_any_one_of_40_speakers_that_is_shifted_is_caught():
     caught_speakers(slice(None))

@@ -22,7 +22,7 @@ from align_eval.report.gate_markdown import escaped, summary
 from align_eval.report.gate_table import print_comparison
 from align_eval.report.gate_text import N_SPEAKERS, regressions, sentence
 from align_eval.report.junit import junit
-from tests.core.planted_words import LABEL, by_word, corpus, jittered, moved, side, without
+from tests.helpers.planted_words import LABEL, by_word, corpus, jittered, moved, side, without
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
 HOSTILE = '<script>alert(1)</script> | `rm` ]]> & "\x00\x1b[31m\ud7ff'

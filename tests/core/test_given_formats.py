@@ -16,7 +16,7 @@ from align_eval.formats.document import read_document
 from align_eval.formats.given import FORMATS, claimants, read_transcripts
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
-from tests.core.given_files import GOOD, HYPOTHESES, JSON_GOOD, WORDS, write_good
+from tests.helpers.given_files import GOOD, HYPOTHESES, JSON_GOOD, WORDS, write_good
 
 RECOGNISED = ["He", "was", "not", "an", "old", "-sposed", "young", "man."]
 IN_ONE = [*RECOGNISED[:4], "old-sposed", *RECOGNISED[6:]]

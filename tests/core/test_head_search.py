@@ -18,7 +18,6 @@ from align_eval.findings.head_search import (
     set_totals,
     top_sets,
 )
-from align_eval.findings.heads import rank_correlation
 
 
 def evidence(errors_ms, cluster, agreement=None, norms=None) -> Evidence:
@@ -131,8 +130,3 @@ def test_a_sharp_head_has_larger_norms_than_a_flat_one():
     sharp, flat = np.eye(4), np.full((4, 4), 0.25)
     norms = head_norms(np.stack([sharp, flat]).astype(np.float32))
     assert norms.tolist() == [8.0, 4.0]
-
-
-def test_a_constant_ranks_nothing_and_a_reversed_order_is_minus_one():
-    assert rank_correlation(np.zeros(4), np.arange(4.0)) == rank_correlation(np.arange(4.0), np.ones(4)) == 0
-    assert rank_correlation(np.arange(4.0), np.array([9.0, 4.0, 1.0, 0.0])) == pytest.approx(-1)

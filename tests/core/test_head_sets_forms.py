@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_what_are_no_heads_is_refused(text):
 def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path, content, match):
     path = tmp_path / "generation_config.json"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=match):
+    with pytest.raises(InputError, match=f"^{re.escape(str(path))}: {match}"):
         write_heads(path, TINY_EN, SHAPE, "transformers")
     assert path.read_bytes() == content
 

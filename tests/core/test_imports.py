@@ -3,7 +3,6 @@
 Read from the source of every module, imports inside functions and under TYPE_CHECKING included.
 """
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import align_eval
+from align_eval.engine.closure import imported_names
 
 PACKAGE = Path(align_eval.__file__).parent
 
@@ -75,6 +75,7 @@ MAY_IMPORT = {
     "api": {"errors", "records", "transcript", "corpus", "model", "presets", "engine"},
     "cli": {
         "errors",
+        "records",
         "formats",
         "corpus",
         "model",
@@ -121,14 +122,8 @@ def part_of(module: str) -> str:
 
 def imported(module: str) -> set[str]:
     """Full names of all that a module imports at any level, each with the names taken from it."""
-    names = set()
-    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}, line {node.lineno}: a relative import; name it from align_eval on"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    package = ".".join(["align_eval", *Path(module).parts[:-1]])
+    return imported_names((PACKAGE / module).read_bytes(), package, type_checking=True)
 
 
 def test_every_part_of_the_package_stands_in_the_table():
@@ -150,6 +145,17 @@ def test_a_part_imports_the_parts_that_the_table_gives_it_and_no_other(part):
 @pytest.mark.parametrize("module", [module for part in TORCH_FREE for module in modules(part)])
 def test_what_needs_no_model_imports_neither_torch_nor_whisper(module):
     assert {name.split(".")[0] for name in imported(module)} & HEAVY == HEAVY_BY_NAME.get(module, set())
+
+
+def test_only_the_compiled_kernels_import_numba():
+    importers = [module for module in modules() if "numba" in {name.split(".")[0] for name in imported(module)}]
+    assert importers == ["alignment/kernels.py"]
+
+
+def test_nothing_imports_scipys_statistics():
+    """It takes a second to load. ``scipy.signal`` loads it too: see test_start_up.py."""
+    importers = [module for module in modules() if any(name.startswith("scipy.stats") for name in imported(module))]
+    assert importers == []
 
 
 def loaded_after(statement: str) -> list[str]:

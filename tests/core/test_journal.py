@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from align_eval.engine.journal import FOLDER, NAME, open_journal
-from align_eval.engine.outcomes import Engine, Outcome, local_engine, outcomes
-from align_eval.engine.process import Aligned, attempt
+from align_eval.engine.outcomes import Engine, local_engine, outcomes
+from align_eval.engine.process import Aligned, Outcome, attempt
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.maps import KeptMaps, maps_path
 from align_eval.records import AudioSpan, Failure, Pairing, System, Unit, Utterance, Word
@@ -68,6 +68,16 @@ def test_a_result_that_follows_from_something_else_is_not_recalled(tmp_path):
     with open_journal(tmp_path) as journal:
         assert journal.get("a", KEY, SYSTEMS) is None
         assert journal.get("a", "other" * 10, SYSTEMS) == aligned(1)
+
+
+def test_an_entry_of_another_version_is_not_recalled(tmp_path, monkeypatch):
+    """Keys do not cover the code that writes entries, so that an entry itself says its version."""
+    with open_journal(tmp_path) as journal:
+        journal.put("a", KEY, aligned(0))
+    with open_journal(tmp_path) as journal:
+        assert journal.get("a", KEY, SYSTEMS) == aligned(0)
+        monkeypatch.setattr("align_eval.engine.journal.SCHEMA_VERSION", 0)
+        assert journal.get("a", KEY, SYSTEMS) is None
 
 
 @pytest.mark.filterwarnings("error")

@@ -19,8 +19,8 @@ from align_eval.report.html.embed import Stretch, embed_media, stretches
 from align_eval.report.media import find_audio, flac, map_views, maps_of, samples_of
 from align_eval.report.spectrogram import spectrogram
 from align_eval.report.view import view_run
-from tests.core.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
-from tests.core.reported_run import write_reported
+from tests.helpers.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
+from tests.helpers.reported_run import write_reported
 
 
 def test_a_click_is_seen_in_its_own_frame():
@@ -47,9 +47,9 @@ def test_sound_is_the_samples_to_sixteen_bits():
     assert np.abs(heard - samples).max() <= 2**-15
 
 
-def test_rows_of_a_map_are_shown_by_their_own_greatest_value(tmp_path):
+def test_rows_of_a_map_are_shown_by_their_own_greatest_value(reported):
     """The square root: a quarter of the greatest value is half as strong. Controls are not shown."""
-    kept = maps_of(write_reported(tmp_path / "run"), "a")
+    kept = maps_of(reported, "a")
     views = map_views(kept)
     assert RANDOM in kept.stacks
     assert set(views) == set(kept.stacks) - {RANDOM}
@@ -60,8 +60,8 @@ def test_rows_of_a_map_are_shown_by_their_own_greatest_value(tmp_path):
     assert view.word_of_row == (0, 1, 2, 3, -1)
 
 
-def test_heads_are_shown_as_their_mean(tmp_path):
-    kept = maps_of(write_reported(tmp_path / "run"), "a")
+def test_heads_are_shown_as_their_mean(reported):
+    kept = maps_of(reported, "a")
     assert kept.stacks[EVERY].shape[0] == 4
     assert map_views(kept)[EVERY].levels.shape == kept.stacks[EVERY].shape[1:]
 
@@ -93,11 +93,11 @@ def whole(utterance: str, duration_s: float) -> Stretch:
     return Stretch(utterance, 0.0, duration_s, whole=True)
 
 
-def test_audio_that_was_moved_is_found_in_a_corpus_that_is_named(tmp_path):
-    run = view_run(write_reported(tmp_path / "run")).run
-    spans = find_audio(tmp_path / "run", run, "demo")
+def test_audio_that_was_moved_is_found_in_a_corpus_that_is_named(reported):
+    run = view_run(reported).run
+    spans = find_audio(reported, run, "demo")
     assert spans["en_praatio_bobby"].path.name == "en_praatio_bobby.flac"
-    assert find_audio(tmp_path / "run", run)["a"].path.name == "a.wav"
+    assert find_audio(reported, run)["a"].path.name == "a.wav"
 
 
 def test_audio_that_is_gone_is_a_warning(tmp_path):
@@ -105,10 +105,9 @@ def test_audio_that_is_gone_is_a_warning(tmp_path):
         assert samples_of(AudioSpan(tmp_path / "gone.wav")) is None
 
 
-def test_what_is_embedded_unpacks_to_picture_and_sound(tmp_path):
-    folder = write_reported(tmp_path / "run")
-    spans = read_audio_spans(folder)
-    found, left_out = embed_media(folder, [whole("a", 2.0)], spans, 10**7, audio=True)
+def test_what_is_embedded_unpacks_to_picture_and_sound(reported):
+    spans = read_audio_spans(reported)
+    found, left_out = embed_media(reported, [whole("a", 2.0)], spans, 10**7, audio=True)
     assert left_out == []
     (entry,) = found["a"]
     samples = read_audio(spans["a"])
@@ -133,9 +132,8 @@ def test_what_finds_no_room_is_named_and_a_shorter_one_still_fits(tmp_path):
     assert (set(found), left_out) == ({"b", "c"}, ["a"])
 
 
-def test_without_sound_the_pictures_stay(tmp_path):
-    folder = write_reported(tmp_path / "run")
-    found, _ = embed_media(folder, [whole("a", 2.0)], read_audio_spans(folder), 10**7, audio=False)
+def test_without_sound_the_pictures_stay(reported):
+    found, _ = embed_media(reported, [whole("a", 2.0)], read_audio_spans(reported), 10**7, audio=False)
     assert set(found["a"][0]) == {"maps", "spectrogram", "from", "to"}
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 MINORS = [int(minor) for minor in re.findall(r"Python :: 3\.(\d+)", "\n".join(PROJECT["classifiers"]))]
 BASELINE = ROOT / "corpora" / "demo" / "baseline"
-HYPOTHESES = ROOT / "tests" / "core" / "hypotheses" / "stable-ts"
+HYPOTHESES = ROOT / "tests" / "hypotheses" / "stable-ts"
 
 
 def pythons_tested(workflow: dict) -> set[str]:
@@ -78,9 +78,12 @@ def test_the_wheel_alone_scores_and_compares_where_torch_is_not_there(minor, bui
     python = working_python(minor)
     if python is None:
         pytest.skip(f"Python 3.{minor} is not on this machine")
-    subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
+    from uv import find_uv_bin  # of the extra `dev`, as `make test-all` has it
+
+    subprocess.run([python, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     bin_ = tmp_path / "venv" / "bin"
-    subprocess.run([bin_ / "pip", "install", "-q", built[1]], check=True)
+    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", bin_ / "python"]
+    subprocess.run([*install, "--constraints", ROOT / "constraints.txt", built[1]], check=True)
     for arguments in (
         ["--help"],
         ["list", "sources"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,9 +26,9 @@ from align_eval.report.html.page import default_pair, write_report
 from align_eval.report.html.svg import Plane, signed, ticks
 from align_eval.report.html.words import most_telling, word_columns
 from align_eval.report.view import INTERIOR, family_of, stack_of, view_run
-from tests.core.planted_run import SPEAKERS, Planted
-from tests.core.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_run import SPEAKERS, Planted
+from tests.helpers.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028"
 
@@ -82,8 +83,8 @@ def parsed(page: str) -> Cells:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_reported(tmp_path_factory.mktemp("reported") / "run")
+def folder(reported, tmp_path_factory):
+    return shutil.copytree(reported, tmp_path_factory.mktemp("page") / "run")
 
 
 @pytest.fixture(scope="module")
@@ -244,12 +245,11 @@ def test_a_finding_of_other_speech_is_refused_where_it_was_given(folder, tmp_pat
         gather_findings(view_run(folder), [tmp_path / "drift.json"])
 
 
-def test_a_finding_that_an_earlier_run_left_is_not_shown(tmp_path):
-    folder = write_reported(tmp_path / "run")
-    drift = measure_drift(folder)
-    write_finding(folder / "drift.json", replace(drift, finding={**drift.finding, "run": "ffffffffffff"}))
+def test_a_finding_that_an_earlier_run_left_is_not_shown(reported_copy):
+    drift = measure_drift(reported_copy)
+    write_finding(reported_copy / "drift.json", replace(drift, finding={**drift.finding, "run": "ffffffffffff"}))
     with pytest.warns(InputWarning, match="is of run ffffffffffff and is not shown"):
-        gather_findings(view_run(folder))
+        gather_findings(view_run(reported_copy))
 
 
 def test_drift_is_shown_where_recordings_are_long(tmp_path, page):
@@ -263,9 +263,8 @@ def test_drift_is_shown_where_recordings_are_long(tmp_path, page):
     ]  # fmt: skip
 
 
-def test_the_most_telling_words_come_by_turns(tmp_path):
+def test_the_most_telling_words_come_by_turns(folder):
     """Worst of attention, worst of the gradient, farthest apart: here three different words."""
-    folder = write_reported(tmp_path / "run")
     columns = word_columns(view_run(folder).words)
     pair = default_pair(view_run(folder))
     errors = {name: values.copy() for name, values in columns.errors_s.items()}

@@ -2,22 +2,22 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 
 from align_eval.corpus.bundled import bundled_path
-from align_eval.engine.given import lint_path, score_given
+from align_eval.engine.given import score_given
+from align_eval.engine.lint import lint_path
 from align_eval.errors import InputError
 from align_eval.formats.given import FORMATS
 from align_eval.formats.run_folder import read_run, write_run
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.formats.words_table import read_words_table, table_checksum, words_table
 from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
-from tests.core.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
+from tests.helpers.command_line import align_eval
+from tests.helpers.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
 
 REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
 SYSTEMS = ("openai-whisper", "faster-whisper", "whisper-timestamped", "stable-ts", "whisperx", "transformers")
@@ -29,11 +29,6 @@ def value(rows: tuple[ScoreRow, ...], metric: str, protocol: str = "wbe", bounda
         if (r.metric, r.protocol, r.boundaries, r.calibration) == (metric, protocol, boundaries, "none")
     )  # fmt: skip
     return row.value
-
-
-def align_eval(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "align_eval", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, check=False)
 
 
 def by_hand(folder: Path, words: list[tuple[str, float, float]], name: str = "a") -> Path:

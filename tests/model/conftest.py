@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from whisper.model import ModelDimensions, Whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
+from tests.helpers.models import noise_pass, random_whisper
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,14 @@ def as_many_threads_as_before():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def few_draws():
+    """A tenth of the bootstrap's draws: for tests that ask whether intervals are there, not how wide they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("align_eval.scoring.statistics.N_DRAWS", 200)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -43,27 +51,15 @@ def clip_pass(tiny_en, clip):
     return shared_pass(tiny_en, read_audio(clip.audio), force_words(tiny_en, [w.text for w in clip.words], "en"))
 
 
-def small_dims(n_audio_layer: int = 2, n_state: int = 16) -> ModelDimensions:
-    """Dimensions of a model with tiny.en's vocabulary and window, small in everything else."""
-    return ModelDimensions(
-        n_mels=80,
-        n_audio_ctx=1500,
-        n_audio_state=n_state,
-        n_audio_head=2,
-        n_audio_layer=n_audio_layer,
-        n_vocab=51864,
-        n_text_ctx=448,
-        n_text_state=n_state,
-        n_text_head=2,
-        n_text_layer=2,
-    )
-
-
 @pytest.fixture
 def random_model():
     """A small model with random weights, the same each time."""
-    generator = torch.Generator().manual_seed(0)
-    model = Whisper(small_dims())
-    for parameter in model.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
-    return model.eval().requires_grad_(False)
+    return random_whisper()
+
+
+@pytest.fixture
+def small_pass(random_model):
+    """Half a second of noise with two words of one token each: three rows with the end of the text."""
+    shared = noise_pass(random_model)
+    assert len(shared.text.tokens) == 3
+    return shared

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import align_eval
 from align_eval import InputError, align, evaluate, read_words
 from align_eval.corpus.audio import read_audio
 from align_eval.model.text import force_words
+from tests.helpers import command_line
 
 
 def test_align_gives_words_in_order_inside_the_audio(tiny_en, clip):
@@ -75,9 +74,8 @@ def test_no_systems_are_refused(tiny_en):
 
 def test_the_command_line_says_where_it_cannot_write(clip, tmp_path):
     (tmp_path / "file").write_text("mine")
-    command = [sys.executable, "-m", "align_eval", "align", str(clip.audio.path), "--text", clip.text]
-    command += ["--source", "attention", "--out", str(tmp_path / "file" / "x")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    out = tmp_path / "file" / "x"
+    done = command_line.align_eval("align", clip.audio.path, "--text", clip.text, "--source", "attention", "--out", out)
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
@@ -109,10 +107,9 @@ def test_every_token_belongs_to_the_word_it_came_from(tiny_en):
 
 
 def test_the_command_line_aligns_into_a_textgrid_or_prints(clip, tmp_path):
-    command = [sys.executable, "-m", "align_eval", "align", str(clip.audio.path), "--text", clip.text]
-    out = tmp_path / "words.TextGrid"
-    subprocess.run([*command, "--out", str(out)], check=True)
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    command, out = ("align", clip.audio.path, "--text", clip.text), tmp_path / "words.TextGrid"
+    assert command_line.align_eval(*command, "--out", out).returncode == 0
+    printed = command_line.align_eval(*command).stdout.splitlines()
     words = read_words(out)
     assert [line.split("\t")[2] for line in printed] == [w.text for w in words] == clip.text.split()
     assert [line.split("\t")[0] for line in printed] == [f"{w.start_s:.3f}" for w in words]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from align_eval.errors import InputError
+from align_eval.model.forward import pass_of_mel
 from align_eval.model.load import alignment_heads
-from align_eval.relevance import relevance_maps
+from align_eval.model.text import ForcedText
+from align_eval.relevance import relevance_maps, stacks_of
 from align_eval.relevance.attention import attention, largest_norms, nearest_to_peak
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.prepare import prepare
-from align_eval.relevance.stack import mass_on_padding
+from align_eval.relevance.stack import mass_on_padding, text_rows
+from tests.helpers.planted_logits import every_logit, planted
 
-from .planted import every_logit, planted
+CLOSE = {"rtol": 1e-5, "atol": 0}
+"""Rounding; neighbouring rows of a small random model differ by 1e-3 of their values."""
 
 
 def test_rows_are_those_that_predict_the_text_and_its_end(tiny_en, clip_pass):
@@ -134,6 +139,47 @@ def test_rows_beside_the_text_are_given_where_they_are_asked_for(tiny_en, clip_p
             59,
         )
     )
+
+
+@pytest.fixture
+def prompt_of_one(random_model):
+    """A pass whose decoder reads one token before the text, as Speech2Text's does: its row predicts the first token."""
+    text = ForcedText(
+        decoder_input=(50257, 1, 2, 50256), n_prefix=0, tokens=(1, 2, 50256), word_of_token=np.array([0, 1, -1])
+    )
+    mel = torch.randn(1, 80, 3000, generator=torch.Generator().manual_seed(1))
+    return pass_of_mel(random_model, mel, text, 40)
+
+
+@pytest.mark.parametrize("rows", ["text", "all"])
+def test_rows_of_a_prompt_of_one_token_begin_with_the_first_row(random_model, prompt_of_one, rows):
+    """`all` has 4 rows for 3 tokens, as `start` of a longer prompt has: their number does not say which is the first.
+
+    The rows that count are the model's own rows 0 to 2, whatever others are given, and none precedes the text.
+    """
+    own = every_logit(prompt_of_one)[..., :40].softmax(-1).flatten(0, 1)[:, :3]
+    stack = attention(random_model, prompt_of_one, AttentionOptions(heads="all", rows=rows))
+    values = text_rows(stack.values, stack.first_row, prompt_of_one.text)
+    torch.testing.assert_close(values, own, **CLOSE)
+    (found,) = relevance_maps(random_model, prompt_of_one, [f"attention:heads=all,rows={rows},prep=mean"]).values()
+    torch.testing.assert_close(torch.from_numpy(found.values.copy()), own.mean(dim=0), **CLOSE)
+    assert found.lead is None
+    source = f"attention:heads=all,rows={rows}"
+    (mixed,) = stacks_of(random_model, prompt_of_one)(f"hybrid:a=({source}),b=({source}),alpha=0").values
+    torch.testing.assert_close(mixed, own.mean(dim=0), **CLOSE)
+
+
+def test_a_first_token_without_a_row_has_the_mean_of_the_later_rows(random_model, prompt_of_one):
+    stack = attention(random_model, prompt_of_one, AttentionOptions(heads="all", rows="later"))
+    own = every_logit(prompt_of_one)[..., :40].softmax(-1).flatten(0, 1)[:, 1:3]
+    values = text_rows(stack.values, stack.first_row, prompt_of_one.text)
+    torch.testing.assert_close(values[:, 1:], own, **CLOSE)
+    torch.testing.assert_close(values[:, 0], own.mean(dim=(1, 2))[:, None].expand(-1, 40), **CLOSE)
+
+
+def test_the_row_before_the_text_is_refused_where_there_is_none(random_model, prompt_of_one):
+    with pytest.raises(InputError, match="attention:rows=start: the decoder reads no token before the one that predi"):
+        attention(random_model, prompt_of_one, AttentionOptions(heads="all", rows="start"))
 
 
 def test_the_median_filter_runs_over_the_logits_of_the_audio(tiny_en, clip_pass):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,16 +17,15 @@ from align_eval.relevance.attention_norm import attention_norm
 from align_eval.relevance.options import AttentionNormOptions, AttentionOptions, ValueZeroingOptions
 from align_eval.relevance.value_zeroing import chunk_frames, value_zeroing
 from align_eval.units import SAMPLE_RATE
-
-from . import test_click as clicks
-from .planted import every_logit, planted
+from tests.helpers.models import noise_pass
+from tests.helpers.planted_logits import every_logit, planted
+from tests.model import test_click as clicks
 
 loudness_model = clicks.loudness_model
 
 
 def pass_of(model, n_samples=8000):
-    samples = np.random.default_rng(0).standard_normal(n_samples).astype(np.float32) * 0.1
-    return shared_pass(model, samples, force_words(model, ["two", "unbelievable", "words"], "en"))
+    return noise_pass(model, ("two", "unbelievable", "words"), n_samples)
 
 
 @pytest.fixture

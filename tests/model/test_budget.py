@@ -1,7 +1,7 @@
 """The budget of runs whose maps are planted: cells, residual injection, shares, print, picture and command.
 
 Here, since preparation is torch's and the picture matplotlib's; no model is run. What maps are planted, and why they
-read as they do, is said in tests/core/planted_run.py.
+read as they do, is said in tests/helpers/planted_run.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from align_eval.formats.findings import write_finding
 from align_eval.formats.maps import write_maps
 from align_eval.report.budget_table import print_budget
 from align_eval.report.waterfall import draw_budget
-from tests.core.planted_run import (
+from tests.helpers.planted_run import (
     CONV,
     DEFAULT,
     EVERY,
@@ -63,16 +63,11 @@ def budget_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None) -> 
     return measure_budget(read_kept(write_planted(folder, utterances, signals, tokens)))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_draws():
-    """A tenth of the bootstrap's draws: here intervals are asked whether they are there, not how wide."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("align_eval.scoring.statistics.N_DRAWS", 200)
-        yield
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 
 @pytest.fixture(scope="module")
-def late(tmp_path_factory) -> Budget:
+def late(few_draws, tmp_path_factory) -> Budget:  # noqa: ARG001
     """Attention 60 ms late, gradients exact."""
     (found,) = with_holm([budget_of(tmp_path_factory.mktemp("late"), signals=LATE, tokens=BOTH)])
     return found

@@ -16,8 +16,7 @@ from align_eval.relevance.captum_gradients import flagged, integrate
 from align_eval.relevance.captum_perturbations import shapley_values, time_blocks
 from align_eval.relevance.captum_tap import seeded, tap
 from align_eval.units import SAMPLE_RATE
-
-from . import test_click
+from tests.model import test_click
 
 loudness_model = test_click.loudness_model
 
@@ -31,12 +30,6 @@ SOURCES = [
     "kernel-shap:at=encoder-output,n_samples=8",
 ]
 SEEDED = ["smoothgrad:n_samples=3", "gradient-shap:n_samples=3", "kernel-shap:at=encoder-output,n_samples=6"]
-
-
-@pytest.fixture
-def small_pass(random_model):
-    samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.1
-    return shared_pass(random_model, samples, force_words(random_model, ["two", "words"], "en"))
 
 
 def plain_log_probs(model, shared, step, tapped):

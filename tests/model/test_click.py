@@ -17,8 +17,7 @@ from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.relevance import relevance_maps
 from align_eval.units import SAMPLE_RATE
-
-from .conftest import small_dims
+from tests.helpers.models import small_dims
 
 SOURCES = [
     "attention:heads=alignment,prep=log",
@@ -34,7 +33,7 @@ CLICK_SAMPLES = [8000, 8100, 8130, 8155, 12345, 15999]
 
 @pytest.fixture(scope="module")
 def loudness_model():
-    model = Whisper(small_dims(n_state=8))
+    model = Whisper(small_dims(n_audio_state=8, n_text_state=8))
     for parameter in model.parameters():
         parameter.data.zero_()
     encoder, decoder = model.encoder, model.decoder

@@ -13,9 +13,8 @@ from align_eval.corpus.audio import read_audio
 from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
 from align_eval.errors import InputError
-from align_eval.model.forward import pass_of_mel, shared_pass
+from align_eval.model.forward import pass_of_mel
 from align_eval.model.load import alignment_heads
-from align_eval.model.text import force_words
 from align_eval.records import System
 from align_eval.relevance import canonical_source, relevance_maps, stacks_of
 from align_eval.relevance.controls import (
@@ -26,17 +25,7 @@ from align_eval.relevance.controls import (
     shuffled_rows,
 )
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
-
-from .planted import every_logit
-
-
-@pytest.fixture
-def small_pass(random_model):
-    """Two words of one token each, so three rows with the end of the text."""
-    samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.1
-    shared = shared_pass(random_model, samples, force_words(random_model, ["two", "words"], "en"))
-    assert len(shared.text.tokens) == 3
-    return shared
+from tests.helpers.planted_logits import every_logit
 
 
 def test_the_flat_map_is_one_share_a_frame(random_model, small_pass):

@@ -13,8 +13,9 @@ import whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.model.ctranslate2 import read_variables
-from align_eval.model.load import WEIGHT_PACKAGES, load_model
+from align_eval.model.load import load_model
 from align_eval.model.text import tokenizer_of
+from align_eval.model.weights import WEIGHT_PACKAGES
 
 pytestmark = pytest.mark.peers
 

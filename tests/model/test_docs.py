@@ -6,20 +6,21 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from whisper.model import Whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.folder import load_folder
 from align_eval.formats.textgrids import read_words
+from align_eval.model.load import load_model
 from align_eval.records import AudioSpan
+from tests.helpers.command_line import Done, align_eval, start
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [
@@ -64,10 +65,6 @@ def workplace(tmp_path_factory):
     return tmp_path
 
 
-def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
-
-
 def test_there_are_commands_to_run():
     assert {shlex.split(c)[0] for c in COMMANDS} == {"make", "pip", "align-eval"}
     assert blocks("python")
@@ -76,7 +73,8 @@ def test_there_are_commands_to_run():
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
 def test_what_is_made_is_made_by_ci(command):
     """Running them here would run this test inside itself: CI runs each in a fresh environment."""
-    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+    step = rf'^  step ".+" {re.escape(command)}(?: TESTS=\S+)?$'
+    assert re.search(step, (ROOT / ".ci" / "run").read_text(), re.M)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("pip ")])
@@ -87,14 +85,26 @@ def test_every_extra_that_is_installed_exists(command):
 
 
 @pytest.fixture(scope="module")
-def outcome(workplace):
-    """The outcome of a command, run once, after those that it needs."""
-    outcomes: dict[str, subprocess.CompletedProcess[str]] = {}
+def loaded(tiny_en):
+    """The weights of tiny.en that are loaded already, wherever they are asked for."""
 
-    def of(command: str) -> subprocess.CompletedProcess[str]:
+    def load(name: str | Path, *, device: str = "cpu") -> Whisper:
+        return tiny_en if (name, device) == ("tiny.en", "cpu") else load_model(name, device=device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("align_eval.model.load.load_model", load)
+        yield
+
+
+@pytest.fixture(scope="module")
+def outcome(workplace, loaded):  # noqa: ARG001  # what is loaded is asked for by name
+    """The outcome of a command, run once, after those that it needs."""
+    outcomes: dict[str, Done] = {}
+
+    def of(command: str) -> Done:
         for each in (*needed(command), command):
             if each not in outcomes:
-                outcomes[each] = run([sys.executable, "-m", "align_eval", *shlex.split(each)[1:]], workplace)
+                outcomes[each] = align_eval(*shlex.split(each)[1:], cwd=workplace)
         return outcomes[command]
 
     return of
@@ -122,16 +132,17 @@ def test_a_command_that_reads_a_run_needs_the_command_that_writes_it():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", [code for _, code in blocks("python")], ids=[name for name, _ in blocks("python")])
-def test_every_piece_of_python_works(code, workplace):
-    done = run([sys.executable, "-c", code], workplace)
-    assert done.returncode == 0, done.stderr
-    assert "bobby" in done.stdout
+@pytest.mark.parametrize(("name", "code"), blocks("python"))
+@pytest.mark.usefixtures("loaded")
+def test_every_piece_of_python_works(name, code, workplace, monkeypatch, capsys):
+    monkeypatch.chdir(workplace)
+    exec(compile(code, name, "exec"), {"__name__": "__main__"})
+    assert "bobby" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_the_selection_script_prints_every_path(workplace):
-    done = run([sys.executable, str(ROOT / "scripts" / "select_silence.py"), "my_corpus"], workplace)
+    done = start(str(ROOT / "scripts" / "select_silence.py"), "my_corpus", cwd=workplace)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[1].startswith("dtw ")
@@ -146,7 +157,7 @@ def test_the_reproduction_script_writes_rho_of_every_place_and_layer(workplace):
         shutil.copy(workplace / "my_corpus" / name, workplace / "one_clip")
     script = str(ROOT / "scripts" / "reproduction.py")
     few = ["--masks", "12", "--grid-masks", "6", "--step", "50", "--wer", "yes"]
-    done = run([sys.executable, script, "one_clip", "tiny.en", "out.json", *few], workplace)
+    done = start(script, "one_clip", "tiny.en", "out.json", *few, cwd=workplace)
     assert done.returncode == 0, done.stderr
     found = json.loads((workplace / "out.json").read_text())
     parts = {"all", "layer 0", "layer 3", "head 0.0", "head 3.5"}
@@ -162,11 +173,24 @@ def test_the_reproduction_script_writes_rho_of_every_place_and_layer(workplace):
     assert 0 < found["facts"]["attention"]["mass_on_padding"][0] < 1
 
 
+PARTS = ("clock.py", "peer_worker.py")  # of benchmarks: a module, and a worker that is handed a job
+BENCHMARKS = [path for path in sorted((ROOT / "bench").glob("*.py")) if path.name not in PARTS]
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("script", BENCHMARKS, ids=lambda path: path.name)
+def test_a_benchmark_imports_what_it_measures_and_says_its_options(script):
+    """What each prints is tested by ``make validate``, which runs it."""
+    done = start(script, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "usage: " in done.stdout
+
+
+@pytest.mark.validate
 def test_the_benchmark_of_saliency_prints_ratios_to_plain_loops(workplace):
     script = str(ROOT / "bench" / "saliency.py")
     few = ["--clip", "en_praatio_bobby", "--masks", "6", "--json", "bench.json"]
-    done = run([sys.executable, script, "tiny.en", *few], workplace)
+    done = start(script, "tiny.en", *few, cwd=workplace)
     assert done.returncode == 0, done.stderr
     rows = {row["what"]: row for row in json.loads((workplace / "bench.json").read_text())["rows"]}
     assert rows["captum's plain loop"]["spes_is_faster"] > 0
@@ -174,12 +198,12 @@ def test_the_benchmark_of_saliency_prints_ratios_to_plain_loops(workplace):
     assert 0 < rows["spes:at=mel"]["of_matrix_rate"] < 2
 
 
-@pytest.mark.slow
+@pytest.mark.validate
 def test_the_benchmark_of_ways_says_what_each_is_worth_and_changes(workplace):
     """What a way without effect changes is nothing: two batches of one clip are that clip alone."""
     few = ["--reference", "manual", "--most", "1", "--source", "attention:heads=all,prep=log", "--json", "ways.json"]
     script = str(ROOT / "bench" / "variants.py")
-    done = run([sys.executable, script, "demo", *few, "--variant", "context=fit", "--variant", "batch=2"], workplace)
+    done = start(script, "demo", *few, "--variant", "context=fit", "--variant", "batch=2", cwd=workplace)
     assert done.returncode == 0, done.stderr
     fit, batch = json.loads((workplace / "ways.json").read_text())
     assert fit["variant"] == "context=fit"
@@ -188,11 +212,11 @@ def test_the_benchmark_of_ways_says_what_each_is_worth_and_changes(workplace):
     assert fit["wbe"] == batch["wbe"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.validate
 def test_the_benchmark_of_throughput_names_who_is_not_there_and_times_the_rest(workplace):
     script = str(ROOT / "bench" / "throughput.py")
     few = ["--most", "1", "--batch", "1", "2", "--copies", "2", "--json", "rates.json"]
-    done = run([sys.executable, script, *few], workplace)
+    done = start(script, *few, cwd=workplace)
     assert done.returncode == 0, done.stderr
     found = json.loads((workplace / "rates.json").read_text())
     rates = {(row["system"], row["batch"]): row["per_s"] for row in found["rows"]}
@@ -203,9 +227,9 @@ def test_the_benchmark_of_throughput_names_who_is_not_there_and_times_the_rest(w
     assert set(found["stages"]["as openai-whisper, float32"]) >= {"encoder", "decoder", "map", "path"}
 
 
-@pytest.mark.slow
+@pytest.mark.validate
 def test_the_benchmark_prints_both_tables(workplace):
-    done = run([sys.executable, str(ROOT / "bench" / "run.py"), "--json", "bench.json"], workplace)
+    done = start(str(ROOT / "bench" / "run.py"), "--json", "bench.json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert "dtw-python" in done.stdout
     assert (workplace / "bench.json").is_file()
@@ -220,7 +244,7 @@ def test_links_between_texts_lead_somewhere():
 
 def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path):
     """The accepted figures against themselves pass; one moved by 5 ms, or one missing, fails."""
-    script = [sys.executable, str(ROOT / "scripts" / "check_demo.py")]
+    script = [str(ROOT / "scripts" / "check_demo.py")]
     accepted = json.loads((ROOT / "corpora" / "demo" / "baseline.json").read_text())
 
     def run_of(figures: dict[str, float]) -> Path:
@@ -239,8 +263,8 @@ def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path)
         path.write_text(json.dumps({"schema": 1, "signature": {}, "rows": rows, "failures": [], "environment": {}}))
         return path
 
-    def check(figures: dict[str, float]) -> subprocess.CompletedProcess[str]:
-        return run([*script, str(run_of(figures)), str(ROOT / "corpora" / "demo" / "baseline.json")], tmp_path)
+    def check(figures: dict[str, float]) -> Done:
+        return start(*script, str(run_of(figures)), str(ROOT / "corpora" / "demo" / "baseline.json"), cwd=tmp_path)
 
     first = next(key for key in accepted if key.endswith("ms"))
     assert check(accepted).returncode == 0
@@ -267,24 +291,24 @@ def test_single_words_are_joined_at_exact_splices(tmp_path):
         soundfile.write(tmp_path / "in" / f"{name}.wav", samples, 16000, subtype="PCM_16")
         sources.setdefault(name.split("_")[1], {})[name.replace("7", "seven").split("_")[0]] = samples
     script = str(ROOT / "scripts" / "join_audio.py")
-    done = run([sys.executable, script, "words", "in", "out", "--recordings", "2", "--words", "5"], tmp_path)
+    done = start(script, "words", "in", "out", "--recordings", "2", "--words", "5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     corpus = load_folder(tmp_path / "out")
     assert [(u.speaker, len(u.words)) for u in corpus.utterances] == [("ann", 5), ("ben", 5)]
     for u in corpus.utterances:
         samples, rate = soundfile.read(u.audio.path)
         for word in u.words:
-            start, end = (word.start_s * rate, word.end_s * rate)
-            assert (start, end) == pytest.approx((round(start), round(end)), abs=1e-6)
-            spliced = samples[round(start) : round(end)]
+            first, last = (word.start_s * rate, word.end_s * rate)
+            assert (first, last) == pytest.approx((round(first), round(last)), abs=1e-6)
+            spliced = samples[round(first) : round(last)]
             np.testing.assert_array_equal(spliced, sources[u.speaker][word.text])
 
 
 @pytest.mark.slow
 def test_the_errors_of_a_run_are_printed_by_speaker(workplace):
     command = ["run", "my_corpus", "--preset", "openai", "--second-reference", "words", "--out", "runs/x"]
-    assert run([sys.executable, "-m", "align_eval", *command], workplace).returncode == 0
-    done = run([sys.executable, str(ROOT / "scripts" / "by_speaker.py"), "runs/x", "second"], workplace)
+    assert align_eval(*command, cwd=workplace).returncode == 0
+    done = start(str(ROOT / "scripts" / "by_speaker.py"), "runs/x", "second", cwd=workplace)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("second reference | words, unstated reference, run ")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from align_eval.engine.forecast import forecast
 from align_eval.engine.job import JobOptions, prepare_job
 from align_eval.engine.shard import Shard
-from tests.model.tiny_run import exit_code, write_corpus, write_model
+from tests.helpers.command_line import align_eval
+from tests.helpers.tiny_run import write_corpus, write_model
 
 
 def test_a_dry_run_says_what_there_is_to_do_and_writes_nothing(tmp_path, capsys):
     corpus, model = write_corpus(tmp_path / "corpus", 6), write_model(tmp_path / "model")
     asked = ("--model", model, "--source", "attention:heads=all", "--source", "spes:at=encoder-output,masks=120")
-    assert exit_code("run", corpus, *asked, "--align", "dtw", "--out", tmp_path / "out", "--dry-run") == 0
+    assert align_eval("run", corpus, *asked, "--align", "dtw", "--out", tmp_path / "out", "--dry-run").returncode == 0
     out = capsys.readouterr().out
     # 1 + 1.25 + 1.5 + 1.75 + 2 + 1 s; " two plus seven" is three tokens, and the end one more; 120 masks each
     assert out.startswith("6 utterances in 6 windows, 0.00 hours of audio, 24 tokens, about 720 masks\n")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import whisper
-from whisper.model import Whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.folder import Corpus
@@ -32,7 +31,7 @@ from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
 from align_eval.relevance import stacks_of
-from tests.model.conftest import small_dims
+from tests.helpers.models import random_whisper
 
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output")
 
@@ -44,11 +43,7 @@ def relevance_of(model, shared, spec):
 @pytest.fixture(scope="module")
 def small_model():
     """Random weights, large enough that what the encoder hears reaches the tokens."""
-    generator = torch.Generator().manual_seed(0)
-    model = Whisper(small_dims())
-    for parameter in model.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
-    return model.eval().requires_grad_(False)
+    return random_whisper(scale=0.5)
 
 
 @pytest.fixture(scope="module")

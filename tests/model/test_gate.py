@@ -19,9 +19,8 @@ from align_eval.formats.run_folder import write_baseline
 from align_eval.gate.compare import compare, read_side
 from align_eval.gate.pairs import parse_map
 from align_eval.model import forward
-from tests.core.test_cli_core import align_eval
-
-from .planted import planted
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_logits import planted
 
 OPENAI = "attention:heads=alignment,rows=all | dtw:grid=index"
 WRONG_HEADS = "attention:heads=0.0+0.1 | dtw"

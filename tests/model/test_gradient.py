@@ -16,14 +16,14 @@ from align_eval.relevance import gradient as module
 from align_eval.relevance import relevance_maps
 from align_eval.relevance.gradient import gradient, tap_index
 from align_eval.relevance.options import GradientOptions
+from tests.helpers.models import noise_pass
 
 PLACES = ["mel", "conv", "encoder.0", "encoder.1", "encoder.2", "encoder-output"]
 
 
 @pytest.fixture
 def small_pass(random_model):
-    samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.1
-    return shared_pass(random_model, samples, force_words(random_model, ["two", "unbelievable", "words"], "en"))
+    return noise_pass(random_model, ("two", "unbelievable", "words"))
 
 
 def plain_gradient(model, shared, at, token):

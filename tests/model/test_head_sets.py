@@ -7,7 +7,7 @@ import numpy as np
 from align_eval.findings.head_sets import head_sets, of_other_words, word_errors_ms
 from align_eval.findings.injection import SALIENCY
 from align_eval.findings.kept import Item, read_kept
-from tests.core.planted_run import EXACT, write_planted
+from tests.helpers.planted_run import EXACT, write_planted
 
 
 def test_no_token_keeps_its_words_saliency_and_a_word_shares_one_row():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -25,7 +23,8 @@ from align_eval.model.load import alignment_heads, load_model
 from align_eval.model.text import force_words, tokenizer_of
 from align_eval.presets import make_systems
 from align_eval.relevance import relevance_maps
-from tests.core.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, exact, noise, write_planted
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, exact, noise, write_planted
 
 
 def heads_at(*shifts):
@@ -138,8 +137,7 @@ def test_the_command_line_searches_a_kept_run_and_exports(tmp_path):
     write_planted(tmp_path / "run", SPEAKERS, PLANTED)
 
     def start(*arguments):
-        command = [sys.executable, "-m", "align_eval", "heads", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        return align_eval("heads", *arguments, cwd=tmp_path)
 
     done = start("search", "run", "--out", "heads.json")
     assert done.returncode == 0, done.stderr
@@ -154,8 +152,7 @@ def test_the_command_line_searches_a_kept_run_and_exports(tmp_path):
 
 
 def test_a_corpus_is_run_and_searched_in_one_command(tmp_path, corpus_of_two):
-    command = [sys.executable, "-m", "align_eval", "heads", "search", str(corpus_of_two), "--language", "en"]
-    done = subprocess.run([*command, "--out", "heads.json"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = align_eval("heads", "search", corpus_of_two, "--language", "en", "--out", "heads.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     heads, shape = heads_of_search(read_finding(tmp_path / "heads.json"), "heads.json", "alignment heads")
     assert (list(heads), shape) == (alignment_heads(load_model("tiny.en")), (4, 6))

@@ -16,9 +16,9 @@ from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source, relevance_maps, tokens_of
+from tests.helpers.transformers_folder import write_folder
 from tests.model.test_ctranslate2_logits import package_folder
 from tests.model.test_peers import pytestmark, run_systems  # noqa: F401  # the same systems, and the same reason to skip
-from tests.model.transformers_folder import write_folder
 
 CHOSEN, SHAPE = "1.1+2.0+2.1+3.1+3.2", (4, 6)
 CLIPS = ("en_praatio_bobby", "en_librivox_sense_0890")

@@ -89,6 +89,12 @@ def test_the_canonical_form_makes_nested_sources_canonical(text, canonical):
     assert canonical_source(canonical_source(text, full=True)) == canonical
 
 
+def test_what_is_wrong_inside_is_said_of_the_source_inside_alone():
+    """An InputError is a ValueError: that of the inner spec must not be taken for one of the outer spec's values."""
+    with pytest.raises(InputError, match=r"^source 'oracle': unknown source"):
+        canonical_source("hybrid:a=(oracle)")
+
+
 REFUSALS = {
     "hybrid:a=(oracle)": "source 'oracle': unknown source 'oracle'; known: attention, gradient",
     "hybrid:b=(gradient:head=all)": "unknown key 'head=all'; keys of gradient: at, reduce, prep, unit, as key=value",

@@ -9,7 +9,7 @@ zero and is rejected less than 5 % of the time. Here a part of them is made agai
 import numpy as np
 import pytest
 
-from tests.model.simulated_maps import simulate
+from tests.helpers.simulated_maps import simulate
 
 N_CORPORA = 16
 

@@ -15,7 +15,7 @@ from align_eval.engine.process import read_spoken
 from align_eval.engine.run import evaluate
 from align_eval.model.load import load_model
 from align_eval.records import AudioSpan, Plan, Utterance, Word
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
 
 SYSTEM = {"sources": ["gradient"], "aligns": ["viterbi"], "presets": []}
 

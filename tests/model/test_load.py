@@ -15,7 +15,8 @@ import whisper
 
 import align_eval.model.load as module
 from align_eval.errors import InputError
-from align_eval.model.load import WEIGHT_PACKAGES, alignment_heads, load_model, model_checksum
+from align_eval.model.load import alignment_heads, load_model, model_checksum
+from align_eval.model.weights import OPENAI_NAMES, WEIGHT_PACKAGES
 
 
 @pytest.fixture(scope="session")
@@ -197,3 +198,7 @@ def test_an_empty_list_of_alignment_heads_is_refused(copied):
     (copied / "config.json").write_text('{"alignment_heads": []}')
     with pytest.raises(InputError, match=r"config\.json: alignment_heads is empty"):
         load_model(copied)
+
+
+def test_the_names_that_are_listed_are_those_that_openai_whisper_loads():
+    assert list(OPENAI_NAMES) == whisper.available_models()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from align_eval.engine.run import evaluate
 from align_eval.formats.run_folder import write_run
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
+from tests.helpers.command_line import start
 
 SCRIPT = str(Path(__file__).resolve().parents[2] / "scripts" / "join_audio.py")
 RATE = 16000
@@ -124,18 +123,14 @@ def test_a_joined_recording_gives_its_clips_own_times(demo, tiny_en, tmp_path):
     Whisper hears other clips and other silence around each, and its frames fall elsewhere: 12 ms for its own heads and
     20 ms for the gradient over ten minutes (docs/corpora.md). Words that lost their place would be off by seconds.
     """
-    subprocess.run([sys.executable, SCRIPT, "clips", "demo", tmp_path / "in", "--minutes", "2"], check=True)
+    assert start(SCRIPT, "clips", "demo", tmp_path / "in", "--minutes", "2").returncode == 0
     for name, corpus in (("alone", demo), ("joined", tmp_path / "in")):
         found = evaluate(
             corpus, tiny_en, sources=["attention:heads=alignment", SOURCES[1]], aligns=["viterbi"], presets=[]
         )
         write_run(tmp_path / name, found.run, found.words)
-    done = subprocess.run(
-        [sys.executable, SCRIPT, "compare", tmp_path / "in", tmp_path / "alone", tmp_path / "joined"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = start(SCRIPT, "compare", *(tmp_path / name for name in ("in", "alone", "joined")))
+    assert done.returncode == 0, done.stderr
     moved = [float(line[54:66]) for line in done.stdout.splitlines()[1:]]
     assert len(moved) == 2
     assert moved[0] < 20

@@ -20,8 +20,8 @@ from align_eval.model.load import alignment_heads
 from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source, relevance_maps, tokens_of
+from tests.helpers.transformers_folder import write_folder
 from tests.model.test_ctranslate2_logits import package_folder
-from tests.model.transformers_folder import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -72,7 +72,7 @@ def theirs(tiny_en, utterances, tmp_path_factory):
 def run_systems(folder, job):
     """What the systems themselves answer to a job, in their own environment."""
     (folder / "job.json").write_text(json.dumps(job))
-    script = str(Path(__file__).with_name("peer_systems.py"))
+    script = str(ROOT / "tests" / "helpers" / "peer_systems.py")
     done = subprocess.run(
         [str(PYTHON), script, str(folder / "job.json")],
         capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"},

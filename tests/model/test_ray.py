@@ -15,7 +15,8 @@ from align_eval.engine.process import Aligned, process
 from align_eval.errors import InputError
 from align_eval.model.load import load_model, model_checksum
 from align_eval.records import Plan, System
-from tests.model.tiny_run import OPTIONS, exit_code, files_of, write_corpus, write_model
+from tests.helpers.command_line import align_eval
+from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
 pytestmark = pytest.mark.peers
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi"))
@@ -23,8 +24,8 @@ SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient:at=encoder-out
 
 def test_a_run_by_ray_writes_the_same_bytes(tmp_path):
     asked = ("run", write_corpus(tmp_path / "corpus", 9), "--model", write_model(tmp_path / "model"), *OPTIONS)
-    assert exit_code(*asked, "--out", tmp_path / "local") == 0
-    assert exit_code(*asked, "--out", tmp_path / "ray", "--engine", "ray", "--workers", "2") == 0
+    assert align_eval(*asked, "--out", tmp_path / "local").returncode == 0
+    assert align_eval(*asked, "--out", tmp_path / "ray", "--engine", "ray", "--workers", "2").returncode == 0
     assert files_of(tmp_path / "ray") == files_of(tmp_path / "local")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -25,21 +26,23 @@ from align_eval.report.html.page import write_report
 from align_eval.report.media import MapView, map_views
 from align_eval.report.utterance_figure import LONGEST_S, Panel, Tier, utterance_figure
 from align_eval.report.view import view_run
-from tests.core.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
-from tests.core.reported_run import write_reported
-from tests.core.test_cli_core import align_eval
+from tests.helpers.command_line import align_eval
+from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
 
 ATTENTION, GRADIENT = System("attention:heads=all", "viterbi"), System("gradient:at=encoder-output", "viterbi")
 
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001  # read with as few draws as it is written
     """Heads 60, 40, 20 and 0 ms late, gradients exact; the budget in the run's folder, the heads beside it."""
 
     def late(u: Planted, n_tokens: int) -> np.ndarray:
         return np.concatenate([exact(u, n_tokens, shift) for shift in (3, 2, 1, 0)])
 
-    folder = write_reported(tmp_path_factory.mktemp("reported") / "run")
+    folder = shutil.copytree(reported, tmp_path_factory.mktemp("findings") / "run")
     for u in SPEAKERS:
         write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u, {**EXACT, EVERY: late}))
     kept = read_kept(folder)

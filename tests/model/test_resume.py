@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,10 +14,10 @@ import pytest
 
 from align_eval.engine.journal import FOLDER, NAME
 from align_eval.engine.store import Store
-from tests.model.tiny_run import OPTIONS, exit_code, files_of, write_corpus, write_model
+from tests.helpers.command_line import align_eval, start
+from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
 N_UTTERANCES = 8
-N_KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +26,7 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     write_model(folder / "model")
     write_corpus(folder / "corpus", N_UTTERANCES)
-    whole = [sys.executable, "-m", "align_eval", *command(folder, "whole")]
-    done = subprocess.run(whole, capture_output=True, text=True, check=False)
+    done = start("-m", "align_eval", *command(folder, "whole"))  # a process of its own, as the killed ones are
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -40,7 +38,7 @@ def command(folder: Path, out: str, *others: str) -> list[str]:
 
 def call(arguments: list[str], cpu_s: Path | None = None) -> None:
     """What `align-eval` does, in a process that has imported everything; ``cpu_s`` is told how long it computed."""
-    code = exit_code(*arguments)
+    code = align_eval(*arguments).returncode
     if cpu_s:
         cpu_s.write_text(str(time.process_time()))
     sys.exit(code)
@@ -64,7 +62,7 @@ def kill_at(process: multiprocessing.process.BaseProcess, cpu_s: float) -> None:
 def processes():
     """Real processes that start with torch imported: forty starts of Python would take minutes."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.model.test_resume", "tests.model.warm"])
+    context.set_forkserver_preload(["tests.model.test_resume", "tests.helpers.warm"])
     return context
 
 
@@ -74,20 +72,21 @@ def n_entries(run: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, processes):
+@pytest.mark.parametrize("n_kills", [4, pytest.param(20, marks=pytest.mark.validate)])
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, processes, n_kills):
     whole = files_of(workplace / "whole")
     assert {"run.json", "words.parquet", "details.json", "textgrids/u00000.TextGrid", "maps/u00007.safetensors"} < set(
         whole
     )
-    undisturbed = processes.Process(target=call, args=(command(workplace, "again"), workplace / "cpu_s"))
+    undisturbed = processes.Process(target=call, args=(command(workplace, f"again {n_kills}"), workplace / "cpu_s"))
     undisturbed.start()
     undisturbed.join()
     lasts_s = float((workplace / "cpu_s").read_text())
-    assert files_of(workplace / "again") == whole
+    assert files_of(workplace / f"again {n_kills}") == whole
     moments = random.Random(0)
     n_killed, entries = 0, []
-    for i in range(N_KILLS):
-        out = f"killed{i}"
+    for i in range(n_kills):
+        out = f"killed{i} of {n_kills}"
         killed = processes.Process(target=call, args=(command(workplace, out),))
         killed.start()
         kill_at(killed, moments.uniform(0, lasts_s))
@@ -98,7 +97,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, proc
         goes_on.join()
         assert goes_on.exitcode == 0
         assert files_of(workplace / out) == whole, f"kill {i}, after {entries[-1]} utterances"
-    assert n_killed > N_KILLS // 2
+    assert n_killed > n_kills // 2
     assert any(0 < n < N_UTTERANCES for n in entries), entries
 
 
@@ -115,8 +114,8 @@ def test_a_run_that_was_cut_off_says_what_it_did_not_do_again(workplace, monkeyp
             raise KeyboardInterrupt
 
     monkeypatch.setattr(journal.Journal, "put", interrupted)
-    assert exit_code(*command(workplace, "interrupted")) != 0
-    assert exit_code(*command(workplace, "interrupted")) == 0
+    assert align_eval(*command(workplace, "interrupted")).returncode != 0
+    assert align_eval(*command(workplace, "interrupted")).returncode == 0
     assert len(written) == N_UTTERANCES
     assert "5 utterances were done before this run was cut off" in capsys.readouterr().out
     assert files_of(workplace / "interrupted") == files_of(workplace / "whole")
@@ -149,7 +148,7 @@ def test_another_alignment_takes_its_maps_from_the_cache_and_gives_the_same_byte
 
     def run(out: str, align: str, *others: str) -> dict[str, bytes]:
         options = ("--source", "attention:heads=all", "--source", "gradient", "--align", align, *others)
-        assert exit_code(*command(workplace, out, *options)) == 0
+        assert align_eval(*command(workplace, out, *options)).returncode == 0
         return files_of(workplace / out)
 
     cache = ("--cache", str(workplace / "cache"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -25,6 +23,7 @@ from align_eval.model.text import force_words
 from align_eval.records import Word
 from align_eval.relevance import relevance_maps
 from align_eval.scoring.summary import score_table
+from tests.helpers.command_line import align_eval
 
 SHORT_CLIPS = ("en_praatio_bobby", "en_praatio_damon", "en_phonlab_two_plus_two")
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output", "gradient:at=encoder.3/4,prep=log")
@@ -181,10 +180,7 @@ def test_every_bad_utterance_is_named_and_the_others_are_scored(tiny_en, bad_fol
 
 
 def test_the_command_line_lists_failures_writes_the_rest_and_exits_with_2(bad_folder, tmp_path):
-    command = [sys.executable, "-m", "align_eval", "run", str(bad_folder), "--out", str(tmp_path / "out")]
-    done = subprocess.run(
-        [*command, "--source", "attention", "--align", "dtw"], capture_output=True, text=True, check=False
-    )
+    done = align_eval("run", bad_folder, "--out", tmp_path / "out", "--source", "attention", "--align", "dtw")
     assert done.returncode == 2
     assert "11 failed and are not scored" in done.stdout
     assert "empty.wav: the file is empty" in done.stdout

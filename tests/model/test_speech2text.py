@@ -14,8 +14,7 @@ from align_eval.alignment import align_map
 from align_eval.errors import InputError
 from align_eval.model.forward import pass_of_mel
 from align_eval.relevance import relevance_maps
-
-from .planted import every_logit
+from tests.helpers.planted_logits import every_logit
 
 pytestmark = pytest.mark.peers
 

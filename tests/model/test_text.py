@@ -11,7 +11,7 @@ from whisper.tokenizer import LANGUAGES, get_tokenizer
 from align_eval.errors import InputError
 from align_eval.model.text import force_words, tokenizer_of
 from align_eval.transcript import SPACELESS_LANGUAGES
-from tests.model.conftest import small_dims
+from tests.helpers.models import random_whisper, small_dims
 
 
 @pytest.mark.parametrize("unit", ["subword", "character"])
@@ -47,9 +47,7 @@ def test_the_token_before_the_text_is_the_timestamp_where_it_is_asked_for(random
 
 
 def test_translation_has_its_own_token_and_no_place_in_a_monolingual_model(random_model):
-    from tests.model.test_transformers_folder import small_model
-
-    multilingual = small_model(n_vocab=51865)
+    multilingual = random_whisper(n_vocab=51865)
     transcribed, translated = (force_words(multilingual, ["so"], "ru", task=t) for t in ("transcribe", "translate"))
     tokenizer = tokenizer_of(multilingual, "ru")
     differing = [

@@ -9,13 +9,14 @@ import pytest
 import torch
 import whisper
 from safetensors.torch import load_file, save_file
-from whisper.model import ModelDimensions, Whisper
+from whisper.model import Whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
 from align_eval.model.load import alignment_heads, load_model, model_checksum
+from tests.helpers.models import random_whisper
+from tests.helpers.transformers_folder import state_of, write_folder
 from tests.model.test_load import Malicious
-from tests.model.transformers_folder import state_of, write_folder
 
 SIZES = {
     "fewer decoder layers (distilled)": {"n_vocab": 51865, "n_audio_layer": 4, "n_text_layer": 2},
@@ -26,15 +27,7 @@ SIZES = {
 
 def small_model(**sizes: int) -> Whisper:
     """Random weights, large enough that logits differ by more than rounding."""
-    dims = {
-        "n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 2, "n_audio_layer": 2,
-        "n_vocab": 51865, "n_text_ctx": 448, "n_text_state": 16, "n_text_head": 2, "n_text_layer": 2,
-    } | sizes  # fmt: skip
-    generator = torch.Generator().manual_seed(1)
-    model = Whisper(ModelDimensions(**dims))
-    for parameter in model.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
-    return model.eval().requires_grad_(False)
+    return random_whisper(0.3, seed=1, **{"n_vocab": 51865, **sizes})
 
 
 @pytest.fixture

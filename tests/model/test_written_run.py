@@ -11,7 +11,8 @@ from align_eval import evaluate
 from align_eval.engine.journal import FOLDER
 from align_eval.formats import words_file
 from align_eval.formats.run_folder import write_run
-from tests.model.tiny_run import exit_code, files_of, write_corpus, write_model
+from tests.helpers.command_line import align_eval
+from tests.helpers.tiny_run import files_of, write_corpus, write_model
 
 SYSTEMS = {"sources": ["attention:heads=all", "gradient"], "aligns": ["dtw"], "presets": []}
 OPTIONS = ("--source", "attention:heads=all", "--source", "gradient", "--align", "dtw")
@@ -31,7 +32,7 @@ def test_the_command_line_writes_what_the_library_returns_and_writes(speech, tmp
     for module in (words_file, run):
         monkeypatch.setattr(module, "BLOCK", 3)
     corpus, model = speech
-    assert exit_code("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "streamed") == 0
+    assert align_eval("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "streamed").returncode == 0
     found = evaluate(corpus, str(model), **SYSTEMS)
     write_run(tmp_path / "whole", found.run, found.words, found.details)
     streamed = files_of(tmp_path / "streamed")
@@ -49,16 +50,16 @@ def test_a_run_that_is_cut_off_while_it_writes_leaves_the_one_before_it_and_goes
 
     corpus, model = speech
     command = ("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "out")
-    assert exit_code(*command) == 0
+    assert align_eval(*command).returncode == 0
     before = files_of(tmp_path / "out")
     with monkeypatch.context() as patched:
         patched.setattr(run, "BLOCK", 3)
         patched.setattr(run, "_rows", cut_off_at_the_second(run._rows))
-        assert exit_code(*command) != 0
+        assert align_eval(*command).returncode != 0
     partial = {name for name in files_of(tmp_path / "out") if name.startswith(FOLDER)}
     assert f"{FOLDER}/words.parquet" in partial
     assert {name: data for name, data in files_of(tmp_path / "out").items() if name not in partial} == before
-    assert exit_code(*command) == 0
+    assert align_eval(*command).returncode == 0
     assert files_of(tmp_path / "out") == before
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
-from whisper.model import Whisper
 
-from align_eval import cli
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
-from tests.model.conftest import small_dims
-from tests.model.transformers_folder import write_folder
+from tests.helpers.models import random_whisper
+from tests.helpers.transformers_folder import write_folder
 
 OPTIONS = ("--source", "attention:heads=all", "--source", "gradient", "--align", "dtw", "--keep", "maps")
 WORDS = ("two", "plus", "seven")
@@ -22,11 +18,7 @@ WORDS = ("two", "plus", "seven")
 
 def write_model(folder: Path) -> Path:
     """A model whose weights are the same each time."""
-    generator = torch.Generator().manual_seed(0)
-    model = Whisper(small_dims())
-    for parameter in model.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
-    return write_folder(model, folder)
+    return write_folder(random_whisper(), folder)
 
 
 def write_corpus(folder: Path, n_utterances: int) -> Path:
@@ -44,15 +36,3 @@ def write_corpus(folder: Path, n_utterances: int) -> Path:
 def files_of(run: Path) -> dict[str, bytes]:
     """All that a run folder holds, by path."""
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
-
-
-def exit_code(*arguments: object) -> int:
-    """What `align-eval` with these arguments ends with, in this process."""
-    before, sys.argv = sys.argv, ["align-eval", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    finally:
-        sys.argv = before
-    return 0

@@ -25,7 +25,7 @@ from align_eval.findings.injection import injection_errors
 from align_eval.findings.kept import read_kept
 from align_eval.findings.price import Injection, price
 from align_eval.scoring.statistics import draw_weights
-from tests.core.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
+from tests.helpers.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
 
 N_SPEAKERS = 40
 N_WORDS = 6

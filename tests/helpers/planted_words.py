@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 from align_eval.formats.words_table import SCHEMA
 from align_eval.gate.compare import Side
 from align_eval.records import Run
-from tests.core.simulated import folded_mean
+from tests.helpers.simulated import folded_mean
 
 SYSTEM = ("attention:heads=alignment", "dtw")
 LABEL = " | ".join(SYSTEM)

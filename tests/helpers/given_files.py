@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-HYPOTHESES = Path(__file__).parent / "hypotheses"
+HYPOTHESES = Path(__file__).parents[1] / "hypotheses"
 CLIP = "en_librivox_sense_0880"
 
 WORDS = [("one", 0.1, 0.4), ("two", 0.5, 0.9)]

@@ -1,6 +1,6 @@
 """A run folder with everything that a report shows, its figures known: scores, maps, audio. No model, no torch.
 
-The words are those of :mod:`tests.core.planted_run`. Attention puts every boundary 60 ms late, the gradient 20 ms:
+The words are those of :mod:`tests.helpers.planted_run`. Attention puts every boundary 60 ms late, the gradient 20 ms:
 these are their mean errors and biases, and the two are 40 ms apart. The audio of an utterance is a tone.
 """
 
@@ -21,8 +21,8 @@ from align_eval.formats.words_file import write_words_table
 from align_eval.formats.words_table import words_table
 from align_eval.records import AudioSpan, Run, System, Utterance, Word
 from align_eval.scoring.summary import score_table
-from tests.core.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
-from tests.core.planted_words import corpus
+from tests.helpers.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
+from tests.helpers.planted_words import corpus
 
 ATTENTION, GRADIENT = System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi")
 LATE_S = {ATTENTION: 0.060, GRADIENT: 0.020}

@@ -1,0 +1,113 @@
+"""Check constraints.txt against pyproject.toml and this environment, without a network.
+
+Usage: check_lock.py [FOLDER]
+
+For each Python that pyproject.toml declares, every requirement of every extra must have a pin within its bounds. Every
+package that this environment holds must have its pin, at the installed version.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+LEFT_OUT = re.compile(r"align-eval|triton|nvidia-.*|cuda-.*|pip|setuptools|wheel")
+"""Installed packages without a pin: ours, those that differ by machine, and those that come with an environment."""
+REMEDY = "run `make lock`, or make the environment anew"
+
+
+def read_requirements(text: str) -> list[Requirement]:
+    """The requirements of a requirements or constraints file."""
+    return [Requirement(line) for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
+
+
+def direct_requirements(project: dict[str, Any]) -> Iterator[Requirement]:
+    """Each requirement of the package and its extras; an extra made of other extras adds none of its own."""
+    extras = project.get("optional-dependencies", {}).values()
+    for text in [*project.get("dependencies", []), *(text for extra in extras for text in extra)]:
+        requirement = Requirement(text)
+        if canonicalize_name(requirement.name) != canonicalize_name(project["name"]):
+            yield requirement
+
+
+def declared_pythons(project: dict[str, Any]) -> list[str]:
+    """Python versions of the classifiers, such as 3.11."""
+    found = [re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", text) for text in project["classifiers"]]
+    return [match.group(1) for match in found if match]
+
+
+def applies(requirement: Requirement, python: str | None = None) -> bool:
+    """Whether a requirement's marker holds on this machine, with this Python or another version of it."""
+    other = {"python_version": python, "python_full_version": f"{python}.0"} if python else {}
+    return requirement.marker is None or requirement.marker.evaluate({"extra": "", **other})
+
+
+def version_of(pin: Requirement) -> str:
+    return str(pin.specifier).removeprefix("==")
+
+
+def pinned(pins: Iterable[Requirement], python: str | None = None) -> dict[str, Requirement]:
+    """Pins by package, those that apply."""
+    return {canonicalize_name(pin.name): pin for pin in pins if applies(pin, python)}
+
+
+def unmet(requirements: Iterable[Requirement], pins: Iterable[Requirement], python: str) -> list[str]:
+    """Requirements without a pin within their bounds, on one version of Python."""
+    ours = pinned(pins, python)
+    problems = []
+    for requirement in requirements:
+        if not applies(requirement, python):
+            continue
+        pin = ours.get(canonicalize_name(requirement.name))
+        if pin is None:
+            problems.append(f"no pin of {requirement.name} on Python {python}, where {requirement} is required")
+        elif not requirement.specifier.contains(version_of(pin), prereleases=True):
+            problems.append(f"pins {pin} on Python {python}, where {requirement} is required")
+    return problems
+
+
+def strays(installed: Iterable[tuple[str, str]], pins: Iterable[Requirement]) -> list[str]:
+    """Installed packages, as names and versions, that differ from their pins. A local version such as +cpu may."""
+    ours = pinned(pins)
+    problems = []
+    for name, version in sorted({(canonicalize_name(name), version) for name, version in installed}):
+        if LEFT_OUT.fullmatch(name):
+            continue
+        if name not in ours:
+            problems.append(f"no pin of {name}, which is installed as {version}")
+        elif not ours[name].specifier.contains(version, prereleases=True):
+            problems.append(f"pins {ours[name]}, installed is {version}")
+    return problems
+
+
+def main(arguments: list[str]) -> int:
+    folder = Path(arguments[0]) if arguments else ROOT
+    document = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    pins = read_requirements((folder / "constraints.txt").read_text("utf-8"))
+    requirements = [
+        *direct_requirements(document["project"]),
+        *map(Requirement, document["build-system"]["requires"]),
+        *read_requirements((folder / "constraints.in").read_text("utf-8")),
+    ]
+    pythons = declared_pythons(document["project"])
+    problems = [problem for python in pythons for problem in unmet(requirements, pins, python)]
+    if not arguments:
+        problems += strays(((each.metadata["Name"], each.version) for each in distributions()), pins)
+    for problem in dict.fromkeys(problems):
+        print(f"{folder / 'constraints.txt'}: {problem}; {REMEDY}", file=sys.stderr)
+    if not problems:
+        print(f"constraints.txt holds {len(requirements)} requirements on Python {', '.join(pythons)}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""Keys follow from the code that computes an utterance: no module that runs is missing, and none stands there idle."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import align_eval
+from align_eval.engine.closure import import_closure
+from align_eval.engine.keys import COMPUTES, plan_facts
+from align_eval.records import Plan, System
+
+PROCESS_ONE = """
+import sys
+from pathlib import Path
+from align_eval.engine.batch import process_many
+from align_eval.engine.process import Aligned
+from align_eval.model.load import load_model
+from align_eval.records import AudioSpan, Plan, System, Utterance, Word
+from align_eval.relevance import SOURCES
+
+model = load_model("tiny.en").requires_grad_(False)
+words = tuple(Word(text, i / 4, (i + 1) / 4) for i, text in enumerate(["bobby", "ripped", "the", "ledger"]))
+utterance = Utterance("u", AudioSpan(Path(sys.argv[1])), words, "bobby ripped the ledger", "en", None, "u", 1.2)
+cheap = {
+    "spes": "masks=6",
+    "saliency": "reduce=l2",
+    "input-x-gradient": "reduce=l2",
+    "smoothgrad": "n_samples=1",
+    "integrated-gradients": "steps=1",
+    "gradient-shap": "n_samples=1",
+    "occlusion": "window_s=0.5",
+    "kernel-shap": "window_s=0.4,n_samples=3",
+}
+sources = [f"{name}:at=encoder-output,{cheap[name]}" if name in cheap else name for name in SOURCES]
+every_system = [System(source, align) for source in sources for align in ("dtw", "viterbi", "dtw:silence=suppressed")]
+one_system = [System("attention", "dtw")]
+for text, batch, systems in [
+    ("words", 1, every_system),
+    ("words", 2, one_system),
+    ("transcript", 1, one_system),
+    ("hypothesis", 1, one_system),
+]:
+    (outcome,) = process_many([utterance], Plan("m", tuple(systems), text=text, batch=batch), model)
+    assert isinstance(outcome, Aligned), outcome
+print(*sorted(name for name in sys.modules if name.partition(".")[0] == "align_eval"), sep="\\n")
+"""
+
+
+def test_the_modules_of_a_key_are_those_that_run_when_an_utterance_is_processed(clip, tmp_path):
+    """Every source, alignment and kind of text on one utterance, in a process that imports nothing else of ours.
+
+    The interpreter's own list of modules is the independent witness of what imports say.
+    """
+    audio = tmp_path / clip.audio.path.name
+    shutil.copy(clip.audio.path, audio)
+    audio.with_suffix(".txt").write_text("Bobby ripped the ledger.")
+    command = [sys.executable, "-c", PROCESS_ONE, str(audio)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == list(import_closure(COMPUTES, Path(align_eval.__file__).parents[1]))
+
+
+def test_a_new_version_with_the_same_computing_code_keeps_its_keys():
+    facts = plan_facts(Plan("m", (System("attention", "dtw"),)), "0" * 64)
+    assert "align-eval" not in facts["packages"]
+    assert {"torch", "openai-whisper", "numpy", "dtw-python"} < facts["packages"].keys()
