@@ -326,6 +326,7 @@ def script(*arguments: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.validate
 def test_the_pictures_of_the_docs_are_made_by_a_script(run, tmp_path):
     """Every one that docs/report.md shows, at the width that it says, and none of one colour."""
     script("scripts/screenshots.py", run, "--out", tmp_path)
@@ -337,6 +338,7 @@ def test_the_pictures_of_the_docs_are_made_by_a_script(run, tmp_path):
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 100
 
 
+@pytest.mark.validate
 def test_the_benchmark_of_the_page_repeats_a_run_and_drives_it(run, tmp_path):
     """11 words: 3 copies are 33, of which every copy sorts, filters, scrolls and opens; maps go with them."""
     said = script("bench/page.py", run, "--words", "30", "--json", tmp_path / "page.json")
