@@ -11,6 +11,7 @@ export OMP_NUM_THREADS ?= 2
 # pip installs packages; with UV=PATH, uv does, faster. Both install the versions of constraints.txt.
 UV ?=
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
+UV_OURS := $(filter $(CORE)/%,$(UV))
 install = $(if $(UV),$(UV) pip install --python $(1)/bin/python --quiet -c constraints.txt,\
   $(1)/bin/python -m pip install $(PIP_FLAGS))
 
@@ -47,7 +48,7 @@ test: $(VENV)/.test
 test-core: $(CORE)/.done
 	$(CORE)/bin/$(PYTEST) tests/core
 
-# What takes minutes, needs another system or a browser. The ordinary tests are `make test`.
+# Slow tests, and those that need another system or a browser. The ordinary tests are `make test`.
 test-all: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m $(LONG) tests
 
@@ -71,7 +72,7 @@ peers: $(PEERS)/.done
 
 lint: style types
 
-# What needs no torch: ruff, and constraints.txt against pyproject.toml.
+# Without torch: ruff, and the lock against pyproject.toml.
 style: $(CORE)/.done
 	$(CORE)/bin/ruff check .
 	$(CORE)/bin/ruff format --check .
@@ -106,13 +107,12 @@ bench-small: $(VENV)/.dev runs/demo/run.json
 	$(BIN)/python bench/forecast.py demo --source attention
 	$(BIN)/python bench/growth.py --few
 	$(BIN)/python bench/memory.py 200
-	$(BIN)/python bench/page.py runs/demo --words 500
 	$(BIN)/python bench/workers.py --copies 1
 
 runs/demo/run.json:
 	$(MAKE) demo
 
-# The pictures of docs, for a person to look at.
+# The pictures of docs, of a run of the whole demo, for a person to look at.
 pictures: $(VENV)/.dev
 	$(BIN)/python scripts/screenshots.py --out runs/pictures
 
@@ -130,15 +130,15 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
 	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo]'
 	touch $@
 
-$(VENV)/.test: $(VENV)/.demo
+$(VENV)/.test: $(VENV)/.demo | $(UV_OURS)
 	$(call install,$(VENV)) -e '.[demo,test]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.test
+$(VENV)/.dev: $(VENV)/.test | $(UV_OURS)
 	$(call install,$(VENV)) -e '.[dev]'
 	touch $@
 
-$(CORE)/.done: $(CORE)/.created $(UV) pyproject.toml constraints.txt
+$(CORE)/.done: $(CORE)/.created pyproject.toml constraints.txt | $(UV_OURS)
 	$(call install,$(CORE)) -e '.[test,tools]'
 	touch $@
 

@@ -2,8 +2,9 @@
 
 Usage: check_lock.py [--installed] [FOLDER]
 
-For each Python that pyproject.toml declares, every requirement of every extra must have a pin within its bounds. With
---installed, every package of this environment must also have its pin, at the installed version.
+For each Python that pyproject.toml declares, every requirement of every extra must have a pin within its bounds, and
+lowest.txt must have the version that is its lower bound. With --installed, every package of this environment must also
+have its pin, at the installed version.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = re.compile(r"align-eval|triton|nvidia-.*|cuda-.*|pip|setuptools|wheel")
@@ -76,6 +78,18 @@ def unmet(requirements: Iterable[Requirement], pins: Iterable[Requirement], pyth
     return problems
 
 
+def above_the_lowest(requirements: Iterable[Requirement], lowest: Iterable[Requirement]) -> list[str]:
+    """Requirements whose lower bound is not the version that lowest.txt has."""
+    tested = {canonicalize_name(pin.name): Version(version_of(pin)) for pin in lowest}
+    problems = []
+    for requirement in requirements:
+        bounds = [Version(each.version) for each in requirement.specifier if each.operator in (">=", "==")]
+        found = tested.get(canonicalize_name(requirement.name))
+        if bounds and found is not None and found != bounds[0]:
+            problems.append(f"tests {requirement.name} {found}, where {requirement} is the bound")
+    return problems
+
+
 def strays(installed: Iterable[tuple[str, str]], pins: Iterable[Requirement]) -> list[str]:
     """Installed packages, as names and versions, that differ from their pins. A local version such as +cpu may."""
     ours = pinned(pins)
@@ -107,8 +121,13 @@ def main() -> int:
     problems = [problem for python in pythons for problem in unmet(requirements, pins, python)]
     if arguments.installed:
         problems += strays(((each.metadata["Name"], each.version) for each in distributions()), pins)
+    lowest = read_requirements((folder / "lowest.txt").read_text("utf-8"))
+    too_high = above_the_lowest(direct_requirements(document["project"]), lowest)
     for problem in dict.fromkeys(problems):
         print(f"{folder / 'constraints.txt'}: {problem}; {REMEDY}", file=sys.stderr)
+    for problem in too_high:
+        print(f"{folder / 'lowest.txt'}: {problem}; {REMEDY}", file=sys.stderr)
+    problems += too_high
     if not problems:
         print(f"constraints.txt holds {len(requirements)} requirements on Python {', '.join(pythons)}")
     return 1 if problems else 0

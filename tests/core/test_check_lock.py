@@ -34,10 +34,11 @@ torch==2.13.0
 def check(tmp_path):
     """Run the script on a lock in a folder of its own."""
 
-    def of(lock: str) -> tuple[int, str]:
+    def of(lock: str, lowest: str = "numpy==1.26.0\n") -> tuple[int, str]:
         (tmp_path / "pyproject.toml").write_text(PROJECT)
         (tmp_path / "constraints.in").write_text("torch==2.13.0  # the demo's figures are of this release\n")
         (tmp_path / "constraints.txt").write_text(lock)
+        (tmp_path / "lowest.txt").write_text(lowest)
         done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
@@ -48,6 +49,14 @@ def test_a_lock_that_holds_every_extra_passes_and_names_the_pythons(check):
     code, said = check(LOCK)
     assert code == 0
     assert "6 requirements on Python 3.11, 3.13" in said  # two of the package, two of extras, hatchling and torch
+
+
+def test_lowest_versions_that_are_not_the_bounds_are_named(check):
+    """A bound that was raised, or that no release has, is not what is tested."""
+    code, said = check(LOCK, "numpy==1.25.2\nmatplotlib==3.8.0\n")
+    assert code == 1
+    assert "lowest.txt: tests numpy 1.25.2, where numpy>=1.26 is the bound; run `make lock`" in said
+    assert "matplotlib" not in said
 
 
 @pytest.mark.parametrize(
