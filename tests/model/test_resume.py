@@ -89,7 +89,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, proc
         out = f"killed{i} of {n_kills}"
         killed = processes.Process(target=call, args=(command(workplace, out),))
         killed.start()
-        kill_at(killed, moments.uniform(0, lasts_s))
+        kill_at(killed, (i + moments.random()) / n_kills * lasts_s)  # one in each part: few must meet all of a run
         n_killed += killed.exitcode == -signal.SIGKILL
         entries.append(n_entries(workplace / out))
         goes_on = processes.Process(target=call, args=(command(workplace, out),))
