@@ -285,7 +285,7 @@ def test_an_error_of_shapes_is_a_bug_though_torch_raises_it(workplace, monkeypat
     assert "shapes cannot be multiplied" in traceback_of(tmp_path / "out")
 
 
-def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workplace, monkeypatch, tmp_path):
+def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workplace, monkeypatch, tmp_path, capsys):
     energy_at_columns = faithfulness.energy_at_columns
 
     def broken(samples, *others):
@@ -296,11 +296,13 @@ def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workp
     monkeypatch.setattr(faithfulness, "energy_at_columns", broken)
     fast = ("--step", 50, "--random-orders", 1, "--infidelity-samples", 0, "--sensitivity-samples", 0)
     asked = (workplace / "corpus", "--model", workplace / "model", *fast)
-    assert align_eval("faithfulness", *asked, "--out", tmp_path / "faithfulness.json").returncode == 70
+    assert align_eval("faithfulness", *asked, "--out", tmp_path / "faithfulness.json", "--json").returncode == 70
     found = json.loads((tmp_path / "faithfulness.json").read_text())
-    assert found["failures"] == [{"id": BAD, "message": MESSAGE, "traceback": f"tracebacks/{BAD}.txt"}]
+    named = f"faithfulness.tracebacks/{BAD}.txt"
+    assert found["failures"] == [{"id": BAD, "message": MESSAGE, "traceback": named}]
+    assert json.loads(capsys.readouterr().out)["failures"] == found["failures"]
     assert len(found["utterances"]) == len(OTHERS)
-    assert traceback_of(tmp_path).endswith("IndexError: no such row\n")
+    assert (tmp_path / named).read_text(encoding="utf-8").endswith("IndexError: no such row\n")
 
 
 @pytest.mark.usefixtures("bug")
