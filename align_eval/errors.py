@@ -15,7 +15,7 @@ EXIT_CLOSED_PIPE = 141
 
 EXIT_CODES = {
     EXIT_PASS: "done or passed",
-    EXIT_REGRESSION: "a regression (compare), or lint findings that were to fail (score, lint)",
+    EXIT_REGRESSION: "a check failed: a regression (compare), or lint findings (score --lint fail, lint --fail)",
     EXIT_BAD_INPUT: "an input or an option was bad (what could be done was done)",
     EXIT_NOT_COMPARABLE: "not comparable (compare)",
     EXIT_BUG: "a bug in align-eval (what could be done was done)",
