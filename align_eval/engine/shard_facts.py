@@ -27,7 +27,7 @@ HEAD_ENDS, TAIL = ', "pieces": {', "}}"
 
 @dataclass(frozen=True, slots=True)
 class ShardFacts:
-    """What a shard knows that its run does not say, but for its pieces.
+    """Shard metadata that run.json does not hold, but for the pieces of the checksum.
 
     Attributes
     ----------
