@@ -15,7 +15,7 @@ EXIT_CLOSED_PIPE = 141
 
 EXIT_CODES = {
     EXIT_PASS: "done or passed",
-    EXIT_REGRESSION: "a regression (compare), or lint findings that were to fail (score, lint)",
+    EXIT_REGRESSION: "a check failed: a regression (compare), or lint findings (score --lint fail, lint --fail)",
     EXIT_BAD_INPUT: "an input or an option was bad (what could be done was done)",
     EXIT_NOT_COMPARABLE: "not comparable (compare)",
     EXIT_BUG: "a bug in align-eval (what could be done was done)",
@@ -24,8 +24,8 @@ EXIT_CODES = {
 }
 """Every code that a command ends with, and its meaning."""
 
-OUT_OF_MEMORY = ("DefaultCPUAllocator", "_ALLOC_FAILED")
-"""Texts of torch's plain RuntimeErrors that say so: of its allocator for CPUs, and of CUDA's libraries."""
+OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "_ALLOC_FAILED")
+"""Parts of torch's out-of-memory messages: of a device, of its allocator for CPUs, and of CUDA's libraries."""
 
 
 class AlignEvalError(Exception):
@@ -82,7 +82,7 @@ def bug_message(error: BaseException) -> str:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the machine or its device lacked memory, which is no bug.
 
-    torch raises its OutOfMemoryError, known by its name since torch may not be imported here, or a RuntimeError.
+    torch raises its OutOfMemoryError, which is known by its name since this module imports no torch, or a RuntimeError.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

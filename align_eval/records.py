@@ -316,8 +316,8 @@ class ScoreRow:
 class Failure:
     """An utterance or file that could not be used, and why.
 
-    ``traceback`` is the text of that of an unexpected error, which is a bug in align-eval. JSON files name the file
-    that holds it (:mod:`align_eval.formats.tracebacks`); a failure that is read from a ``run.json`` has none.
+    ``traceback`` is the traceback text, for an unexpected error, which is a bug in align-eval. JSON files name the file
+    that holds it (:mod:`align_eval.formats.tracebacks`); a failure that is read from a JSON file has none.
     """
 
     id: str

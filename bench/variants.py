@@ -24,7 +24,7 @@ from align_eval.corpus.folder import Corpus
 from align_eval.engine.run import Evaluation, evaluate
 from align_eval.errors import InputError
 from align_eval.model.load import load_model
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import mean_by
 from align_eval.scoring.statistics import cluster_rows, draw_weights, estimate
 
 SOURCES = (
@@ -81,8 +81,7 @@ def compared(source: str, variant: str, before: tuple[Evaluation, float], after:
     cluster = np.concatenate([cluster, cluster])[both]
     n_clusters = int(cluster.max()) + 1
     more_ms = 1000 * (np.abs(errors[1]) - np.abs(errors[0]))[both]
-    paired = Ratio(np.bincount(cluster, more_ms, n_clusters), np.bincount(cluster, minlength=n_clusters).astype(float))
-    difference, low, high = estimate(paired, draw_weights(n_clusters, 0))
+    difference, low, high = estimate(mean_by(cluster, more_ms, n_clusters), draw_weights(n_clusters, 0))
     moved_ms = 1000 * np.abs(times[1] - times[0])[both]
     return Row(
         source=source,

@@ -18,8 +18,9 @@ EXIT_CODES_HEAD = """## Exit codes
 
 An error is one line on standard error: the place, the problem, the remedy. An unexpected error is a bug in align-eval.
 In one utterance it ends that utterance: the others are done, the run is written, and the traceback is in `tracebacks/`
-beside `run.json` (beside the finding, of `faithfulness`). Elsewhere it ends the command, and the traceback follows the
-message. Please report it with the traceback and the signature, or the command and `align-eval --version`.
+beside `run.json`, or in `NAME.tracebacks/` beside a finding `NAME.json`. Elsewhere it ends the command, and the
+traceback follows the message. Please report it with the traceback and the signature, or the command and
+`align-eval --version`.
 
 | code | meaning |
 |---|---|

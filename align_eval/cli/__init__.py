@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def _end(ended: SystemExit) -> NoReturn:
-    """End as typer and rich do, but for what they give a regression's code: interrupts, closed pipes, bugs."""
+    """Exit with our own code where typer or rich would exit 1: for interrupts, closed pipes and bugs."""
     causes = (ended.__context__, getattr(ended.__context__, "__context__", None))
     for cause in causes:
         if isinstance(cause, KeyboardInterrupt):

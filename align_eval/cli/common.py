@@ -95,19 +95,21 @@ def say_to_stderr(text: str, style: str = "") -> None:
         console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
-def end_with(failures: Sequence[Failure], written: Path) -> None:
-    """End as failures ask for, once all else is written: for a bug in align-eval before a bad input.
+def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Path) -> None:
+    """Exit 70 if a failure is a bug, else 2; without failures go on.
 
     Parameters
     ----------
     written
-        The JSON file that lists them, beside which their tracebacks are.
+        The JSON file that lists them.
+    tracebacks
+        The folder of their tracebacks.
     """
     from align_eval.formats.tracebacks import traceback_name
 
     bugs = [failure.id for failure in failures if failure.traceback]
     if bugs:
-        first = written.parent / traceback_name(bugs[0])
+        first = tracebacks / traceback_name(bugs[0])
         problem = f"{len(bugs)} of the utterances met a bug in align-eval, the first at {first}"
         say_error(
             f"{written}: {problem}; report it to the developers with that traceback and the signature in the file"

@@ -18,7 +18,7 @@ from align_eval.cli.common import (
     Seed,
     SpeakerCharacters,
     Tier,
-    end_with,
+    exit_for_failures,
     make_console,
     print_json,
     say,
@@ -65,7 +65,8 @@ def faithfulness(
     from align_eval.findings.records import FaithfulnessOptions
     from align_eval.formats.findings import write_finding
     from align_eval.formats.run_folder import prepare_folder
-    from align_eval.formats.tracebacks import write_tracebacks
+    from align_eval.formats.tracebacks import as_json as plain
+    from align_eval.formats.tracebacks import folder_of_finding
     from align_eval.report.faithfulness_table import print_faithfulness
 
     options = FaithfulnessOptions(
@@ -86,13 +87,13 @@ def faithfulness(
             loaded, model, sources=source or DEFAULT_ORDERS, options=options, device=device, on_done=on_done
         )
     write_finding(out, finding)
-    write_tracebacks(out.parent, finding.failures)
     console = make_console(quiet=as_json)
     print_faithfulness(finding, console)
     say(console, f"written: {out}")
+    tracebacks = folder_of_finding(out)
     if as_json:
-        print_json(finding)
-    end_with(finding.failures, out)
+        print_json(plain(finding, tracebacks.name))
+    exit_for_failures(finding.failures, out, tracebacks)
 
 
 def agree(

@@ -22,7 +22,7 @@ from align_eval.cli.common import (
     SpeakerCharacters,
     SpokenText,
     Tier,
-    end_with,
+    exit_for_failures,
     make_console,
     print_json,
     say,
@@ -219,7 +219,7 @@ def run(
         line = f"{written.n_recalled} utterances were done before this run was cut off, and not done again"
         say(make_console(quiet=as_json), line)
     _show(out, written, toggled, kept=keep != Keep.nothing, as_json=as_json)
-    end_with(written.run.failures, out / "run.json")
+    exit_for_failures(written.run.failures, out / "run.json", out / "tracebacks")
 
 
 def _show(out: Path, written: WrittenRun, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:

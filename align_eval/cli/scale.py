@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Protocols, end_with, make_console, print_json, say
+from align_eval.cli.common import AsJson, Protocols, exit_for_failures, make_console, print_json, say
 
 
 def merge(
@@ -35,4 +35,4 @@ def merge(
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
         print_json(merged.run)
-    end_with(merged.run.failures, out / "run.json")
+    exit_for_failures(merged.run.failures, out / "run.json", out / "tracebacks")

@@ -51,7 +51,7 @@ def process_spoken(
 
     def begun(chunk: Mapping[int, Spoken]) -> list[PassOf]:
         begin, passes = batched_passes(model, list(chunk.values()), plan.context, plan.dtype)
-        if maps is None:  # else who is asked for a pass first begins: perhaps none is needed
+        if maps is None:  # with a cache, start lazily: every map may already be cached
             with suppress(Exception):  # raised again to each utterance, where it asks for its pass
                 begin(first_tokens)
         return passes

@@ -40,7 +40,7 @@ def import_closure(root: str, folder: Path) -> dict[str, bytes]:
     waiting = {root}
     while waiting:
         name = waiting.pop()
-        for module, path in _on_the_way(name, folder):
+        for module, path in _packages_and_module(name, folder):
             if module not in found:
                 found[module] = source = path.read_bytes()
                 package = module if path.name == "__init__.py" else module.rpartition(".")[0]
@@ -91,8 +91,8 @@ def _is_type_checking(test: ast.expr) -> bool:
     return name == "TYPE_CHECKING"
 
 
-def _on_the_way(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Modules that run for a name to be imported: its packages from the top on, and itself where it is a module."""
+def _packages_and_module(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """The packages that a name is in, from the top on, and the name itself where it is a module: all that it runs."""
     parts = name.split(".")
     for n in range(1, len(parts) + 1):
         module = ".".join(parts[:n])

@@ -32,6 +32,7 @@ from align_eval.formats.atomic import TEMPORARY, cannot_write
 from align_eval.formats.maps import FOLDER as MAPS
 from align_eval.formats.maps import drop_maps, maps_path, write_maps
 from align_eval.formats.run_folder import RUN_NAME, prepare_folder
+from align_eval.formats.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.tracebacks import drop_tracebacks, write_tracebacks
 from align_eval.records import Failure, Pairing, System, Unit, Word
 
@@ -119,7 +120,7 @@ class Journal:
         InputError
             Where it cannot be written.
         """
-        write_tracebacks(self._out, [failure])
+        write_tracebacks(self._out / TRACEBACKS, [failure])
 
     def finish(self) -> None:
         """Remove the journal, and maps of utterances that are no part of the run: it is written whole."""
@@ -164,8 +165,8 @@ def open_journal(out: Path) -> Iterator[Journal]:
     prepare_folder(out)
     with locked(out / FOLDER / "lock", out):
         path = out / FOLDER / NAME
-        if path.is_file() or (out / RUN_NAME).is_file():
-            drop_tracebacks(out)
+        if path.is_file() and not (out / RUN_NAME).is_file():  # a finished run names those that are there
+            drop_tracebacks(out / TRACEBACKS)
         if not path.is_file():
             drop_maps(out)
         try:

@@ -37,7 +37,7 @@ def plan_facts(plan: Plan, model_checksum: str) -> dict[str, Any]:
     signed = run_signature(replace(plan, seed=0), model_checksum=model_checksum, corpus="", corpus_checksum="")
     packages = {name: version for name, version in signed["packages"].items() if name != "align-eval"}
     return {name: value for name, value in signed.items() if name not in NOT_OF_ONE_UTTERANCE} | {
-        "packages": packages,  # of our own the code decides, whatever its version
+        "packages": packages,  # our version is left out: `code` covers it
         "code": _own_code(),
         "machine": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),

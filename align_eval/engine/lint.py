@@ -1,4 +1,4 @@
-"""Words whose times no speech has, of files and of finished runs. Nothing is paired or scored, and little is loaded."""
+"""Implausible word times in files and finished runs. Nothing is paired or scored, and little is loaded."""
 
 from __future__ import annotations
 

@@ -30,7 +30,6 @@ from align_eval.formats.entries import entries_writer, read_entries
 from align_eval.formats.maps import FOLDER as MAPS
 from align_eval.formats.maps import SUFFIX
 from align_eval.formats.run_folder import DETAILS_NAME, WORDS_NAME, place_run, read_run
-from align_eval.formats.tracebacks import write_tracebacks
 from align_eval.formats.words_file import utterance_tables, words_writer
 from align_eval.records import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
@@ -67,7 +66,6 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
     failed = [failure for f in facts for failure in f.utterance_failures]
     failures = by_id([*facts[0].corpus_failures, *failed])
     with open_journal(out) as journal:
-        write_tracebacks(out, failed)
         words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))
         with words_writer(words) as put_rows:
             n_utterances = 0

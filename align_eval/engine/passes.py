@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import Samples
-from align_eval.errors import InputWarning
+from align_eval.errors import InputWarning, is_out_of_memory
 from align_eval.relevance.options import Prompt, Unit
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def batched_passes(
                 taps = tuple(tap[[place[i][0] for i in texts]] for tap in taps)
             n_frames = [place[i][1] for i in texts]
             passes = forced_passes(model, taps, list(texts.values()), n_frames) if texts else []
-        except torch.OutOfMemoryError:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             message = f"a batch of {len(spoken)} utterances does not fit into the device's memory: done one by one"
             warnings.warn(InputWarning(message), stacklevel=2)
             return {}

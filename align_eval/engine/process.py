@@ -143,7 +143,7 @@ def _process_long(
 def each_utterance(
     corpus: Corpus, work: Callable[[Utterance], T], on_done: Callable[[str], None] | None = None
 ) -> tuple[dict[str, T], tuple[Failure, ...]]:
-    """Do a work on every utterance, and list those that failed with those that could not be loaded, by id.
+    """Run `work` on every utterance, and list those that failed with those that could not be loaded, by id.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def each_utterance(
 
 
 def attempt(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
-    """Do a work on an utterance; an unexpected error is its failure, with its traceback, as an expected one is."""
+    """Run `work` on one utterance. Any error becomes a Failure, so the others still run."""
     try:
         return attempt_expected(utterance, work)
     except Exception as error:  # a bug in one utterance must not lose the others
@@ -177,7 +177,7 @@ def attempt(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure
 
 
 def attempt_expected(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
-    """Do a work on an utterance; a bad input, or a lack of memory, is its failure and nobody else's."""
+    """Run `work` on one utterance. A bad input or a lack of memory becomes a Failure; a bug is raised."""
     try:
         return work(utterance)
     except InputError as error:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from align_eval.corpus.folder import checksum_pieces
 from align_eval.engine.job import Job
@@ -18,6 +17,7 @@ from align_eval.engine.shard import Shard
 from align_eval.errors import InputError
 from align_eval.formats.atomic import write_whole, writing
 from align_eval.formats.entries import entries_writer, read_entries
+from align_eval.formats.tracebacks import as_json
 from align_eval.records import Failure, Utterance
 
 NAME = "shard.json"
@@ -27,7 +27,7 @@ HEAD_ENDS, TAIL = ', "pieces": {', "}}"
 
 @dataclass(frozen=True, slots=True)
 class ShardFacts:
-    """What a shard knows that its run does not say, but for its pieces.
+    """Shard metadata that run.json does not hold, but for the pieces of the checksum.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Uttera
 
     def write(path: Path) -> None:
         assert facts is not None  # else it is not called
-        head = json.dumps({"schema": SCHEMA_VERSION, **_table(facts)}, ensure_ascii=False)
+        head = json.dumps({"schema": SCHEMA_VERSION, **as_json(facts, folder=None)}, ensure_ascii=False)
         with entries_writer(path, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
             for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id)):
                 put({id_: [audio, rest]})
@@ -69,15 +69,6 @@ def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Uttera
         (out / NAME).unlink(missing_ok=True)
         if facts:
             write_whole(out / NAME, write)
-
-
-def _table(facts: ShardFacts) -> dict[str, Any]:
-    """The facts as JSON: a failure without a traceback has no entry for it."""
-
-    def table(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {name: value for name, value in items if (name, value) != ("traceback", None)}
-
-    return asdict(facts, dict_factory=table)
 
 
 def read_shard(run: Path) -> ShardFacts:

@@ -20,6 +20,7 @@ from align_eval.findings.residual import of_other_tokens
 from align_eval.findings.seeds import seed_of
 from align_eval.findings.word_effect import NoVariationError, WordEffect, quartiles, random_head_sets, word_effect
 from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.units import MS_PER_S
 
 N_SETS = 24
@@ -65,7 +66,7 @@ def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> Hea
     n_words = 0
     for item in items:
         heads = item.maps.stacks[heads_spec]
-        words = item.maps.word_of_token[unit][:-1]
+        words = item.maps.word_of_token[unit][:-1].astype(np.int64)
         of_saliency = np.asarray(item.maps.stacks[saliency_spec].mean(axis=0)[:-1], dtype=np.float64)
         of_others = of_other_words(of_saliency, words, seed_of(seed, item.id, "other words"))
         number = n_words + np.arange(len(item.reference_s))
@@ -78,7 +79,7 @@ def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> Hea
                 word_errors_ms(item, times),
                 agreement(rows, of_saliency, words, NORMALISATION, "pearson").words,
                 agreement(rows, of_others, words, NORMALISATION, "pearson").words,
-                np.bincount(words, entropy(rows)) / np.bincount(words),
+                sum_by(words, entropy(rows), len(number)) / count_by(words, len(number)),
                 number,
                 np.full(len(number), item.cluster),
             )

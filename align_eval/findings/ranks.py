@@ -8,7 +8,15 @@ from align_eval.scoring.boundaries import Floats
 
 
 def ranks(values: Floats) -> Floats:
-    """Ranks among all values, from 1; ties share their mean. The shape stays."""
+    """Ranks among all values, from 1; ties share their mean. The shape stays.
+
+    Raises
+    ------
+    ValueError
+        Where a value is NaN, which has no rank.
+    """
+    if np.isnan(values).any():
+        raise ValueError(f"{np.isnan(values).sum()} of {values.size} values are NaN, which has no rank")
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(count) - (count - 1) / 2
     return np.asarray(mean_rank[place]).reshape(values.shape)

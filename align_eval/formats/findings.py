@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write
-from align_eval.formats.tracebacks import as_json
+from align_eval.formats.tracebacks import as_json, drop_tracebacks, folder_of_finding, read_failure, write_tracebacks
+from align_eval.records import Failure
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -17,14 +18,17 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 def write_finding(path: Path, finding: DataclassInstance) -> None:
-    """Write a finding; a number that is not finite is a defect and is refused.
+    """Write a finding, after the tracebacks that it names; a number that is not finite is a defect and is refused.
 
     Raises
     ------
     InputError
         Where the file cannot be written.
     """
-    text = json.dumps(as_json(finding), ensure_ascii=False, indent=1, allow_nan=False)
+    tracebacks = folder_of_finding(path)
+    text = json.dumps(as_json(finding, tracebacks.name), ensure_ascii=False, indent=1, allow_nan=False)
+    drop_tracebacks(tracebacks)
+    write_tracebacks(tracebacks, getattr(finding, "failures", ()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
@@ -63,7 +67,7 @@ def finding_of(data: dict[str, Any], record: type[T], schema: int, path: Path) -
     try:
         if data.get("schema") != schema:
             raise ValueError(f"schema {data.get('schema')}")
-        return dacite.from_dict(record, data, dacite.Config(cast=[tuple]))
+        return dacite.from_dict(record, data, dacite.Config(cast=[tuple], type_hooks={Failure: read_failure}))
     except (dacite.DaciteError, ValueError, TypeError) as error:
         problem = f"is no {name} of this version ({error})"
         raise InputError(path, problem, "make the finding again with this version") from error

@@ -16,9 +16,10 @@ from align_eval.errors import InputError
 from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes
 from align_eval.formats.entries import entries_writer, read_entries
 from align_eval.formats.run_textgrids import write_textgrids
-from align_eval.formats.tracebacks import as_json, drop_tracebacks, write_tracebacks
+from align_eval.formats.tracebacks import FOLDER as TRACEBACKS
+from align_eval.formats.tracebacks import as_json, drop_tracebacks, read_failure, write_tracebacks
 from align_eval.formats.words_file import write_words_table
-from align_eval.records import Failure, Run, ScoreRow
+from align_eval.records import Run, ScoreRow
 
 SCHEMA_VERSION = 1
 """Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
@@ -52,9 +53,6 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
         Where the folder cannot be written, or the disk is full.
     """
     prepare_folder(out)
-    if (out / RUN_NAME).is_file():
-        drop_tracebacks(out)
-    write_tracebacks(out, run.failures)
     words_written, details_written = (beside_of(out / name) for name in (WORDS_NAME, DETAILS_NAME))
     try:
         write_words_table(words_written, words)
@@ -71,15 +69,20 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
 def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
     """Move the words and details of a finished run, files on the same disk, into its folder, and write the rest.
 
-    ``run.json`` goes first and comes last: a folder that has one is whole.
+    ``run.json`` goes first and comes last: a folder that has one is whole. Until it goes, so do none of the tracebacks
+    that it names.
 
     Raises
     ------
     InputError
         Where the folder cannot be written, or the disk is full.
     """
+    replaces = (out / RUN_NAME).is_file()
     try:
         (out / RUN_NAME).unlink(missing_ok=True)
+        if replaces:
+            drop_tracebacks(out / TRACEBACKS)
+        write_tracebacks(out / TRACEBACKS, run.failures)
         if (out / WORDS_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
             shutil.rmtree(out / "textgrids", ignore_errors=True)
         move_whole(words, out / WORDS_NAME)
@@ -126,7 +129,7 @@ def read_run(path: Path) -> Run:
             schema=data["schema"],
             signature=data["signature"],
             rows=tuple(ScoreRow(**row) for row in data["rows"]),
-            failures=tuple(Failure(**failure | {"traceback": None}) for failure in data["failures"]),
+            failures=tuple(map(read_failure, data["failures"])),
             environment=data["environment"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

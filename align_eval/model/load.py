@@ -23,7 +23,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
 from align_eval.model.interface import SpeechModel
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
-from align_eval.model.weights import WEIGHT_PACKAGES, WeightFile
+from align_eval.weights import WEIGHT_PACKAGES, WeightFile
 
 DEVICES = ("cpu", "cuda", "mps")
 

@@ -42,7 +42,7 @@ def listing(what: str) -> Iterator[str]:
         for name, protocol in PROTOCOLS.items():
             yield from _protocol(name, protocol)
     elif what == "models":
-        from align_eval.model.weights import OPENAI_NAMES, WEIGHT_PACKAGES
+        from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES
 
         for name in OPENAI_NAMES:
             package = WEIGHT_PACKAGES.get(name)

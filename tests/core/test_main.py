@@ -1,4 +1,4 @@
-"""What `align-eval` ends with: every unexpected error is 70, and 1 is a regression's alone."""
+"""What `align-eval` ends with: every unexpected error is 70, and 1 means that a check failed."""
 
 from __future__ import annotations
 

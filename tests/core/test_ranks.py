@@ -33,3 +33,10 @@ def test_the_correlation_is_scipys(kind, seed):
 def test_a_constant_ranks_nothing_and_a_reversed_order_is_minus_one():
     assert rank_correlation(np.zeros(4), np.arange(4.0)) == rank_correlation(np.arange(4.0), np.ones(4)) == 0
     assert rank_correlation(np.arange(4.0), np.array([9.0, 4.0, 1.0, 0.0])) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("function", [ranks, lambda values: rank_correlation(values, np.arange(3.0))])
+def test_nan_has_no_rank(function):
+    """numpy sorts it last: it had the highest rank, where scipy's are NaN."""
+    with pytest.raises(ValueError, match="1 of 3 values are NaN"):
+        function(np.array([1.0, np.nan, 0.0]))

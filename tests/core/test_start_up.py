@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
@@ -43,14 +42,13 @@ AUDIO = {"soundfile", "soxr"}
 
 THEIRS = str(HYPOTHESES / "stable-ts")
 BASELINE = str(bundled_path("demo") / "baseline")
-LISTS = [kind for kind in KINDS if kind != "models" or (find_spec("torch") and find_spec("whisper"))]
 
 # Arguments, with RUN and KEPT for the folders of runs and NEW for one to write; the exit code; what is not loaded.
 VERBS = [
     (["--version"], 0, DEAR | SCORING | AUDIO | {"numpy", "pydantic"}),
     (["--help"], 0, DEAR | SCORING | AUDIO | {"numpy", "pydantic"}),
     (["list", "sources"], 0, DEAR | SCORING | AUDIO | {"numpy"}),
-    *((["list", kind], 0, DEAR | SCORING | AUDIO) for kind in LISTS[1:]),
+    *((["list", kind], 0, DEAR | SCORING | AUDIO) for kind in KINDS[1:]),
     (["lint", THEIRS], 0, DEAR | SCORING | AUDIO),
     (["score", "demo", THEIRS, "--out", "RUN"], 2, DEAR | {"scipy"}),  # 2: one clip of the demo is given, not all
     (["lint", "RUN"], 0, DEAR | {"scipy"}),

@@ -116,14 +116,19 @@ def test_an_utterance_fails_with_its_own_message_and_the_others_are_done(tiny_en
     assert "the decoder holds 448" in found[-1].message
 
 
-def test_a_batch_that_the_device_cannot_hold_is_done_one_by_one(tiny_en, clips, alone, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [torch.cuda.OutOfMemoryError("out of memory"), RuntimeError("DefaultCPUAllocator: not enough memory")],
+    ids=["device", "processor"],
+)
+def test_a_batch_that_the_device_cannot_hold_is_done_one_by_one(tiny_en, clips, alone, monkeypatch, error):
     real = forward.encode
 
     encoded = []
 
     def little_memory(model, mel):
         if len(mel) > 1:
-            raise torch.OutOfMemoryError("out of memory")
+            raise error
         gc.collect()
         assert not any(of_before() is not None for of_before in encoded)  # what was done is let go
         taps = real(model, mel)

@@ -229,15 +229,24 @@ def test_a_bug_in_the_detection_of_a_language_is_that_of_the_utterance(workplace
     assert [(f.id, f.message) for f in found.run.failures] == [(BAD, MESSAGE)]
 
 
+def numpys_memory_error() -> MemoryError:
+    """No machine has an exbibyte. The class of the error is private to numpy."""
+    with pytest.raises(MemoryError) as raised:
+        np.empty(2**60, dtype=np.uint8)
+    return raised.value
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        np._core._exceptions._ArrayMemoryError((2**40,), np.dtype(np.float64)),
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        numpys_memory_error(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:114] data. DefaultCPUAllocator: not enough memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.07 GB, max allowed: 9.07 GB)"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
     ],
-    ids=["device", "numpy", "processor", "library"],
+    ids=["device", "numpy", "processor", "library", "apple", "driver"],
 )
 def test_a_lack_of_memory_is_no_bug(workplace, monkeypatch, error, capsys, tmp_path):
     def broken(values, *others):
@@ -276,7 +285,7 @@ def test_an_error_of_shapes_is_a_bug_though_torch_raises_it(workplace, monkeypat
     assert "shapes cannot be multiplied" in traceback_of(tmp_path / "out")
 
 
-def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workplace, monkeypatch, tmp_path):
+def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workplace, monkeypatch, tmp_path, capsys):
     energy_at_columns = faithfulness.energy_at_columns
 
     def broken(samples, *others):
@@ -287,11 +296,13 @@ def test_faithfulness_lists_it_and_writes_the_traceback_beside_the_finding(workp
     monkeypatch.setattr(faithfulness, "energy_at_columns", broken)
     fast = ("--step", 50, "--random-orders", 1, "--infidelity-samples", 0, "--sensitivity-samples", 0)
     asked = (workplace / "corpus", "--model", workplace / "model", *fast)
-    assert align_eval("faithfulness", *asked, "--out", tmp_path / "faithfulness.json").returncode == 70
+    assert align_eval("faithfulness", *asked, "--out", tmp_path / "faithfulness.json", "--json").returncode == 70
     found = json.loads((tmp_path / "faithfulness.json").read_text())
-    assert found["failures"] == [{"id": BAD, "message": MESSAGE, "traceback": f"tracebacks/{BAD}.txt"}]
+    named = f"faithfulness.tracebacks/{BAD}.txt"
+    assert found["failures"] == [{"id": BAD, "message": MESSAGE, "traceback": named}]
+    assert json.loads(capsys.readouterr().out)["failures"] == found["failures"]
     assert len(found["utterances"]) == len(OTHERS)
-    assert traceback_of(tmp_path).endswith("IndexError: no such row\n")
+    assert (tmp_path / named).read_text(encoding="utf-8").endswith("IndexError: no such row\n")
 
 
 @pytest.mark.usefixtures("bug")

@@ -15,7 +15,7 @@ from align_eval.corpus.audio import read_audio
 from align_eval.model.ctranslate2 import read_variables
 from align_eval.model.load import load_model
 from align_eval.model.text import tokenizer_of
-from align_eval.model.weights import WEIGHT_PACKAGES
+from align_eval.weights import WEIGHT_PACKAGES
 
 pytestmark = pytest.mark.peers
 

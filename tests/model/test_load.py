@@ -15,7 +15,7 @@ import whisper
 
 from align_eval.errors import InputError
 from align_eval.model.load import alignment_heads, load_model, model_checksum
-from align_eval.model.weights import OPENAI_NAMES, WEIGHT_PACKAGES, WeightFile, WeightPackage
+from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES, WeightFile, WeightPackage
 
 
 @pytest.fixture(scope="session")
