@@ -278,6 +278,13 @@ def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path)
     assert (missing.returncode, f"missing: {first}" in missing.stdout) == (1, True)
 
 
+def test_the_pictures_that_are_made_are_those_that_the_report_page_shows():
+    written = re.findall(r'"(report-[\w-]+\.png)"', (ROOT / "scripts" / "screenshots.py").read_text(encoding="utf-8"))
+    shown = re.findall(r"\]\(([^)]+\.png)\)", (ROOT / "docs" / "report.md").read_text(encoding="utf-8"))
+    assert written
+    assert sorted(written) == sorted(shown)
+
+
 def test_every_target_of_the_makefile_is_phony_or_a_stamp():
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE).group(1).split()
