@@ -86,17 +86,15 @@ def test_every_extra_that_is_installed_exists(command):
 
 @pytest.fixture(scope="module")
 def loaded(tiny_en):
-    """The weights of tiny.en that are loaded already, wherever they are asked for.
-
-    A module that imports the loader by name is imported before: first imported here, it would keep the patched one.
-    """
-    import align_eval.findings.faithfulness  # noqa: F401
+    """The weights of tiny.en that are loaded already, wherever they are asked for."""
+    import align_eval.findings.faithfulness  # noqa: F401  # before: it keeps the loader that it finds
 
     def load(name: str | Path, *, device: str = "cpu") -> Whisper:
         return tiny_en if (name, device) == ("tiny.en", "cpu") else load_model(name, device=device)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("align_eval.model.load.load_model", load)
+        for module in ("align_eval.model.load", "align_eval.findings.faithfulness"):
+            patch.setattr(f"{module}.load_model", load)
         yield
 
 
