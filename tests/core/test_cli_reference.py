@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from align_eval.cli import app
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.kinds import KINDS
+from tests.helpers.command_line import align_eval
 from tests.helpers.given_files import CLIP, HYPOTHESES
 from tests.helpers.planted_run import write_planted
 
@@ -32,10 +32,10 @@ def verbs(command, name=""):
 VERBS = dict(verbs(get_command(app)))
 
 
-def printed(*arguments, code=0):
+def printed(*arguments):
     """The one JSON document that a verb prints, and nothing else; no number that JSON lacks."""
-    done = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert (done.exit_code, done.exception and str(done.exception)) == (code, None if code == 0 else str(code))
+    done = align_eval(*arguments)
+    assert done.returncode == 0
     return json.loads(done.stdout, parse_constant=pytest.fail)
 
 

@@ -37,9 +37,10 @@ from align_eval.findings.records import (
 )
 from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
 from align_eval.formats.findings import write_finding
-from align_eval.records import AudioSpan, Failure, Utterance, Word
+from align_eval.records import Failure
 from align_eval.report.faithfulness_table import print_faithfulness
 from align_eval.scoring.metrics import Difference, MeanOf, Ratio
+from tests.helpers.utterances import utterance
 
 COST = np.array([1.0, 0.0, 3.0, 0.0])  # what masking each of four frames costs a planted model, in nats
 PERFECT = np.array([2, 0, 1, 3])
@@ -318,13 +319,9 @@ def test_hallucinations_are_counted_without_the_ends_and_random_outputs_once():
 
 
 def test_clusters_are_speakers_or_recordings_of_those_that_have_curves():
-    def utterance(id_: str, speaker: str | None) -> Utterance:
-        words = (Word("w", 0, 1),)
-        return Utterance(id_, AudioSpan(f"{id_}.wav"), words, "w", "en", speaker, f"r{id_}", 1.0)
-
     done = finding_of({"mean": 0.5, "floor": 0.5}, 3)
-    known = [utterance(f"u{i}", speaker) for i, speaker in enumerate(("b", "a", "b"))]
-    kind, cluster = clusters_of([*known, utterance("failed", None)], done)
+    known = [utterance(f"u{i}", speaker=speaker) for i, speaker in enumerate(("b", "a", "b"))]
+    kind, cluster = clusters_of([*known, utterance("failed")], done)
     assert (kind, cluster.tolist()) == ("speakers", [1, 0, 1])
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from align_eval.cli import app
-from align_eval.errors import NotComparableError
+from align_eval.errors import EXIT_NOT_COMPARABLE
 from align_eval.formats.run_folder import read_run, write_baseline, write_run
 from align_eval.formats.words_table import read_words_table
-from tests.helpers.command_line import LOADED, align_eval, start
+from tests.helpers.command_line import LOADED, Done, align_eval, start
 from tests.helpers.planted_words import LABEL, SIGNATURE, by_word, corpus, jittered, moved, side, without
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
@@ -37,8 +35,8 @@ def folders(tmp_path) -> Path:
     return tmp_path
 
 
-def compare(folders: Path, run: str, *options: str, baseline: str = "baseline"):
-    return CliRunner().invoke(app, ["compare", str(folders / baseline), str(folders / run), *options])
+def compare(folders: Path, run: str, *options: object, baseline: str = "baseline") -> Done:
+    return align_eval("compare", folders / baseline, folders / run, *options)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +53,7 @@ def compare(folders: Path, run: str, *options: str, baseline: str = "baseline"):
     ],
 )
 def test_exit_codes_of_what_can_be_compared(folders, run, options, code):
-    assert compare(folders, run, *options).exit_code == code
+    assert compare(folders, run, *options).returncode == code
 
 
 def test_what_cannot_be_compared_is_exit_code_3_and_names_the_key(folders):
@@ -90,8 +88,8 @@ def test_bad_input_is_one_line_and_exit_code_2(folders, arguments, message):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1, "rows": 3}', "\x00", "null", "nan"])
 def test_a_run_json_that_is_none_is_exit_code_2(folders, text):
     (folders / "same" / "run.json").write_text(text)
-    assert isinstance(compare(folders, "same").exception, Exception)
-    assert compare(folders, "same").exception.exit_code == 2
+    done = compare(folders, "same")
+    assert (done.returncode, done.stderr.partition(": ")[0]) == (2, "error")
 
 
 def test_nothing_heavy_is_loaded(folders):
@@ -123,23 +121,23 @@ def test_reports_are_written_where_they_are_asked_for(folders):
 def test_accepting_a_regression_makes_it_the_baseline_and_says_what_moved(folders):
     accepted = folders / "accepted"
     done = compare(folders, "shifted", "--accept", str(accepted))
-    assert done.exit_code == 0
+    assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == f"accepted: {accepted}"
     note = (accepted / "accepted.md").read_text()
     assert "starts 60.0 ms later in the median" in note
     assert read_words_table(accepted / "words.parquet").equals(read_words_table(folders / "shifted" / "words.parquet"))
-    assert compare(folders, "shifted", "--strict", baseline="accepted").exit_code == 0
-    assert compare(folders, "same", baseline="accepted").exit_code == 1
+    assert compare(folders, "shifted", "--strict", baseline="accepted").returncode == 0
+    assert compare(folders, "same", baseline="accepted").returncode == 1
 
 
 def test_a_baseline_can_be_replaced_by_the_run_that_it_is_compared_with(folders):
-    assert compare(folders, "shifted", "--accept", str(folders / "baseline")).exit_code == 0
-    assert compare(folders, "shifted", "--strict").exit_code == 0
+    assert compare(folders, "shifted", "--accept", str(folders / "baseline")).returncode == 0
+    assert compare(folders, "shifted", "--strict").returncode == 0
 
 
 def test_a_run_on_another_corpus_can_be_accepted_and_the_note_says_that_nothing_was_compared(folders):
-    assert isinstance(compare(folders, "elsewhere").exception, NotComparableError)
-    assert compare(folders, "elsewhere", "--accept", str(folders / "new")).exit_code == 0
+    assert compare(folders, "elsewhere").returncode == EXIT_NOT_COMPARABLE
+    assert compare(folders, "elsewhere", "--accept", str(folders / "new")).returncode == 0
     assert "corpus\\_checksum" in (folders / "new" / "accepted.md").read_text()
 
 

@@ -379,7 +379,11 @@ def many_words(form: str, n: int) -> str:
 @pytest.mark.parametrize("n", [60_000, pytest.param(10**6, marks=pytest.mark.validate)])
 @pytest.mark.parametrize("form", ["ctm", "webvtt", "openai-whisper"])
 def test_a_million_words_are_read_and_linted_and_too_many_to_pair(form, n, tmp_path):
-    """Quadratic work on a million words would be hours: the limit of the child process is far below that."""
+    """Reading, linting and the refusal, at either size; in linear time, at the full one.
+
+    Quadratic work on a million words would be hours: `make validate` runs them in a process with a limit of minutes.
+    The smaller size runs without a limit.
+    """
     path = tmp_path / f"a{SUFFIX.get(form, '.json')}"
     path.write_text(many_words(form, n))
     write_good(tmp_path, "textgrid", "reference")

@@ -15,7 +15,8 @@ from align_eval.engine.outcomes import Engine, local_engine, outcomes
 from align_eval.engine.process import Aligned, Outcome, attempt
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.maps import KeptMaps, maps_path
-from align_eval.records import AudioSpan, Failure, Pairing, System, Unit, Utterance, Word
+from align_eval.records import Failure, Pairing, System, Unit, Utterance, Word
+from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
 KEY = "k" * 64
@@ -31,10 +32,6 @@ def aligned(seed: int, **fields: object) -> Aligned:
 def kept() -> KeptMaps:
     words = {"subword": np.array([0, -1], dtype=np.int32)}
     return KeptMaps({"gradient": np.full((1, 2, 3), 1 / 3, dtype=np.float32)}, words, np.zeros(3), 0.02, -0.01, {})
-
-
-def utterance(id_: str) -> Utterance:
-    return Utterance(id_, AudioSpan(Path(f"{id_}.wav")), (Word("a", 0, 1),), "a", "en", None, id_, 1.0)
 
 
 def each(work: Callable[[Utterance], Aligned]) -> Callable[[Sequence[Utterance]], list[Outcome]]:

@@ -1,4 +1,7 @@
-"""What `align-eval` ends with: every unexpected error is 70, and 1 means that a check failed."""
+"""Exit codes of `align-eval`: an unexpected error is 70, and 1 is a check that failed.
+
+Checks that fail are a regression (compare), and lint findings that were to fail (lint --fail, score --lint fail).
+"""
 
 from __future__ import annotations
 

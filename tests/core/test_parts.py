@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow.parquet as pq
 import pytest
 from pyarrow.dataset import dataset
 
 from align_eval.formats.words_table import words_table
-from align_eval.records import AudioSpan, System, Utterance, Word
+from align_eval.records import System, Utterance, Word
 from align_eval.scoring.parts import kinds_of, read_part
 from align_eval.scoring.statistics import cluster_of_rows, cluster_rows
 from align_eval.scoring.summary import score_table, score_words
+from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))  # not in the order of their names
 
 
 def corpus() -> list[Utterance]:
-    def utterance(i: int) -> Utterance:
+    def numbered(i: int) -> Utterance:
         words = tuple(Word(f"w{j}", 0.1 + 0.2 * j, 0.3 + 0.2 * j) for j in range(2 + i % 3))
         speaker, kind = f"s{(3 * i) % 4}" if i % 5 else None, "manual" if i % 2 else "automatic"
-        return Utterance(f"u{i:03}", AudioSpan(Path("a.wav")), words, "", "en", speaker, f"r{i}", 1.0, kind)
+        return utterance(f"u{i:03}", words, speaker, recording=f"r{i}", reference=kind)
 
-    return [utterance(i) for i in range(40)]
+    return [numbered(i) for i in range(40)]
 
 
 def times(u: Utterance, by_s: float) -> tuple[Word, ...]:

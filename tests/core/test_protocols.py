@@ -9,11 +9,12 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.formats.words_table import words_table
-from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
+from align_eval.records import ScoreRow, System, Utterance, Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocol_file import read_protocols
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
+from tests.helpers.utterances import utterance
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
 SYSTEM, OTHER = System("attention", "dtw"), System("gradient", "dtw")
@@ -21,11 +22,6 @@ SYSTEM, OTHER = System("attention", "dtw"), System("gradient", "dtw")
 
 def words(*entries: tuple[str, float, float]) -> tuple[Word, ...]:
     return tuple(Word(*entry) for entry in entries)
-
-
-def utterance(id_: str, reference: tuple[Word, ...], speaker: str | None = None) -> Utterance:
-    text = " ".join(word.text for word in reference)
-    return Utterance(id_, AudioSpan(Path(f"{id_}.wav")), reference, text, "en", speaker, id_, 3.0, "manual")
 
 
 def scored(utterances, found, text="hypothesis", **options) -> tuple[ScoreRow, ...]:

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner
 
-from align_eval.cli import app
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import load_folder
 from align_eval.corpus.reference import make_references
@@ -18,6 +16,7 @@ from align_eval.corpus.sphinx import in_lexicon, make_decoder, read_lexicon, spo
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import read_words, words_of_tier
+from tests.helpers.command_line import align_eval
 
 BOBBY = "bobby ripped the ledger"
 
@@ -204,10 +203,10 @@ def test_a_lexicon_that_cannot_be_used_is_refused(tmp_path, line, problem):
 def test_the_command_reports_what_is_unknown_and_exits_with_2(tmp_path):
     add(tmp_path / "in", "a", f"{BOBBY} zzyzx")
     add(tmp_path / "in", "b", BOBBY)
-    done = CliRunner().invoke(app, ["corpus", "reference", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
-    assert done.exit_code == 2, done.output
-    assert "4 words of 1 utterances aligned" in done.output
-    assert "not in the lexicon: zzyzx (a)" in done.output
+    done = align_eval("corpus", "reference", tmp_path / "in", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "4 words of 1 utterances aligned" in done.stdout
+    assert "not in the lexicon: zzyzx (a)" in done.stdout
     report = json.loads((tmp_path / "out" / "references.json").read_text())
     assert report["unknown"] == {"zzyzx": ["a"]}
     assert report["aligner"].startswith("pocketsphinx ")

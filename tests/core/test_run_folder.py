@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from align_eval.formats.textgrids import words_of_tier
 from align_eval.formats.words_table import read_words_table, words_table
 from align_eval.records import AudioSpan, Failure, Pairing, Run, System, Unit, Utterance, Word
 from align_eval.scoring.summary import score_table
+from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
 REFERENCE = (Word("naïve", 0.5, 1.0), Word("яма", 1.25, 1.75))
@@ -23,11 +25,9 @@ FOUND = {
 }
 
 
-def utterance(id_: str) -> Utterance:
-    return Utterance(id_, AudioSpan(Path("a.wav")), REFERENCE, "naïve яма", "ru", None, id_, 2.0, "manual")
+russian = partial(utterance, words=REFERENCE, language="ru")
 
-
-WORDS = words_table([utterance(id_) for id_ in ("s1/a", "s1/b", "failed")], SYSTEMS, {"s1/a": FOUND, "s1/b": FOUND})
+WORDS = words_table([russian(id_) for id_ in ("s1/a", "s1/b", "failed")], SYSTEMS, {"s1/a": FOUND, "s1/b": FOUND})
 RUN = Run(
     schema=1,
     signature={"id": "0123456789ab", "model": "tiny.en", "systems": [["attention", "dtw"]], "seed": 0},
@@ -52,7 +52,7 @@ def test_the_words_are_read_back_and_score_the_same(tmp_path):
 
 
 def test_a_run_without_intervals_and_failures_is_read_back_equal(tmp_path):
-    single = words_table([utterance("a")], SYSTEMS, {"a": FOUND})
+    single = words_table([russian("a")], SYSTEMS, {"a": FOUND})
     run = Run(1, {}, score_table(single))
     assert run.rows[0].ci_low is None
     write_run(tmp_path, run, single)
@@ -83,7 +83,7 @@ def test_textgrids_hold_the_reference_and_a_tier_a_system(tmp_path):
 
 def test_textgrids_hold_recognised_text_units_as_one_and_inserted_words_between(tmp_path):
     reference = (Word("can", 0.25, 0.5), Word("not", 0.5, 0.75), Word("go", 1.0, 1.5))
-    u = Utterance("a", AudioSpan(Path("a.wav")), reference, "can not go", "en", None, "a", 2.0)
+    u = utterance("a", reference)
     found = (Word("oh", 0.0, 0.25), Word("cannot", 0.25, 0.875), Word("well", 0.875, 1.0), Word("go", 1.0, 1.5))
     pairing = Pairing((Unit((0, 1), (1,), True), Unit((2,), (3,), True)), (), (0, 2), (), 3, 4)
     table = words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: found}}, {"a": {SYSTEMS[0]: pairing}})
@@ -100,7 +100,7 @@ def test_the_textgrid_of_a_failed_utterance_holds_its_reference_alone(tmp_path):
 
 def test_words_of_no_length_are_points_so_that_none_is_lost(tmp_path):
     found = {SYSTEMS[0]: (Word("naïve", 0.5, 0.5), Word("яма", 0.5, 1.0))}
-    write_run(tmp_path, RUN, words_table([utterance("a")], SYSTEMS[:1], {"a": found}))
+    write_run(tmp_path, RUN, words_table([russian("a")], SYSTEMS[:1], {"a": found}))
     grid, _ = read_textgrid(tmp_path / "textgrids" / "a.TextGrid")
     _, intervals, points = grid.tiers
     assert [word.text for word in words_of_tier(intervals)] == ["яма"]
@@ -174,7 +174,7 @@ def test_stretches_of_a_file_are_one_textgrid_also_where_ids_of_others_come_betw
     """Ids are the user's: one that sorts between two windows of another recording must not tear it apart."""
 
     def window(id_: str, start_s: float, part_of: str | None) -> Utterance:
-        return replace(utterance(id_), audio=AudioSpan(Path("a.wav"), None, start_s, start_s + 2), part_of=part_of)
+        return replace(russian(id_), audio=AudioSpan(Path("a.wav"), None, start_s, start_s + 2), part_of=part_of)
 
     utterances = [window("a@0", 0.0, "a"), window("a@1", 0.0, None), window("a@2", 2.0, "a")]
     write_run(tmp_path, RUN, words_table(utterances, SYSTEMS, {u.id: FOUND for u in utterances}))

@@ -21,23 +21,23 @@ from align_eval.errors import InputError
 from align_eval.formats.run_folder import write_run
 from align_eval.formats.words_file import words_writer, write_words_table
 from align_eval.formats.words_table import read_words_table, words_table
-from align_eval.records import AudioSpan, Failure, Plan, Run, System, Utterance, Word
+from align_eval.records import Failure, Plan, Run, System, Utterance
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
+from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
 PLAN = Plan("tiny.en", SYSTEMS)
 IDS = [f"speaker{i % 3}/clip {i:02}" for i in range(30)]
 
 
-def utterance(id_: str, audio: Path = Path("a.wav"), **fields: object) -> Utterance:
-    words = (Word("one", 0.1, 0.4), Word("two", 0.5, 0.9))
-    plain = Utterance(id_, AudioSpan(audio), words, "one two", "en", id_[:8], id_, 1.0)
-    return replace(plain, **fields)
+def of_speaker(id_: str, **fields: object) -> Utterance:
+    """An utterance of the speaker whose name begins its id."""
+    return utterance(id_, speaker=id_[:8], **fields)
 
 
 def part(ids: list[str], number: int, count: int) -> list[str]:
-    corpus = Corpus("c", tuple(map(utterance, ids)), ())
+    corpus = Corpus("c", tuple(map(of_speaker, ids)), ())
     return [u.id for u in in_shard(corpus, Shard(number, count)).utterances]
 
 
@@ -59,7 +59,7 @@ def test_an_utterance_that_is_added_moves_no_other():
 
 
 def test_windows_of_a_recording_are_together():
-    windows = tuple(utterance(f"long@{i:09.3f}", part_of="long") for i in range(20))
+    windows = tuple(of_speaker(f"long@{i:09.3f}", part_of="long") for i in range(20))
     sizes = [len(in_shard(Corpus("c", windows, ()), Shard(number, 4)).utterances) for number in range(1, 5)]
     assert sorted(sizes) == [0, 0, 0, 20]
 
@@ -80,7 +80,7 @@ def corpus(tmp_path):
     for i, id_ in enumerate(IDS):
         path = tmp_path / f"{i}.wav"
         soundfile.write(path, [i / 100] * 1600, 16000)
-        utterances.append(utterance(id_, path))
+        utterances.append(of_speaker(id_, audio=path))
     return Corpus("c", tuple(utterances), (Failure("bad", "bad.wav: is no audio"),))
 
 
@@ -165,11 +165,11 @@ def test_shards_in_which_every_utterance_failed_are_no_run(corpus, tmp_path):
 def test_rows_are_put_in_the_order_of_ids_in_blocks_that_do_not_depend_on_the_shards(tmp_path):
     """600 utterances are three row groups, as they are where nobody divides them."""
     ids = ["a", "яма", "a@1", "a-1", *(f"u{i}" for i in range(596))]
-    whole = words_table(map(utterance, ids), SYSTEMS, {})
+    whole = words_table(map(of_speaker, ids), SYSTEMS, {})
     write_words_table(tmp_path / "whole.parquet", whole)
     for i in range(3):
         (tmp_path / f"part{i}").mkdir()
-        write_words_table(tmp_path / f"part{i}" / "words.parquet", words_table(map(utterance, ids[i::3]), SYSTEMS, {}))
+        write_words_table(tmp_path / f"part{i}" / "words.parquet", words_table(map(of_speaker, ids[i::3]), SYSTEMS, {}))
     with words_writer(tmp_path / "merged.parquet") as put:
         for _, rows in in_order([tmp_path / f"part{i}" for i in range(3)]):
             put(rows)

@@ -1,4 +1,4 @@
-"""Modules that verbs load, seen in one fresh process: nothing dear is loaded by a verb that does not use it.
+"""Modules that verbs load, seen in one fresh process: nothing expensive is loaded by a verb that does not use it.
 
 The process runs the verbs one after the other, the cheapest first, and says after each what is loaded by then: so
 what a verb is forbidden holds for those before it too.
@@ -36,7 +36,7 @@ with open(out, "w") as file:
 SEARCHING = {"numba", "llvmlite", "dtw"}
 """What paths are searched with."""
 
-DEAR = SEARCHING | {"torch", "whisper", "scipy.stats", "statsmodels", "matplotlib", "captum", "sklearn", "skimage"}
+EXPENSIVE = SEARCHING | {"torch", "whisper", "scipy.stats", "statsmodels", "matplotlib", "captum", "sklearn", "skimage"}
 SCORING = {"scipy", "jiwer", "rapidfuzz", "whisper_normalizer", "pyarrow", "pandas"}
 AUDIO = {"soundfile", "soxr"}
 
@@ -45,21 +45,21 @@ BASELINE = str(bundled_path("demo") / "baseline")
 
 # Arguments, with RUN and KEPT for the folders of runs and NEW for one to write; the exit code; what is not loaded.
 VERBS = [
-    (["--version"], 0, DEAR | SCORING | AUDIO | {"numpy", "pydantic"}),
-    (["--help"], 0, DEAR | SCORING | AUDIO | {"numpy", "pydantic"}),
-    (["list", "sources"], 0, DEAR | SCORING | AUDIO | {"numpy"}),
-    *((["list", kind], 0, DEAR | SCORING | AUDIO) for kind in KINDS[1:]),
-    (["lint", THEIRS], 0, DEAR | SCORING | AUDIO),
-    (["score", "demo", THEIRS, "--out", "RUN"], 2, DEAR | {"scipy"}),  # 2: one clip of the demo is given, not all
-    (["lint", "RUN"], 0, DEAR | {"scipy"}),
-    (["corpus", "check", "demo-ru"], 0, DEAR | {"scipy"}),
-    (["corpus", "convert", "demo-ru", "NEW"], 0, DEAR | {"scipy"}),
-    (["agree", "KEPT"], 0, DEAR),
-    (["drift", "KEPT"], 0, DEAR - {"matplotlib"}),
-    (["compare", BASELINE, BASELINE], 0, DEAR - {"matplotlib"}),
-    (["report", "RUN", "--no-audio"], 0, DEAR - {"matplotlib"}),
-    (["merge", "RUN", "--out", "NEW"], 2, DEAR - {"matplotlib"}),  # 2: it is no shard
-    (["heads", "export", "KEPT/agree.json", "--form", "openai"], 2, DEAR - {"matplotlib"}),  # 2: it is no search
+    (["--version"], 0, EXPENSIVE | SCORING | AUDIO | {"numpy", "pydantic"}),
+    (["--help"], 0, EXPENSIVE | SCORING | AUDIO | {"numpy", "pydantic"}),
+    (["list", "sources"], 0, EXPENSIVE | SCORING | AUDIO | {"numpy"}),
+    *((["list", kind], 0, EXPENSIVE | SCORING | AUDIO) for kind in KINDS[1:]),
+    (["lint", THEIRS], 0, EXPENSIVE | SCORING | AUDIO),
+    (["score", "demo", THEIRS, "--out", "RUN"], 2, EXPENSIVE | {"scipy"}),  # 2: one clip of the demo is given, not all
+    (["lint", "RUN"], 0, EXPENSIVE | {"scipy"}),
+    (["corpus", "check", "demo-ru"], 0, EXPENSIVE | {"scipy"}),
+    (["corpus", "convert", "demo-ru", "NEW"], 0, EXPENSIVE | {"scipy"}),
+    (["agree", "KEPT"], 0, EXPENSIVE),
+    (["drift", "KEPT"], 0, EXPENSIVE - {"matplotlib"}),
+    (["compare", BASELINE, BASELINE], 0, EXPENSIVE - {"matplotlib"}),
+    (["report", "RUN", "--no-audio"], 0, EXPENSIVE - {"matplotlib"}),
+    (["merge", "RUN", "--out", "NEW"], 2, EXPENSIVE - {"matplotlib"}),  # 2: it is no shard
+    (["heads", "export", "KEPT/agree.json", "--form", "openai"], 2, EXPENSIVE - {"matplotlib"}),  # 2: it is no search
 ]
 
 
@@ -78,7 +78,7 @@ def said(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("verb", "code", "unloaded"), VERBS, ids=[" ".join(verb[:2]) for verb, _, _ in VERBS])
-def test_a_verb_loads_nothing_dear_that_it_does_not_use(said, verb, code, unloaded):
+def test_a_verb_loads_nothing_expensive_that_it_does_not_use(said, verb, code, unloaded):
     ended, loaded = said[tuple(verb)]
     assert ended == code
     assert unloaded & set(loaded) == set()

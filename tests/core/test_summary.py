@@ -1,23 +1,17 @@
 """From words to score rows: shifts that must read as shifts, and what is kept apart."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from align_eval.formats.words_table import words_table
-from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
+from align_eval.records import ScoreRow, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
+from tests.helpers.utterances import utterance
 
 SYSTEM = System("attention", "dtw")
 OTHER = System("gradient", "dtw")
-
-
-def utterance(id_: str, speaker: str | None = None, reference: str = "manual", later_s: float = 0.0) -> Utterance:
-    spans = ((0.1, 0.37), (0.37, 0.9), (1.23, 1.7))
-    words = tuple(Word(f"w{i}", start_s + later_s, end_s + later_s) for i, (start_s, end_s) in enumerate(spans))
-    return Utterance(id_, AudioSpan(Path("a.wav")), words, "w0 w1 w2", "en", speaker, id_, 2.0, reference)
 
 
 def moved(u: Utterance, by_s: float = 0.0) -> tuple[Word, ...]:
@@ -52,7 +46,7 @@ def test_the_reference_against_itself_is_perfect_and_so_is_its_interval(boundari
 
 @pytest.mark.parametrize("boundaries", ["all", "interior"])
 def test_a_reference_that_is_40_ms_later_reads_minus_40_ms_and_calibration_takes_it_away(boundaries):
-    late = [utterance(u.id, u.speaker, later_s=0.04) for u in SPEAKERS]
+    late = [replace(u, words=moved(u, 0.04)) for u in SPEAKERS]
     rows = scores(late, {u.id: {SYSTEM: u.words} for u in SPEAKERS})
     for metric in ("start_bias", "end_bias"):
         assert value(rows, metric, boundaries) == pytest.approx(-40.0, abs=1e-9)

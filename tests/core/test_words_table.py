@@ -1,6 +1,6 @@
 """``words.parquet``: what goes in comes out, equal tables are equal bytes, and other files are refused."""
 
-from pathlib import Path
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,18 +9,17 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.words_file import write_words_table
 from align_eval.formats.words_table import SCHEMA, read_words_table, table_checksum, words_table
-from align_eval.records import AudioSpan, Pairing, System, Unit, Utterance, Word
+from align_eval.records import Pairing, System, Unit, Word
+from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))
 REFERENCE = (Word("naïve", 0.5, 1.0), Word('"яма"', 1.0, 1.75))
 FOUND = (Word("naïve", 0.25, 1.5, 0.5), Word('"яма"', 1.5, 1.5))
 
 
-def utterance(id_: str, speaker: str | None = None) -> Utterance:
-    return Utterance(id_, AudioSpan(Path("a.wav")), REFERENCE, "naïve яма", None, speaker, id_, 2.0, "manual")
+unnamed = partial(utterance, words=REFERENCE, language=None)
 
-
-UTTERANCES = (utterance("b"), utterance("a", "s1"), utterance("failed"))
+UTTERANCES = (unnamed("b"), unnamed("a", speaker="s1"), unnamed("failed"))
 RESULTS = {id_: dict.fromkeys(SYSTEMS, FOUND) for id_ in ("b", "a")}
 
 
@@ -48,7 +47,7 @@ def test_a_failed_utterance_keeps_its_words_and_has_no_times(table):
 
 
 def test_a_time_of_zero_is_a_time():
-    u = Utterance("a", AudioSpan(Path("a.wav")), (Word("x", 0.0, 0.5),), "x", None, None, "a", 1.0)
+    u = utterance("a", (Word("x", 0.0, 0.5),))
     (row,) = words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: (Word("x", 0.0, 0.0, 0.0),)}}).to_pylist()
     assert [row[name] for name in ("start_s", "end_s", "start_error_s", "confidence")] == [0.0, 0.0, 0.0, 0.0]
 
@@ -70,7 +69,7 @@ def test_equal_tables_are_equal_bytes_whatever_order_the_utterances_came_in(tabl
 
 def test_the_checksum_of_what_is_read_back_is_that_of_what_was_written(tmp_path):
     full = {"a": dict.fromkeys(SYSTEMS, tuple(Word(w.text, w.start_s, w.end_s, 0.5) for w in FOUND))}
-    table = words_table([utterance("a", "s1")], SYSTEMS, full)
+    table = words_table([unnamed("a", speaker="s1")], SYSTEMS, full)
     write_words_table(tmp_path / "words.parquet", table)
     assert table_checksum(read_words_table(tmp_path / "words.parquet")) == table_checksum(table)
 
@@ -103,7 +102,7 @@ def recognised() -> pa.Table:
     """Reference words of one second each, recognised words of half a second: "can not" as one, "go" missed."""
     words = tuple(Word(text, float(i), i + 1.0) for i, text in enumerate(SPOKEN))
     found = tuple(Word(text, i / 2, (i + 1) / 2, i / 8) for i, text in enumerate(SAID))
-    u = Utterance("a", AudioSpan(Path("a.wav")), words, " ".join(SPOKEN), "en", None, "a", 5.0)
+    u = utterance("a", words, duration_s=5.0)
     return words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: found}}, {"a": {SYSTEMS[0]: RECOGNISED}})
 
 

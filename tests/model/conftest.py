@@ -21,14 +21,6 @@ def as_many_threads_as_before():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def few_draws():
-    """A tenth of the bootstrap's draws: for tests that ask whether intervals are there, not how wide they are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("align_eval.scoring.statistics.N_DRAWS", 200)
-        yield
-
-
 @pytest.fixture(scope="session")
 def tiny_en():
     """The real tiny.en weights that the extra `demo` installs."""

@@ -104,12 +104,15 @@ def test_word_times_are_those_of_utterances_alone(tiny_en, clips, alone, batch):
 
 
 def test_an_utterance_fails_with_its_own_message_and_the_others_are_done(tiny_en, clips):
-    """One whose file is gone, one with more tokens than the decoder holds, one too short."""
+    """One whose file is gone, two with more tokens than the decoder holds, one too short.
+
+    The first fails before any batch: batches are of the clip with a long one, and of the longer one alone.
+    """
     gone = replace(clips[0], id="gone", audio=replace(clips[0].audio, path=clips[0].audio.path.with_name("gone.wav")))
-    long = replace(clips[1], id="long", words=clips[1].words * 120)
-    found = process_many([gone, *clips[:2], long], plan(4), tiny_en)
-    assert [isinstance(outcome, Failure) for outcome in found] == [True, False, False, True]
-    assert [found[0], found[-1]] == process_many([gone, long], plan(1), tiny_en)
+    long, longer = (replace(clips[1], id=f"{n} times", words=clips[1].words * n) for n in (120, 130))
+    found = process_many([gone, clips[0], long, longer], plan(2), tiny_en)
+    assert [isinstance(outcome, Failure) for outcome in found] == [True, False, True, True]
+    assert [found[0], *found[2:]] == process_many([gone, long, longer], plan(1), tiny_en)
     _, (short, _) = batched_passes(tiny_en, [of_length(100, 3), spoken(clips[0])])
     with pytest.raises(InputError, match="100 samples are less than one frame"):
         short(SUBWORD)
@@ -142,10 +145,10 @@ def test_a_batch_that_the_device_cannot_hold_is_done_one_by_one(tiny_en, clips, 
 
 
 def test_maps_that_are_known_need_no_pass_of_a_batch(tiny_en, clips, tmp_path, monkeypatch):
-    maps, two = MapCache(Store(tmp_path, 10**9), {}), clips[:2]
-    first = process_many(two, plan(2), tiny_en, maps=maps)
+    maps = MapCache(Store(tmp_path, 10**9), {})
+    first = process_many(clips, plan(2), tiny_en, maps=maps)  # in a batch of two and one of one
     monkeypatch.setattr(forward, "encode", None)
-    assert process_many(two, plan(2), tiny_en, maps=maps) == first
+    assert process_many(clips, plan(2), tiny_en, maps=maps) == first
 
 
 def of_length(n_samples, n_letters):

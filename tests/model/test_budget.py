@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Picture
 from rich.console import Console
-from typer.testing import CliRunner
 
-from align_eval.cli import app
 from align_eval.errors import InputError
 from align_eval.findings.budget import Budget, measure_budget, with_holm
 from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
@@ -28,6 +26,7 @@ from align_eval.formats.findings import write_finding
 from align_eval.formats.maps import write_maps
 from align_eval.report.budget_table import print_budget
 from align_eval.report.waterfall import draw_budget
+from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import (
     CONV,
     DEFAULT,
@@ -476,8 +475,8 @@ def test_the_command_writes_a_finding_and_a_picture_into_every_run_without_a_mod
     for name in ("whisper.load_model", "torch.load", "align_eval.model.load.load_model"):
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("a model was loaded"))
     runs = [write_planted(tmp_path / name, signals=LATE) for name in ("one", "two")]
-    done = CliRunner().invoke(app, ["budget", *map(str, runs), "--floor-ms", "24"])
-    assert (done.exit_code, done.exception) == (0, None)
+    done = align_eval("budget", *runs, "--floor-ms", 24)
+    assert done.returncode == 0
     for run in runs:
         assert f"written: {run}/budget.json, budget.png" in done.stdout
         assert (run / "budget.png").read_bytes().startswith(b"\x89PNG\r\n")

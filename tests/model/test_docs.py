@@ -87,12 +87,14 @@ def test_every_extra_that_is_installed_exists(command):
 @pytest.fixture(scope="module")
 def loaded(tiny_en):
     """The weights of tiny.en that are loaded already, wherever they are asked for."""
+    import align_eval.findings.faithfulness  # noqa: F401  # before: it keeps the loader that it finds
 
     def load(name: str | Path, *, device: str = "cpu") -> Whisper:
         return tiny_en if (name, device) == ("tiny.en", "cpu") else load_model(name, device=device)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("align_eval.model.load.load_model", load)
+        for module in ("align_eval.model.load", "align_eval.findings.faithfulness"):
+            patch.setattr(f"{module}.load_model", load)
         yield
 
 
@@ -272,6 +274,13 @@ def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path)
     assert (moved.returncode, f"moved: {first}" in moved.stdout) == (1, True)
     missing = check({key: value for key, value in accepted.items() if key != first})
     assert (missing.returncode, f"missing: {first}" in missing.stdout) == (1, True)
+
+
+def test_the_pictures_that_are_made_are_those_that_the_report_page_shows():
+    written = re.findall(r'"(report-[\w-]+\.png)"', (ROOT / "scripts" / "screenshots.py").read_text(encoding="utf-8"))
+    shown = re.findall(r"\]\(([^)]+\.png)\)", (ROOT / "docs" / "report.md").read_text(encoding="utf-8"))
+    assert written
+    assert sorted(written) == sorted(shown)
 
 
 def test_every_target_of_the_makefile_is_phony_or_a_stamp():

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner
 
 from align_eval.api import align
-from align_eval.cli import app
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.run import evaluate
 from align_eval.formats.run_folder import write_run
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
-from tests.helpers.command_line import start
+from tests.helpers.command_line import align_eval, start
 
 SCRIPT = str(Path(__file__).resolve().parents[2] / "scripts" / "join_audio.py")
 RATE = 16000
@@ -95,11 +93,11 @@ def test_the_signature_says_that_windows_were_cut(evaluation, tiny_en, demo, cli
 
 def test_the_command_drift_prints_slopes_and_draws(evaluation, tmp_path):
     write_run(tmp_path, evaluation.run, evaluation.words)
-    done = CliRunner().invoke(app, ["drift", str(tmp_path)])
-    assert done.exit_code == 0, done.output
+    done = align_eval("drift", tmp_path)
+    assert done.returncode == 0
     for row in (tmp_path / "drift.json", tmp_path / "drift.png"):
         assert row.stat().st_size > 1000
-    assert re.search(r"starts\s+[+-]\d+\.\d\d \[", done.output)
+    assert re.search(r"starts\s+[+-]\d+\.\d\d \[", done.stdout)
     assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("few_draws")
 
 
 @pytest.fixture(scope="module")
-def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001  # read with as few draws as it is written
+def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001
     """Heads 60, 40, 20 and 0 ms late, gradients exact; the budget in the run's folder, the heads beside it."""
 
     def late(u: Planted, n_tokens: int) -> np.ndarray:
