@@ -129,6 +129,7 @@ def measured(tiny_en, clip):
     return utterance_curves(tiny_en, clip, ("attention:heads=all", "gradient:at=encoder-output"), OPTIONS)
 
 
+@pytest.mark.slow
 def test_on_real_speech_shares_are_shares_and_the_maps_beat_the_flat_one(measured):
     shares = {(u.source, u.fill): u.infidelity / u.change for u in measured.unexplained}
     assert len(shares) == 4 * 2
@@ -140,6 +141,7 @@ def test_on_real_speech_shares_are_shares_and_the_maps_beat_the_flat_one(measure
     assert all(0 < value < 0.2 for value in measured.sensitivity.values())
 
 
+@pytest.mark.slow
 def test_a_measure_is_the_same_whatever_is_measured_beside_and_leaves_the_global_generators_alone(
     measured, tiny_en, clip
 ):

@@ -49,6 +49,7 @@ print(*sorted(name for name in sys.modules if name.partition(".")[0] == "align_e
 """
 
 
+@pytest.mark.slow
 def test_the_modules_of_a_key_are_those_that_run_when_an_utterance_is_processed(clip, tmp_path):
     """Every source, alignment and kind of text on one utterance, in a process that imports nothing else of ours.
 
