@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import align_eval
 from align_eval.engine.closure import import_closure
 from align_eval.engine.keys import COMPUTES, plan_facts
