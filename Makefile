@@ -66,7 +66,7 @@ test-fuzz: $(VENV)/.dev
 # The core and the numbers of a model, with the lowest versions that pyproject.toml allows. docs/cli.md is as one version
 # of typer writes it.
 test-lowest: $(LOWEST)/.done
-	$(LOWEST)/bin/$(PYTEST) tests/core $(addprefix tests/model/test_,attention.py click.py openai_parity.py) \
+	$(LOWEST)/bin/$(PYTEST) tests/core $(addprefix tests/model/test_,attention.py batch.py click.py openai_parity.py) \
 	  --deselect tests/core/test_cli_reference.py::test_the_reference_is_what_the_code_says
 
 # The systems that presets stand for, in an environment of their own: none of them is a dependency.
