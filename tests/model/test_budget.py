@@ -274,6 +274,7 @@ def test_calibration_takes_a_constant_shift_out_and_stands_beside_the_cells(late
             assert cell.calibrated_difference.value == pytest.approx(0, abs=NEAR)
 
 
+@pytest.mark.slow
 def test_another_saliency_is_injected_on_request_and_is_exploratory(tmp_path):
     """The gradient of the middle is exact, that of the output as late as attention: only the first has a price."""
     random = RANDOM.replace("encoder-output", "encoder.1/2")

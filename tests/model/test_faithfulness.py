@@ -205,6 +205,7 @@ def test_the_cap_is_twice_the_text_and_never_more_than_whispers(tiny_en):
     assert sample_cap(tiny_en, 400) == 224
 
 
+@pytest.mark.slow
 def test_deletion_of_nothing_has_the_clean_word_errors(tiny_en, clip, clip_pass):
     curves = utterance_curves(tiny_en, clip, (), FaithfulnessOptions(form="wer", step_percent=50, n_random=1))
     decoding = whisper.DecodingOptions(language="en", temperature=0, without_timestamps=True, fp16=False)
@@ -224,6 +225,7 @@ def test_text_that_the_normaliser_empties_is_refused_for_word_errors(tiny_en, cl
         utterance_curves(tiny_en, filler, (), FaithfulnessOptions(form="wer", step_percent=50, n_random=1))
 
 
+@pytest.mark.slow
 def test_on_real_speech_the_gradient_finds_what_the_model_needs_better_than_chance(tiny_en, clip_pass):
     order = most_relevant_first(relevance_of(tiny_en, clip_pass, SOURCES[1]), np.random.default_rng(0))
     orders = [order, *(np.random.default_rng(seed).permutation(clip_pass.n_frames) for seed in range(3))]

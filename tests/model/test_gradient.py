@@ -111,6 +111,7 @@ def test_mass_on_padding_is_what_plain_autograd_puts_past_the_audio(random_model
     assert details == {"mass_on_padding": pytest.approx(sum(shares) / len(shares), rel=1e-4)}
 
 
+@pytest.mark.slow
 def test_chunk_size_changes_nothing_but_rounding(tiny_en, clip_pass, monkeypatch):
     maps = []
     for chunk in (1, 2, 5):

@@ -190,6 +190,7 @@ def test_openais_own_masks_are_what_we_write(name):
     assert torch.equal(first.alignment_heads.to_dense(), second.alignment_heads.to_dense())
 
 
+@pytest.mark.slow
 def test_openai_whisper_reads_an_exported_set_and_its_times_are_those_that_we_predict(demo):
     """Bit for bit, and not those of its own heads."""
     model = load_model("tiny.en")
