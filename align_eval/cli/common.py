@@ -90,7 +90,7 @@ def say_error(message: object) -> None:
 
 def say_to_stderr(text: str, style: str = "") -> None:
     """Print to standard error in a style, and otherwise as it is; where nobody reads that, nothing is lost."""
-    with suppress(SystemExit):  # by which rich ends the program, with a code that is none of ours
+    with suppress(SystemExit, BrokenPipeError):  # rich 13.0 lets the pipe's out, later ones exit
         console = Console(stderr=True)
         console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
