@@ -104,12 +104,12 @@ lock: $(CORE)/.done
 bench: $(VENV)/.demo
 	$(BIN)/python bench/run.py
 
-# The benchmarks that no test runs, at their smallest size: that they work, not their figures.
+# Benchmarks that no test runs, at their smallest size: that they work, not their figures. bench/workers.py, which takes
+# minutes at any size, is left to whoever measures.
 bench-small: $(VENV)/.dev runs/demo/run.json
 	$(BIN)/python bench/forecast.py demo --source attention
 	$(BIN)/python bench/growth.py --few
 	$(BIN)/python bench/memory.py 200
-	$(BIN)/python bench/workers.py --copies 1
 
 runs/demo/run.json:
 	$(MAKE) demo
