@@ -169,6 +169,7 @@ def run(
     from align_eval.engine.store import Store
     from align_eval.engine.written_run import run_into
     from align_eval.formats.run_folder import prepare_folder
+    from align_eval.formats.tracebacks import FOLDER
     from align_eval.presets import best_preset, toggled_systems
     from align_eval.report.forecast import print_forecast
     from align_eval.scoring.protocol_file import read_protocols
@@ -219,7 +220,7 @@ def run(
         line = f"{written.n_recalled} utterances were done before this run was cut off, and not done again"
         say(make_console(quiet=as_json), line)
     _show(out, written, toggled, kept=keep != Keep.nothing, as_json=as_json)
-    exit_for_failures(written.run.failures, out / "run.json", out / "tracebacks")
+    exit_for_failures(written.run.failures, out / "run.json", out / FOLDER)
 
 
 def _show(out: Path, written: WrittenRun, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:

@@ -24,6 +24,7 @@ def merge(
     """
     from align_eval.engine.merge import merge_into
     from align_eval.formats.maps import has_maps
+    from align_eval.formats.tracebacks import FOLDER
     from align_eval.report.table import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
@@ -35,4 +36,4 @@ def merge(
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
         print_json(merged.run)
-    exit_for_failures(merged.run.failures, out / "run.json", out / "tracebacks")
+    exit_for_failures(merged.run.failures, out / "run.json", out / FOLDER)

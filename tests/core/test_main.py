@@ -24,6 +24,7 @@ from align_eval.errors import (
     InputError,
 )
 from align_eval.report import listing
+from tests.helpers.command_line import start
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,13 +89,12 @@ def test_a_bug_is_said_to_be_one_with_its_traceback_on_standard_error(monkeypatc
     assert printed.out == ""
 
 
-def start(statement: str, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", BROKEN, "list", "sources", statement]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, **options)
+def start_broken(statement: str) -> subprocess.CompletedProcess[str]:
+    return start("-c", BROKEN, "list", "sources", statement)
 
 
 def test_a_process_that_meets_a_bug_ends_with_70():
-    done = start("[][0]")
+    done = start_broken("[][0]")
     assert (done.returncode, done.stdout) == (70, "")
     assert done.stderr.startswith("error: a bug in align-eval (IndexError: list index out of range); report it")
 
@@ -102,7 +102,7 @@ def test_a_process_that_meets_a_bug_ends_with_70():
 def test_a_process_that_is_interrupted_ends_with_130():
     # A process that is started in the background inherits that interrupts are ignored.
     heeded = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    done = start(f"{heeded}os.kill(os.getpid(), signal.SIGINT)")
+    done = start_broken(f"{heeded}os.kill(os.getpid(), signal.SIGINT)")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
 
