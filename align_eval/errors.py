@@ -80,7 +80,7 @@ def bug_message(error: BaseException) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the machine or its device lacked memory, which is no bug.
+    """Tell whether the machine or its device lacked memory, which is no bug.
 
     torch raises its OutOfMemoryError, which is known by its name since this module imports no torch, or a RuntimeError.
     """

@@ -49,7 +49,7 @@ def declared_pythons(project: dict[str, Any]) -> list[str]:
 
 
 def applies(requirement: Requirement, python: str | None = None) -> bool:
-    """Whether a requirement's marker holds on this machine, with this Python or another version of it."""
+    """Evaluate a requirement's marker on this machine, with this Python or another version of it."""
     other = {"python_version": python, "python_full_version": f"{python}.0"} if python else {}
     return requirement.marker is None or requirement.marker.evaluate({"extra": "", **other})
 

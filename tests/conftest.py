@@ -1,4 +1,4 @@
-"""What tests of every folder share."""
+"""Fixtures that tests of every folder share."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ NAME = "journal.jsonl"
 DIGEST_LENGTH = 64
 
 SCHEMA_VERSION = 1
-"""Of the entries: those of another version are not recalled."""
+"""Version of the entries. Entries of another version are done again."""
 
 FLUSH_S = 1.0
 """The disk is waited for that often at most, which takes milliseconds. What a killed process wrote the system keeps;

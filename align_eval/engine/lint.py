@@ -13,7 +13,7 @@ from align_eval.scoring.lint import LintFinding, lint_words
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """What lint found in so many words. ``form`` is that of the files, or ``run`` for the folder of a run."""
+    """Findings of lint, with the number of words checked. ``form`` is that of the files, ``run`` for a run folder."""
 
     form: str
     n_words: int
@@ -22,7 +22,7 @@ class Linted:
 
 
 def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = None) -> Linted:
-    """What is wrong with the words of a file, of a folder of files, or of a finished run.
+    """Find implausible word times in a file, a folder of files, or a finished run.
 
     Raises
     ------

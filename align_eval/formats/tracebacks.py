@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 FOLDER = "tracebacks"
-"""Of a run, in its folder."""
+"""Name of the folder of tracebacks within a run folder."""
 
 
 def folder_of_finding(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What ``align-eval list`` prints, read off the tables themselves: each is loaded when it is asked for."""
+"""Lines of ``align-eval list``, read from the tables themselves; each table is loaded when it is asked for."""
 
 from __future__ import annotations
 

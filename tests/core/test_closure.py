@@ -1,4 +1,4 @@
-"""What a module imports, at any distance, against packages planted for it; and what keys hold of our own package."""
+"""Import closures, of packages planted for the test, and the modules of our own package that keys hold."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ MARGIN_MS = 5.0
 
 N_RUNS = pytest.mark.parametrize("n_runs", [40, pytest.param(200, marks=pytest.mark.validate)])
 FALSE_ALARMS = {40: 6, 200: 10}
-"""Most refused runs of so many where at most 5 % may be."""
+"""Largest number of refused runs, per number of runs, where at most 5 % may be refused."""
 
 CAUGHT = {40: 31, 200: 180}
-"""Fewest refused runs of so many where at least 90 % must be."""
+"""Smallest number of refused runs, per number of runs, where at least 90 % must be refused."""
 
 
 def refused(n_runs: int, noise, *, loss_ms: float | None = None, seed: int = 0) -> int:

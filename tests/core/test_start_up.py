@@ -34,7 +34,7 @@ with open(out, "w") as file:
 """
 
 SEARCHING = {"numba", "llvmlite", "dtw"}
-"""What paths are searched with."""
+"""Packages that search paths."""
 
 EXPENSIVE = SEARCHING | {"torch", "whisper", "scipy.stats", "statsmodels", "matplotlib", "captum", "sklearn", "skimage"}
 SCORING = {"scipy", "jiwer", "rapidfuzz", "whisper_normalizer", "pyarrow", "pandas"}
