@@ -42,6 +42,7 @@ from align_eval.relevance.captum_gradients import saliency
 from align_eval.relevance.gradient import gradient
 from align_eval.relevance.options import GradientOptions, SaliencyOptions, SpesOptions
 from align_eval.relevance.spes import DTYPES, batch_size, sampler, segment
+from align_eval.units import FRAME_S
 
 SIZES = {"tiny": (384, 6, 4), "base": (512, 8, 6), "small": (768, 12, 12), "large": (1280, 20, 32)}
 """State, heads and layers of a scale."""
@@ -124,7 +125,7 @@ def plain_masks(model: Whisper, shared: Pass, masks: int) -> dict[str, object]:
     """The loop that one would write first: a window, a mask, the whole model, whole distributions."""
     mel, tokens = shared.taps[0], torch.tensor([shared.text.decoder_input], device=model.device)
     real = mel[0, :, : 2 * shared.n_frames]
-    labels = torch.from_numpy(segment(real.float().cpu().numpy(), shared.n_frames * shared.frame_s)[0]).to(model.device)
+    labels = torch.from_numpy(segment(real.float().cpu().numpy(), shared.n_frames * FRAME_S)[0]).to(model.device)
     value = real.mean(dim=1, keepdim=True)
     clean = model(mel, tokens).float().log_softmax(dim=-1)
 
@@ -254,7 +255,7 @@ def main() -> None:
 
     name = torch.cuda.get_device_name() if on_gpu else f"{torch.get_num_threads()} threads"
     settings = {"model": a.model, "device": name, "torch": torch.__version__, "dtype": a.dtype, "n_tokens": n_tokens}
-    settings |= {"seconds": shared.n_frames * shared.frame_s, "masks": masks, "batch": batch}
+    settings |= {"seconds": shared.n_frames * FRAME_S, "masks": masks, "batch": batch}
     settings |= {"matrix_tflop_per_s": rate / 1e12, "peak_mb": peak_mb(device)}
     print("  ".join(f"{key}={value}" for key, value in settings.items()))
     for row in rows:

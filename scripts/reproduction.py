@@ -46,6 +46,7 @@ from align_eval.relevance.spes import identical_scales, pool_map, reliability, s
 from align_eval.relevance.stack import mass_on_padding
 from align_eval.scoring.metrics import Ratio
 from align_eval.scoring.statistics import draw_weights, estimate
+from align_eval.units import FRAME_S, START_S
 
 Pool = Callable[[Tensor], Tensor]
 POOLS: dict[str, Pool] = {how: partial(pool_map, how=how) for how in ("max", "mean", "max-mean")}
@@ -129,7 +130,7 @@ def orders_of(maps: Mapping[str, Tensor], utterance: Utterance, shared: Pass) ->
     rng = np.random.default_rng(0)
     relevance = {name: frame_relevance(values[:-1].numpy()) for name, values in maps.items()}
     samples = read_audio(utterance.audio)
-    relevance[ENERGY] = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
+    relevance[ENERGY] = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
     orders = [Order(name, 0, most_relevant_first(values, rng)) for name, values in relevance.items()]
     return orders + [Order(RANDOM, draw, rng.permutation(shared.n_frames)) for draw in range(N_RANDOM)]
 

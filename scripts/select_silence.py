@@ -26,7 +26,7 @@ from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.records import RelevanceMap, Utterance, Word
 from align_eval.relevance import relevance_maps
-from align_eval.units import SAMPLE_RATE
+from align_eval.units import FRAME_S, SAMPLE_RATE, START_S
 
 PREPARATIONS = ("zscore-median", "log")
 SOURCES = {
@@ -87,7 +87,7 @@ def main(corpus_path: str, model_name: str = "tiny.en", source: str = "") -> Non
     ):
         for samples, words in pieces:
             shared = shared_pass(model, samples, force_words(model, [w.text for w in words], "en"))
-            energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
+            energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
             sets[name].append(Item(words, relevance_maps(model, shared, every_source), energy))
     columns = [(name, group) for name in sets for group in groups]
     print(f"{'':34}" + "".join(f"{name + ', ' + group:>24}" for name, group in columns))

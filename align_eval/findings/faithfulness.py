@@ -71,6 +71,7 @@ from align_eval.records import Plan, Utterance
 from align_eval.relevance import canonical_source, stacks_of, tokens_of, unit_of
 from align_eval.relevance.stack import Stack, text_rows
 from align_eval.scoring.boundaries import Ints
+from align_eval.units import FRAME_S, START_S
 
 DEFAULT_ORDERS = ("attention:heads=all", "gradient:at=encoder-output")
 
@@ -148,7 +149,7 @@ def utterance_curves(
     else:
         texts = [word.text for word in utterance.words]
     shared = shared_pass(model, samples, force_words(model, texts, utterance.language, task=options.task))
-    energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
+    energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
 
     def maps_of(given: Pass) -> dict[str, TokenMap]:
         stack_of = stacks_of(model, given)

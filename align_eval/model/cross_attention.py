@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from whisper.model import Whisper
 
-from align_eval.model.interface import SpeechModel
-
 
 @dataclass(frozen=True, slots=True)
 class CrossAttention:
@@ -49,18 +47,14 @@ class CrossAttention:
 
 
 @contextmanager
-def captured_projections(model: Whisper | SpeechModel) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+def captured_projections(model: Whisper) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """Collect queries and keys of one decoder pass, ``(utterance, row or frame, state)``, a list each with one a layer.
 
     Hooks are gone on leaving, also after an exception.
     """
     queries: list[Tensor] = []
     keys: list[Tensor] = []
-    pairs = (
-        [(block.cross_attn.query, block.cross_attn.key) for block in model.decoder.blocks]
-        if isinstance(model, Whisper)
-        else model.cross_projections()
-    )
+    pairs = [(block.cross_attn.query, block.cross_attn.key) for block in model.decoder.blocks]
 
     def kept_in(found: list[Tensor]) -> object:
         def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:

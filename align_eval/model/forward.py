@@ -22,9 +22,8 @@ from whisper.model import Whisper
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.model.cross_attention import CrossAttention, captured_projections, cross_attention
-from align_eval.model.interface import SpeechModel
 from align_eval.model.text import ForcedText
-from align_eval.units import FRAME_S, N_SAMPLES, START_S, full_frames
+from align_eval.units import FRAME_S, N_SAMPLES, full_frames
 
 FIT_MARGIN_S = 1.0
 """Silence that is encoded after the audio when the context is fitted to it."""
@@ -40,8 +39,6 @@ class Pass:
         What was read and predicted.
     n_frames : int
         Encoder frames that hold audio; the rest of the 30 s window is padding.
-    frame_s, start_s : float
-        Column ``j`` of any map covers ``[start_s + j * frame_s, + frame_s)``.
     taps : tuple of Tensor
         Inputs of the encoder's steps and its output, each ``(1, ...)``; see the module's text.
     cross : CrossAttention
@@ -52,17 +49,13 @@ class Pass:
 
     text: ForcedText
     n_frames: int
-    frame_s: float
-    start_s: float
     taps: tuple[Tensor, ...]
     cross: CrossAttention
     log_prob: Tensor
 
 
-def encoder_steps(model: Whisper | SpeechModel) -> list[Callable[[Tensor], Tensor]]:
+def encoder_steps(model: Whisper) -> list[Callable[[Tensor], Tensor]]:
     """The encoder as the chain of steps that its ``forward`` runs."""
-    if not isinstance(model, Whisper):
-        return model.encoder_steps()
     encoder = model.encoder
 
     def convolve(mel: Tensor) -> Tensor:
@@ -77,10 +70,8 @@ def encoder_steps(model: Whisper | SpeechModel) -> list[Callable[[Tensor], Tenso
     return [convolve, add_positions, *encoder.blocks, encoder.ln_post]
 
 
-def decoder_hidden(model: Whisper | SpeechModel, decoder_input: Tensor, encoded: Tensor) -> Tensor:
+def decoder_hidden(model: Whisper, decoder_input: Tensor, encoded: Tensor) -> Tensor:
     """Hidden states after the decoder's last norm, ``(batch, row, state)``: its ``forward`` before the vocabulary."""
-    if not isinstance(model, Whisper):
-        return model.decoder_hidden(decoder_input, encoded)
     decoder = model.decoder
     x = decoder.token_embedding(decoder_input) + decoder.positional_embedding[: decoder_input.shape[-1]]
     x = x.to(encoded.dtype)
@@ -90,10 +81,8 @@ def decoder_hidden(model: Whisper | SpeechModel, decoder_input: Tensor, encoded:
     return hidden
 
 
-def token_log_prob(model: Whisper | SpeechModel, hidden: Tensor, tokens: Tensor) -> Tensor:
+def token_log_prob(model: Whisper, hidden: Tensor, tokens: Tensor) -> Tensor:
     """Log-probability of ``tokens[i]`` given ``hidden[i]``; ``(n_tokens, state)`` to ``(n_tokens,)``."""
-    if not isinstance(model, Whisper):
-        return model.token_log_prob(hidden, tokens)
     logits: Tensor = (hidden @ model.decoder.token_embedding.weight.to(hidden.dtype).T).float()
     return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
 
@@ -129,12 +118,12 @@ def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str =
     return mel[..., : 2 * min(n_encoded, model.dims.n_audio_ctx)], n_frames
 
 
-def pass_of_mel(model: Whisper | SpeechModel, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
+def pass_of_mel(model: Whisper, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
     """The pass over a log-mel ``(1, mel bin, frame)`` whose first ``n_frames`` encoder frames hold audio."""
     return forced_passes(model, encode(model, mel), [text], [n_frames])[0]
 
 
-def encode(model: Whisper | SpeechModel, mel: Tensor) -> tuple[Tensor, ...]:
+def encode(model: Whisper, mel: Tensor) -> tuple[Tensor, ...]:
     """The taps of log-mels ``(utterance, mel bin, frame)``: what enters each step of the encoder, and its output."""
     taps = [mel]
     with torch.no_grad():
@@ -144,14 +133,13 @@ def encode(model: Whisper | SpeechModel, mel: Tensor) -> tuple[Tensor, ...]:
 
 
 def forced_passes(
-    model: Whisper | SpeechModel, taps: Sequence[Tensor], texts: Sequence[ForcedText], n_frames: Sequence[int]
+    model: Whisper, taps: Sequence[Tensor], texts: Sequence[ForcedText], n_frames: Sequence[int]
 ) -> list[Pass]:
     """The passes of encoded utterances through the decoder, all at once, each forced through its text.
 
     Shorter texts are filled up behind their end, which no row before it reads: what a pass holds does not depend on its
     neighbours, but for the rounding of sums whose order goes with the size of a batch.
     """
-    frame_s, start_s = (FRAME_S, START_S) if isinstance(model, Whisper) else (model.frame_s, model.start_s)
     n_rows = max(len(text.decoder_input) for text in texts)
     filled = [(*text.decoder_input, *[text.decoder_input[-1]] * (n_rows - len(text.decoder_input))) for text in texts]
     decoder_input = torch.tensor(filled, device=model.device)
@@ -166,8 +154,6 @@ def forced_passes(
         Pass(
             text=text,
             n_frames=n_frames[i],
-            frame_s=frame_s,
-            start_s=start_s,
             taps=tuple(tap[i : i + 1] for tap in taps),
             cross=cross[i],
             log_prob=log_probs[i],

@@ -21,7 +21,6 @@ from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
-from align_eval.model.interface import SpeechModel
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
 from align_eval.weights import WEIGHT_PACKAGES, WeightFile
 
@@ -98,7 +97,7 @@ def model_checksum(model: Whisper) -> str:
     return digest.hexdigest()
 
 
-def alignment_heads(model: Whisper | SpeechModel) -> list[tuple[int, int]]:
+def alignment_heads(model: Whisper) -> list[tuple[int, int]]:
     """The (layer, head) pairs, counted from 0, that the model is said to align with."""
     return [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from align_eval.relevance.options import SOURCE_OPTIONS, AttentionOptions, Prompt, Unit
 from align_eval.spec import format_spec, parse_spec
+from align_eval.units import FRAME_S, START_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
     from align_eval.model.forward import Pass
-    from align_eval.model.interface import SpeechModel
     from align_eval.records import RelevanceMap
     from align_eval.relevance.stack import Stack
 
@@ -73,7 +73,7 @@ def unprepared(spec: str) -> str:
     return format_spec(name, replace(options, prep=type(options)().prep))
 
 
-def stacks_of(model: Whisper | SpeechModel, shared: Pass) -> Callable[[str], Stack]:
+def stacks_of(model: Whisper, shared: Pass) -> Callable[[str], Stack]:
     """The stacks of sources by spec, each computed once, also where a source is made of others.
 
     They are of the pass's own tokens, whatever ``unit`` or ``prompt`` a spec asks for: :func:`tokens_of` says which
@@ -94,7 +94,7 @@ def stacks_of(model: Whisper | SpeechModel, shared: Pass) -> Callable[[str], Sta
 
 
 def relevance_maps(
-    model: Whisper | SpeechModel, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
+    model: Whisper, shared: Pass, specs: Sequence[str], stack_of: Callable[[str], Stack] | None = None
 ) -> dict[str, RelevanceMap]:
     """The prepared maps of sources, by spec; what differs in its preparation only is computed once.
 
@@ -118,8 +118,8 @@ def relevance_maps(
         first = stack.first_row
         maps[spec] = RelevanceMap(
             values=text_rows(prepared, first, shared.text).cpu().numpy(),
-            frame_s=shared.frame_s,
-            start_s=shared.start_s,
+            frame_s=FRAME_S,
+            start_s=START_S,
             word_of_token=shared.text.word_of_token,
             spec=format_spec(name, options),
             details=stack.details,

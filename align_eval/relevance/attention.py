@@ -9,13 +9,12 @@ from whisper.timing import median_filter
 
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
-from align_eval.model.interface import SpeechModel
 from align_eval.model.load import alignment_heads
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.stack import Stack, mass_on_padding, text_rows
 
 
-def attention(model: Whisper | SpeechModel, shared: Pass, options: AttentionOptions) -> Stack:
+def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
     """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads.
 
     Evidence: the heads (with ``nearestN``, which are chosen row by row, all that any row has), and the share of the
@@ -87,7 +86,7 @@ def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:
 
 
 def select_heads(
-    model: Whisper | SpeechModel, spec: str, n_layer: int, n_head: int, *, source: str = "attention"
+    model: Whisper, spec: str, n_layer: int, n_head: int, *, source: str = "attention"
 ) -> list[tuple[int, int]]:
     """The (layer, head) pairs, counted from 0, that the key ``heads`` of a source names."""
     if spec == "alignment":

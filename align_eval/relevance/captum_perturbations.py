@@ -25,6 +25,7 @@ from align_eval.relevance.captum_gradients import flagged
 from align_eval.relevance.captum_tap import Tapped, seeded, tap
 from align_eval.relevance.options import KernelShapOptions, OcclusionOptions
 from align_eval.relevance.stack import Stack, rows_to_distributions
+from align_eval.units import FRAME_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def occlusion(model: Whisper, shared: Pass, options: OcclusionOptions) -> Stack:
     """
     tapped = tap(model, shared, options.at, "occlusion")
     baseline = tapped.baseline(options.baseline)
-    frames_per_block = max(1, round(options.window_s / shared.frame_s))
+    frames_per_block = max(1, round(options.window_s / FRAME_S))
     blocks = time_blocks(tapped, baseline, frames_per_block)
     gates = torch.ones(1, blocks.n_blocks, device=tapped.real.device)
     drops = FeatureAblation(blocks.forward).attribute(
@@ -80,7 +81,7 @@ def occlusion(model: Whisper, shared: Pass, options: OcclusionOptions) -> Stack:
     )  # (token, block)
     details = {
         "n_blocks": blocks.n_blocks,
-        "block_s": frames_per_block * shared.frame_s,
+        "block_s": frames_per_block * FRAME_S,
         "log_prob_change": tapped.log_prob_change(baseline).tolist(),
         "largest_drop": drops.max(dim=1).values.tolist(),
     }
@@ -100,7 +101,7 @@ def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Sta
     """
     tapped = tap(model, shared, options.at, "kernel-shap")
     baseline = tapped.baseline(options.baseline)
-    frames_per_block = max(1, round(options.window_s / shared.frame_s))
+    frames_per_block = max(1, round(options.window_s / FRAME_S))
     blocks = time_blocks(tapped, baseline, frames_per_block)
     if blocks.n_blocks < 2:
         raise InputError(
@@ -113,7 +114,7 @@ def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Sta
     deltas = [float(row.sum()) - total for row, total in zip(values, change, strict=True)]
     details = {
         "n_blocks": blocks.n_blocks,
-        "block_s": frames_per_block * shared.frame_s,
+        "block_s": frames_per_block * FRAME_S,
         "n_samples": options.n_samples,
         "n_sets": n_sets,
         "determined": n_sets > blocks.n_blocks,

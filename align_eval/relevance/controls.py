@@ -23,6 +23,7 @@ from align_eval.relevance.options import (
     ControlUniformOptions,
 )
 from align_eval.relevance.stack import Stack, pool_mel_frames, rows_to_distributions, text_rows
+from align_eval.units import FRAME_S
 
 
 def control_uniform(_model: Whisper, shared: Pass, _options: ControlUniformOptions) -> Stack:
@@ -40,7 +41,7 @@ def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOpti
     device = shared.taps[0].device
     peaks = torch.linspace(0, shared.n_frames - 1, len(shared.text.tokens), device=device)
     columns = torch.arange(shared.n_frames, device=device)
-    distance_s = (columns - peaks[:, None]) * shared.frame_s  # (token, frame)
+    distance_s = (columns - peaks[:, None]) * FRAME_S  # (token, frame)
     bumps = 1 / (1 + (distance_s / options.width_s) ** 2)
     return Stack(rows_to_distributions(bumps, shared.n_frames, "source control-diagonal")[None])
 

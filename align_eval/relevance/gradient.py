@@ -16,7 +16,6 @@ from whisper.model import Whisper, disable_sdpa
 from align_eval.errors import InputError
 from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
-from align_eval.model.interface import SpeechModel
 from align_eval.relevance.options import GradientOptions
 from align_eval.relevance.stack import Stack, mass_on_padding, pool_mel_frames, reduce_features, rows_to_distributions
 
@@ -24,7 +23,7 @@ MAX_CHUNK = 16
 """On two cores, larger chunks were no faster (docs/method.md)."""
 
 
-def gradient(model: Whisper | SpeechModel, shared: Pass, options: GradientOptions) -> Stack:
+def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
     """Row-normalised gradient magnitudes on the encoder's frames, ``(1, token, frame)``.
 
     Evidence: the share of the magnitudes over the encoded window that lies past the audio, mean over tokens.
@@ -37,8 +36,7 @@ def gradient(model: Whisper | SpeechModel, shared: Pass, options: GradientOption
     step = tap_index(options.at, model.dims.n_audio_layer)
     magnitudes = _magnitudes(model, shared, step, options.reduce)  # (token, frame or mel frame)
     if step == 0:
-        for _ in range(halvings(model)):
-            magnitudes = pool_mel_frames(magnitudes)
+        magnitudes = pool_mel_frames(magnitudes)
     values = rows_to_distributions(magnitudes, shared.n_frames, f"source gradient:at={options.at}")[None]
     return Stack(values, {"mass_on_padding": mass_on_padding(magnitudes, shared.n_frames)})
 
@@ -57,12 +55,7 @@ def tap_index(at: str, n_layer: int) -> int:
     return 2 + blocks
 
 
-def halvings(model: Whisper | SpeechModel) -> int:
-    """How many convolutions of stride 2 there are between input frames and encoder frames."""
-    return 1 if isinstance(model, Whisper) else model.stride.bit_length() - 1
-
-
-def chunk_tokens(model: Whisper | SpeechModel, n_tokens: int, step: int) -> int:
+def chunk_tokens(model: Whisper, n_tokens: int, step: int) -> int:
     """How many tokens go backwards at once."""
     dims = model.dims
     decoder = dims.n_text_layer * (3 * dims.n_text_head * n_tokens + 4 * dims.n_text_state) * dims.n_audio_ctx
@@ -71,7 +64,7 @@ def chunk_tokens(model: Whisper | SpeechModel, n_tokens: int, step: int) -> int:
     return rows_at_once(model, floats, MAX_CHUNK)
 
 
-def _magnitudes(model: Whisper | SpeechModel, shared: Pass, step: int, reduce: str) -> Tensor:
+def _magnitudes(model: Whisper, shared: Pass, step: int, reduce: str) -> Tensor:
     """Gradient magnitudes over features, ``(token, time of the tapped tensor)``."""
     decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
     first_row, n_tokens = shared.text.n_prefix, len(shared.text.tokens)

@@ -28,6 +28,7 @@ from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps
 from align_eval.relevance.options import SpesOptions
 from align_eval.relevance.stack import Stack, mass_on_padding, rows_to_distributions
+from align_eval.units import FRAME_S
 
 SEGMENTS_PER_S = (400, 500, 600)
 MAX_SEGMENTS_S = 7.5
@@ -327,7 +328,7 @@ def _mel_masking(model: Whisper, shared: Pass, options: SpesOptions) -> Masking:
     n_real = 2 * shared.n_frames
     mel = shared.taps[0][0]  # (mel bin, frame of the window)
     real = mel[:, :n_real].float()
-    partitions = segment(real.cpu().numpy(), shared.n_frames * shared.frame_s)
+    partitions = segment(real.cpu().numpy(), shared.n_frames * FRAME_S)
     value = {
         "auto": real.mean(dim=1, keepdim=True),
         "mean": real.mean(dim=1, keepdim=True),

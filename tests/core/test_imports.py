@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "formats": {"errors", "records", "transcript"},
     "corpus": {"errors", "units", "records", "transcript", "formats"},
     "model": {"errors", "units", "weights", "records", "transcript", "corpus"},
-    "relevance": {"errors", "records", "spec", "model"},
+    "relevance": {"errors", "units", "records", "spec", "model"},
     "alignment": {"errors", "units", "records", "spec"},
     "scoring": {"errors", "units", "records"},
     "presets": {"errors", "records", "spec", "relevance", "alignment"},

@@ -143,7 +143,7 @@ def test_rows_beside_the_text_are_given_where_they_are_asked_for(tiny_en, clip_p
 
 @pytest.fixture
 def prompt_of_one(random_model):
-    """A pass whose decoder reads one token before the text, as Speech2Text's does: its row predicts the first token."""
+    """A pass whose decoder reads one token before the text: its row predicts the first token."""
     text = ForcedText(
         decoder_input=(50257, 1, 2, 50256), n_prefix=0, tokens=(1, 2, 50256), word_of_token=np.array([0, 1, -1])
     )

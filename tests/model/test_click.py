@@ -16,7 +16,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.relevance import relevance_maps
-from align_eval.units import SAMPLE_RATE
+from align_eval.units import FRAME_S, SAMPLE_RATE, START_S
 from tests.helpers.models import small_dims
 
 SOURCES = [
@@ -76,6 +76,6 @@ def test_every_source_peaks_within_half_a_frame_of_a_click(loudness_model, sourc
 @pytest.mark.parametrize("at", CLICK_SAMPLES)
 def test_energy_peaks_in_the_same_column_as_the_maps(loudness_model, at):
     shared = shared_pass(loudness_model, click(at), force_words(loudness_model, ["click"], "en"))
-    energy = energy_at_columns(click(at), shared.n_frames, shared.frame_s, shared.start_s)
+    energy = energy_at_columns(click(at), shared.n_frames, FRAME_S, START_S)
     relevance = relevance_maps(loudness_model, shared, [SOURCES[0]])[SOURCES[0]]
     assert int(energy.argmax()) == int(relevance.values[0].argmax())

@@ -25,6 +25,7 @@ from align_eval.relevance.controls import (
     shuffled_rows,
 )
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
+from align_eval.units import FRAME_S
 from tests.helpers.planted_logits import every_logit
 
 
@@ -36,7 +37,7 @@ def test_the_flat_map_is_one_share_a_frame(random_model, small_pass):
 def test_the_diagonal_by_hand(random_model, small_pass):
     """Three rows over five frames peak in frames 0, 2 and 4; half as high one width, here one frame, away."""
     shared = replace(small_pass, n_frames=5)
-    options = ControlDiagonalOptions(width_s=small_pass.frame_s)
+    options = ControlDiagonalOptions(width_s=FRAME_S)
     (values,) = control_diagonal(random_model, shared, options).values
     rows = torch.tensor(
         [[1, 1 / 2, 1 / 5, 1 / 10, 1 / 17], [1 / 5, 1 / 2, 1, 1 / 2, 1 / 5], [1 / 17, 1 / 10, 1 / 5, 1 / 2, 1]]

@@ -20,6 +20,7 @@ from align_eval.model.load import alignment_heads
 from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source, relevance_maps, tokens_of
+from align_eval.units import FRAME_S, START_S
 from tests.helpers.transformers_folder import write_folder
 from tests.model.test_ctranslate2_logits import package_folder
 
@@ -88,7 +89,7 @@ def ours(model, utterance, preset):
     forced = force_words(model, words_of(utterance), "en", *tokens_of(source))
     shared = shared_pass(model, samples, forced)
     relevance = relevance_maps(model, shared, [source])[source]
-    energy = energy_at_columns(samples, shared.n_frames, shared.frame_s, shared.start_s)
+    energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
     return align_map(relevance, energy, PRESETS[preset].align, samples), forced
 
 
