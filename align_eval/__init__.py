@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from align_eval.api import align
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.engine.given import score_given
-    from align_eval.engine.lint import lint_path
     from align_eval.engine.run import evaluate
     from align_eval.errors import AlignEvalError, InputError
-    from align_eval.formats.run_folder import read_run, write_run
+    from align_eval.formats.run.folder import read_run, write_run
     from align_eval.formats.textgrids import read_words, write_words
+    from align_eval.lint_files import lint_path
     from align_eval.model.load import load_model
     from align_eval.records import Word
+    from align_eval.score_files import score_given
 
     __version__: str
 

@@ -13,7 +13,7 @@ from align_eval.engine.process import align_words
 from align_eval.errors import InputError
 from align_eval.presets import make_systems
 from align_eval.records import AudioSpan, Word
-from align_eval.transcript import split_words
+from align_eval.text import split_words
 
 if TYPE_CHECKING:
     from whisper.model import Whisper

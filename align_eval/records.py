@@ -45,7 +45,7 @@ class Word:
 class GivenWord:
     """A word as a file gives it: a time is None where the system gave none. ``place`` is where it stands in the file.
 
-    Times are finite, not negative and in order: the readers refuse others (:mod:`align_eval.formats.given_word`).
+    Times are finite, not negative and in order: the readers refuse others (:mod:`align_eval.formats.hypothesis.word`).
     """
 
     text: str
@@ -317,7 +317,7 @@ class Failure:
     """An utterance or file that could not be used, and why.
 
     ``traceback`` is the traceback text, for an unexpected error, which is a bug in align-eval. JSON files name the file
-    that holds it (:mod:`align_eval.formats.tracebacks`); a failure that is read from a JSON file has none.
+    that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
     """
 
     id: str

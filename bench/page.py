@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from align_eval.formats.audio_spans import read_audio_spans, write_audio_spans
-from align_eval.formats.maps import FOLDER, SUFFIX
-from align_eval.formats.run_folder import read_run, write_run
-from align_eval.formats.words_table import read_words_table
-from align_eval.report.findings_given import Findings
-from align_eval.report.html.page import write_report
-from align_eval.report.view import view_run
+from align_eval.formats.run.audio_spans import read_audio_spans, write_audio_spans
+from align_eval.formats.run.folder import read_run, write_run
+from align_eval.formats.run.maps import FOLDER, SUFFIX
+from align_eval.formats.run.words_table import read_words_table
+from align_eval.reporting.findings import Findings
+from align_eval.reporting.html.page import write_report
+from align_eval.reporting.view import view_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DROPPED_MS = 50.0

@@ -32,15 +32,15 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
-from align_eval.engine.signature import package_version, signature_id
 from align_eval.errors import InputError
-from align_eval.formats.head_sets import export_heads
-from align_eval.formats.words_table import words_table
+from align_eval.formats.heads_export import export_heads
+from align_eval.formats.run.words_table import words_table
 from align_eval.model.load import alignment_heads, load_model, model_checksum
 from align_eval.presets import BEST, PRESETS, make_systems
 from align_eval.records import Pairing, ScoreRow, System, Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.summary import score_table
+from align_eval.signature import package_version, signature_id
 from align_eval.weights import WEIGHT_PACKAGES
 
 WORKER = Path(__file__).with_name("peer_worker.py")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from align_eval.formats.run_folder import read_run
-from align_eval.formats.words_table import read_words_table
+from align_eval.formats.run.folder import read_run
+from align_eval.formats.run.words_table import read_words_table
 from align_eval.units import MS_PER_S
 
 NEAR_MS = 50

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_PASS, EXIT_REGRESSION
-from align_eval.formats.run_folder import read_run
+from align_eval.formats.run.folder import read_run
 
 TOLERANCE = {"ms": 2.0, "share": 0.02}
 """Other processors round sums differently and may move single boundaries by a frame; a regression moves more."""

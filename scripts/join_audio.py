@@ -24,8 +24,8 @@ import soundfile
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, Samples, read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.formats.run.words_table import read_words_table
 from align_eval.formats.textgrids import write_words
-from align_eval.formats.words_table import read_words_table
 from align_eval.records import AudioSpan, Word
 from align_eval.units import MS_PER_S, SAMPLE_RATE
 

@@ -30,10 +30,10 @@ from whisper.model import Whisper
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.findings.deletion import frame_relevance, most_relevant_first
-from align_eval.findings.faithfulness import Order, log_prob_curves, word_error_curves
-from align_eval.findings.records import ENERGY, RANDOM, UtteranceCurves
-from align_eval.findings.summary import summarise
+from align_eval.findings.faithfulness.deletion import frame_relevance, most_relevant_first
+from align_eval.findings.faithfulness.measure import Order, log_prob_curves, word_error_curves
+from align_eval.findings.faithfulness.records import ENERGY, RANDOM, UtteranceCurves
+from align_eval.findings.faithfulness.summary import summarise
 from align_eval.model.decode import decoded_words
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import load_model, model_checksum

@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from align_eval.findings.cells import ALL_HEADS, prepared
-from align_eval.findings.kept import decoded, read_kept
-from align_eval.formats.words_table import read_words_table
+from align_eval.findings.budget.cells import ALL_HEADS, prepared
+from align_eval.findings.kept_run import decoded, read_kept
+from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.summary import score_table
 
 SHOWN = (

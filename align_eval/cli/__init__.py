@@ -12,16 +12,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from align_eval.cli.common import say_error, say_to_stderr
+from align_eval.cli.compare import compare
 from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, drift, faithfulness
-from align_eval.cli.gate import compare
-from align_eval.cli.given import lint, score
 from align_eval.cli.heads import heads_app
-from align_eval.cli.listing import list_
+from align_eval.cli.list import list_
+from align_eval.cli.merge import merge
 from align_eval.cli.report import explain, report
 from align_eval.cli.run import align, run
-from align_eval.cli.scale import merge
-from align_eval.engine.heap import keep_freed_memory
+from align_eval.cli.score import lint, score
+from align_eval.engine.malloc import keep_freed_memory
 from align_eval.errors import (
     EXIT_BAD_INPUT,
     EXIT_BUG,

@@ -66,7 +66,7 @@ def print_json(found: Any) -> None:
 
 def _plain(found: Any) -> Any:
     if is_dataclass(found) and not isinstance(found, type):
-        from align_eval.formats.tracebacks import as_json
+        from align_eval.formats.run.tracebacks import as_json
 
         return as_json(found)
     raise TypeError(f"{type(found).__name__} has no form in JSON")
@@ -105,7 +105,7 @@ def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Pa
     tracebacks
         The folder of their tracebacks.
     """
-    from align_eval.formats.tracebacks import traceback_name
+    from align_eval.formats.run.tracebacks import traceback_name
 
     bugs = [failure.id for failure in failures if failure.traceback]
     if bugs:

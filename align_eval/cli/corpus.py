@@ -40,7 +40,7 @@ def check(
     """
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.check import check_corpus
-    from align_eval.report.corpus_table import print_check
+    from align_eval.reporting.terminal.corpus import print_check
 
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     checked = check_corpus(loaded)
@@ -96,13 +96,13 @@ def reference(
 
     Example: align-eval corpus reference my_speech --out my_speech
     """
+    from align_eval.cli.progress import progress
     from align_eval.corpus.bundled import BUNDLED, bundled_path
-    from align_eval.corpus.reference import REPORT_NAME, audio_files, make_references
-    from align_eval.corpus.sphinx import read_lexicon
-    from align_eval.engine.progress import progress
-    from align_eval.formats.findings import write_finding
-    from align_eval.formats.run_folder import prepare_folder
-    from align_eval.report.references import print_references
+    from align_eval.corpus.make_references import REPORT_NAME, audio_files, make_references
+    from align_eval.corpus.pocketsphinx import read_lexicon
+    from align_eval.formats.run.finding_json import write_finding
+    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.reporting.terminal.references import print_references
 
     folder = bundled_path(path) if path in BUNDLED else Path(path)
     pronunciations = read_lexicon(lexicon) if lexicon else None

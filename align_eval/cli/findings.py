@@ -60,14 +60,14 @@ def faithfulness(
 
     Example: align-eval faithfulness demo --source gradient:at=mel --out runs/faithfulness.json
     """
+    from align_eval.cli.progress import progress
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.engine.progress import progress
-    from align_eval.findings.records import FaithfulnessOptions
-    from align_eval.formats.findings import write_finding
-    from align_eval.formats.run_folder import prepare_folder
-    from align_eval.formats.tracebacks import as_json as plain
-    from align_eval.formats.tracebacks import folder_of_finding
-    from align_eval.report.faithfulness_table import print_faithfulness
+    from align_eval.findings.faithfulness.records import FaithfulnessOptions
+    from align_eval.formats.run.finding_json import write_finding
+    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.formats.run.tracebacks import as_json as plain
+    from align_eval.formats.run.tracebacks import folder_of_finding
+    from align_eval.reporting.terminal.faithfulness import print_faithfulness
 
     options = FaithfulnessOptions(
         form=form,
@@ -80,7 +80,7 @@ def faithfulness(
     )
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out.parent)
-    from align_eval.findings.faithfulness import DEFAULT_ORDERS, measure_faithfulness  # loads torch
+    from align_eval.findings.faithfulness.measure import DEFAULT_ORDERS, measure_faithfulness  # loads torch
 
     with progress(len(loaded.utterances)) as on_done:
         finding = measure_faithfulness(
@@ -108,10 +108,10 @@ def agree(
 
     Example: align-eval agree runs/kept
     """
-    from align_eval.findings.agree import measure_agreement
-    from align_eval.findings.kept import read_kept
-    from align_eval.formats.findings import write_finding
-    from align_eval.report.budget_table import print_agreement
+    from align_eval.findings.agreement.measure import measure_agreement
+    from align_eval.findings.kept_run import read_kept
+    from align_eval.formats.run.finding_json import write_finding
+    from align_eval.reporting.terminal.budget import print_agreement
 
     finding = measure_agreement(read_kept(run), seed)
     write_finding(run / "agree.json", finding)
@@ -144,13 +144,13 @@ def budget(
 
     Example: align-eval budget runs/tiny runs/base --floor-ms 24
     """
-    from align_eval.engine.progress import progress
-    from align_eval.findings.budget import measure_budget, with_holm
-    from align_eval.findings.kept import read_kept
-    from align_eval.formats.findings import write_finding
-    from align_eval.report.budget_table import print_budget
-    from align_eval.report.table import floors_ms
-    from align_eval.report.waterfall import draw_budget
+    from align_eval.cli.progress import progress
+    from align_eval.findings.budget.measure import measure_budget, with_holm
+    from align_eval.findings.kept_run import read_kept
+    from align_eval.formats.run.finding_json import write_finding
+    from align_eval.reporting.figures.waterfall import draw_budget
+    from align_eval.reporting.terminal.budget import print_budget
+    from align_eval.reporting.terminal.scores import floors_ms
 
     kept = [read_kept(run) for run in runs]
     with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
@@ -179,8 +179,8 @@ def drift(
     Example: align-eval drift runs/long
     """
     from align_eval.findings.drift import measure_drift
-    from align_eval.formats.findings import write_finding
-    from align_eval.report.drift_table import draw_drift, print_drift
+    from align_eval.formats.run.finding_json import write_finding
+    from align_eval.reporting.terminal.drift import draw_drift, print_drift
 
     finding = measure_drift(run, seed)
     write_finding(run / "drift.json", finding)

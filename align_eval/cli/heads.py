@@ -55,12 +55,12 @@ def search(
 
     Example: align-eval heads search my_corpus --language en --out runs/heads.json
     """
-    from align_eval.engine.progress import progress
+    from align_eval.cli.progress import progress
     from align_eval.findings.head_search import Reading
     from align_eval.findings.heads import search_heads
-    from align_eval.findings.kept import read_kept
-    from align_eval.formats.findings import write_finding
-    from align_eval.report.heads_table import print_heads
+    from align_eval.findings.kept_run import read_kept
+    from align_eval.formats.run.finding_json import write_finding
+    from align_eval.reporting.terminal.heads import print_heads
 
     folder, code = Path(corpus), 0
     if not (folder / "run.json").is_file():
@@ -94,7 +94,7 @@ def _keep_heads(
 ) -> int:
     """Make the run that a search reads; its exit code."""
     from align_eval.cli.run import Keep, run
-    from align_eval.findings.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
+    from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
 
     try:
         run(
@@ -133,8 +133,8 @@ def export(
     Example: align-eval heads export runs/heads.json --form ctranslate2 --out my_model/config.json
     """
     from align_eval.findings.heads import heads_of_search
-    from align_eval.formats.findings import read_finding
-    from align_eval.formats.head_sets import export_heads, write_heads
+    from align_eval.formats.heads_export import export_heads, write_heads
+    from align_eval.formats.run.finding_json import read_finding
 
     chosen, shape = heads_of_search(read_finding(search), search, of, reference)
     if out:

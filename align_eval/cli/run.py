@@ -160,18 +160,18 @@ def run(
 
     align-eval run demo --align openai --toggle --out runs/toggles
     """
+    from align_eval.cli.progress import progress
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.corpus.second import read_second_reference
+    from align_eval.corpus.second_reference import read_second_reference
     from align_eval.engine.forecast import forecast
     from align_eval.engine.job import JobOptions, prepare_job
-    from align_eval.engine.progress import progress
     from align_eval.engine.shard import parse_shard
     from align_eval.engine.store import Store
     from align_eval.engine.written_run import run_into
-    from align_eval.formats.run_folder import prepare_folder
-    from align_eval.formats.tracebacks import FOLDER
+    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.presets import best_preset, toggled_systems
-    from align_eval.report.forecast import print_forecast
+    from align_eval.reporting.terminal.forecast import print_forecast
     from align_eval.scoring.protocol_file import read_protocols
 
     if task == Task.translate:
@@ -225,15 +225,15 @@ def run(
 
 def _show(out: Path, written: WrittenRun, toggled: Sequence[Toggled], *, kept: bool, as_json: bool) -> None:
     """Print a run that is written, and write and print what heuristics are worth in it, where that was asked."""
-    from align_eval.report.table import print_languages, print_run
+    from align_eval.reporting.terminal.scores import print_languages, print_run
 
     console = make_console(quiet=as_json)
     print_run(written.run, console)
     print_languages(written.languages, console)
     if toggled:
         from align_eval.findings.toggles import measure_toggles
-        from align_eval.formats.findings import write_finding
-        from align_eval.report.toggle_table import print_toggles
+        from align_eval.formats.run.finding_json import write_finding
+        from align_eval.reporting.terminal.toggles import print_toggles
 
         signature = written.run.signature
         finding = measure_toggles(written.words, toggled, signature["id"], signature["seed"])

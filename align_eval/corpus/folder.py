@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.listing import identity, list_files, read_text, with_suffix
+from align_eval.corpus.file_search import identity, list_files, read_text, with_suffix
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
-from align_eval.transcript import label_kind, refuse_unknown, restore_unknown
+from align_eval.text import label_kind, refuse_unknown, restore_unknown
 from align_eval.units import FRAME_S
 
 TEXTGRID_SUFFIX = ".textgrid"

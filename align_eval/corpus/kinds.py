@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
+from align_eval.corpus.file_search import Files, list_files, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
-from align_eval.corpus.listing import Files, list_files, with_suffix
 from align_eval.errors import InputError
 from align_eval.records import Utterance
 
@@ -28,15 +28,15 @@ class Kind:
 FOLDER = "folder"
 
 KINDS = {
-    "mfa": Kind("TextGrids with a tier a speaker, `NAME - words`, beside audio", "align_eval.corpus.mfa", True),
-    "timit": Kind(".WRD in samples beside SPHERE or WAV audio", "align_eval.corpus.timit"),
-    "buckeye": Kind(".words beside audio, cut at silences", "align_eval.corpus.buckeye"),
+    "mfa": Kind("TextGrids with a tier a speaker, `NAME - words`, beside audio", "align_eval.corpus.readers.mfa", True),
+    "timit": Kind(".WRD in samples beside SPHERE or WAV audio", "align_eval.corpus.readers.timit"),
+    "buckeye": Kind(".words beside audio, cut at silences", "align_eval.corpus.readers.buckeye"),
     "librispeech": Kind(
-        ".trans.txt, audio, and MFA's TextGrids or .alignment.txt lists", "align_eval.corpus.librispeech", True
+        ".trans.txt, audio, and MFA's TextGrids or .alignment.txt lists", "align_eval.corpus.readers.librispeech", True
     ),
-    "ami": Kind("words/MEETING.SPEAKER.words.xml and headset audio", "align_eval.corpus.ami"),
-    "kaldi": Kind("wav.scp, ctm, and text, segments, utt2spk where present", "align_eval.corpus.kaldi"),
-    "lhotse": Kind("manifests of cuts, or of recordings and supervisions", "align_eval.corpus.lhotse"),
+    "ami": Kind("words/MEETING.SPEAKER.words.xml and headset audio", "align_eval.corpus.readers.ami"),
+    "kaldi": Kind("wav.scp, ctm, and text, segments, utt2spk where present", "align_eval.corpus.readers.kaldi"),
+    "lhotse": Kind("manifests of cuts, or of recordings and supervisions", "align_eval.corpus.readers.lhotse"),
 }
 """Beside the kind ``folder``, audio with a TextGrid of the same name, which is what anything else is taken for."""
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
-from align_eval.formats.maps import KeptMaps
+from align_eval.formats.run.maps import KeptMaps
 from align_eval.presets import make_systems
 from align_eval.records import AudioSpan, System, Word
-from align_eval.transcript import split_words
+from align_eval.text import split_words
 
 if TYPE_CHECKING:
     from whisper.model import Whisper

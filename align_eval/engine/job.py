@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.corpus.second import MaybeWords, SecondReference, of_windows, second_checksum
-from align_eval.corpus.transcript import transcripts_checksum
+from align_eval.corpus.second_reference import MaybeWords, SecondReference, of_windows, second_checksum
+from align_eval.corpus.transcript_file import transcripts_checksum
 from align_eval.corpus.windows import windowed
 from align_eval.engine.process import Keep
 from align_eval.engine.shard import Shard, in_shard

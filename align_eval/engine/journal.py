@@ -6,7 +6,7 @@ loss, so that what is recalled is what was found. A line is used only if its che
 that is asked for: a torn or damaged line, another model, text, audio file, package or code that computes makes the
 utterance be done again.
 The folder is removed once the run is written whole. Failures are not written down, so that they are tried again; the
-tracebacks of unexpected ones stand in the run folder at once (:mod:`align_eval.formats.tracebacks`).
+tracebacks of unexpected ones stand in the run folder at once (:mod:`align_eval.formats.run.tracebacks`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from align_eval.engine.lock import locked
 from align_eval.engine.process import Aligned
 from align_eval.errors import InputWarning
 from align_eval.formats.atomic import TEMPORARY, cannot_write
-from align_eval.formats.maps import FOLDER as MAPS
-from align_eval.formats.maps import drop_maps, maps_path, write_maps
-from align_eval.formats.run_folder import RUN_NAME, prepare_folder
-from align_eval.formats.tracebacks import FOLDER as TRACEBACKS
-from align_eval.formats.tracebacks import drop_tracebacks, write_tracebacks
+from align_eval.formats.run.folder import RUN_NAME, prepare_folder
+from align_eval.formats.run.maps import FOLDER as MAPS
+from align_eval.formats.run.maps import drop_maps, maps_path, write_maps
+from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
+from align_eval.formats.run.tracebacks import drop_tracebacks, write_tracebacks
 from align_eval.records import Failure, Pairing, System, Unit, Word
 
 FOLDER = ".partial"

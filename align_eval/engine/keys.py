@@ -19,10 +19,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from align_eval.corpus.transcript import transcript_path
-from align_eval.engine.closure import import_closure
-from align_eval.engine.signature import NAMED, run_signature
+from align_eval.corpus.transcript_file import transcript_path
+from align_eval.engine.import_closure import import_closure
 from align_eval.records import Plan, Utterance
+from align_eval.signature import NAMED, run_signature
 
 COMPUTES = "align_eval.engine.batch"
 """The module whose ``process_many`` makes word times of samples and texts, for every engine."""

@@ -20,20 +20,20 @@ from align_eval.engine.journal import FOLDER, open_journal
 from align_eval.engine.process import all_failed, by_id
 from align_eval.engine.run import LANGUAGE
 from align_eval.engine.shard import Shard
-from align_eval.engine.shard_facts import read_pieces, read_shard, write_shard
-from align_eval.engine.signature import NAMED, signature_id
+from align_eval.engine.shard_file import read_pieces, read_shard, write_shard
 from align_eval.engine.written_run import WrittenRun
 from align_eval.errors import InputError
 from align_eval.formats.atomic import writing
-from align_eval.formats.audio_spans import merge_audio_spans
-from align_eval.formats.entries import entries_writer, read_entries
-from align_eval.formats.maps import FOLDER as MAPS
-from align_eval.formats.maps import SUFFIX
-from align_eval.formats.run_folder import DETAILS_NAME, WORDS_NAME, place_run, read_run
-from align_eval.formats.words_file import utterance_tables, words_writer
+from align_eval.formats.run.audio_spans import merge_audio_spans
+from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run
+from align_eval.formats.run.json_lines import entries_writer, read_entries
+from align_eval.formats.run.maps import FOLDER as MAPS
+from align_eval.formats.run.maps import SUFFIX
+from align_eval.formats.run.words_file import utterance_tables, words_writer
 from align_eval.records import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
+from align_eval.signature import NAMED, signature_id
 
 OF_THE_WHOLE = ("id", "corpus_checksum")
 """What the signature of a run has otherwise than those of its shards."""

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import Samples, read_audio
-from align_eval.corpus.transcript import read_transcript
+from align_eval.corpus.transcript_file import read_transcript
 from align_eval.engine.passes import PassOf, Spoken, Tokens, passes_of
 from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
-from align_eval.formats.maps import KeptMaps
+from align_eval.formats.run.maps import KeptMaps
 from align_eval.records import Failure, IntVector, Pairing, Plan, RelevanceMap, System, Utterance, Word
 from align_eval.relevance import relevance_maps, stacks_of, tokens_of, unprepared
 from align_eval.scoring.pairing import pair_words
-from align_eval.transcript import split_words
+from align_eval.text import split_words
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 if TYPE_CHECKING:

@@ -14,28 +14,28 @@ import pyarrow as pa
 from pyarrow.dataset import Dataset, dataset
 
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.corpus.second import SecondReference, partners
+from align_eval.corpus.second_reference import SecondReference, partners
 from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.job import Context, Dtype, Job, JobOptions, Text, prepare_job, with_corpus
 from align_eval.engine.journal import Journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.languages import with_languages
-from align_eval.engine.outcomes import local_engine, outcomes
 from align_eval.engine.process import Aligned, Keep, Outcome, all_failed, by_id
-from align_eval.engine.ray_engine import ray_engine
+from align_eval.engine.ray_workers import ray_engine
 from align_eval.engine.shard import Shard
-from align_eval.engine.signature import run_environment, run_signature
 from align_eval.engine.store import Store
-from align_eval.formats.entries import PutEntries
-from align_eval.formats.maps import KeptMaps
-from align_eval.formats.run_folder import SCHEMA_VERSION
-from align_eval.formats.words_file import BLOCK, PutRows
-from align_eval.formats.words_table import SCHEMA, words_table
+from align_eval.engine.workers import local_engine, outcomes
+from align_eval.formats.run.folder import SCHEMA_VERSION
+from align_eval.formats.run.json_lines import PutEntries
+from align_eval.formats.run.maps import KeptMaps
+from align_eval.formats.run.words_file import BLOCK, PutRows
+from align_eval.formats.run.words_table import SCHEMA, words_table
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES
 from align_eval.records import Failure, Pairing, Run, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
+from align_eval.signature import run_environment, run_signature
 from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:

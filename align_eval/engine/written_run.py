@@ -12,12 +12,12 @@ from pyarrow.dataset import Dataset, dataset
 from align_eval.engine.job import Job
 from align_eval.engine.journal import FOLDER, open_journal
 from align_eval.engine.run import do_job, score_job
-from align_eval.engine.shard_facts import shard_facts, write_shard
+from align_eval.engine.shard_file import shard_facts, write_shard
 from align_eval.engine.store import Store
-from align_eval.formats.audio_spans import write_audio_spans
-from align_eval.formats.entries import entries_writer
-from align_eval.formats.run_folder import DETAILS_NAME, WORDS_NAME, place_run
-from align_eval.formats.words_file import words_writer
+from align_eval.formats.run.audio_spans import write_audio_spans
+from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run
+from align_eval.formats.run.json_lines import entries_writer
+from align_eval.formats.run.words_file import words_writer
 from align_eval.records import Run
 from align_eval.scoring.protocols import Protocol
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.errors import InputError
-from align_eval.findings.kept import finding_signature
-from align_eval.formats.run_folder import read_run
-from align_eval.formats.words_table import read_words_table
+from align_eval.findings.kept_run import finding_signature
+from align_eval.formats.run.folder import read_run
+from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate

@@ -18,9 +18,9 @@ from functools import cache
 
 import numpy as np
 
-from align_eval.findings.agreement import agreement
-from align_eval.findings.cells import Stack, prepared
-from align_eval.findings.kept import Item, decoded, interior_errors_ms
+from align_eval.findings.agreement.statistics import agreement
+from align_eval.findings.budget.cells import Stack, prepared
+from align_eval.findings.kept_run import Item, decoded, interior_errors_ms
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import halves

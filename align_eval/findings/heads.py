@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.findings.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
+from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
+from align_eval.findings.budget.injection import SALIENCY
+from align_eval.findings.budget.price import Figure
 from align_eval.findings.head_search import (
     N_SPLITS,
     Evidence,
@@ -21,11 +23,9 @@ from align_eval.findings.head_search import (
     own_set_totals,
     set_totals,
 )
-from align_eval.findings.injection import SALIENCY
-from align_eval.findings.kept import Item, KeptRun, finding_signature, fits, require_stacks, with_interior
-from align_eval.findings.price import Figure
+from align_eval.findings.kept_run import Item, KeptRun, finding_signature, fits, require_stacks, with_interior
 from align_eval.findings.ranks import rank_correlation
-from align_eval.formats.head_sets import Head, Shape, parse_heads
+from align_eval.formats.heads_export import Head, Shape, parse_heads
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, halves

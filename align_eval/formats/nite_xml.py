@@ -17,7 +17,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from align_eval.errors import InputError
-from align_eval.transcript import clean_label
+from align_eval.text import clean_label
 
 EntryKind = Literal["word", "punctuation", "noise", "gap"]
 

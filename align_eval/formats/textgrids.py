@@ -14,7 +14,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
-from align_eval.transcript import clean_label, label_kind
+from align_eval.text import clean_label, label_kind
 
 WORD_TIER_NAMES = ("words", "word")
 """Names that say that a tier holds words, in any case; MFA's ``speaker - words`` fits as well."""

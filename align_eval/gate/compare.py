@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from align_eval.errors import InputError, NotComparableError
-from align_eval.formats.run_folder import read_run
-from align_eval.formats.words_table import read_words_table
+from align_eval.formats.run.folder import read_run
+from align_eval.formats.run.words_table import read_words_table
 from align_eval.gate.checks import check_all, weights_of
 from align_eval.gate.pairs import PairedWords, match_systems, paired_words, system_labels
 from align_eval.gate.records import Comparison, GateOptions, SystemFigures, worst_of

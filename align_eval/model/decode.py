@@ -13,7 +13,7 @@ from whisper.model import Whisper
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.model.text import Task, tokenizer_of, written_language
-from align_eval.transcript import split_words
+from align_eval.text import split_words
 from align_eval.units import MEL_FRAME_S, N_SAMPLES, SAMPLE_RATE, WINDOW_S
 
 

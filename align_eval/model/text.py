@@ -13,7 +13,7 @@ from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, IntVector
-from align_eval.transcript import word_separator
+from align_eval.text import word_separator
 
 Task = Literal["transcribe", "translate"]
 

@@ -1,7 +1,7 @@
 """What a system recognised where, from a words table: which words count, and how many errors it made.
 
 The entries are units: a reference word, or the reference words that the system recognised as one stretch (see
-:mod:`align_eval.formats.words_table`).
+:mod:`align_eval.formats.run.words_table`).
 """
 
 from __future__ import annotations

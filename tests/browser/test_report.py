@@ -16,10 +16,10 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from align_eval.corpus.bundled import bundled_path
-from align_eval.formats.run_folder import read_run
-from align_eval.formats.words_table import read_words_table
-from align_eval.report.html.words import word_columns
-from align_eval.report.view import INTERIOR, view_run
+from align_eval.formats.run.folder import read_run
+from align_eval.formats.run.words_table import read_words_table
+from align_eval.reporting.html.words import word_columns
+from align_eval.reporting.view import INTERIOR, view_run
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.planted_run import SPEAKERS
 from tests.helpers.reported_run import write_many_words, write_reported

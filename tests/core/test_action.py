@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from align_eval.formats.run_folder import write_baseline
+from align_eval.formats.run.folder import write_baseline
 from align_eval.gate.compare import read_side
 from tests.helpers.command_line import start
 from tests.helpers.planted_words import moved

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from align_eval.errors import InputError
-from align_eval.findings.agree import FAITHFUL, AgreementFinding, measure_agreement
-from align_eval.findings.agreement import LEVELS, METHODS, NORMALISATIONS
-from align_eval.findings.kept import read_kept
-from align_eval.formats.findings import write_finding
-from align_eval.report.budget_table import print_agreement
+from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding, measure_agreement
+from align_eval.findings.agreement.statistics import LEVELS, METHODS, NORMALISATIONS
+from align_eval.findings.kept_run import read_kept
+from align_eval.formats.run.finding_json import write_finding
+from align_eval.reporting.terminal.budget import print_agreement
 from tests.helpers.command_line import LOADED, align_eval, start
 from tests.helpers.planted_run import (
     DEFAULT,

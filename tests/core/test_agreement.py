@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from align_eval.findings.agreement import (
+from align_eval.findings.agreement.statistics import (
     METHODS,
     NORMALISATIONS,
     agreement,
@@ -366,6 +366,6 @@ def test_one_cluster_with_a_value_has_no_interval_and_none_has_no_row():
 
 
 def test_agreement_needs_no_model():
-    code = "import sys, align_eval.findings.agreement\nprint(*({'torch', 'whisper'} & set(sys.modules)))"
+    code = "import sys, align_eval.findings.agreement.statistics\nprint(*({'torch', 'whisper'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

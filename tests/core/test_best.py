@@ -3,7 +3,7 @@
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.formats.head_sets import export_heads, parse_heads
+from align_eval.formats.heads_export import export_heads, parse_heads
 from align_eval.presets import BEST, HEURISTICS, PRESETS, best_preset, make_systems
 from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.spec import parse_spec

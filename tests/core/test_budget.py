@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
-from align_eval.findings.injection import needed_stacks
-from align_eval.findings.kept import heads_of, interior_errors_ms, read_kept
-from align_eval.findings.price import incompleteness
-from align_eval.findings.shares import coalition, last_step, shapley, swap_gain
+from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
+from align_eval.findings.budget.injection import needed_stacks
+from align_eval.findings.budget.price import incompleteness
+from align_eval.findings.budget.shapley import coalition, last_step, shapley, swap_gain
+from align_eval.findings.kept_run import heads_of, interior_errors_ms, read_kept
 from tests.helpers.command_line import LOADED, start
 from tests.helpers.planted_run import (
     CONV,

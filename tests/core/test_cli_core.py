@@ -10,7 +10,7 @@ from align_eval.alignment import canonical_align
 from align_eval.alignment.options import ALIGN_OPTIONS
 from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.corpus.kinds import KINDS
-from align_eval.formats.given import FORMATS
+from align_eval.formats.hypothesis.detect import FORMATS
 from align_eval.presets import PRESETS
 from align_eval.relevance import canonical_source
 from align_eval.relevance.options import SOURCE_OPTIONS

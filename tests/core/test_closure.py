@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.engine import closure
-from align_eval.engine.closure import import_closure, imported_names
+from align_eval.engine import import_closure as closure
+from align_eval.engine.import_closure import import_closure, imported_names
 from align_eval.engine.keys import COMPUTES, code_checksum
 
 PACKAGE = Path(align_eval.__file__).parent
@@ -92,8 +92,8 @@ def test_imports_for_type_checkers_are_named_where_they_are_asked_for():
 # What certainly decides when a word starts, said without looking at any import: a module of each step of the street.
 COMPUTE = {
     "corpus.audio": "samples",
-    "corpus.transcript": "the text beside them",
-    "transcript": "its words",
+    "corpus.transcript_file": "the text beside them",
+    "text": "its words",
     "model.text": "their tokens",
     "model.forward": "the pass",
     "model.cross_attention": "logits",
@@ -112,14 +112,14 @@ COMPUTE = {
     "engine.passes": "what a batch shares",
     "records": "what is kept of a map",
     "units": "the grid",
-    "formats.maps": "maps that are kept: a journal recalls their files as they stand",
+    "formats.run.maps": "maps that are kept: a journal recalls their files as they stand",
 }
 DO_NOT = re.compile(
-    r"(report|cli|gate|findings|api|presets|__main__)(\..*)?"
+    r"(reporting|cli|gate|findings|api|presets|signature|score_files|lint_files|__main__)(\..*)?"
     r"|scoring\.(?!pairing$|normaliser$).+"
-    r"|engine\.(journal|keys|closure|cache|store|run|job|merge|signature|forecast|ray_engine|outcomes|shard.*)"
-    r"|formats\.(?!maps$|atomic$).+"
-    r"|corpus\.(?!audio$|transcript$).+"
+    r"|engine\.(journal|keys|import_closure|cache|store|run|job|merge|forecast|ray_workers|workers|shard.*)"
+    r"|formats\.(?!run$|run\.maps$|atomic$).+"
+    r"|corpus\.(?!audio$|transcript_file$).+"
 )
 
 
@@ -138,7 +138,7 @@ def test_editing_a_module_changes_keys_where_it_computes_word_times_and_nowhere_
     computing = set(import_closure(COMPUTES, tmp_path))
     assert {f"align_eval.{name}" for name in COMPUTE} <= computing < modules
     assert [name for name in computing if DO_NOT.fullmatch(name.removeprefix("align_eval."))] == []
-    assert any(name.startswith("align_eval.report.html.") for name in modules - computing)
+    assert any(name.startswith("align_eval.reporting.html.") for name in modules - computing)
     seen = {code_checksum(tmp_path)}
     for module in modules - computing:
         edit(tmp_path, module)

@@ -13,8 +13,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from align_eval.corpus import ami, buckeye, kaldi, lhotse, librispeech, mfa, timit
 from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.readers import ami, buckeye, kaldi, lhotse, librispeech, mfa, timit
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.nite_xml import parse_xml, word_entries
 from align_eval.formats.textgrids import read_word_tier

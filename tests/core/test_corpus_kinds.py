@@ -11,8 +11,8 @@ import soundfile
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.file_search import list_files
 from align_eval.corpus.kinds import KINDS, detect_kind
-from align_eval.corpus.listing import list_files
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
@@ -411,7 +411,7 @@ def test_language_and_speaker_are_completed_where_a_kind_says_none(tmp_path):
 
 
 def test_a_manifest_without_lhotse_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr("align_eval.corpus.lhotse.find_spec", lambda _name: None)
+    monkeypatch.setattr("align_eval.corpus.readers.lhotse.find_spec", lambda _name: None)
     with pytest.raises(
         InputError, match=r"recordings\.jsonl: is a manifest of Lhotse, and lhotse is not installed; pip"
     ):

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
-from align_eval.corpus.cut import LONG_PAUSE_S, MARGIN_S, SHORTEST_PAUSE_S, cut_at_pauses
+from align_eval.corpus.readers.cut import LONG_PAUSE_S, MARGIN_S, SHORTEST_PAUSE_S, cut_at_pauses
 from align_eval.records import Word
 
 

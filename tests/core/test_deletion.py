@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from align_eval.errors import InputError
-from align_eval.findings.deletion import (
+from align_eval.findings.faithfulness.deletion import (
     ClippedErrorRate,
     conclusion,
     curve_area,
@@ -25,7 +25,7 @@ from align_eval.findings.deletion import (
     sufficient_share,
     verdict,
 )
-from align_eval.findings.records import (
+from align_eval.findings.faithfulness.records import (
     SCHEMA_VERSION,
     Curve,
     Ends,
@@ -35,10 +35,10 @@ from align_eval.findings.records import (
     Unexplained,
     UtteranceCurves,
 )
-from align_eval.findings.summary import clusters_of, hallucinations, summarise, summarise_maps
-from align_eval.formats.findings import write_finding
+from align_eval.findings.faithfulness.summary import clusters_of, hallucinations, summarise, summarise_maps
+from align_eval.formats.run.finding_json import write_finding
 from align_eval.records import Failure
-from align_eval.report.faithfulness_table import print_faithfulness
+from align_eval.reporting.terminal.faithfulness import print_faithfulness
 from align_eval.scoring.metrics import Difference, MeanOf, Ratio
 from tests.helpers.utterances import utterance
 
@@ -449,7 +449,9 @@ def test_options_that_mean_nothing_are_refused(arguments, message):
 
 def test_curves_and_their_summary_need_no_model_and_no_jiwer():
     code = (
-        "import sys, align_eval.findings.deletion, align_eval.findings.summary, align_eval.report.faithfulness_table\n"
+        "import sys\n"
+        "import align_eval.findings.faithfulness.deletion, align_eval.findings.faithfulness.summary\n"
+        "import align_eval.reporting.terminal.faithfulness\n"
         "print(*({'torch', 'whisper', 'jiwer', 'whisper_normalizer'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

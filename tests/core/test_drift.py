@@ -7,8 +7,8 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.findings.drift import Slope, measure_drift
-from align_eval.formats.run_folder import write_run
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.folder import write_run
+from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, Run, System, Utterance, Word
 
 SYSTEM = System("attention:heads=all", "dtw")

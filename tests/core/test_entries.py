@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align_eval.errors import InputError
-from align_eval.formats.entries import entries_writer, read_entries
+from align_eval.formats.run.json_lines import entries_writer, read_entries
 
 values = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -3,7 +3,7 @@
 import pytest
 
 from align_eval.engine.forecast import Measured, expected_s, spread
-from align_eval.report.forecast import duration
+from align_eval.reporting.terminal.forecast import duration
 
 SIZES = [(50 + 13 * i, 5 + i * i % 40) for i in range(100)]
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from align_eval.errors import InputError, NotComparableError
-from align_eval.formats.words_table import SCHEMA, words_table
+from align_eval.formats.run.words_table import SCHEMA, words_table
 from align_eval.gate.compare import compare, compare_or_reason, read_side
 from align_eval.gate.pairs import match_systems, parse_map
 from align_eval.gate.records import GateOptions, worst_of

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from align_eval.errors import EXIT_NOT_COMPARABLE
-from align_eval.formats.run_folder import read_run, write_baseline, write_run
-from align_eval.formats.words_table import read_words_table
+from align_eval.formats.run.folder import read_run, write_baseline, write_run
+from align_eval.formats.run.words_table import read_words_table
 from tests.helpers.command_line import LOADED, Done, align_eval, start
 from tests.helpers.planted_words import LABEL, SIGNATURE, by_word, corpus, jittered, moved, side, without
 

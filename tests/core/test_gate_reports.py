@@ -16,12 +16,12 @@ from rich.console import Console
 
 from align_eval.gate.compare import compare
 from align_eval.gate.records import Comparison
-from align_eval.report.benchmark import benchmark
-from align_eval.report.gate_files import FILES, append_summary, write_comparison
-from align_eval.report.gate_markdown import escaped, summary
-from align_eval.report.gate_table import print_comparison
-from align_eval.report.gate_text import N_SPEAKERS, regressions, sentence
-from align_eval.report.junit import junit
+from align_eval.reporting.ci.benchmark import benchmark
+from align_eval.reporting.ci.files import FILES, append_summary, write_comparison
+from align_eval.reporting.ci.junit import junit
+from align_eval.reporting.ci.markdown import escaped, summary
+from align_eval.reporting.gate_text import N_SPEAKERS, regressions, sentence
+from align_eval.reporting.terminal.gate import print_comparison
 from tests.helpers.planted_words import LABEL, by_word, corpus, jittered, moved, side, without
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)

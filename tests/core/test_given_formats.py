@@ -12,8 +12,8 @@ import warnings
 import pytest
 
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.document import read_document
-from align_eval.formats.given import FORMATS, claimants, read_transcripts
+from align_eval.formats.hypothesis.detect import FORMATS, claimants, read_transcripts
+from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
 from tests.helpers.given_files import GOOD, HYPOTHESES, JSON_GOOD, WORDS, write_good

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.document import read_document
-from align_eval.formats.given import FORMATS, claimants, read_transcripts
-from align_eval.formats.recordings import check_name
+from align_eval.formats.hypothesis.detect import FORMATS, claimants, read_transcripts
+from align_eval.formats.hypothesis.document import read_document
+from align_eval.formats.hypothesis.recordings import check_name
 from align_eval.records import GivenWord
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.given_files import GOOD, JSON_GOOD, SUFFIX, write_good
@@ -197,7 +197,7 @@ def test_gzip_cut_short_is_refused(tmp_path):
 def test_a_file_that_unpacks_to_more_than_can_be_meant_is_refused(tmp_path, monkeypatch):
     import gzip
 
-    monkeypatch.setattr("align_eval.formats.document.MAX_BYTES", 1000)
+    monkeypatch.setattr("align_eval.formats.hypothesis.document.MAX_BYTES", 1000)
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b" " * 1001))
     with pytest.raises(InputError, match=r"is longer than 1000 bytes"):

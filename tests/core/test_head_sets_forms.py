@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align_eval.errors import InputError
-from align_eval.formats.head_sets import FORMS, export_heads, format_heads, parse_heads, write_heads
+from align_eval.formats.heads_export import FORMS, export_heads, format_heads, parse_heads, write_heads
 
 TINY_EN = ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4))
 SHAPE = (4, 6)

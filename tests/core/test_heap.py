@@ -29,7 +29,7 @@ def faults_of(before: str) -> list[int]:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc here to be told")
 def test_a_matrix_that_follows_a_freed_one_takes_its_pages():
     """Left to itself glibc maps each anew. Pages may be larger than 4 kB: how many there are is not what counts."""
-    kept = faults_of("from align_eval.engine.heap import keep_freed_memory; assert keep_freed_memory()")
+    kept = faults_of("from align_eval.engine.malloc import keep_freed_memory; assert keep_freed_memory()")
     anew = faults_of("")
     assert kept[1] < anew[1] / 10
     assert kept[0] > anew[1] / 2  # it is the second that is spared

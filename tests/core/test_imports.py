@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.engine.closure import imported_names
+from align_eval.engine.import_closure import imported_names
 
 PACKAGE = Path(align_eval.__file__).parent
 
@@ -21,19 +21,22 @@ MAY_IMPORT = {
     "weights": set(),
     "records": {"errors"},
     "spec": {"errors"},
-    "transcript": {"errors"},
-    "formats": {"errors", "records", "transcript"},
-    "corpus": {"errors", "units", "records", "transcript", "formats"},
-    "model": {"errors", "units", "weights", "records", "transcript", "corpus"},
+    "text": {"errors"},
+    "formats": {"errors", "records", "text"},
+    "corpus": {"errors", "units", "records", "text", "formats"},
+    "model": {"errors", "units", "weights", "records", "text", "corpus"},
     "relevance": {"errors", "units", "records", "spec", "model"},
     "alignment": {"errors", "units", "records", "spec"},
     "scoring": {"errors", "units", "records"},
     "presets": {"errors", "records", "spec", "relevance", "alignment"},
+    "signature": {"records", "relevance", "alignment", "scoring"},
+    "lint_files": {"records", "formats", "corpus", "scoring"},
+    "score_files": {"errors", "records", "formats", "corpus", "scoring", "lint_files", "signature"},
     "engine": {
         "errors",
         "units",
         "records",
-        "transcript",
+        "text",
         "formats",
         "corpus",
         "model",
@@ -41,6 +44,7 @@ MAY_IMPORT = {
         "alignment",
         "scoring",
         "presets",
+        "signature",
     },
     "findings": {
         "errors",
@@ -54,10 +58,11 @@ MAY_IMPORT = {
         "alignment",
         "scoring",
         "presets",
+        "signature",
         "engine",
     },
     "gate": {"errors", "units", "records", "formats", "scoring"},
-    "report": {
+    "reporting": {
         "errors",
         "units",
         "weights",
@@ -73,7 +78,7 @@ MAY_IMPORT = {
         "findings",
         "gate",
     },
-    "api": {"errors", "records", "transcript", "corpus", "model", "presets", "engine"},
+    "api": {"errors", "records", "text", "corpus", "model", "presets", "engine"},
     "cli": {
         "errors",
         "records",
@@ -82,13 +87,15 @@ MAY_IMPORT = {
         "model",
         "scoring",
         "presets",
+        "lint_files",
+        "score_files",
         "engine",
         "findings",
         "gate",
-        "report",
+        "reporting",
         "api",
     },
-    "__init__": {"errors", "records", "formats", "corpus", "model", "engine", "api"},
+    "__init__": {"errors", "records", "formats", "corpus", "model", "lint_files", "score_files", "engine", "api"},
     "__main__": {"cli"},
 }
 
@@ -98,14 +105,14 @@ TORCH_FREE = (
     "weights",
     "records",
     "spec",
-    "transcript",
+    "text",
     "formats",
     "corpus",
     "alignment",
     "scoring",
     "presets",
     "gate",
-    "report",
+    "reporting",
     "cli",
 )
 HEAVY = {"torch", "whisper"}

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from align_eval.engine.journal import FOLDER, NAME, open_journal
-from align_eval.engine.outcomes import Engine, local_engine, outcomes
 from align_eval.engine.process import Aligned, Outcome, attempt
+from align_eval.engine.workers import Engine, local_engine, outcomes
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.maps import KeptMaps, maps_path
+from align_eval.formats.run.maps import KeptMaps, maps_path
 from align_eval.records import Failure, Pairing, System, Unit, Utterance, Word
 from tests.helpers.utterances import utterance
 

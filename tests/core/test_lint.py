@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align_eval.corpus.bundled import BUNDLED, bundled_path
-from align_eval.formats.given import read_transcripts
+from align_eval.formats.hypothesis.detect import read_transcripts
 from align_eval.records import GivenWord
 from align_eval.scoring.lint import RULES, lint_counts, lint_words, longest_s
 

@@ -23,7 +23,7 @@ from align_eval.errors import (
     EXIT_NOT_COMPARABLE,
     InputError,
 )
-from align_eval.report import listing
+from align_eval.reporting.terminal import list as listing
 from tests.helpers.command_line import start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ BROKEN = """
 import sys
 from align_eval import cli
 from align_eval.errors import InputError
-from align_eval.report import listing
+from align_eval.reporting.terminal import list as listing
 statement = sys.argv.pop()
 def broken(what):
     exec(statement)

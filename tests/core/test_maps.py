@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.formats.maps import KeptMaps, drop_maps, read_maps, write_maps
+from align_eval.formats.run.maps import KeptMaps, drop_maps, read_maps, write_maps
 
 
 def kept() -> KeptMaps:

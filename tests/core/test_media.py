@@ -13,12 +13,12 @@ import soundfile
 
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.audio_spans import NAME, read_audio_spans, write_audio_spans
+from align_eval.formats.run.audio_spans import NAME, read_audio_spans, write_audio_spans
 from align_eval.records import AudioSpan
-from align_eval.report.html.embed import Stretch, embed_media, stretches
-from align_eval.report.media import find_audio, flac, map_views, maps_of, samples_of
-from align_eval.report.spectrogram import spectrogram
-from align_eval.report.view import view_run
+from align_eval.reporting.html.embed import Stretch, embed_media, stretches
+from align_eval.reporting.media import find_audio, flac, map_views, maps_of, samples_of
+from align_eval.reporting.spectrogram import spectrogram
+from align_eval.reporting.view import view_run
 from tests.helpers.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
 from tests.helpers.reported_run import write_reported
 

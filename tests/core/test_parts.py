@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.dataset import dataset
 
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.words_table import words_table
 from align_eval.records import System, Utterance, Word
 from align_eval.scoring.parts import kinds_of, read_part
 from align_eval.scoring.statistics import cluster_of_rows, cluster_rows

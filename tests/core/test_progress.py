@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from align_eval.engine.progress import progress
+from align_eval.cli.progress import progress
 
 
 def shown(ids: list[str], total: int, **console: object) -> str:

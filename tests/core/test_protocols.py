@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.words_table import words_table
 from align_eval.records import ScoreRow, System, Utterance, Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocol_file import read_protocols

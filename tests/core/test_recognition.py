@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from align_eval.formats.words_table import SCHEMA
+from align_eval.formats.run.words_table import SCHEMA
 from align_eval.scoring.recognition import COLUMNS, recognition_of
 
 TEXTS = ("can", "not", "colour", "um", "two")

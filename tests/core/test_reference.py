@@ -11,8 +11,8 @@ import soundfile
 
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import load_folder
-from align_eval.corpus.reference import make_references
-from align_eval.corpus.sphinx import in_lexicon, make_decoder, read_lexicon, spoken
+from align_eval.corpus.make_references import make_references
+from align_eval.corpus.pocketsphinx import in_lexicon, make_decoder, read_lexicon, spoken
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import read_words, words_of_tier

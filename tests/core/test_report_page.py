@@ -16,16 +16,16 @@ import soundfile
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.findings.drift import measure_drift
-from align_eval.formats.audio_spans import read_audio_spans
-from align_eval.formats.findings import finding_of, read_finding, write_finding
-from align_eval.formats.run_folder import read_run
+from align_eval.formats.run.audio_spans import read_audio_spans
+from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
+from align_eval.formats.run.folder import read_run
 from align_eval.gate.compare import compare_or_reason, read_side
-from align_eval.report.findings_given import Findings, gather_findings
-from align_eval.report.html.distributions import bin_shares
-from align_eval.report.html.page import default_pair, write_report
-from align_eval.report.html.svg import Plane, signed, ticks
-from align_eval.report.html.words import most_telling, word_columns
-from align_eval.report.view import INTERIOR, family_of, stack_of, view_run
+from align_eval.reporting.findings import Findings, gather_findings
+from align_eval.reporting.html.distributions import bin_shares
+from align_eval.reporting.html.page import default_pair, write_report
+from align_eval.reporting.html.svg import Plane, signed, ticks
+from align_eval.reporting.html.words import most_telling, word_columns
+from align_eval.reporting.view import INTERIOR, family_of, stack_of, view_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import SPEAKERS, Planted
 from tests.helpers.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
@@ -134,7 +134,7 @@ def test_equal_maps_agree_wholly(page):
 
 def test_of_very_many_words_an_even_part_is_drawn(folder, monkeypatch):
     """Sixteen words and room for five dots: every fourth."""
-    monkeypatch.setattr("align_eval.report.html.page.MAX_DOTS", 5)
+    monkeypatch.setattr("align_eval.reporting.html.page.MAX_DOTS", 5)
     page = page_of(folder)
     assert "16 words, manual reference; 4 are drawn" in page
     assert page.count('class="dot"') == 4

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from align_eval.records import Failure, Run, ScoreRow
-from align_eval.report.table import print_run
+from align_eval.reporting.terminal.scores import print_run
 
 SIGNATURE = {
     "id": "0123456789ab", "model": "tiny.en", "model_checksum": "a" * 64, "corpus": "demo", "corpus_checksum": "b" * 64,

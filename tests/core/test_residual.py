@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from align_eval.findings.residual import (
+from align_eval.findings.budget.residual import (
     LAMBDAS,
     arms,
     as_large,
@@ -186,7 +186,7 @@ def test_arms_without_a_random_model_leave_only_its_arm_out_and_follow_the_seed(
 
 def test_residuals_and_effects_on_words_load_no_model_and_no_statsmodels():
     code = (
-        "import sys, align_eval.findings.residual, align_eval.findings.word_effect\n"
+        "import sys, align_eval.findings.budget.residual, align_eval.findings.budget.word_effect\n"
         "print(*({'torch', 'whisper', 'statsmodels', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,14 +8,14 @@ import pyarrow.compute as pc
 import pytest
 
 from align_eval.corpus.bundled import bundled_path
-from align_eval.engine.given import score_given
-from align_eval.engine.lint import lint_path
 from align_eval.errors import InputError
-from align_eval.formats.given import FORMATS
-from align_eval.formats.run_folder import read_run, write_run
+from align_eval.formats.hypothesis.detect import FORMATS
+from align_eval.formats.run.folder import read_run, write_run
+from align_eval.formats.run.words_table import read_words_table, table_checksum, words_table
 from align_eval.formats.textgrids import read_words, write_words
-from align_eval.formats.words_table import read_words_table, table_checksum, words_table
+from align_eval.lint_files import lint_path
 from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
+from align_eval.score_files import score_given
 from tests.helpers.command_line import align_eval
 from tests.helpers.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
 

@@ -10,13 +10,13 @@ import soundfile
 from rich.console import Console
 
 from align_eval.corpus.folder import Corpus, load_folder
-from align_eval.corpus.second import of_windows, paired, partners, read_second_reference, second_checksum
+from align_eval.corpus.second_reference import of_windows, paired, partners, read_second_reference, second_checksum
 from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError
+from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import write_words
-from align_eval.formats.words_table import words_table
 from align_eval.records import SECOND_REFERENCE, AudioSpan, Run, System, Utterance, Word
-from align_eval.report.table import floors_ms, print_run
+from align_eval.reporting.terminal.scores import floors_ms, print_run
 from align_eval.scoring.summary import score_table
 
 FIRST = (Word("One", 0.25, 0.5), Word("two,", 0.5, 0.75))

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from align_eval.corpus.bundled import bundled_path
-from align_eval.report.listing import KINDS
+from align_eval.reporting.terminal.list import KINDS
 from tests.helpers.given_files import HYPOTHESES
 from tests.helpers.planted_run import write_planted
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.words_table import words_table
 from align_eval.records import ScoreRow, System, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table

@@ -11,11 +11,11 @@ from rich.console import Console
 from align_eval.alignment import canonical_align
 from align_eval.errors import InputError
 from align_eval.findings.toggles import measure_toggles
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.words_table import words_table
 from align_eval.presets import HEURISTICS, PRESETS, Heuristic, Toggled, make_systems, toggled_systems
 from align_eval.records import AudioSpan, System, Utterance, Word
 from align_eval.relevance import canonical_source
-from align_eval.report.toggle_table import print_toggles
+from align_eval.reporting.terminal.toggles import print_toggles
 
 
 @pytest.mark.parametrize("preset", PRESETS)

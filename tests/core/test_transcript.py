@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from align_eval.errors import InputError
-from align_eval.transcript import (
+from align_eval.text import (
     clean_label,
     label_kind,
     lower_capitals,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.windows import MARGIN_S, ROUNDING_S, cut_windows, windowed
 from align_eval.formats.praat import read_textgrid
-from align_eval.formats.run_folder import write_run
+from align_eval.formats.run.folder import write_run
+from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import words_of_tier
-from align_eval.formats.words_table import words_table
 from align_eval.records import AudioSpan, Run, System, Utterance, Word
 from align_eval.scoring.boundaries import counted
 from align_eval.scoring.recognition import recognition_of

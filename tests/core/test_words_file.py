@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.formats.words_file import BLOCK, first_rows, utterance_tables, words_writer, write_words_table
-from align_eval.formats.words_table import SCHEMA, read_words_table, words_table
+from align_eval.formats.run.words_file import BLOCK, first_rows, utterance_tables, words_writer, write_words_table
+from align_eval.formats.run.words_table import SCHEMA, read_words_table, words_table
 from align_eval.records import AudioSpan, System, Utterance, Word
 
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.formats.words_file import write_words_table
-from align_eval.formats.words_table import SCHEMA, read_words_table, table_checksum, words_table
+from align_eval.formats.run.words_file import write_words_table
+from align_eval.formats.run.words_table import SCHEMA, read_words_table, table_checksum, words_table
 from align_eval.records import Pairing, System, Unit, Word
 from tests.helpers.utterances import utterance
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from align_eval.formats.maps import KeptMaps, write_maps
-from align_eval.formats.run_folder import write_run
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.folder import write_run
+from align_eval.formats.run.maps import KeptMaps, write_maps
+from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, Failure, Run, System, Utterance, Word
 
 FRAME_S, START_S = 0.02, -0.01

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.optimize import brentq
 
-from align_eval.formats.words_table import SCHEMA
+from align_eval.formats.run.words_table import SCHEMA
 from align_eval.gate.compare import Side
 from align_eval.records import Run
 from tests.helpers.simulated import folded_mean

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from align_eval.formats.audio_spans import write_audio_spans
-from align_eval.formats.maps import write_maps
-from align_eval.formats.run_folder import write_run
-from align_eval.formats.words_file import write_words_table
-from align_eval.formats.words_table import words_table
+from align_eval.formats.run.audio_spans import write_audio_spans
+from align_eval.formats.run.folder import write_run
+from align_eval.formats.run.maps import write_maps
+from align_eval.formats.run.words_file import write_words_table
+from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, Run, System, Utterance, Word
 from align_eval.scoring.summary import score_table
 from tests.helpers.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of

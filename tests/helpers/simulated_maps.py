@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from align_eval.findings.budget import with_interior
-from align_eval.findings.injection import injection_errors
-from align_eval.findings.kept import read_kept
-from align_eval.findings.price import Injection, price
+from align_eval.findings.budget.injection import injection_errors
+from align_eval.findings.budget.measure import with_interior
+from align_eval.findings.budget.price import Injection, price
+from align_eval.findings.kept_run import read_kept
 from align_eval.scoring.statistics import draw_weights
 from tests.helpers.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
 

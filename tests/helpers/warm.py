@@ -8,7 +8,7 @@ import align_eval.alignment.kernels
 import align_eval.cli
 import align_eval.corpus.bundled
 import align_eval.corpus.kinds
-import align_eval.corpus.second
+import align_eval.corpus.second_reference
 import align_eval.engine.forecast
 import align_eval.engine.run
 import align_eval.engine.written_run
@@ -17,7 +17,7 @@ import align_eval.model.load
 import align_eval.relevance.attention
 import align_eval.relevance.gradient
 import align_eval.relevance.prepare
-import align_eval.report.table
+import align_eval.reporting.terminal.scores
 import align_eval.scoring.protocol_file  # noqa: F401
 
 get_tokenizer(multilingual=False)

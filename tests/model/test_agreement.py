@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.findings.agreement import agreement, noise_ceiling
+from align_eval.findings.agreement.statistics import agreement, noise_ceiling
 from align_eval.relevance.spes import reliability
 
 

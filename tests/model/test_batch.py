@@ -14,16 +14,16 @@ from whisper.model import disable_sdpa
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.batch import batches, process_many
 from align_eval.engine.cache import MapCache
-from align_eval.engine.outcomes import in_groups
 from align_eval.engine.passes import Spoken, batched_passes, passes_of
-from align_eval.engine.signature import run_signature
 from align_eval.engine.store import Store
+from align_eval.engine.workers import in_groups
 from align_eval.errors import InputError, InputWarning
 from align_eval.model import forward
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
 from align_eval.presets import make_systems
 from align_eval.records import Failure, Plan
+from align_eval.signature import run_signature
 from tests.helpers.planted_logits import every_logit
 
 SUBWORD, CHARACTER = ("subword", "no-timestamps"), ("character", "no-timestamps")

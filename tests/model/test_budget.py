@@ -17,15 +17,15 @@ from matplotlib.figure import Figure as Picture
 from rich.console import Console
 
 from align_eval.errors import InputError
-from align_eval.findings.budget import Budget, measure_budget, with_holm
-from align_eval.findings.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
-from align_eval.findings.injection import injection_errors
-from align_eval.findings.kept import read_kept
-from align_eval.findings.residual import LAMBDAS
-from align_eval.formats.findings import write_finding
-from align_eval.formats.maps import write_maps
-from align_eval.report.budget_table import print_budget
-from align_eval.report.waterfall import draw_budget
+from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
+from align_eval.findings.budget.injection import injection_errors
+from align_eval.findings.budget.measure import Budget, measure_budget, with_holm
+from align_eval.findings.budget.residual import LAMBDAS
+from align_eval.findings.kept_run import read_kept
+from align_eval.formats.run.finding_json import write_finding
+from align_eval.formats.run.maps import write_maps
+from align_eval.reporting.figures.waterfall import draw_budget
+from align_eval.reporting.terminal.budget import print_budget
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import (
     CONV,

@@ -20,8 +20,8 @@ from align_eval.engine.batch import process_many
 from align_eval.engine.journal import FOLDER, NAME
 from align_eval.engine.run import evaluate
 from align_eval.errors import BugError
-from align_eval.findings import faithfulness
-from align_eval.formats.run_folder import read_run, write_run
+from align_eval.findings.faithfulness.measure import measure as faithfulness
+from align_eval.formats.run.folder import read_run, write_run
 from align_eval.model import forward, language
 from align_eval.records import Failure, Plan, System
 from tests.helpers.command_line import align_eval
@@ -320,8 +320,8 @@ def test_a_search_of_heads_goes_on_with_the_others_and_ends_with_70(workplace, t
 def test_a_workers_traceback_comes_as_text(workplace):
     """A patch does not reach another process: the bug is an utterance whose words are none."""
     from align_eval.engine.keys import plan_facts
-    from align_eval.engine.outcomes import outcomes
-    from align_eval.engine.ray_engine import ray_engine
+    from align_eval.engine.ray_workers import ray_engine
+    from align_eval.engine.workers import outcomes
     from align_eval.model.load import load_model, model_checksum
 
     model = load_model(str(workplace / "model"))

@@ -87,13 +87,13 @@ def test_every_extra_that_is_installed_exists(command):
 @pytest.fixture(scope="module")
 def loaded(tiny_en):
     """The weights of tiny.en that are loaded already, wherever they are asked for."""
-    import align_eval.findings.faithfulness  # noqa: F401  # before: it keeps the loader that it finds
+    import align_eval.findings.faithfulness.measure  # noqa: F401  # before: it keeps the loader that it finds
 
     def load(name: str | Path, *, device: str = "cpu") -> Whisper:
         return tiny_en if (name, device) == ("tiny.en", "cpu") else load_model(name, device=device)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("align_eval.model.load", "align_eval.findings.faithfulness"):
+        for module in ("align_eval.model.load", "align_eval.findings.faithfulness.measure"):
             patch.setattr(f"{module}.load_model", load)
         yield
 

@@ -12,11 +12,9 @@ import whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.signature import signature_id
 from align_eval.errors import InputError
-from align_eval.findings.deletion import curve_area, deletion_masks, frame_relevance, most_relevant_first
-from align_eval.findings.faithfulness import measure_faithfulness, source_map, utterance_curves
-from align_eval.findings.masking import (
+from align_eval.findings.faithfulness.deletion import curve_area, deletion_masks, frame_relevance, most_relevant_first
+from align_eval.findings.faithfulness.masking import (
     against_reference,
     batch_size,
     fill_values,
@@ -25,12 +23,14 @@ from align_eval.findings.masking import (
     normalised,
     sample_cap,
 )
-from align_eval.findings.records import FaithfulnessOptions
-from align_eval.formats.findings import write_finding
+from align_eval.findings.faithfulness.measure import measure_faithfulness, source_map, utterance_curves
+from align_eval.findings.faithfulness.records import FaithfulnessOptions
+from align_eval.formats.run.finding_json import write_finding
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
 from align_eval.relevance import stacks_of
+from align_eval.signature import signature_id
 from tests.helpers.models import random_whisper
 
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output")

@@ -15,7 +15,7 @@ import torch
 from align_eval.corpus.folder import Corpus
 from align_eval.engine.run import evaluate
 from align_eval.errors import InputError
-from align_eval.formats.run_folder import write_baseline
+from align_eval.formats.run.folder import write_baseline
 from align_eval.gate.compare import compare, read_side
 from align_eval.gate.pairs import parse_map
 from align_eval.model import forward

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from align_eval.findings.head_sets import head_sets, of_other_words, word_errors_ms
-from align_eval.findings.injection import SALIENCY
-from align_eval.findings.kept import Item, read_kept
+from align_eval.findings.budget.agreement_effect import head_sets, of_other_words, word_errors_ms
+from align_eval.findings.budget.injection import SALIENCY
+from align_eval.findings.kept_run import Item, read_kept
 from tests.helpers.planted_run import EXACT, write_planted
 
 

@@ -12,12 +12,12 @@ import whisper
 from align_eval.alignment import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
-from align_eval.findings.cells import prepared
+from align_eval.findings.budget.cells import prepared
 from align_eval.findings.head_search import Reading, gather
 from align_eval.findings.heads import OWN_NORMS, heads_of_search, search_heads
-from align_eval.findings.kept import read_kept
-from align_eval.formats.findings import read_finding, write_finding
-from align_eval.formats.head_sets import export_heads, openai_mask, parse_heads
+from align_eval.findings.kept_run import read_kept
+from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
+from align_eval.formats.run.finding_json import read_finding, write_finding
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import alignment_heads, load_model
 from align_eval.model.text import force_words, tokenizer_of
@@ -85,7 +85,7 @@ def test_a_set_is_read_as_a_run_reads_it(planted, prep):
     table = gather(items, EVERY, OUTPUT, Reading(prep=prep))
     for i, item in enumerate(items):
         values = prepared(item.maps.stacks[EVERY][[0, 2, 3]], prep)
-        from align_eval.findings.kept import decoded, interior_errors_ms
+        from align_eval.findings.kept_run import decoded, interior_errors_ms
 
         expected = np.abs(interior_errors_ms(item, decoded(item, values, "subword", "dtw"))).sum()
         assert table.error_of((0, 2, 3), i) == pytest.approx(expected)

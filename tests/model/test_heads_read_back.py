@@ -10,7 +10,7 @@ import torch
 
 from align_eval.alignment import align_map
 from align_eval.corpus.audio import read_audio
-from align_eval.formats.head_sets import parse_heads, write_heads
+from align_eval.formats.heads_export import parse_heads, write_heads
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.findings.faithfulness import utterance_curves
-from align_eval.findings.infidelity import FRAMES_PER_RUN, infidelities, max_sensitivity, run_masks, sensitivities
-from align_eval.findings.infidelity import unexplained as unexplained_of
-from align_eval.findings.masking import token_log_probs
-from align_eval.findings.records import SENSITIVITY_RADIUS, FaithfulnessOptions
+from align_eval.findings.faithfulness.infidelity import (
+    FRAMES_PER_RUN,
+    infidelities,
+    max_sensitivity,
+    run_masks,
+    sensitivities,
+)
+from align_eval.findings.faithfulness.infidelity import unexplained as unexplained_of
+from align_eval.findings.faithfulness.masking import token_log_probs
+from align_eval.findings.faithfulness.measure import utterance_curves
+from align_eval.findings.faithfulness.records import SENSITIVITY_RADIUS, FaithfulnessOptions
 from align_eval.model.forward import pass_of_mel
 
 # different masks that each hide something: a function has one value at each
@@ -106,7 +112,7 @@ def test_noise_is_within_the_radius_on_the_audio_alone_and_each_is_run_once(tiny
         mels.append(mel)
         return replace(clip_pass, taps=(mel,))
 
-    monkeypatch.setattr("align_eval.findings.infidelity.pass_of_mel", recorded)
+    monkeypatch.setattr("align_eval.findings.faithfulness.infidelity.pass_of_mel", recorded)
 
     def maps_of(given):
         """Two maps that read the loudness; the second five times as large, which no scale must tell."""
@@ -167,8 +173,8 @@ def test_the_change_is_that_of_each_token_under_the_masks_and_a_repeated_mask_is
         asked.append(given)
         return iter([shared.log_prob[:-1].double() - 2.0 * bool(mask.any()) for mask in given])
 
-    monkeypatch.setattr("align_eval.findings.infidelity.run_masks", lambda *_: masks)
-    monkeypatch.setattr("align_eval.findings.infidelity.token_log_probs", run)
+    monkeypatch.setattr("align_eval.findings.faithfulness.infidelity.run_masks", lambda *_: masks)
+    monkeypatch.setattr("align_eval.findings.faithfulness.infidelity.token_log_probs", run)
     n_tokens = len(clip_pass.text.tokens) - 1
     rows = np.zeros((n_tokens, clip_pass.n_frames))
     rows[:, 3] = 1.0  # inside what is hidden: it says exactly when

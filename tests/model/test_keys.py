@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.engine.closure import import_closure
+from align_eval.engine.import_closure import import_closure
 from align_eval.engine.keys import COMPUTES, plan_facts
 from align_eval.records import Plan, System
 

@@ -12,7 +12,7 @@ import soundfile
 from align_eval.api import align
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.run import evaluate
-from align_eval.formats.run_folder import write_run
+from align_eval.formats.run.folder import write_run
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
 from tests.helpers.command_line import align_eval, start

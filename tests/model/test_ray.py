@@ -10,8 +10,8 @@ import pytest
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.engine.keys import plan_facts
-from align_eval.engine.outcomes import outcomes
 from align_eval.engine.process import Aligned, process
+from align_eval.engine.workers import outcomes
 from align_eval.errors import InputError
 from align_eval.model.load import load_model, model_checksum
 from align_eval.records import Plan, System
@@ -30,7 +30,7 @@ def test_a_run_by_ray_writes_the_same_bytes(tmp_path):
 
 
 def test_what_a_dead_worker_had_is_done_again_and_another_machine_is_refused(tmp_path):
-    from align_eval.engine.ray_engine import ray_engine
+    from align_eval.engine.ray_workers import ray_engine
 
     corpus = load_corpus(str(write_corpus(tmp_path / "corpus", 12)))
     model = load_model(str(write_model(tmp_path / "model")))

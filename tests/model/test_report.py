@@ -12,20 +12,20 @@ from align_eval.api import align
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.explain import explain
 from align_eval.errors import InputError
-from align_eval.findings.budget import SCHEMA_VERSION, Budget, measure_budget, with_holm
+from align_eval.findings.budget.measure import SCHEMA_VERSION, Budget, measure_budget, with_holm
 from align_eval.findings.heads import search_heads
-from align_eval.findings.kept import read_kept
-from align_eval.formats.audio_spans import read_audio_spans
-from align_eval.formats.findings import finding_of, read_finding, write_finding
-from align_eval.formats.maps import write_maps
+from align_eval.findings.kept_run import read_kept
+from align_eval.formats.run.audio_spans import read_audio_spans
+from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
+from align_eval.formats.run.maps import write_maps
 from align_eval.formats.textgrids import read_words
 from align_eval.records import System, Word
-from align_eval.report.figures import draw_explained, draw_figures, save
-from align_eval.report.findings_given import gather_findings
-from align_eval.report.html.page import write_report
-from align_eval.report.media import MapView, map_views
-from align_eval.report.utterance_figure import LONGEST_S, Panel, Tier, utterance_figure
-from align_eval.report.view import view_run
+from align_eval.reporting.figures.figures import draw_explained, draw_figures, save
+from align_eval.reporting.figures.utterance import LONGEST_S, Panel, Tier, utterance_figure
+from align_eval.reporting.findings import gather_findings
+from align_eval.reporting.html.page import write_report
+from align_eval.reporting.media import MapView, map_views
+from align_eval.reporting.view import view_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
 

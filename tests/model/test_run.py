@@ -15,9 +15,9 @@ from align_eval.corpus.folder import Corpus, load_folder
 from align_eval.engine.run import evaluate
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
-from align_eval.formats.run_folder import read_run, write_run
+from align_eval.formats.run.folder import read_run, write_run
+from align_eval.formats.run.words_table import read_words_table, table_checksum
 from align_eval.formats.textgrids import write_words
-from align_eval.formats.words_table import read_words_table, table_checksum
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word

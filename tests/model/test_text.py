@@ -10,7 +10,7 @@ from whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from align_eval.errors import InputError
 from align_eval.model.text import force_words, tokenizer_of
-from align_eval.transcript import SPACELESS_LANGUAGES
+from align_eval.text import SPACELESS_LANGUAGES
 from tests.helpers.models import random_whisper, small_dims
 
 

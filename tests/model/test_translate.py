@@ -7,8 +7,8 @@ import pytest
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.errors import InputError
-from align_eval.findings.faithfulness import utterance_curves
-from align_eval.findings.records import FaithfulnessOptions
+from align_eval.findings.faithfulness.measure import utterance_curves
+from align_eval.findings.faithfulness.records import FaithfulnessOptions
 from align_eval.model.decode import decoded_words
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model

@@ -12,7 +12,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from align_eval.findings.word_effect import WordEffect, quartiles, random_head_sets, word_effect
+from align_eval.findings.budget.word_effect import WordEffect, quartiles, random_head_sets, word_effect
 
 
 def observations(

@@ -9,8 +9,8 @@ import pytest
 
 from align_eval import evaluate
 from align_eval.engine.journal import FOLDER
-from align_eval.formats import words_file
-from align_eval.formats.run_folder import write_run
+from align_eval.formats.run import words_file
+from align_eval.formats.run.folder import write_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import files_of, write_corpus, write_model
 

@@ -1,0 +1,1 @@
+"""Readers of published corpora in their own layouts, one module per corpus."""

@@ -1,0 +1,217 @@
+"""Data folders of Kaldi: ``wav.scp``, a ``ctm`` of word times, and ``text``, ``segments``, ``utt2spk`` where present.
+
+``wav.scp`` may hold paths, absolute or relative to its folder or the working directory. Commands, which Kaldi would run
+(``sox ... |``), and offsets into archives are refused: nothing that is read here is ever executed.
+
+The CTM may name utterances or, where ``segments`` says what is cut from them, recordings; recordings longer than 30 s
+without segments are cut at pauses. Unknown words are restored from ``text``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import soundfile
+
+from align_eval.corpus.audio import audio_duration_s
+from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
+from align_eval.corpus.folder import Corpus, check_inside
+from align_eval.corpus.readers.cut import Span
+from align_eval.corpus.readers.utterances import (
+    cut_recording,
+    make_corpus,
+    make_word,
+    span_utterance,
+    whole_file,
+    without_overlaps,
+)
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.hypothesis.ctm import words_by_channel
+from align_eval.formats.hypothesis.document import read_document
+from align_eval.records import Failure, Utterance, Word
+from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.units import WINDOW_S
+
+WAV_SCP = "wav.scp"
+CHANNELS = {"1": 0, "A": 0, "2": 1, "B": 1}
+
+_OFFSET = re.compile(r":\d+$|\[[\d:,]*\]$")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The tables of a data folder, by id; ``cut_from`` has the segments of each recording."""
+
+    folder: Path
+    scripts: dict[str, tuple[str, str]]
+    texts: dict[str, list[str]]
+    segments: dict[str, tuple[str, float, float]]
+    speakers: dict[str, str]
+    cut_from: dict[str, list[str]]
+
+
+def detect(files: Files) -> Path | None:
+    """A file that says that this is Kaldi's."""
+    return next((path for path in files if path.name == WAV_SCP), None)
+
+
+def load(path: Path, files: Files) -> Corpus:
+    """Every utterance of a data folder; nothing says how its times were made."""
+    scp = the_one([file for file in files if file.name == WAV_SCP], path, WAV_SCP)
+    data = _read_tables(scp.parent)
+    ctm_files = [file for file in files if file.name == "ctm" or file.suffix.lower() == ".ctm"]
+    ctm = read_ctm(the_one(ctm_files, path, "ctm"))
+    utterances: list[Utterance] = []
+    failures: list[Failure] = []
+    marks: Counter[str] = Counter()
+    seen: set[str] = set()
+    for (name, channel), labels in ctm.items():
+        marks.update(w.text for w in labels if w.text and label_kind(w.text) != "word")
+        spoken = [w for w in labels if label_kind(w.text) in ("word", "unknown")]
+        for id_, span, words in _parts(name, spoken, data):
+            seen.add(id_)
+            try:
+                found, too_long = _utterances(id_, span, words, channel, data)
+            except InputError as error:
+                failures.append(Failure(id_, str(error)))
+                continue
+            utterances += found
+            failures += too_long
+    for id_ in sorted(set(data.texts) - seen):
+        missing = InputError(scp.parent / "text", f"{id_} has no words in the ctm", "align it, or remove it from text")
+        failures.append(Failure(id_, str(missing)))
+    return make_corpus(path, "kaldi", utterances, failures, marks)
+
+
+def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
+    """Labels of a CTM, marks among them, by recording and channel, in the order of their starts."""
+    given = words_by_channel(read_document(path))
+    if not given:
+        raise InputError(path, "holds no words", "write the CTM again")
+    return {
+        key: sorted(
+            (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in words),
+            key=lambda w: (w.start_s, w.end_s),
+        )
+        for key, words in given.items()
+    }
+
+
+def audio_of_script(entry: str, place: str, folder: Path) -> Path:
+    """The file that an entry of ``wav.scp`` names; commands and archives are refused, never opened."""
+    if entry.startswith("|") or entry.endswith("|") or entry == "-":
+        raise InputError(
+            place, f"{entry[:60]!r} is a command, and none is run", "write the audio to files and name them"
+        )
+    if _OFFSET.search(entry):
+        raise InputError(place, f"{entry[:60]!r} lies inside an archive", "write the audio to files and name them")
+    return find_audio(entry, folder, place)
+
+
+def _parts(name: str, words: Sequence[Word], data: DataFolder) -> list[tuple[str, Span | None, list[Word]]]:
+    """(utterance, its span in the recording or None for all of it, words by times in the recording)."""
+    if name in data.segments:
+        _, start_s, end_s = data.segments[name]
+        moved = [Word(w.text, w.start_s + start_s, w.end_s + start_s, w.confidence) for w in words]
+        return [(name, (start_s, end_s), moved)]
+    if name not in data.cut_from:
+        return [(name, None, list(words))]
+    parts: list[tuple[str, Span | None, list[Word]]] = []
+    left = set(words)
+    for id_ in data.cut_from[name]:
+        _, start_s, end_s = data.segments[id_]
+        inside = [w for w in words if start_s <= (w.start_s + w.end_s) / 2 < end_s]
+        left -= set(inside)
+        parts.append((id_, (start_s, end_s), inside))
+    if left:
+        first = min(left, key=lambda w: w.start_s)
+        message = (
+            f"{data.folder}, recording {name}: {len(left)} of {len(words)} words lie in no segment and are left out"
+        )
+        warnings.warn(f"{message}, the first is {first.text!r} at {first.start_s:.2f} s", InputWarning, stacklevel=2)
+    return parts
+
+
+def _utterances(
+    id_: str, span: Span | None, words: Sequence[Word], channel: str, data: DataFolder
+) -> tuple[list[Utterance], list[Failure]]:
+    recording = data.segments[id_][0] if id_ in data.segments else id_
+    place = f"{data.folder}, utterance {id_}"
+    if recording not in data.scripts:
+        raise InputError(place, f"{recording} is not in {WAV_SCP}", f"add it to {WAV_SCP}")
+    if not words:
+        raise InputError(place, "has no words in the ctm", "remove it, or align it again")
+    script_place, entry = data.scripts[recording]
+    sound = audio_of_script(entry, script_place, data.folder)
+    duration_s = audio_duration_s(sound)
+    texts = restore_unknown([w.text for w in words], data.texts.get(id_, ()), place)
+    refuse_unknown(texts, place)
+    known = [
+        replace(make_word(text, w.start_s, w.end_s, place), confidence=w.confidence)
+        for text, w in zip(lower_capitals(texts), words, strict=True)
+    ]
+    parted = without_overlaps(known, place)
+    check_inside(parted, duration_s, place)
+    template = whole_file(
+        id_, sound, parted, speaker=data.speakers.get(id_), reference="unstated", recording=recording,
+        channel=_channel(channel, sound, place), duration_s=duration_s,
+    )  # fmt: skip
+    if span is None:
+        return ([template], []) if duration_s <= WINDOW_S else cut_recording(template, parted)
+    start_s, end_s = span[0], min(span[1], duration_s)
+    if start_s >= end_s or parted[0].start_s < start_s - 1e-3:
+        raise InputError(place, f"its segment ({start_s:g} to {end_s:g} s) does not hold its words", "correct segments")
+    return [span_utterance(template, parted, start_s, end_s)], []
+
+
+def _channel(name: str, sound: Path, place: str) -> int | None:
+    """The channel of the audio that the CTM names; None, the only one, for mono."""
+    n_channels = int(soundfile.info(sound).channels)
+    if n_channels == 1:
+        return None
+    if name.upper() not in CHANNELS or CHANNELS[name.upper()] >= n_channels:
+        raise InputError(place, f"the audio has {n_channels} channels, no {name!r}", "the ctm has 1 and 2, or A and B")
+    return CHANNELS[name.upper()]
+
+
+def _read_tables(folder: Path) -> DataFolder:
+    texts = {id_: rest.split() for id_, _, rest in _table(folder / "text")}
+    speakers = {id_: rest for id_, _, rest in _table(folder / "utt2spk")}
+    segments: dict[str, tuple[str, float, float]] = {}
+    for id_, place, rest in _table(folder / "segments"):
+        fields = rest.split()
+        try:
+            recording, start_s, end_s = fields[0], float(fields[1]), float(fields[2])
+        except (IndexError, ValueError) as error:
+            raise InputError(place, "is not `utterance recording start end`", "give seconds as numbers") from error
+        if not (0 <= start_s < math.inf and (end_s > start_s or end_s == -1)):
+            raise InputError(place, f"{id_} lasts from {start_s:g} to {end_s:g} s", "correct its times")
+        segments[id_] = (recording, start_s, math.inf if end_s == -1 else end_s)
+    scripts = {id_: (place, rest) for id_, place, rest in _table(folder / WAV_SCP)}
+    cut_from: dict[str, list[str]] = {}
+    for id_, (recording, _, _) in segments.items():
+        cut_from.setdefault(recording, []).append(id_)
+    return DataFolder(folder, scripts, texts, segments, speakers, cut_from)
+
+
+def _table(path: Path) -> list[tuple[str, str, str]]:
+    """(key, place, rest of the line); a file that is not there has no lines.
+
+    Raises
+    ------
+    InputError
+        Where a key stands twice.
+    """
+    rows: dict[str, tuple[str, str, str]] = {}
+    for place, line in read_lines(path) if path.is_file() else ():
+        key, *rest = line.split(maxsplit=1)
+        if key in rows:
+            raise InputError(place, f"{key!r} stands twice", "leave one line an id")
+        rows[key] = (key, place, rest[0] if rest else "")
+    return list(rows.values())

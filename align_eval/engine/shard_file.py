@@ -1,0 +1,112 @@
+"""``shard.json`` of the folder of a shard: what `merge` needs to know that its run does not say.
+
+Beside its number and its failures by where they come from, it has of each utterance the very bytes that the checksum
+of a corpus is made of, an utterance a line, in the order of ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from align_eval.corpus.folder import checksum_pieces
+from align_eval.engine.job import Job
+from align_eval.engine.shard import Shard
+from align_eval.errors import InputError
+from align_eval.formats.atomic import write_whole, writing
+from align_eval.formats.run.json_lines import entries_writer, read_entries
+from align_eval.formats.run.tracebacks import as_json
+from align_eval.records import Failure, Utterance
+
+NAME = "shard.json"
+SCHEMA_VERSION = 2
+HEAD_ENDS, TAIL = ', "pieces": {', "}}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFacts:
+    """Shard metadata that run.json does not hold, but for the pieces of the checksum.
+
+    Attributes
+    ----------
+    shard : Shard
+    corpus_failures, utterance_failures, second_failures : tuple of Failure
+        Those of the whole corpus, of the shard's own utterances, and of the whole second reference.
+    """
+
+    shard: Shard
+    corpus_failures: tuple[Failure, ...]
+    utterance_failures: tuple[Failure, ...]
+    second_failures: tuple[Failure, ...]
+
+
+def shard_facts(job: Job, utterance_failures: tuple[Failure, ...]) -> ShardFacts | None:
+    """What is written beside the run of a job that is a shard; of others None."""
+    if not job.shard:
+        return None
+    return ShardFacts(job.shard, job.corpus.failures, utterance_failures, job.second_failures)
+
+
+def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Utterance] = ()) -> None:
+    """Write what a shard of those utterances knows; of a whole run, remove what an earlier shard left there.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be written.
+    """
+
+    def write(path: Path) -> None:
+        assert facts is not None  # else it is not called
+        head = json.dumps({"schema": SCHEMA_VERSION, **as_json(facts, folder=None)}, ensure_ascii=False)
+        with entries_writer(path, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
+            for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id)):
+                put({id_: [audio, rest]})
+
+    with writing(out):
+        (out / NAME).unlink(missing_ok=True)
+        if facts:
+            write_whole(out / NAME, write)
+
+
+def read_shard(run: Path) -> ShardFacts:
+    """Read what a shard knows.
+
+    Raises
+    ------
+    InputError
+        Where the folder is not that of a shard.
+    """
+    try:
+        with (run / NAME).open(encoding="utf-8") as file:
+            data = json.loads(next(file, "") + TAIL)
+        if data["schema"] != SCHEMA_VERSION:
+            raise ValueError(f"schema {data['schema']}")
+        names = ("corpus_failures", "utterance_failures", "second_failures")
+        return ShardFacts(
+            shard=Shard(**data["shard"]),
+            **{name: tuple(Failure(**failure) for failure in data[name]) for name in names},
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_shard(run, error) from error
+
+
+def read_pieces(run: Path) -> Iterator[tuple[str, str, str]]:
+    """What the checksum of a corpus is made of, by utterance (:func:`~align_eval.corpus.folder.checksum_pieces`).
+
+    Raises
+    ------
+    InputError
+        Where the folder is not that of a shard.
+    """
+    try:
+        for id_, (audio, rest) in read_entries(run / NAME):
+            yield id_, audio, rest
+    except (OSError, ValueError, TypeError) as error:
+        raise _no_shard(run, error) from error
+
+
+def _no_shard(run: Path, error: Exception) -> InputError:
+    return InputError(run, f"is no shard of a run ({error})", "make it with run --shard i/n")

@@ -1,0 +1,1 @@
+"""Agreement of cross-attention with saliency."""

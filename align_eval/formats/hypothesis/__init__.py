@@ -1,0 +1,1 @@
+"""Word times that other systems wrote, one module per format."""

@@ -1,0 +1,93 @@
+"""Lhotse supervisions with alignments: JSON Lines or a list in JSON, packed by gzip or not.
+
+A supervision names its ``recording_id`` and holds ``alignment``: for each kind (``word``), items of symbol, start,
+duration and score, as lists or tables. Starts count from the start of the recording, not of the supervision. The
+supervisions of one recording and channel are joined, in the order of their starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from align_eval.errors import InputError
+from align_eval.formats.hypothesis.document import Document
+from align_eval.formats.hypothesis.recordings import Piece, check_name, join_pieces
+from align_eval.formats.hypothesis.word import check_time, given_word, number
+from align_eval.records import GivenWord, Transcript
+
+KIND = "word"
+
+
+def claims(document: Document) -> bool:
+    """Whether the document has this layout."""
+    supervisions = _supervisions(document)
+    return document.json == [] or (
+        bool(supervisions) and all(isinstance(s, dict) and "recording_id" in s for s in supervisions)
+    )
+
+
+def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
+    """Read every recording of the document; ``tier`` names another kind of alignment than ``word``.
+
+    Raises
+    ------
+    InputError
+        Where a supervision has no alignment of that kind although it has text, or is malformed.
+    """
+    return join_pieces(_piece(document, i, s, tier or KIND) for i, s in enumerate(_supervisions(document), 1))
+
+
+def _supervisions(document: Document) -> list[Any]:
+    content = document.json
+    return content if isinstance(content, list) else [content] if isinstance(content, dict) else []
+
+
+def _piece(document: Document, i: int, supervision: Any, kind: str) -> Piece:
+    place = f"supervision {i}"
+    where = f"{document.path}, {place}"
+    if not isinstance(supervision, dict) or not isinstance(supervision.get("recording_id"), str):
+        raise InputError(where, "has no recording_id", "give supervisions as Lhotse writes them")
+    alignment = supervision.get("alignment") or {}
+    items = alignment.get(kind) if isinstance(alignment, dict) else None
+    if items is None and supervision.get("text"):
+        kinds = ", ".join(map(repr, alignment)) if isinstance(alignment, dict) else ""
+        raise InputError(
+            where, f"has no alignment of kind {kind!r}", f"name another with --tier; there are {kinds or 'none'}"
+        )
+    if not isinstance(items, list | None):
+        raise InputError(where, f"its alignment {kind!r} is not a list", "give supervisions as Lhotse writes them")
+    start_s = check_time(where, "start", number(where, "start", supervision.get("start", 0.0)))
+    channel = supervision.get("channel", 0)
+    if isinstance(channel, list):  # one speaker on several channels
+        channel = channel[0] if channel else 0
+    if isinstance(channel, bool) or not isinstance(channel, int | str):
+        raise InputError(where, "its channel is no number", "give supervisions as Lhotse writes them")
+    return Piece(
+        recording=check_name(where, supervision["recording_id"]),
+        channel=check_name(where, channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
+        words=tuple(_words(document.path, place, items or [])),
+        start_s=start_s,
+        speaker=_text(supervision.get("speaker")),
+        language=_text(supervision.get("language")),
+    )
+
+
+def _words(file: object, place: str, items: list[Any]) -> Iterator[GivenWord]:
+    for j, entry in enumerate(items, 1):
+        here = f"{place}, word {j}"
+        where = f"{file}, {here}"
+        keys = ("symbol", "start", "duration", "score")
+        item = [entry.get(key) for key in keys] if isinstance(entry, dict) else entry
+        if not isinstance(item, list) or not 3 <= len(item) <= 4:
+            raise InputError(where, "is no item of symbol, start, duration and score", "write it as Lhotse does")
+        symbol, start, duration, *score = item
+        start_s = check_time(where, "start", number(where, "start", start))
+        duration_s = check_time(where, "duration", number(where, "duration", duration))
+        word = given_word(file, here, symbol, start_s, start_s + duration_s, score[0] if score else None)
+        if word:
+            yield word
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None

@@ -1,0 +1,136 @@
+"""The folder of a run: ``run.json``, ``words.parquet`` and ``textgrids/``; and that of an accepted baseline."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow.dataset import dataset
+
+from align_eval.errors import InputError
+from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes
+from align_eval.formats.run.json_lines import entries_writer, read_entries
+from align_eval.formats.run.textgrids import write_textgrids
+from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
+from align_eval.formats.run.tracebacks import as_json, drop_tracebacks, read_failure, write_tracebacks
+from align_eval.formats.run.words_file import write_words_table
+from align_eval.records import Run, ScoreRow
+
+SCHEMA_VERSION = 1
+"""Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
+
+RUN_NAME = "run.json"
+WORDS_NAME = "words.parquet"
+DETAILS_NAME = "details.json"
+NOTE_NAME = "accepted.md"
+
+
+def prepare_folder(out: Path) -> None:
+    """Make the folder of a run, before the work that is to be written there.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(out, f"cannot be made ({error.strerror})", "choose another --out") from error
+
+
+def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] | None = None) -> None:
+    """Write a finished run whose words are in memory. TextGrids hold the reference and a tier a system.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written, or the disk is full.
+    """
+    prepare_folder(out)
+    words_written, details_written = (beside_of(out / name) for name in (WORDS_NAME, DETAILS_NAME))
+    try:
+        write_words_table(words_written, words)
+        with entries_writer(details_written) as put:
+            put(details or {})
+        place_run(out, run, words_written, details_written)
+    except OSError as error:
+        raise cannot_write(out, error, "choose another --out") from error
+    finally:
+        for path in (words_written, details_written):
+            path.unlink(missing_ok=True)
+
+
+def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
+    """Move the words and details of a finished run, files on the same disk, into its folder, and write the rest.
+
+    ``run.json`` goes first and comes last: a folder that has one is whole. Until it goes, so do none of the tracebacks
+    that it names.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written, or the disk is full.
+    """
+    replaces = (out / RUN_NAME).is_file()
+    try:
+        (out / RUN_NAME).unlink(missing_ok=True)
+        if replaces:
+            drop_tracebacks(out / TRACEBACKS)
+        write_tracebacks(out / TRACEBACKS, run.failures)
+        if (out / WORDS_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
+            shutil.rmtree(out / "textgrids", ignore_errors=True)
+        move_whole(words, out / WORDS_NAME)
+        write_textgrids(out / "textgrids", dataset(out / WORDS_NAME))
+        (out / DETAILS_NAME).unlink(missing_ok=True)
+        if next(read_entries(details), None):
+            move_whole(details, out / DETAILS_NAME)
+        text = json.dumps(as_json(run), ensure_ascii=False, indent=1, allow_nan=False)
+        write_bytes(out / RUN_NAME, f"{text}\n".encode())
+    except OSError as error:
+        raise cannot_write(out, error, "choose another --out") from error
+
+
+def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
+    """Write what a later run is compared with: signature, words and a note of what moved, small enough to commit.
+
+    Scores are left out, since they follow from the words.
+
+    Raises
+    ------
+    InputError
+        Where the folder is that of a run, or cannot be written.
+    """
+    if (folder / "textgrids").is_dir():
+        raise InputError(folder, "is the folder of a run", "give baselines a folder of their own")
+    prepare_folder(folder)
+    try:
+        write_words_table(folder / WORDS_NAME, words)
+        text = json.dumps(as_json(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)
+        (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8")
+        (folder / NOTE_NAME).write_text(note, encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(folder, error, "choose another --accept") from error
+
+
+def read_run(path: Path) -> Run:
+    """Read the ``run.json`` of a run folder, or such a file itself."""
+    file = path / RUN_NAME if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA_VERSION:
+            raise ValueError(f"schema {data['schema']}")
+        return Run(
+            schema=data["schema"],
+            signature=data["signature"],
+            rows=tuple(ScoreRow(**row) for row in data["rows"]),
+            failures=tuple(map(read_failure, data["failures"])),
+            environment=data["environment"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(file, f"is no run of this version ({error})", "run again") from error

@@ -1,0 +1,103 @@
+"""``words.parquet`` written and read a piece at a time, so that a table larger than memory passes through.
+
+Rows come in the order of utterance ids. A row group of the file has those of :data:`BLOCK` utterances, the last one of
+what is left, in whatever pieces they came: equal rows give equal bytes under one version of pyarrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from align_eval.errors import InputError
+from align_eval.formats.atomic import writing
+from align_eval.formats.run.words_table import SCHEMA, in_schema
+
+BLOCK = 256
+"""Utterances in a row group."""
+
+PutRows = Callable[[pa.Table], None]
+"""Takes rows of whole utterances, after those that it was given before."""
+
+
+@contextmanager
+def words_writer(path: Path) -> Iterator[PutRows]:
+    """Open a words table for writing; it is whole where the context ends without an error.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be written.
+    """
+    pending: list[pa.Table] = []
+    n_pending = 0
+    with writing(path):
+        writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+
+    def write_block() -> None:
+        nonlocal n_pending
+        if pending:
+            with writing(path):
+                writer.write_table(pa.concat_tables(pending).combine_chunks())
+        pending.clear()
+        n_pending = 0
+
+    def put(rows: pa.Table) -> None:
+        nonlocal n_pending
+        bounds = [*first_rows(rows), len(rows)]
+        done, n_utterances = 0, len(bounds) - 1
+        while done < n_utterances:
+            until = min(done + BLOCK - n_pending, n_utterances)
+            pending.append(rows.slice(bounds[done], bounds[until] - bounds[done]))
+            n_pending += until - done
+            done = until
+            if n_pending == BLOCK:
+                write_block()
+
+    try:
+        yield put
+        write_block()
+    finally:
+        with writing(path):
+            writer.close()
+
+
+def write_words_table(path: Path, table: pa.Table) -> None:
+    """Write a table that is in memory."""
+    with words_writer(path) as put:
+        put(table)
+
+
+def utterance_tables(path: Path) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each utterance of a words table with its id, a row group being held at a time.
+
+    Raises
+    ------
+    InputError
+        Where the file is no words table.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for i in range(file.num_row_groups):
+                table = in_schema(file.read_row_group(i), path)
+                bounds = [*first_rows(table), len(table)]
+                ids = table.column("utterance").take(pa.array(bounds[:-1], pa.int64())).to_pylist()
+                for id_, first, end in zip(ids, bounds[:-1], bounds[1:], strict=True):
+                    yield id_, table.slice(first, end - first)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(path, f"cannot be read as a words table ({error})", "run again") from error
+
+
+def first_rows(table: pa.Table) -> list[int]:
+    """Where the rows of each utterance begin."""
+    if not len(table):
+        return []
+    ids = table.column("utterance").combine_chunks()
+    changes = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1)).to_numpy(zero_copy_only=False)
+    return [0, *(np.flatnonzero(changes) + 1).tolist()]

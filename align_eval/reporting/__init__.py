@@ -1,0 +1,1 @@
+"""What people read: tables in the terminal, figures, an HTML page, files for CI."""

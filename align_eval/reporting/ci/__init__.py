@@ -1,0 +1,1 @@
+"""Reports that CI systems read: Markdown, JUnit, benchmark JSON."""

