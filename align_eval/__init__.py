@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from align_eval.api import align
+    from align_eval.api import align, evaluate
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.engine.run import evaluate
     from align_eval.errors import AlignEvalError, InputError
     from align_eval.formats.run.folder import read_run, write_run
     from align_eval.formats.textgrids import read_words, write_words
@@ -27,7 +26,7 @@ _HOME = {
     "InputError": "errors",
     "Word": "records",
     "align": "api",
-    "evaluate": "engine.run",
+    "evaluate": "api",
     "lint_path": "engine.lint",
     "load_corpus": "corpus.bundled",
     "load_model": "model.load",

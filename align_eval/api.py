@@ -1,22 +1,76 @@
-"""The alignment library's one call."""
+"""The library's calls: align one recording, explain it, evaluate systems on a corpus."""
 
 from __future__ import annotations
 
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
-from align_eval.engine.passes import Spoken
-from align_eval.engine.process import align_words
 from align_eval.errors import InputError
+from align_eval.options import RunOptions, fields_of
+from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.presets import make_systems
-from align_eval.records import AudioSpan, Word
+from align_eval.records import AudioSpan, Run, SystemName, Word
 from align_eval.text import split_words
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from whisper.model import Whisper
+
+    from align_eval.corpus.folder import Corpus
+    from align_eval.engine.journal import Journal
+    from align_eval.formats.run.maps import KeptMaps
+    from align_eval.scoring.protocols import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One recording with its maps.
+
+    Attributes
+    ----------
+    samples : float32[n_samples]
+        Mono at 16 kHz.
+    texts : tuple of str
+        The words of the text.
+    words : dict of SystemName to tuple of Word
+        Their times by system.
+    maps : KeptMaps
+        The mean map of every source.
+    """
+
+    samples: Samples
+    texts: tuple[str, ...]
+    words: dict[SystemName, tuple[Word, ...]]
+    maps: KeptMaps
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of systems on a corpus, with the words behind them.
+
+    Attributes
+    ----------
+    run : Run
+        Signature, score rows and failures.
+    words : pyarrow.Table
+        One row per word, system and utterance.
+    details : dict
+        Evidence that sources give about themselves, by utterance id and source.
+    languages : dict
+        Detected languages and their probabilities, by utterance id.
+    """
+
+    run: Run
+    words: pa.Table
+    details: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    languages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def align(
@@ -32,21 +86,21 @@ def align(
 
     Parameters
     ----------
-    model
-        As from :func:`~align_eval.model.load.load_model`, or what that takes.
-    audio
-        A file, or float32 samples at 16 kHz; at most 30 s.
-    text
-        What is spoken; words are what white space separates, or characters in a language without spaces.
-    source, align
-        Specs, as ``attention:heads=all`` and ``dtw``, or a preset's name as ``align``.
-    language
-        Whisper's code of the language, or ``auto`` to detect it; needed by multilingual models.
+    model : Whisper, str or Path
+        A model from :func:`~align_eval.load_model`, or its argument.
+    audio : str, Path or float32[n_samples]
+        An audio file, or mono samples at 16 kHz from -1 to 1; at most 30 s.
+    text : str
+        The spoken words, separated by white space; in a language without spaces, its characters are the words.
+    source, align : str
+        Specs, as ``attention:heads=all`` and ``dtw``. A preset's name may stand in place of ``align``.
+    language : str, optional
+        Whisper's code of the language, or ``auto`` to detect it; multilingual models need it.
 
     Returns
     -------
     tuple of Word
-        With times in seconds and the mean probability of the word's tokens as confidence.
+        One per word of the text, with times in seconds and the mean probability of its tokens as confidence.
 
     Raises
     ------
@@ -65,18 +119,137 @@ def align(
         from align_eval.model.load import load_model
 
         model = load_model(model)
-    if isinstance(audio, str | Path):
-        samples = read_audio(AudioSpan(Path(audio)))
-    else:
-        given = np.asarray(audio)
-        if given.ndim != 1 or not np.issubdtype(given.dtype, np.floating):
-            problem = f"is an array of {given.dtype} of shape {given.shape}"
-            raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
-        if not np.isfinite(given).all():
-            raise InputError("audio", f"sample {int(np.argmin(np.isfinite(given)))} is not finite", "mend the audio")
-        samples = np.ascontiguousarray(given, dtype=np.float32)
+    speech = _speech(model, audio, text, language)
+    return align_speech(model, speech, [system])[system]
+
+
+def explain(
+    model: Whisper, audio: Path, text: str, sources: Sequence[str], align: str, language: str | None = None
+) -> Explained:
+    """Maps and word times of one recording of at most 30 s, for figures.
+
+    Parameters
+    ----------
+    model : Whisper
+    audio : Path
+    text : str
+        The spoken words, as of :func:`align`.
+    sources : sequence of str
+        Specs of relevance sources.
+    align : str
+        Spec of the aligner of every source.
+    language : str, optional
+        As of :func:`align`.
+
+    Raises
+    ------
+    InputError
+        Where audio, text or a spec cannot be used.
+    """
+    from align_eval.engine.saved_maps import StackCollector
+
+    systems = make_systems(sources, [align])
+    speech = _speech(model, audio, text, language)
+    collector = StackCollector("maps")
+    maps = maps_of_passes(model, passes_of(model, speech), collector.add)(sources_of(systems))
+    timed = words(speech.samples, speech.texts, systems, lambda _: maps)
+    saved = collector.saved(speech.samples, maps)
+    return Explained(speech.samples, speech.texts, {system.name: of for system, of in timed.items()}, saved)
+
+
+def evaluate(
+    corpus: Corpus | str | Path,
+    model: Whisper | str = "tiny.en",
+    *,
+    protocols: Mapping[str, Protocol] | None = None,
+    on_maps: Callable[[str, KeptMaps], None] | None = None,
+    on_done: Callable[[str], None] | None = None,
+    journal: Journal | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Derive word times by every system, and score them against the corpus's own.
+
+    Parameters
+    ----------
+    corpus : Corpus, str or Path
+        A loaded corpus, a folder, or the name of a bundled one.
+    model : Whisper or str
+        A loaded model, or a name or path as of :func:`~align_eval.load_model`.
+    protocols : mapping of str to Protocol, optional
+        User-defined protocols, beside those that are built in.
+    on_maps : function, optional
+        Called with an utterance's id and its maps, where ``keep`` asks for them.
+    on_done : function, optional
+        Called with each utterance's id when it is processed, failed or not.
+    journal : Journal, optional
+        Results in it are not computed again (:func:`~align_eval.engine.journal.open_journal`).
+    **options
+        The fields of :class:`~align_eval.options.RunOptions`, as ``sources``, ``aligns``, ``presets``, ``text``.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        Where the corpus or the model cannot be used at all, or a spec is unknown. A failed utterance is listed in
+        ``run.failures``, and its words count as missed. After an unexpected error, its failure has the traceback, and a
+        RuntimeWarning says so.
+    BugError
+        Where every utterance failed, at least one by an unexpected error.
+    """
+    import pyarrow as pa
+    from pyarrow.dataset import dataset
+
+    from align_eval.engine.job import prepare_job, with_languages
+    from align_eval.engine.run import process_job, score_job
+    from align_eval.formats.run.words_table import SCHEMA
+    from align_eval.model.load import model_checksum
+
+    job = with_languages(prepare_job(corpus, model, RunOptions(**options)))
+    checksum = model_checksum(job.model)
+    tables = [SCHEMA.empty_table()]
+    details: dict[str, dict[str, dict[str, Any]]] = {}
+    failures = process_job(
+        job, checksum, tables.append, details.update, on_maps=on_maps, on_done=on_done, journal=journal
+    )
+    bugs = [failure for failure in failures if failure.traceback]
+    if bugs:
+        message = f"{len(bugs)} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
+        warnings.warn(f"{message}: {bugs[0].message}", RuntimeWarning, stacklevel=2)
+    table = pa.concat_tables(tables).combine_chunks()
+    run = score_job(job, checksum, failures, dataset(table), protocols)
+    return Evaluation(run, table, details, job.languages)
+
+
+def _with_options_in_signature(function: Callable[..., Any]) -> None:
+    """Show the fields of RunOptions as keywords in the signature of a function that takes them as ``**options``."""
+    signature = inspect.signature(function)
+    fixed = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    keywords = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields_of(RunOptions)
+    ]
+    function.__signature__ = signature.replace(parameters=[*fixed, *keywords])  # type: ignore[attr-defined]
+
+
+_with_options_in_signature(evaluate)
+
+
+def _speech(model: Whisper, audio: str | Path | Samples, text: str, language: str | None) -> Speech:
     from align_eval.model.language import language_of
 
+    samples = read_audio(AudioSpan(Path(audio))) if isinstance(audio, str | Path) else _checked_samples(audio)
     language = language_of(model, samples, language)
-    spoken = Spoken(samples, tuple(split_words(text, language)), language)
-    return align_words(model, spoken, [system]).words[system]
+    return Speech(samples, tuple(split_words(text, language)), language)
+
+
+def _checked_samples(audio: Samples) -> Samples:
+    array = np.asarray(audio)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
+        problem = f"is an array of {array.dtype} of shape {array.shape}"
+        raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
+    if not np.isfinite(array).all():
+        raise InputError("audio", f"sample {int(np.argmin(np.isfinite(array)))} is not finite", "mend the audio")
+    return np.ascontiguousarray(array, dtype=np.float32)

@@ -112,17 +112,27 @@ class Utterance:
     part_of: str | None = None
 
 
+SECOND_REFERENCE = "second reference"
+
+
 @dataclass(frozen=True, slots=True)
-class System:
-    """One way to get word times: a relevance source and an alignment, both as canonical specs."""
+class SystemName:
+    """Name under which tables hold words and scores: their columns ``source`` and ``align``.
+
+    Of a system that runs here, the canonical specs of its source and aligner. Of files, the name of the program, and
+    ``given``. Of a second reference, :data:`SECOND_REFERENCE` and its name: it is scored like a system.
+    """
 
     source: str
     align: str
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether a second reference has this name."""
+        return self.source == SECOND_REFERENCE
 
-SECOND_REFERENCE = "second reference"
-"""The ``source`` of a system that is none: a second reference of the same audio, scored as a system is. Its ``align``
-is the name of that reference."""
+
+System = SystemName
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +186,6 @@ class Pairing:
     def n_substituted(self) -> int:
         """Units whose two sides are different texts."""
         return sum(not unit.same for unit in self.units)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that decides a result, and nothing else. ``text`` is what is aligned: ``words``, ``hypothesis`` (what the
-    model recognises) or ``transcript`` (the text beside the audio). ``dtype`` is the number format that the model
-    computes in; ``batch`` how many utterances go through it at once, which decides the last bits.
-    """
-
-    model: str
-    systems: tuple[System, ...]
-    text: str = "words"
-    context: str = "full"
-    device: str = "cpu"
-    dtype: str = "float32"
-    batch: int = 1
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

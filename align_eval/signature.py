@@ -1,4 +1,4 @@
-"""The signature of a run: everything that two runs must share, or differ in on purpose, to be compared."""
+"""The signature of a run: every setting that two runs must share, or differ in on purpose, to be compared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from align_eval.alignment import canonical_align
-from align_eval.records import Plan, System
-from align_eval.relevance import canonical_source
+from align_eval.options import Plan
+from align_eval.records import SystemName
 from align_eval.scoring.protocols import Protocol
 
 PACKAGES = (
@@ -28,11 +26,11 @@ PACKAGES = (
 )
 PAIRING_PACKAGES = ("jiwer", "whisper-normalizer")
 
-GIVEN_PACKAGES = ("align-eval", "numpy", *PAIRING_PACKAGES)
-"""What decides scores of word times that were given: no model runs."""
+PACKAGES_OF_FILES = ("align-eval", "numpy", *PAIRING_PACKAGES)
+"""Packages that decide the scores of files of word times: no model runs."""
 
 NAMED = ("model", "corpus", "protocols")
-"""Names and paths, which are not in the id: what they stand for is in the checksums and score rows."""
+"""Names and paths, which are left out of the id: checksums and score rows hold their content."""
 
 
 def run_signature(
@@ -44,20 +42,33 @@ def run_signature(
     settings: Mapping[str, Any] | None = None,
     protocols: Mapping[str, Protocol] | None = None,
 ) -> dict[str, Any]:
-    """All that decides the words' times, specs with their defaults written out, and a short id over it.
+    """The signature of a run of a model: all that decides the words' times, and a short id over it.
 
-    The hashes of the protocols stand beside it and not in the id: they decide what is counted of the words, and every
-    score row bears its own. What pairs recognised words stands in it where there are such. ``settings`` are those that
-    not every run has: the checksum of transcripts, a second reference, the length of windows where any were cut. A
-    batch stands in it where it holds more than one utterance.
+    Specs have their defaults written out. The batch is included where it holds more than one utterance, and the
+    packages that pair words where words are recognised. The hashes of the protocols are beside the id and not in it:
+    they decide how words are scored, and every score row has its own.
+
+    Parameters
+    ----------
+    plan : Plan
+    model_checksum, corpus_checksum : str
+    corpus : str
+        The corpus's name.
+    settings : mapping, optional
+        Settings that only some runs have: the checksum of transcripts, a second reference, the length of windows.
+    protocols : mapping of str to Protocol, optional
     """
-    packages = PACKAGES if plan.text == "words" else (*PACKAGES, *PAIRING_PACKAGES)
-    of_plan = {name: value for name, value in asdict(plan).items() if (name, value) != ("batch", 1)}
-    deciding = of_plan | {
-        "systems": [
-            [canonical_source(system.source, full=True), canonical_align(system.align, full=True)]
-            for system in plan.systems
-        ],
+    options = plan.options
+    packages = PACKAGES if options.text == "words" else (*PACKAGES, *PAIRING_PACKAGES)
+    deciding: dict[str, Any] = {
+        "model": plan.model,
+        "systems": [[system.source.full_text, system.aligner.full_text] for system in plan.systems],
+        "text": options.text,
+        "context": options.context,
+        "device": options.device,
+        "dtype": options.dtype,
+        **({"batch": options.batch} if options.batch > 1 else {}),
+        "seed": options.seed,
         "model_checksum": model_checksum,
         "corpus": corpus,
         "corpus_checksum": corpus_checksum,
@@ -65,11 +76,11 @@ def run_signature(
         "protocols": {name: protocol.hash for name, protocol in (protocols or {}).items()},
         **(settings or {}),
     }
-    return {"id": signature_id({k: v for k, v in deciding.items() if k not in NAMED}), **deciding}
+    return with_id(deciding)
 
 
-def given_signature(
-    system: System,
+def files_signature(
+    system: SystemName,
     *,
     form: str,
     hypothesis_checksum: str,
@@ -79,30 +90,39 @@ def given_signature(
     seed: int,
     protocols: Mapping[str, Protocol],
 ) -> dict[str, Any]:
-    """The signature of word times that were given as files: with the keys of :func:`run_signature`.
+    """The signature of scores of files of word times: no model, and none of the settings of one.
 
-    The system stands for the model, and the checksum of its words for the model's.
+    The system's name takes the place of the model, and the checksum of its words that of the weights.
     """
-    settings = {
+    deciding = {
         "model": system.source,
         "systems": [[system.source, system.align]],
         "form": form,
         "text": text,
-        **dict.fromkeys(("context", "device", "dtype"), system.align),
         "seed": seed,
         "model_checksum": hypothesis_checksum,
         "corpus": corpus,
         "corpus_checksum": corpus_checksum,
-        "packages": {name: package_version(name) for name in GIVEN_PACKAGES},
+        "packages": {name: package_version(name) for name in PACKAGES_OF_FILES},
         "protocols": {name: protocol.hash for name, protocol in protocols.items()},
     }
-    return {"id": signature_id({k: v for k, v in settings.items() if k not in NAMED}), **settings}
+    return with_id(deciding)
 
 
-def signature_id(settings: dict[str, Any]) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of the settings as canonical JSON."""
-    canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+def with_id(deciding: Mapping[str, Any]) -> dict[str, Any]:
+    """A signature: its settings, after the id over all of them but :data:`NAMED`."""
+    return {"id": signature_id({name: value for name, value in deciding.items() if name not in NAMED}), **deciding}
+
+
+def signature_id(settings: Mapping[str, Any]) -> str:
+    """First 12 hexadecimal digits of the checksum of settings."""
+    return json_checksum(settings)[:12]
+
+
+def json_checksum(value: object) -> str:
+    """SHA-256 of a value as canonical JSON, 64 hexadecimal digits."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def run_environment() -> dict[str, Any]:

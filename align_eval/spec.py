@@ -1,7 +1,7 @@
-"""Specs: one short string says exactly what was done, ``name:key=value,key=value``.
+"""Specs: one short text per source or aligner, ``name:key=value,key=value``, parsed once into a frozen record.
 
-A spec is parsed once, against a literal table of option dataclasses, into a frozen dataclass. Unknown names and keys
-are refused with the known ones listed. A value may hold a spec of its own in parentheses.
+A table maps every name to a dataclass of options. Unknown names and keys are refused, and the message lists the known
+ones. A value may hold another spec in parentheses.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from align_eval.errors import InputError
 
 ALWAYS = {"always": True}
-"""Field metadata: the key that says what a source is stands in its spec also where it has its default."""
+"""Field metadata: write the key even where it has its default, because it says what the source is."""
+
+AFTER_SHARED = {"after_shared": True}
+"""Field metadata: write the key after those that all sources share."""
 
 Options = Any
 """An instance of one of the option dataclasses of a table."""
@@ -23,6 +25,13 @@ Options = Any
 
 def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Options]:
     """Parse ``name:key=value,...`` into the name and an instance of ``table[name]``.
+
+    Parameters
+    ----------
+    text : str
+    table : mapping of str to dataclass
+    kind : str
+        The noun for messages, as ``source``.
 
     Raises
     ------
@@ -33,44 +42,64 @@ def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Op
     name, _, tail = text.strip().partition(":")
     if name not in table:
         raise InputError(place, f"unknown {kind} {name!r}", f"known: {', '.join(table)}")
-    hints = _hints(table[name])
+    hints = _types_of_keys(table[name])
     values: dict[str, Any] = {}
     for part in _split(tail, place) if tail else []:
-        key, equals, raw = part.partition("=")
+        key, equals, value_text = part.partition("=")
         if key not in hints or not equals:
             raise InputError(
                 place, f"unknown key {part!r}", f"keys of {name}: {', '.join(hints) or 'none'}, as key=value"
             )
         if key in values:
             raise InputError(place, f"key {key!r} given twice", "give each key once")
-        values[key] = _convert(raw, hints[key], f"{place}, key {key!r}")
+        values[key] = _convert(value_text, hints[key], f"{place}, key {key!r}")
     try:
         return name, table[name](**values)
-    except InputError:  # of a spec inside this one, which is the place
+    except InputError:  # a nested spec was refused, and the error names it
         raise
     except ValueError as error:
         raise InputError(place, str(error), "see `align-eval list`") from error
 
 
 def format_spec(name: str, options: Options, *, full: bool = False) -> str:
-    """Write a spec back: canonical, keys in the order of their dataclass.
+    """Write a spec: canonical, its keys in a fixed order.
 
-    Defaults are left out unless ``full``, but for keys that their dataclass marks with :data:`ALWAYS`.
+    Defaults are left out, except for keys marked with :data:`ALWAYS`; ``full`` writes all of them.
     """
     parts = []
-    for field in dataclasses.fields(options):
+    for field in _keys(type(options)):
         value = getattr(options, field.name)
         if full or value != field.default or field.metadata == ALWAYS:
             parts.append(f"{field.name}={_format(value)}")
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-_hints = lru_cache(get_type_hints)
-"""Specs are parsed for every utterance, and types of an option dataclass are evaluated from its source text."""
+def with_value(options: Options, key: str, value_text: str) -> Options:
+    """Return options with one key set from its text.
+
+    Raises
+    ------
+    InputError, ValueError
+        Where the value is none of that key's.
+    """
+    value = _convert(value_text, _types_of_keys(type(options))[key], f"key {key!r}")
+    return dataclasses.replace(options, **{key: value})
+
+
+def _keys(options: type) -> list[dataclasses.Field[Any]]:
+    """Fields that a spec can set, in canonical order: own keys, shared keys, then keys marked AFTER_SHARED."""
+    shared = {field.name for base in options.__mro__[1:-1] for field in dataclasses.fields(base)}
+    fields = [field for field in dataclasses.fields(options) if field.init]
+    return sorted(fields, key=lambda field: 1 if field.name in shared else 2 * (field.metadata == AFTER_SHARED))
+
+
+def _types_of_keys(options: type) -> dict[str, Any]:
+    hints = get_type_hints(options)
+    return {field.name: hints[field.name] for field in _keys(options)}
 
 
 def _split(tail: str, place: str) -> list[str]:
-    """Split at the commas that stand outside parentheses."""
+    """Split at the commas outside parentheses."""
     parts, depth, start = [], 0, 0
     for i, char in enumerate(tail):
         depth += (char == "(") - (char == ")")
@@ -84,17 +113,17 @@ def _split(tail: str, place: str) -> list[str]:
     return [*parts, tail[start:]]
 
 
-def _convert(raw: str, hint: Any, place: str) -> Any:
-    if get_origin(hint) is Literal:
-        if raw not in get_args(hint):
-            raise InputError(place, f"{raw!r} is not a choice", f"choose one of {', '.join(get_args(hint))}")
-        return raw
+def _convert(text: str, type_: Any, place: str) -> Any:
+    if get_origin(type_) is Literal:
+        if text not in get_args(type_):
+            raise InputError(place, f"{text!r} is not a choice", f"choose one of {', '.join(get_args(type_))}")
+        return text
     try:
-        value = hint(raw)
+        value = type_(text)
     except ValueError as error:
-        raise InputError(place, f"{raw!r} is not a number", "give a plain number") from error
+        raise InputError(place, f"{text!r} is not a number", "give a plain number") from error
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(place, f"{raw!r} is not finite", "give a finite number")
+        raise InputError(place, f"{text!r} is not finite", "give a finite number")
     return value
 
 

@@ -1,11 +1,9 @@
-"""The verbs `heads search` and `heads export`."""
+"""The commands `heads search` and `heads export`."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +15,18 @@ from align_eval.cli.common import (
     Model,
     SpeakerCharacters,
     Tier,
+    exit_for_failures,
     make_console,
     print_json,
     say,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from align_eval.corpus.folder import Corpus
+    from align_eval.options import RunOptions
+    from align_eval.records import Failure
 
 heads_app = typer.Typer(
     name="heads",
@@ -62,57 +68,43 @@ def search(
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.terminal.heads import print_heads
 
-    folder, code = Path(corpus), 0
+    console = make_console(quiet=as_json)
+    folder, failures = Path(corpus), ()
     if not (folder / "run.json").is_file():
+        from align_eval.corpus.bundled import load_corpus
+        from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
+        from align_eval.options import RunOptions
+
         folder = out.with_suffix("")
-        with redirect_stdout(sys.stderr if as_json else sys.stdout):
-            code = _keep_heads(folder, corpus, model, saliency, unit, tier, language, speaker_characters, device, seed)
+        sources = [in_unit(spec, unit) for spec in (ALL_HEADS, DEFAULT_HEADS, saliency)]
+        options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
+        loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+        failures = _run(loaded, model, options, folder, console)
     kept = read_kept(folder)
     with progress(len(kept.items)) as on_done:
         finding = search_heads(kept, Reading(unit, prep, align), saliency, seed, on_done)
     write_finding(out, finding)
-    console = make_console(quiet=as_json)
     print_heads(finding, console)
     say(console, f"written: {out}")
     if as_json:
         print_json(finding)
-    if code:
-        raise typer.Exit(code)
+    exit_for_failures(failures, folder / "run.json", folder / "tracebacks")
 
 
-def _keep_heads(
-    folder: Path,
-    corpus: str,
-    model: str,
-    saliency: str,
-    unit: str,
-    tier: str | None,
-    language: str | None,
-    speaker_characters: int | None,
-    device: str,
-    seed: int,
-) -> int:
-    """Make the run that a search reads; its exit code."""
-    from align_eval.cli.run import Keep, run
-    from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
+def _run(corpus: Corpus, model: str, options: RunOptions, folder: Path, console: Console) -> tuple[Failure, ...]:
+    """Make the run that a search reads, and return its failures: the search goes on with the other utterances."""
+    from align_eval.cli.progress import progress
+    from align_eval.engine.job import prepare_job, with_languages
+    from align_eval.engine.run import run_into
+    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.reporting.terminal.scores import print_run
 
-    try:
-        run(
-            corpus,
-            folder,
-            model=model,
-            source=[in_unit(spec, unit) for spec in (ALL_HEADS, DEFAULT_HEADS, saliency)],
-            align=["dtw"],
-            tier=tier,
-            language=language,
-            speaker_characters=speaker_characters,
-            keep=Keep.heads,
-            device=device,
-            seed=seed,
-        )
-    except typer.Exit as ended:  # some utterances failed: the search goes on with the others
-        return ended.exit_code
-    return 0
+    prepare_folder(folder)
+    job = with_languages(prepare_job(corpus, model, options))
+    with progress(len(job.utterances)) as on_done:
+        run = run_into(folder, job, on_done=on_done)
+    print_run(run, console)
+    return run.failures
 
 
 @heads_app.command()

@@ -23,6 +23,7 @@ def merge(
     Example: align-eval merge runs/part1 runs/part2 --out runs/whole
     """
     from align_eval.engine.merge import merge_into
+    from align_eval.formats.run.languages import read_languages
     from align_eval.formats.run.maps import has_maps
     from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.reporting.terminal.scores import print_languages, print_run
@@ -30,10 +31,10 @@ def merge(
 
     merged = merge_into(out, runs, read_protocols(protocols) if protocols else None)
     console = make_console(quiet=as_json)
-    print_run(merged.run, console)
-    print_languages(merged.languages, console)
+    print_run(merged, console)
+    print_languages(read_languages(out), console)
     maps = ", maps/" if has_maps(out) else ""
     say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
-        print_json(merged.run)
-    exit_for_failures(merged.run.failures, out / "run.json", out / FOLDER)
+        print_json(merged)
+    exit_for_failures(merged.failures, out / "run.json", out / FOLDER)

@@ -1,1 +1,1 @@
-"""Running a plan over a corpus: one pure function an utterance, and what goes around it."""
+"""A corpus through the pipeline: jobs, workers, batches, cache, journal, shards, run folders."""

@@ -1,15 +1,15 @@
-"""Maps that an earlier run made, by what they follow from: another alignment of them needs no pass of the model.
+"""Cache of relevance maps on disk: another aligner, or another run of the same speech, needs no pass of the model.
 
-What is kept of a source on an utterance is its prepared map and the confidence of the words. The key covers what
-:mod:`align_eval.engine.keys` says of the model and this machine, the samples, the words, the language, the context and
-the source with its defaults written out; not the alignment, and not the corpus that the utterance belongs to.
+The value is a source's prepared map and the confidence of the words. The key covers the model and this machine
+(:func:`~align_eval.engine.keys.plan_facts`), the samples, the words, the language, the context, and the source with its
+defaults written out. Neither the aligner nor the corpus is part of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,76 +17,88 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load, save
 
-from align_eval.corpus.audio import Samples
-from align_eval.engine.keys import checksum_of
-from align_eval.engine.store import Store
+from align_eval.engine.cache_folder import CacheFolder
+from align_eval.pipeline import MapsOf, SourceMap, Speech, by_tokens
 from align_eval.records import RelevanceMap
-from align_eval.relevance import canonical_source
+from align_eval.relevance.source import Source
+from align_eval.signature import json_checksum
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class CachedMap:
-    """A map, and the mean probability of each word's tokens in the pass that it is from."""
-
-    relevance: RelevanceMap
-    confidence: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class MapCache:
-    """A store of maps for one model, device and set of packages, all of which ``facts`` says."""
+    """The maps of one model on one kind of machine.
 
-    store: Store
+    Attributes
+    ----------
+    folder : CacheFolder
+    facts : mapping
+        Everything that decides a map beside the speech and the source (:func:`~align_eval.engine.keys.plan_facts`).
+    """
+
+    folder: CacheFolder
     facts: Mapping[str, Any]
 
-    def keys(self, samples: Samples, texts: Sequence[str], language: str | None) -> Callable[[str], str]:
-        """A function from a source to the key of its map on these samples and words."""
-        audio = hashlib.sha256(samples.tobytes()).hexdigest()
+    def wrap(self, maps_of: MapsOf, speech: Speech) -> MapsOf:
+        """Make a function from sources to maps that asks ``maps_of`` only for maps that are not in the cache."""
+
+        def cached_maps_of(sources: Sequence[Source]) -> dict[Source, SourceMap]:
+            speech_key = self._speech_key(speech)
+            maps = {source: found for source in sources if (found := self._get(speech_key, source))}
+            missing = [source for source in sources if source not in maps]
+            if missing:
+                made = maps_of(missing)
+                for source, source_map in made.items():
+                    self.folder.put(_key(speech_key, source), _pack(source_map))
+                maps |= made
+            return {source: maps[source] for group in by_tokens(sources).values() for source in group}
+
+        return cached_maps_of
+
+    def _speech_key(self, speech: Speech) -> str:
+        audio = hashlib.sha256(speech.samples.tobytes()).hexdigest()
         facts = {name: value for name, value in self.facts.items() if name not in ("systems", "text")}
-        of_utterance = checksum_of([SCHEMA_VERSION, facts, audio, list(texts), language])
-        return lambda source: checksum_of([of_utterance, canonical_source(source, full=True)])
+        return json_checksum([SCHEMA_VERSION, facts, audio, list(speech.texts), speech.language])
 
-    def get(self, key: str) -> CachedMap | None:
-        """The map of a key, bit for bit as it was put there; None where it is not known."""
-        content = self.store.get(key)
-        return None if content is None else _unpacked(content)
-
-    def put(self, key: str, relevance: RelevanceMap, confidence: Sequence[float]) -> None:
-        """Keep a map, and the confidence of each word."""
-        self.store.put(key, _packed(CachedMap(relevance, tuple(confidence))))
+    def _get(self, speech_key: str, source: Source) -> SourceMap | None:
+        content = self.folder.get(_key(speech_key, source))
+        return None if content is None else _unpack(content)
 
 
-def _packed(found: CachedMap) -> bytes:
-    """The safetensors form: a JSON header, which holds what is no array too, and the arrays."""
-    relevance = found.relevance
+def _key(speech_key: str, source: Source) -> str:
+    return json_checksum([speech_key, source.full_text])
+
+
+def _pack(source_map: SourceMap) -> bytes:
+    """Write a map as safetensors: arrays, and a JSON header with everything else."""
+    relevance = source_map.relevance
     tensors: dict[str, npt.NDArray[Any]] = {"values": relevance.values, "word_of_token": relevance.word_of_token}
     if relevance.lead is not None:
         tensors["lead"] = np.ascontiguousarray(relevance.lead)
-    rest = {
+    header = {
         "frame_s": relevance.frame_s,
         "start_s": relevance.start_s,
         "spec": relevance.spec,
         "details": dict(relevance.details),
         "pieces": relevance.pieces,
-        "confidence": found.confidence,
+        "confidence": source_map.confidence,
     }
-    return save(tensors, metadata={"align_eval": json.dumps(rest)})
+    return save(tensors, metadata={"align_eval": json.dumps(header)})
 
 
-def _unpacked(content: bytes) -> CachedMap:
+def _unpack(content: bytes) -> SourceMap:
     length = int.from_bytes(content[:8], "little")
-    rest = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["align_eval"])
+    header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["align_eval"])
     tensors = load(content)
     relevance = RelevanceMap(
         values=tensors["values"],
-        frame_s=rest["frame_s"],
-        start_s=rest["start_s"],
+        frame_s=header["frame_s"],
+        start_s=header["start_s"],
         word_of_token=tensors["word_of_token"],
-        spec=rest["spec"],
-        details=rest["details"],
+        spec=header["spec"],
+        details=header["details"],
         lead=tensors.get("lead"),
-        pieces=tuple((text, n_tokens) for text, n_tokens in rest["pieces"]),
+        pieces=tuple((text, n_tokens) for text, n_tokens in header["pieces"]),
     )
-    return CachedMap(relevance, tuple(rest["confidence"]))
+    return SourceMap(relevance, tuple(header["confidence"]))

@@ -1,9 +1,9 @@
-"""What a run will take on this machine, from a few of its utterances: time by their frames and tokens, and memory.
+"""Forecast the time and memory of a run on this machine, from a few of its utterances.
 
-A few utterances are done, spread from the shortest to the longest, after one that warms the machine up. Their times
-are fitted by ``a + b frames + c tokens`` with no coefficient below zero (work grows with the window that is encoded,
-with the audio, and with the tokens that are asked for; what a mask or a step costs is in these, since every utterance
-gets about as many). The sum over the corpus is the forecast. It speaks of a machine that stays as busy as it is now.
+A few utterances are processed, spread from the shortest to the longest, after one that warms the machine up. Their
+times are fitted by ``a + b frames + c tokens`` with no coefficient below zero: work grows with the encoded window, the
+audio and the tokens. Masks and steps are part of these coefficients, since every utterance gets about as many. The sum
+over the corpus is the forecast, for a machine that stays as busy as it is now.
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.engine.job import Job
-from align_eval.engine.process import Aligned, attempt_expected, process
+from align_eval.engine.utterance import Result, attempt_expected, process
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance
-from align_eval.relevance import tokens_of
 from align_eval.units import FRAME_S
 
 N_MEASURED = 4
 WORD_BYTES = 500
-"""Memory of a word while one system after the other is scored, as measured; see docs/scale.md."""
+"""Memory per word while systems are scored one after the other, as measured; see docs/scale.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An utterance that was done: its size, and what it took."""
+    """A processed utterance: its size, and its time in seconds."""
 
     id: str
     n_frames: int
@@ -41,22 +40,22 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run will take.
+    """Time and memory that a run will need.
 
     Attributes
     ----------
     n_utterances, n_windows : int
-        Of the corpus, and pieces of at most a window that they are done in.
+        Of the corpus, and the windows that they are processed in.
     audio_s : float
     n_tokens, n_masks : int
-        That the model is asked about, of all passes an utterance needs; masks are estimated from those measured.
+        In all passes; masks are estimated from the measured utterances.
     measured : tuple of Measured
     seconds : float
-        Of the utterances, in one process; loading the model, scoring and writing come on top.
+        For the utterances, in one process, without loading the model, scoring and writing.
     memory_mb : float
-        Greatest resident memory, from that of the measured utterances, the longest among them, and the words.
+        Peak resident memory, in MB: of the measured utterances, with the longest, and of the words.
     failures : tuple of str
-        Why others of those chosen could not be measured.
+        Messages of chosen utterances that failed.
     """
 
     n_utterances: int
@@ -71,17 +70,18 @@ class Forecast:
 
 
 def forecast(job: Job, clock: Callable[[], float] = time.perf_counter) -> Forecast:
-    """Measure a few utterances of a job, and say what all of it will take.
+    """Measure a few utterances of a job, and forecast the whole.
 
     Parameters
     ----------
-    clock
-        What time is told by, in seconds.
+    job : Job
+    clock : function
+        Returns the time in seconds.
 
     Raises
     ------
     InputError
-        Where none of those utterances can be done.
+        Where every measured utterance fails.
     """
     utterances = job.utterances
     if not utterances:
@@ -90,12 +90,12 @@ def forecast(job: Job, clock: Callable[[], float] = time.perf_counter) -> Foreca
     by_length = sorted(utterances, key=lambda u: (sizes[u.id], u.id))
     chosen = [by_length[i] for i in spread(len(by_length), N_MEASURED)]
     _timed(job, by_length[0], clock)  # the first one loads code and fills caches
-    found = [(u, *_timed(job, u, clock)) for u in chosen]
-    failures = [outcome.message for _, outcome, _ in found if isinstance(outcome, Failure)]
+    timed = [(u, *_timed(job, u, clock)) for u in chosen]
+    failures = [result.message for _, result, _ in timed if isinstance(result, Failure)]
     measured = tuple(
-        Measured(u.id, *sizes[u.id], _n_masks(outcome), seconds)
-        for u, outcome, seconds in found
-        if isinstance(outcome, Aligned)
+        Measured(u.id, *sizes[u.id], _n_masks(result), seconds)
+        for u, result, seconds in timed
+        if isinstance(result, Result)
     )
     if not measured:
         raise InputError(f"corpus {job.corpus.name}", f"nothing could be measured: {failures[0]}", "mend that first")
@@ -114,12 +114,12 @@ def forecast(job: Job, clock: Callable[[], float] = time.perf_counter) -> Foreca
 
 
 def spread(n: int, n_chosen: int) -> list[int]:
-    """Indices of so many of ``n`` things in order, the first and the last among them, at equal distances."""
+    """``n_chosen`` of ``n`` indices at equal distances, with the first and the last."""
     return sorted({round(i * (n - 1) / max(n_chosen - 1, 1)) for i in range(n_chosen)})
 
 
 def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -> float:
-    """Seconds of utterances with ``(frames, tokens)``, by the line through those measured; errors count relatively."""
+    """Seconds for utterances of ``(frames, tokens)``, by the plane through the measured ones; errors are relative."""
     from scipy.optimize import nnls
 
     line = np.array([[1, m.n_frames, m.n_tokens] for m in measured], dtype=np.float64)
@@ -129,10 +129,10 @@ def expected_s(measured: Sequence[Measured], sizes: Sequence[tuple[int, int]]) -
     return float((np.array([[1, *size] for size in sizes]) / scale @ coefficients).sum())
 
 
-def _timed(job: Job, u: Utterance, clock: Callable[[], float]) -> tuple[Aligned | Failure, float]:
+def _timed(job: Job, u: Utterance, clock: Callable[[], float]) -> tuple[Result | Failure, float]:
     began = clock()
-    outcome = attempt_expected(u, lambda u: process(u, job.plan, job.model, job.keep))
-    return outcome, max(clock() - began, 1e-9)
+    result = attempt_expected(u, lambda u: process(u, job.plan, job.model))
+    return result, max(clock() - began, 1e-9)
 
 
 def _n_frames(u: Utterance) -> int:
@@ -140,21 +140,21 @@ def _n_frames(u: Utterance) -> int:
 
 
 def _n_tokens(job: Job, u: Utterance) -> int:
-    """Tokens of all passes over the reference's words, with their ends; none where they cannot be put as tokens."""
+    """Tokens of all passes over the reference's words, with their ends; 0 where the words give no tokens."""
     from align_eval.model.language import AUTO
     from align_eval.model.text import force_words
 
-    passes = dict.fromkeys(tokens_of(system.source) for system in job.plan.systems)
+    passes = dict.fromkeys(system.source.tokens for system in job.plan.systems)
     language = "en" if u.language == AUTO else u.language
     texts = [word.text for word in u.words]
     try:
         return sum(len(force_words(job.model, texts, language, *tokens).tokens) for tokens in passes)
-    except InputError:  # the run says so, of that utterance
+    except InputError:  # the run lists that utterance as failed
         return 0
 
 
-def _n_masks(outcome: Aligned) -> int:
-    return sum(int(found.get("masks", 0)) for found in outcome.details.values())
+def _n_masks(result: Result) -> int:
+    return sum(int(details.get("masks", 0)) for details in result.details.values())
 
 
 def _peak_mb() -> float:

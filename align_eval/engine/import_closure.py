@@ -1,7 +1,7 @@
-"""The import closure of a module: the modules that run with it, read from their source without importing any.
+"""The import closure of a module: the modules that run with it, read from their source; none is imported.
 
-Imports inside functions count, since they run when they are needed, and so does a quoted name of a module, alone or
-before a colon, as tables of modules loaded by name hold. Blocks under ``TYPE_CHECKING`` never run and do not count.
+Imports inside functions count. So does a quoted module name, alone or before a colon, as in tables of modules that are
+loaded by name. Blocks under ``TYPE_CHECKING`` never run and do not count.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def import_closure(root: str, folder: Path) -> dict[str, bytes]:
-    """The source of a module and of all that it imports, directly or not, by full name, sorted.
+    """The sources of a module and of every module that it imports, directly or not, by full name, sorted.
 
-    The packages that these modules are in are among them, since a package's ``__init__`` runs first.
+    The packages around these modules are included, since a package's ``__init__`` runs first.
 
     Parameters
     ----------
-    root
+    root : str
         Full name of the module.
-    folder
-        Where its top package is. Modules outside that package are left out.
+    folder : Path
+        Folder of its top package. Modules outside that package are left out.
 
     Raises
     ------
@@ -36,28 +36,29 @@ def import_closure(root: str, folder: Path) -> dict[str, bytes]:
     if _path(root, folder) is None:
         raise ModuleNotFoundError(f"there is no module {root} in {folder}", name=root)
     top, _, _ = root.partition(".")
-    found: dict[str, bytes] = {}
+    sources: dict[str, bytes] = {}
     waiting = {root}
     while waiting:
         name = waiting.pop()
         for module, path in _packages_and_module(name, folder):
-            if module not in found:
-                found[module] = source = path.read_bytes()
+            if module not in sources:
+                sources[module] = source = path.read_bytes()
                 package = module if path.name == "__init__.py" else module.rpartition(".")[0]
                 names = imported_names(source, package) | quoted_modules(source)
                 waiting |= {name for name in names if name.partition(".")[0] == top}
-    return dict(sorted(found.items()))
+    return dict(sorted(sources.items()))
 
 
 def imported_names(source: bytes, package: str, *, type_checking: bool = False) -> set[str]:
-    """Full names of all that a module imports at any level, each with the name taken from it.
+    """Full names of the imports of a module at any level, each with the imported name.
 
     Parameters
     ----------
-    package
-        That of the module, which relative imports start from.
-    type_checking
-        Also imports under ``TYPE_CHECKING``.
+    source : bytes
+    package : str
+        The module's package, from which relative imports start.
+    type_checking : bool
+        Include imports under ``TYPE_CHECKING``.
     """
     names: set[str] = set()
     for node in _statements(ast.parse(source), type_checking):
@@ -71,7 +72,7 @@ def imported_names(source: bytes, package: str, *, type_checking: bool = False) 
 
 
 def quoted_modules(source: bytes) -> set[str]:
-    """Dotted names that strings of a module hold, alone or before a colon."""
+    """Dotted names in the strings of a module, alone or before a colon."""
     return {name.decode() for name in QUOTED_MODULE.findall(source)}
 
 
@@ -92,7 +93,7 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _packages_and_module(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The packages that a name is in, from the top on, and the name itself where it is a module: all that it runs."""
+    """The packages around a name, from the top on, and the name itself where it is a module."""
     parts = name.split(".")
     for n in range(1, len(parts) + 1):
         module = ".".join(parts[:n])

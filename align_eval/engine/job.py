@@ -1,93 +1,89 @@
-"""What a run is to do, before any of it is done: its plan, model, utterances in order, and what its signature adds."""
+"""A job: everything that a run needs before it starts. Its plan, model, corpus, utterances in order, and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
+from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.corpus.second_reference import MaybeWords, SecondReference, of_windows, second_checksum
+from align_eval.corpus.second_reference import (
+    MaybeWords,
+    SecondReference,
+    of_windows,
+    read_second_reference,
+    second_checksum,
+)
 from align_eval.corpus.transcript_file import transcripts_checksum
 from align_eval.corpus.windows import windowed
-from align_eval.engine.process import Keep
-from align_eval.engine.shard import Shard, in_shard
 from align_eval.errors import InputError
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems, toggled_systems
-from align_eval.records import SECOND_REFERENCE, Failure, Plan, System, Utterance
+from align_eval.heuristics import toggled_systems
+from align_eval.options import Plan, RunOptions, specs_of
+from align_eval.records import SECOND_REFERENCE, AudioSpan, SystemName, Utterance
+from align_eval.systems import System
 from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
-Text = Literal["words", "hypothesis", "transcript"]
-Context = Literal["full", "fit"]
-Dtype = Literal["float32", "float16", "bfloat16"]
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``number`` of ``count``, counted from 1."""
+
+    number: int
+    count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """What is asked of a run, beside its corpus and model; :func:`align_eval.engine.run.evaluate` says what each is."""
+@dataclass(frozen=True, slots=True)
+class SecondTimes:
+    """Second times of words by utterance id, and the name under which they are scored."""
 
-    sources: Sequence[str] = DEFAULT_SOURCES
-    aligns: Sequence[str] = DEFAULT_ALIGNS
-    presets: Sequence[str] = ("openai",)
-    toggle: bool = False
-    text: Text = "words"
-    context: Context = "full"
-    window_s: float = WINDOW_S
-    second_reference: SecondReference | None = None
-    device: str = "cpu"
-    dtype: Dtype = "float32"
-    batch: int = 1
-    seed: int = 0
-    keep: Keep = "nothing"
-    shard: Shard | None = None
+    name: SystemName
+    words: dict[str, MaybeWords]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that a run needs to know before it starts.
+    """Everything that a run needs before it starts.
 
     Attributes
     ----------
     model : Whisper
     plan : Plan
     corpus : Corpus
-        As it was read, of a shard those utterances alone.
+        As it was read; of a shard, its utterances alone.
     utterances : tuple of Utterance
-        Those to be done, windows of long recordings in their place, in the order of ids.
-    window_s : float or None
-        How long these are at most; None where recordings are not cut.
-    second : mapping
-        Second times of the words, by id of those utterances.
-    second_system : System or None
-        The name under which they are scored.
-    second_failures : tuple of Failure
-    settings : mapping
-        What the signature adds to that of the plan; of a shard what it adds to that of the whole run.
-    keep : str
-        What is kept of the sources' stacks.
+        The utterances to process, in the order of ids; long recordings are cut into windows.
+    second_reference : SecondReference or None
+        As it was read.
+    second_times : SecondTimes or None
+        Its times by window.
+    settings : dict
+        Settings that only some runs have, for the signature.
     shard : Shard or None
+    languages : dict
+        Detected languages and their probabilities by utterance id; see :func:`with_languages`.
     """
 
     model: Whisper
     plan: Plan
     corpus: Corpus
     utterances: tuple[Utterance, ...]
-    window_s: float | None
-    second: dict[str, MaybeWords]
-    second_system: System | None
-    second_failures: tuple[Failure, ...]
-    settings: dict[str, Any]
-    keep: Keep
-    shard: Shard | None
+    second_reference: SecondReference | None = None
+    second_times: SecondTimes | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    shard: Shard | None = None
+    languages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, asked: JobOptions) -> Job:
-    """Check what is asked for, load what is needed, cut windows.
+def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunOptions) -> Job:
+    """Check the options, load corpus and model, cut windows.
 
     Raises
     ------
@@ -96,75 +92,115 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, asked: JobOpt
     """
     from align_eval.model.load import check_precision, load_model
 
-    systems = make_systems(asked.sources, asked.aligns, asked.presets)
-    if asked.toggle:
-        others = (item.other for item in toggled_systems(asked.sources, asked.aligns, asked.presets))
-        systems = tuple(dict.fromkeys((*systems, *others)))
-    if not systems:
-        raise InputError("systems", "there are none", "give sources and aligns, or presets")
-    if asked.text not in get_args(Text):
-        raise InputError("text", f"there is no {asked.text!r}", f"one of {', '.join(get_args(Text))}")
-    if asked.dtype not in get_args(Dtype):
-        raise InputError("dtype", f"there is no {asked.dtype!r}", f"one of {', '.join(get_args(Dtype))}")
-    if asked.batch < 1 or (asked.batch > 1 and asked.text == "hypothesis"):
-        problem = f"{asked.batch} utterances cannot go through the model at once where it recognises them one by one"
-        raise InputError("batch", problem if asked.batch > 1 else f"is {asked.batch}", "use --batch 1")
-    if asked.keep != "nothing" and asked.text != "words":
-        raise InputError("keep", f"maps of {asked.text} belong to no reference word", "keep maps with --text words")
+    model_name = model if isinstance(model, str) else "a loaded model"
+    systems = _systems(options, model_name)
+    shard = parse_shard(options.shard) if options.shard else None
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
     if not corpus.utterances:
-        listed = "; ".join(f.message for f in corpus.failures[:3])
-        raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {listed}", "mend what is listed")
-    loaded = load_model(model, device=asked.device) if isinstance(model, str) else model
+        messages = "; ".join(f.message for f in corpus.failures[:3])
+        raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {messages}", "mend what is listed")
+    second = options.second_reference
+    if isinstance(second, str):
+        second = read_second_reference(corpus, second)
+    loaded = load_model(model, device=options.device) if isinstance(model, str) else model
     check_precision(loaded)
-    longest_s = asked.window_s if asked.text == "words" else None
-    cut = corpus if longest_s is None else windowed(corpus, longest_s)
-    any_cut = cut.utterances != corpus.utterances
-    settings: dict[str, Any] = {"window_s": asked.window_s} if any_cut else {}
-    if asked.text == "transcript":
+    settings: dict[str, Any] = {}
+    utterances = _in_order(corpus, options)
+    if {u.id for u in utterances} != {u.id for u in corpus.utterances}:  # some were cut
+        settings["window_s"] = options.window_s
+    if options.text == "transcript":
         settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances)
-    second: dict[str, MaybeWords] = {}
-    second_system = None
-    if asked.second_reference:
-        second_system = System(SECOND_REFERENCE, asked.second_reference.name)
-        words = asked.second_reference.words
-        second = dict(words) if longest_s is None else of_windows(corpus, words, longest_s)
-        settings["second_reference"] = [second_system.align, second_checksum(words)]
-    if asked.shard:
-        settings["shard"] = [asked.shard.number, asked.shard.count]
-        corpus, cut = in_shard(corpus, asked.shard), in_shard(cut, asked.shard)
+    second_times = None
+    if second:
+        by_window = of_windows(corpus, second.words, options.window_s) if options.text == "words" else second.words
+        second_times = SecondTimes(SystemName(SECOND_REFERENCE, second.name), dict(by_window))
+        settings["second_reference"] = [second.name, second_checksum(second.words)]
+    if shard:
+        settings["shard"] = [shard.number, shard.count]
+        corpus = in_shard(corpus, shard)
+        utterances = in_shard(replace(corpus, utterances=utterances), shard).utterances
     return Job(
         model=loaded,
-        plan=Plan(
-            model=model if isinstance(model, str) else "a loaded model",
-            systems=systems,
-            text=asked.text,
-            context=asked.context,
-            device=loaded.device.type,
-            dtype=asked.dtype,
-            batch=asked.batch,
-            seed=asked.seed,
-        ),
+        plan=Plan(model_name, systems, replace(options, device=loaded.device.type)),
         corpus=corpus,
-        utterances=_in_order(cut),
-        window_s=longest_s,
-        second=second,
-        second_system=second_system,
-        second_failures=asked.second_reference.failures if asked.second_reference else (),
+        utterances=utterances,
+        second_reference=second,
+        second_times=second_times,
         settings=settings,
-        keep=asked.keep,
-        shard=asked.shard,
+        shard=shard,
     )
 
 
-def with_corpus(job: Job, corpus: Corpus) -> Job:
-    """The job on the same utterances with other languages: those that were detected."""
-    if corpus is job.corpus:
+def with_languages(job: Job) -> Job:
+    """Replace every language ``auto`` by the one that the model detects.
+
+    The language decides the result, not where it comes from: the signature is the same. An utterance whose detection
+    fails stays at ``auto``; it is detected again, and fails and is listed, where it is processed.
+    """
+    from align_eval.model.language import AUTO, detect_language
+
+    languages: dict[str, dict[str, Any]] = {}
+    utterances: list[Utterance] = []
+    for u in job.corpus.utterances:
+        if u.language == AUTO:
+            with suppress(Exception):  # raised again where it is processed
+                language, probability = detect_language(job.model, read_audio(_first_window(u.audio)))
+                languages[u.id] = {"detected": language, "probability": probability}
+                u = replace(u, language=language)
+        utterances.append(u)
+    if not languages:
         return job
-    cut = corpus if job.window_s is None else windowed(corpus, job.window_s)
-    return replace(job, corpus=corpus, utterances=_in_order(cut))
+    corpus = replace(job.corpus, utterances=tuple(utterances))
+    languages = dict(sorted(languages.items()))
+    return replace(job, corpus=corpus, utterances=_in_order(corpus, job.plan.options), languages=languages)
 
 
-def _in_order(cut: Corpus) -> tuple[Utterance, ...]:
+def parse_shard(text: str) -> Shard:
+    """Read ``i/n``.
+
+    Raises
+    ------
+    InputError
+        Where the text is no ``i/n``, or i is not from 1 to n.
+    """
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise InputError(f"shard {text!r}", "is no i/n with i from 1 to n", "give 1/4, 2/4, 3/4 and 4/4, each once")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def in_shard(corpus: Corpus, shard: Shard) -> Corpus:
+    """The utterances of a shard; all windows of a recording are in the same one.
+
+    The rule: the first 8 bytes of the SHA-256 of the id in UTF-8, as an unsigned big-endian number, modulo the count,
+    are the shard's number less one. Utterances that are added or removed move no other.
+    """
+
+    def belongs(u: Utterance) -> bool:
+        digest = hashlib.sha256((u.part_of or u.id).encode()).digest()
+        return int.from_bytes(digest[:8], "big") % shard.count == shard.number - 1
+
+    return replace(corpus, utterances=tuple(u for u in corpus.utterances if belongs(u)))
+
+
+def _systems(options: RunOptions, model_name: str) -> tuple[System, ...]:
+    specs = specs_of(options, model_name)
+    systems = specs.systems()
+    if options.toggle:
+        others = (item.other for item in toggled_systems(specs.sources, specs.aligns, specs.presets))
+        systems = tuple(dict.fromkeys((*systems, *others)))
+    if not systems:
+        raise InputError("systems", "there are none", "give sources and aligns, or presets")
+    return systems
+
+
+def _in_order(corpus: Corpus, options: RunOptions) -> tuple[Utterance, ...]:
+    """Utterances in the order of ids, long ones cut into windows where the reference's own words are aligned."""
+    cut = windowed(corpus, options.window_s) if options.text == "words" else corpus
     return tuple(sorted(cut.utterances, key=lambda u: u.id))
+
+
+def _first_window(span: AudioSpan) -> AudioSpan:
+    end_s = span.start_s + WINDOW_S
+    return replace(span, end_s=end_s if span.end_s is None else min(span.end_s, end_s))

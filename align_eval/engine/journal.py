@@ -1,12 +1,12 @@
-"""The journal of a run: what each utterance gave, written down as soon as it is known, so that a killed run goes on.
+"""The journal of a run: the result of each utterance, written as soon as it is known, so that a killed run can resume.
 
-``OUT/.partial/journal.jsonl`` has a line an utterance: the SHA-256 of what follows it, and JSON with the utterance's
-id, the key of its result (:mod:`align_eval.engine.keys`) and the result. Python writes and reads floats as JSON without
-loss, so that what is recalled is what was found. A line is used only if its checksum holds and its key is the one
-that is asked for: a torn or damaged line, another model, text, audio file, package or code that computes makes the
-utterance be done again.
-The folder is removed once the run is written whole. Failures are not written down, so that they are tried again; the
-tracebacks of unexpected ones stand in the run folder at once (:mod:`align_eval.formats.run.tracebacks`).
+``OUT/.partial/journal.jsonl`` has one line per utterance: the SHA-256 of the rest of the line, and JSON with the
+utterance's id, the key of its result (:mod:`align_eval.engine.keys`) and the result. JSON holds Python's floats without
+loss, so that a resumed result is the same. A line is used only if its checksum holds and its key is the one asked for: a
+torn or damaged line, or another model, text, audio file, package or code makes the utterance be processed again.
+
+The folder is removed once the run is written whole. Failures are not in the journal, so that they are tried again; the
+tracebacks of bugs are written into the run folder at once (:mod:`align_eval.formats.run.tracebacks`).
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from align_eval.engine.lock import locked
-from align_eval.engine.process import Aligned
-from align_eval.errors import InputWarning
+from align_eval.engine.utterance import Result
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import TEMPORARY, cannot_write
 from align_eval.formats.run.folder import RUN_NAME, prepare_folder
 from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import drop_maps, maps_path, write_maps
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import drop_tracebacks, write_tracebacks
-from align_eval.records import Failure, Pairing, System, Unit, Word
+from align_eval.records import Failure, Pairing, Unit, Word
+from align_eval.systems import System
 
 FOLDER = ".partial"
 NAME = "journal.jsonl"
@@ -44,8 +44,8 @@ SCHEMA_VERSION = 1
 """Version of the entries. Entries of another version are done again."""
 
 FLUSH_S = 1.0
-"""The disk is waited for that often at most, which takes milliseconds. What a killed process wrote the system keeps;
-where the machine itself stops, the utterances of the last second may be done again."""
+"""Least time between two flushes to disk. The system keeps what a killed process wrote; where the machine itself stops,
+the utterances of the last second are processed again."""
 
 
 class Journal:
@@ -53,12 +53,12 @@ class Journal:
 
     Attributes
     ----------
-    n_recalled : int
-        Utterances that were not done again.
+    n_resumed : int
+        Utterances whose result was taken from the journal.
     """
 
     def __init__(self, out: Path, file: io.FileIO) -> None:
-        self.n_recalled = 0
+        self.n_resumed = 0
         self._out = out
         self._file = file
         self._flushed_s = -math.inf
@@ -66,8 +66,8 @@ class Journal:
         self._with_maps: set[str] = set()
         self._read()
 
-    def get(self, id_: str, key: str | None, systems: Sequence[System]) -> Aligned | None:
-        """What an utterance gave, where that is known; its maps, where they are kept, stand in the run folder."""
+    def get(self, id_: str, key: str | None, systems: Sequence[System]) -> Result | None:
+        """Return the result of an utterance, None where the journal lacks it; saved maps stay in the run folder."""
         if key is None or id_ not in self._at:
             return None
         offset, length = self._at[id_]
@@ -76,30 +76,30 @@ class Journal:
         if entry is None or (entry.get("schema"), entry["key"]) != (SCHEMA_VERSION, key):
             return None
         if entry["maps"] and _checksum(maps_path(self._out, id_)) != entry["maps"]:
-            self._warn(f"the maps of {id_} are damaged or missing, and are made again")
+            self._warn(f"the maps of {id_} are damaged or missing; they are made again")
             return None
-        self.n_recalled += 1
+        self.n_resumed += 1
         if entry["maps"]:
             self._with_maps.add(id_)
-        return _aligned(entry["result"], systems)
+        return _unpack(entry["result"], systems)
 
-    def put(self, id_: str, key: str | None, aligned: Aligned) -> None:
-        """Write down what an utterance gave: its maps as a file of the run folder, the rest as a line.
+    def put(self, id_: str, key: str | None, result: Result) -> None:
+        """Write the result of an utterance: its maps as a file of the run folder, the rest as a line.
 
         Raises
         ------
         InputError
-            Where it cannot be written; the lines before it stay.
+            Where it cannot be written; earlier lines stay.
         """
         maps = None
-        if aligned.kept:
+        if result.maps:
             path = maps_path(self._out, id_)
-            write_maps(path, aligned.kept)
+            write_maps(path, result.maps)
             maps = _checksum(path)
             self._with_maps.add(id_)
         if key is None:
             return
-        entry = {"schema": SCHEMA_VERSION, "id": id_, "key": key, "maps": maps, "result": _plain(aligned)}
+        entry = {"schema": SCHEMA_VERSION, "id": id_, "key": key, "maps": maps, "result": _pack(result)}
         line = _line(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         try:
             self._file.seek(0, os.SEEK_END)
@@ -113,7 +113,7 @@ class Journal:
             raise cannot_write(self._out, error, "choose another --out") from error
 
     def put_failure(self, failure: Failure) -> None:
-        """Write the traceback of an unexpected error into the run folder; the utterance is tried again all the same.
+        """Write the traceback of a bug into the run folder; a resumed run tries the utterance again.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class Journal:
         write_tracebacks(self._out / TRACEBACKS, [failure])
 
     def finish(self) -> None:
-        """Remove the journal, and maps of utterances that are no part of the run: it is written whole."""
+        """Remove the journal of a run that is written whole, and maps of utterances that are not part of it."""
         for id_ in self._at.keys() - self._with_maps:
             maps_path(self._out, id_).unlink(missing_ok=True)
         for path in (*self._out.glob(f"*{TEMPORARY}"), *(self._out / MAPS).rglob(f"*{TEMPORARY}")):
@@ -131,7 +131,7 @@ class Journal:
         shutil.rmtree(self._out / FOLDER, ignore_errors=True)
 
     def _read(self) -> None:
-        """Find the whole lines; what follows the last of them is cut off, since a kill leaves a torn one."""
+        """Find the whole lines, and cut off what follows the last one: a kill leaves a torn line."""
         n_damaged = end = 0
         with (self._out / FOLDER / NAME).open("rb") as lines:
             for line in lines:
@@ -145,7 +145,7 @@ class Journal:
                 end += len(line)
         self._file.truncate(end)
         if n_damaged:
-            self._warn(f"{n_damaged} entries are damaged; their utterances are done again")
+            self._warn(f"{n_damaged} entries are damaged; their utterances are processed again")
 
     def _warn(self, message: str) -> None:
         warnings.warn(InputWarning(f"{self._out / FOLDER / NAME}: {message}"), stacklevel=3)
@@ -153,9 +153,9 @@ class Journal:
 
 @contextmanager
 def open_journal(out: Path) -> Iterator[Journal]:
-    """Lock a run folder and open its journal: that of a run that was cut off there, or a new one.
+    """Lock a run folder and open its journal: that of an interrupted run, or a new one.
 
-    A finished run in that folder stays until the new one is whole, but for its maps, which must not mix with new ones.
+    A finished run in the folder stays until the new one is whole, except for its maps, which must not mix with new ones.
 
     Raises
     ------
@@ -163,14 +163,14 @@ def open_journal(out: Path) -> Iterator[Journal]:
         Where another run uses the folder, or it cannot be written.
     """
     prepare_folder(out)
-    with locked(out / FOLDER / "lock", out):
+    with _locked(out / FOLDER / "lock", out):
         path = out / FOLDER / NAME
-        if path.is_file() and not (out / RUN_NAME).is_file():  # a finished run names those that are there
+        if path.is_file() and not (out / RUN_NAME).is_file():  # a finished run names its tracebacks
             drop_tracebacks(out / TRACEBACKS)
         if not path.is_file():
             drop_maps(out)
         try:
-            # unbuffered: what a full disk refused is not tried again on closing
+            # unbuffered: closing does not try again to write to a full disk
             file = io.FileIO(path, "r+" if path.is_file() else "w+")
         except OSError as error:
             raise cannot_write(out, error, "choose another --out") from error
@@ -183,7 +183,7 @@ def _line(content: bytes) -> bytes:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """What a line holds; None where it is not as it was written."""
+    """Parse a line; None where it is not as it was written."""
     content = line[DIGEST_LENGTH + 1 : -1]
     if _line(content) != line:
         return None
@@ -199,18 +199,18 @@ def _checksum(path: Path) -> str | None:
         return None
 
 
-def _plain(aligned: Aligned) -> dict[str, Any]:
-    words = [[[w.text, w.start_s, w.end_s, w.confidence] for w in said] for said in aligned.words.values()]
-    systems = [[system.source, system.align] for system in aligned.words]
-    pairing = asdict(aligned.pairing) if aligned.pairing else None
-    return {"systems": systems, "words": words, "details": aligned.details, "pairing": pairing}
+def _pack(result: Result) -> dict[str, Any]:
+    words = [[[w.text, w.start_s, w.end_s, w.confidence] for w in timed] for timed in result.words.values()]
+    systems = [[system.source.text, system.aligner.text] for system in result.words]
+    pairing = asdict(result.pairing) if result.pairing else None
+    return {"systems": systems, "words": words, "details": result.details, "pairing": pairing}
 
 
-def _aligned(plain: dict[str, Any], systems: Sequence[System]) -> Aligned:
-    known = {(system.source, system.align): system for system in systems}  # records are shared, not made anew
-    found = zip(plain["systems"], plain["words"], strict=True)
-    return Aligned(
-        words={known[source, align]: tuple(Word(*word) for word in said) for (source, align), said in found},
+def _unpack(plain: dict[str, Any], systems: Sequence[System]) -> Result:
+    by_name = {(system.source.text, system.aligner.text): system for system in systems}
+    words = zip(plain["systems"], plain["words"], strict=True)
+    return Result(
+        words={by_name[source, align]: tuple(Word(*word) for word in timed) for (source, align), timed in words},
         details=plain["details"],
         pairing=_pairing(plain["pairing"]) if plain["pairing"] else None,
     )
@@ -220,3 +220,46 @@ def _pairing(plain: dict[str, Any]) -> Pairing:
     units = tuple(Unit(tuple(u["reference"]), tuple(u["hypothesis"]), u["same"]) for u in plain["units"])
     listed = {name: tuple(plain[name]) for name in ("deleted", "inserted", "ignored")}
     return Pairing(units, n_reference=plain["n_reference"], n_hypothesis=plain["n_hypothesis"], **listed)
+
+
+@contextmanager
+def _locked(path: Path, holder: object) -> Iterator[None]:
+    """Hold the lock of a file, which is made with its folder; the system frees it when this process ends, however.
+
+    ``holder`` is the folder that the message says is in use. A lock file that another run removed meanwhile is made
+    again. Where the system has no such locks (Windows), nothing is locked.
+
+    Raises
+    ------
+    InputError
+        Where another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # its folder was removed in between
+        except OSError as error:
+            raise cannot_write(path, error, "choose another --out") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            problem = (
+                "is in use by another run" if isinstance(error, BlockingIOError) else f"cannot be locked ({error})"
+            )
+            raise InputError(holder, problem, "wait for it to end, or choose another folder") from error
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,7 @@
-"""Shards put together again: the words, the scores and the signature of the run that nobody divided.
+"""Merge the shards of a run: the words, scores and signature of the run that was never divided.
 
-Words of an utterance are in one shard; they are put in the order of ids, an utterance at a time, and scored anew.
+The words of an utterance are in one shard. They are merged in the order of ids, one utterance at a time, and scored
+anew.
 """
 
 from __future__ import annotations
@@ -15,37 +16,39 @@ from typing import Any
 import pyarrow as pa
 from pyarrow.dataset import dataset
 
-from align_eval.corpus.folder import Corpus, checksum_of_pieces
+from align_eval.corpus.folder import checksum_of_pieces
+from align_eval.engine.job import Shard
 from align_eval.engine.journal import FOLDER, open_journal
-from align_eval.engine.process import all_failed, by_id
-from align_eval.engine.run import LANGUAGE
-from align_eval.engine.shard import Shard
 from align_eval.engine.shard_file import read_pieces, read_shard, write_shard
-from align_eval.engine.written_run import WrittenRun
+from align_eval.engine.utterance import all_failed, by_id
 from align_eval.errors import InputError
 from align_eval.formats.atomic import writing
 from align_eval.formats.run.audio_spans import merge_audio_spans
 from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run
 from align_eval.formats.run.json_lines import entries_writer, read_entries
+from align_eval.formats.run.languages import read_languages, write_languages
 from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import SUFFIX
 from align_eval.formats.run.words_file import utterance_tables, words_writer
 from align_eval.records import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
-from align_eval.signature import NAMED, signature_id
+from align_eval.signature import with_id
 
 OF_THE_WHOLE = ("id", "corpus_checksum")
-"""What the signature of a run has otherwise than those of its shards."""
+"""Settings in which the signature of a run differs from those of its shards."""
 
 
-def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Protocol] | None = None) -> WrittenRun:
-    """Put the shards of a run together in a folder: all that the run writes that nobody divided.
+def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Protocol] | None = None) -> Run:
+    """Merge the shards of a run into a folder: the files that the undivided run would have written.
 
     Parameters
     ----------
-    protocols
-        Protocols of one's own that the shards were scored by.
+    out : Path
+    folders : sequence of Path
+        Run folders of all shards, in any order.
+    protocols : mapping of str to Protocol, optional
+        User-defined protocols that the shards were scored by.
 
     Raises
     ------
@@ -56,12 +59,10 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
     runs = [read_run(folder) for folder in folders]
     _check_numbers(folders, [f.shard for f in facts])
     _check_signatures(folders, runs)
-    signature = dict(runs[0].signature)
-    settings = {name: value for name, value in signature.items() if name not in ("id", "shard")}
-    settings["corpus_checksum"] = checksum_of_pieces(merge(*map(read_pieces, folders), key=itemgetter(0)))
-    every = PROTOCOLS | dict(protocols or {})
-    own = {name: protocol.hash for name, protocol in every.items()}
-    if own != settings["protocols"]:
+    deciding = {name: value for name, value in runs[0].signature.items() if name not in ("id", "shard")}
+    deciding["corpus_checksum"] = checksum_of_pieces(merge(*map(read_pieces, folders), key=itemgetter(0)))
+    hashes = {name: protocol.hash for name, protocol in (PROTOCOLS | dict(protocols or {})).items()}
+    if hashes != deciding["protocols"]:
         raise InputError(folders[0], "was scored by other protocols", "give those of its run with --protocols")
     failed = [failure for f in facts for failure in f.utterance_failures]
     failures = by_id([*facts[0].corpus_failures, *failed])
@@ -73,25 +74,27 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
                 put_rows(rows)
                 n_utterances += 1
         if len(failed) == n_utterances:
-            raise all_failed(Corpus(settings["corpus"], (), ()), failures)
-        languages = _merge_details(folders, details)
+            raise all_failed(deciding["corpus"], failures)
+        _merge_details(folders, details)
         run = Run(
             schema=runs[0].schema,
-            signature={"id": signature_id({k: v for k, v in settings.items() if k not in NAMED}), **settings},
-            rows=score_words(dataset(words), text=settings["text"], seed=settings["seed"], protocols=protocols),
+            signature=with_id(deciding),
+            rows=score_words(dataset(words), text=deciding["text"], seed=deciding["seed"], protocols=protocols),
             failures=failures + facts[0].second_failures,
             environment=runs[0].environment,
         )
         merge_maps(folders, out)
         write_shard(out, None)
+        languages = {id_: detected for folder in folders for id_, detected in read_languages(folder).items()}
+        write_languages(out, dict(sorted(languages.items())))
         merge_audio_spans(folders, out)
         place_run(out, run, words, details)
         journal.finish()
-    return WrittenRun(run, dataset(out / WORDS_NAME), languages)
+    return run
 
 
 def merge_maps(folders: Sequence[Path], out: Path) -> None:
-    """Copy the maps that shards kept.
+    """Copy the saved maps of shards.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def merge_maps(folders: Sequence[Path], out: Path) -> None:
 
 
 def in_order(folders: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each utterance with its id, in the order of ids, from run folders that have none in common."""
+    """Yield the rows of each utterance with its id, in the order of ids, from run folders with no utterance in common."""
     return merge(*(utterance_tables(folder / WORDS_NAME) for folder in folders), key=itemgetter(0))
 
 
@@ -128,7 +131,7 @@ def _check_numbers(folders: Sequence[Path], shards: Sequence[Shard]) -> None:
 
 
 def _check_signatures(folders: Sequence[Path], runs: Sequence[Run]) -> None:
-    """All that decides must be the same in all shards, but for what each has of the corpus."""
+    """Refuse shards that differ in a setting that decides word times, other than the part of the corpus."""
     first = runs[0].signature
     for folder, run in zip(folders, runs, strict=True):
         names = sorted(first.keys() | run.signature.keys())
@@ -142,25 +145,15 @@ def _check_signatures(folders: Sequence[Path], runs: Sequence[Run]) -> None:
             raise InputError(folder, problem, "make every shard with the same command and packages")
 
 
-def _merge_details(folders: Sequence[Path], path: Path) -> dict[str, dict[str, Any]]:
-    """Write what sources said of themselves, as a run does: in the order of ids, mere languages last.
+def _merge_details(folders: Sequence[Path], path: Path) -> None:
+    """Write the details of all shards in the order of ids."""
 
-    Returns
-    -------
-    languages : dict
-        Those that were detected, by id, as details have them.
-    """
-
-    def each(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    def entries(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             yield from read_entries(folder / DETAILS_NAME)
         except (OSError, ValueError) as error:
             raise InputError(folder / DETAILS_NAME, f"cannot be read ({error})", "run that shard again") from error
 
-    languages: dict[str, dict[str, Any]] = {}
     with entries_writer(path) as put:
-        for id_, said in merge(*map(each, folders), key=lambda entry: (set(entry[1]) == {LANGUAGE}, entry[0])):
-            put({id_: said})
-            if LANGUAGE in said:
-                languages[id_] = {LANGUAGE: said[LANGUAGE]}
-    return languages
+        for id_, details in merge(*map(entries, folders), key=itemgetter(0)):
+            put({id_: details})

@@ -1,76 +1,79 @@
-"""Utterances done by Ray: actors that hold the model, on this machine or on a cluster (``RAY_ADDRESS``).
+"""Workers of Ray: actors that hold the model, on this machine or on a cluster (``RAY_ADDRESS``).
 
-Bytes are those of a local run: an actor computes with as many threads as the driver, and one whose weights, packages,
-code or processor differ from the driver's refuses to begin. An actor that dies is started again, and what it had is
-done again. Each has few utterances at a time, and the driver takes outcomes in order: no queue grows.
+Results are the bytes of a local run: an actor computes with as many threads as the driver, and one whose weights,
+packages, code or processor differ from the driver's is refused. An actor that dies is started again, and its utterances
+are processed again. Few utterances per actor are under way, so that no queue grows.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.keys import plan_facts
 from align_eval.engine.malloc import keep_freed_memory
-from align_eval.engine.process import Keep, Outcome
-from align_eval.engine.workers import Engine, in_groups
+from align_eval.engine.utterance import Result
+from align_eval.engine.workers import Workers
 from align_eval.errors import InputError
-from align_eval.records import Failure, Plan, Utterance
+from align_eval.options import Plan
+from align_eval.records import Failure, Utterance
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
 AHEAD = 4
-"""Utterances, or batches of them, under way an actor: enough that none waits, few enough to be done again."""
+"""Utterances, or batches of them, under way per actor: enough that none waits, few enough to be processed again."""
 
 RETRIES = 3
-"""So often is an utterance done again after the actor that had it died, twice over."""
+"""Number of times that a call is tried again after its actor died; then its utterances are tried alone."""
 
 
 class Worker:
-    """What an actor does. Its model is loaded once."""
+    """An actor. It loads its model once."""
 
-    def __init__(self, model: Whisper, plan: Plan, keep: Keep, maps: MapCache | None, threads: int) -> None:
+    def __init__(self, model: Whisper, plan: Plan, cache: MapCache | None, threads: int) -> None:
         import torch
 
         keep_freed_memory()
         torch.set_num_threads(threads)
-        self._model, self._plan, self._keep, self._maps = model.requires_grad_(False), plan, keep, maps
+        self._model, self._plan, self._cache = model.requires_grad_(False), plan, cache
 
     def facts(self) -> dict[str, Any]:
-        """What decides its results."""
+        """Everything that decides its results (:func:`~align_eval.engine.keys.plan_facts`)."""
         from align_eval.model.load import model_checksum
 
         return plan_facts(self._plan, model_checksum(self._model))
 
-    def do(self, utterances: list[Utterance]) -> list[Outcome]:
-        """Do some utterances."""
-        return process_many(utterances, self._plan, self._model, self._keep, self._maps)
+    def process(self, utterances: Sequence[Utterance]) -> list[Result | Failure]:
+        """Process some utterances."""
+        return process_many(utterances, self._plan, self._model, self._cache)
 
 
 @contextmanager
-def ray_engine(
-    model: Whisper, plan: Plan, keep: Keep, maps: MapCache | None, facts: dict[str, Any], workers: int | None
-) -> Iterator[Engine]:
+def ray_workers(model: Whisper, plan: Plan, cache: MapCache | None, facts: dict[str, Any]) -> Iterator[Workers]:
     """Start actors, and stop them in the end; a Ray that runs already is used and left running.
+
+    Their number is ``plan.options.workers``; without it, as many as there are GPUs, or processors for their threads.
 
     Parameters
     ----------
-    facts
-        What decides the driver's results (:func:`~align_eval.engine.keys.plan_facts`).
-    workers
-        How many actors; as many as there are GPUs, or processors for their threads, where None.
+    model : Whisper
+    plan : Plan
+    cache : MapCache, optional
+    facts : dict
+        Everything that decides the driver's results (:func:`~align_eval.engine.keys.plan_facts`).
 
     Raises
     ------
     InputError
-        Where Ray is not installed, or an actor would compute otherwise than the driver.
+        Where Ray is not installed, or an actor differs from the driver.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -80,56 +83,68 @@ def ray_engine(
     import torch
 
     threads = torch.get_num_threads()
+    workers = plan.options.workers
     started = not ray.is_initialized()
-    if started:
-        n_cpus = None if os.environ.get("RAY_ADDRESS") else max(os.cpu_count() or 1, (workers or 1) * threads)
-        ray.init(num_cpus=n_cpus, include_dashboard=False, log_to_driver=False, logging_level="error")
-    try:
-        on_gpu = plan.device == "cuda"
-        there = ray.cluster_resources()
-        count = workers or max(1, int(there.get("GPU", 0) if on_gpu else there.get("CPU", 1) // threads))
-        options = {"num_cpus": threads, "num_gpus": int(on_gpu), "max_restarts": -1, "max_task_retries": RETRIES}
-        remote = ray.remote(**options)(Worker)
-        shared = ray.put(model)
-        actors = [remote.remote(shared, plan, keep, maps, threads) for _ in range(count)]
-        for found in ray.get([actor.facts.remote() for actor in actors]):
-            different = [name for name in facts if found[name] != facts[name]]
+    with ExitStack() as stack:
+        if started:
+            n_cpus = None if os.environ.get("RAY_ADDRESS") else max(os.cpu_count() or 1, (workers or 1) * threads)
+            ray.init(num_cpus=n_cpus, include_dashboard=False, log_to_driver=False, logging_level="error")
+            stack.callback(ray.shutdown)
+        on_gpu = plan.options.device == "cuda"
+        resources = ray.cluster_resources()
+        n_free = int(resources.get("GPU", 0) if on_gpu else resources.get("CPU", 1) // threads)
+        per_actor = {
+            "num_cpus": threads,
+            "num_gpus": int(on_gpu),
+            "max_restarts": -1,
+            "max_task_retries": RETRIES,
+        }
+        actor_class = ray.remote(**per_actor)(Worker)
+        shared_model = ray.put(model)
+        actors = [actor_class.remote(shared_model, plan, cache, threads) for _ in range(workers or max(1, n_free))]
+        for actor_facts in ray.get([actor.facts.remote() for actor in actors]):
+            different = [name for name in facts if actor_facts[name] != facts[name]]
             if different:
                 problem = f"a worker differs from this machine in {', '.join(different)}"
                 raise InputError("engine ray", problem, "use machines of one kind with the same packages")
-        yield _engine(ray, actors, plan.batch)
-    finally:
-        if started:
-            ray.shutdown()
+        n_groups = AHEAD * len(actors)
+        executor = ThreadPoolExecutor(max_workers=n_groups)
+        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        compute = _Balanced(ray, actors).compute
+        batch = plan.options.batch
+        yield Workers(lambda group: executor.submit(compute, group), group_size=batch, n_ahead=n_groups * batch)
 
 
-def _engine(ray: Any, actors: list[Any], batch: int) -> Engine:
-    actor_of: dict[Any, int] = {}  # of what is under way
+class _Balanced:
+    """Calls of actors, each to the one with the fewest calls under way."""
 
-    def begin(group: list[Utterance]) -> Any:
-        if actor_of:
-            for done in ray.wait(list(actor_of), num_returns=len(actor_of), timeout=0)[0]:
-                del actor_of[done]
-        load = Counter(actor_of.values())
-        chosen = min(range(len(actors)), key=lambda i: (load[i], i))
-        reference = actors[chosen].do.remote(group)
-        actor_of[reference] = chosen
-        return reference
+    def __init__(self, ray: Any, actors: list[Any]) -> None:
+        self._ray, self._actors = ray, actors
+        self._n_calls: Counter[int] = Counter()
+        self._lock = Lock()
 
-    def outcomes_of(group: list[Utterance], reference: Any) -> list[Outcome]:
+    def compute(self, group: Sequence[Utterance]) -> list[Result | Failure]:
+        """Wait for the results of a group. If its actor dies every time, process its utterances one by one."""
         try:
-            return ray.get(reference)  # type: ignore[no-any-return]
-        except ray.exceptions.RayActorError:  # one of them, or of those beside, ended its actor every time: now alone
-            return [alone(utterance) for utterance in group]
+            return self._call(group)
+        except self._ray.exceptions.RayActorError:
+            return [self._compute_alone(utterance) for utterance in group]
 
-    def alone(utterance: Utterance) -> Outcome:
+    def _call(self, group: Sequence[Utterance]) -> list[Result | Failure]:
+        with self._lock:
+            i = min(range(len(self._actors)), key=lambda i: (self._n_calls[i], i))
+            self._n_calls[i] += 1
         try:
-            (outcome,) = ray.get(begin([utterance]))
-        except ray.exceptions.RayActorError as error:
+            return self._ray.get(self._actors[i].process.remote(list(group)))  # type: ignore[no-any-return]
+        finally:
+            with self._lock:
+                self._n_calls[i] -= 1
+
+    def _compute_alone(self, utterance: Utterance) -> Result | Failure:
+        try:
+            (result,) = self._call([utterance])
+        except self._ray.exceptions.RayActorError as error:
             summary = str(error).strip().splitlines()[0]
             message = f"utterance {utterance.id}: the worker that had it died each time ({summary}); try it alone"
             return Failure(utterance.id, message)
-        return outcome  # type: ignore[no-any-return]
-
-    submit = in_groups(lambda group: partial(outcomes_of, group, begin(group)), batch)
-    return Engine(submit, depth=AHEAD * len(actors) * batch)
+        return result

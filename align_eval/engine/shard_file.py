@@ -1,7 +1,7 @@
-"""``shard.json`` of the folder of a shard: what `merge` needs to know that its run does not say.
+"""``shard.json`` in the run folder of a shard: the metadata that `merge` needs and run.json does not hold.
 
-Beside its number and its failures by where they come from, it has of each utterance the very bytes that the checksum
-of a corpus is made of, an utterance a line, in the order of ids.
+It has the shard's number, its failures by origin, and one line per utterance with the bytes that the checksum of a
+corpus is made from, in the order of ids.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.corpus.folder import checksum_pieces
-from align_eval.engine.job import Job
-from align_eval.engine.shard import Shard
+from align_eval.engine.job import Job, Shard
 from align_eval.errors import InputError
 from align_eval.formats.atomic import write_whole, writing
 from align_eval.formats.run.json_lines import entries_writer, read_entries
@@ -21,19 +20,19 @@ from align_eval.formats.run.tracebacks import as_json
 from align_eval.records import Failure, Utterance
 
 NAME = "shard.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 HEAD_ENDS, TAIL = ', "pieces": {', "}}"
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFacts:
-    """Shard metadata that run.json does not hold, but for the pieces of the checksum.
+    """Shard metadata that run.json does not hold, without the lines of utterances.
 
     Attributes
     ----------
     shard : Shard
     corpus_failures, utterance_failures, second_failures : tuple of Failure
-        Those of the whole corpus, of the shard's own utterances, and of the whole second reference.
+        Failures of the whole corpus, of the shard's utterances, and of the whole second reference.
     """
 
     shard: Shard
@@ -43,14 +42,15 @@ class ShardFacts:
 
 
 def shard_facts(job: Job, utterance_failures: tuple[Failure, ...]) -> ShardFacts | None:
-    """What is written beside the run of a job that is a shard; of others None."""
+    """The metadata of a job that is a shard; None for other jobs."""
     if not job.shard:
         return None
-    return ShardFacts(job.shard, job.corpus.failures, utterance_failures, job.second_failures)
+    second_failures = job.second_reference.failures if job.second_reference else ()
+    return ShardFacts(job.shard, job.corpus.failures, utterance_failures, second_failures)
 
 
 def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Utterance] = ()) -> None:
-    """Write what a shard of those utterances knows; of a whole run, remove what an earlier shard left there.
+    """Write the metadata of a shard of these utterances; without any, remove the file of an earlier shard.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Uttera
 
 
 def read_shard(run: Path) -> ShardFacts:
-    """Read what a shard knows.
+    """Read the metadata of a shard.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def read_shard(run: Path) -> ShardFacts:
 
 
 def read_pieces(run: Path) -> Iterator[tuple[str, str, str]]:
-    """What the checksum of a corpus is made of, by utterance (:func:`~align_eval.corpus.folder.checksum_pieces`).
+    """Read the parts of the corpus checksum by utterance (:func:`~align_eval.corpus.folder.checksum_pieces`).
 
     Raises
     ------

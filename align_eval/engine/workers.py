@@ -1,107 +1,125 @@
-"""The utterances of a run one after the other, whoever does them: recalled from the journal, or done and written down.
+"""The results of a run's utterances in order, whoever computes them: taken from the journal, or computed and written.
 
-An engine is how they are done. It is handed an utterance and gives a function that waits for its outcome, and says how
-many of them may be under way at once. Outcomes come in the order of the utterances, so that what is made of them does
-not depend on who was faster, and so few are held that memory does not grow with the corpus.
+Workers compute groups of utterances, in this process or elsewhere, and answer with futures. Results come in the order
+of the utterances, so that it does not matter which worker is faster, and few are held at a time, so that memory does
+not grow with the corpus.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cache, partial
 
 from align_eval.engine.journal import Journal
-from align_eval.engine.process import Aligned, Keep, Outcome
-from align_eval.records import Failure, System, Utterance
+from align_eval.engine.utterance import Result
+from align_eval.options import Plan
+from align_eval.records import Failure, Utterance
+from align_eval.systems import System
 
 BATCHES_AHEAD = 4
-"""So many batches' utterances are read and sorted by length before they are dealt into batches."""
+"""Number of batches whose utterances are read and sorted by length before they are divided into batches."""
+
+Compute = Callable[[Sequence[Utterance]], "list[Result | Failure]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """How utterances are done: ``submit`` begins one, ``depth`` may be under way."""
+class Workers:
+    """Workers that compute groups of utterances.
 
-    submit: Callable[[Utterance], Callable[[], Outcome]]
-    depth: int = 1
+    Attributes
+    ----------
+    submit : function
+        Starts a group, and returns a future of its results in order.
+    group_size : int
+        Utterances per group.
+    n_ahead : int
+        Utterances that may be under way at once.
+    """
+
+    submit: Callable[[Sequence[Utterance]], Future[list[Result | Failure]]]
+    group_size: int = 1
+    n_ahead: int = 1
 
 
-def local_engine(
-    work: Callable[[Sequence[Utterance]], list[Outcome]], batch: int = 1, keep: Keep = "nothing"
-) -> Engine:
-    """In this process, one after the other, or a group of batches after the other; of one where maps are kept."""
-    size = batch if batch == 1 or keep != "nothing" else BATCHES_AHEAD * batch
-    return Engine(in_groups(lambda group: partial(work, group), size), depth=size)
+def local_workers(compute: Compute, plan: Plan) -> Workers:
+    """Compute in this process: one utterance after the other, or some batches of them where no maps are saved."""
+    batch = plan.options.batch
+    size = batch if batch == 1 or plan.options.keep != "nothing" else BATCHES_AHEAD * batch
+
+    def submit(group: Sequence[Utterance]) -> Future[list[Result | Failure]]:
+        future: Future[list[Result | Failure]] = Future()
+        future.set_result(compute(group))
+        return future
+
+    return Workers(submit, group_size=size, n_ahead=size)
 
 
 @dataclass(slots=True)
 class _Group:
-    """Utterances that are begun together, and what then waits for their outcomes."""
+    """Utterances that are submitted together."""
 
     utterances: list[Utterance] = field(default_factory=list)
-    outcomes: Callable[[], list[Outcome]] | None = None
+    future: Future[list[Result | Failure]] | None = None
+
+    def submit(self, workers: Workers) -> Future[list[Result | Failure]]:
+        if self.future is None:
+            self.future = workers.submit(self.utterances)
+        return self.future
 
 
-def in_groups(
-    begin: Callable[[list[Utterance]], Callable[[], list[Outcome]]], size: int
-) -> Callable[[Utterance], Callable[[], Outcome]]:
-    """Begin utterances in groups of ``size``, or of as many as wait when the outcome of one of them is asked for."""
-    open_group = _Group()
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An utterance whose result is not handed out yet: it is resumed, or number ``i`` of a group."""
 
-    def begun(group: _Group) -> Callable[[], list[Outcome]]:
-        if group.outcomes is None:
-            group.outcomes = cache(begin(group.utterances))
-        return group.outcomes
-
-    def submit(utterance: Utterance) -> Callable[[], Outcome]:
-        nonlocal open_group
-        if open_group.outcomes:
-            open_group = _Group()
-        group = open_group
-        group.utterances.append(utterance)
-        i = len(group.utterances) - 1
-        if len(group.utterances) == size:
-            begun(group)
-        return lambda: begun(group)()[i]
-
-    return submit
+    utterance: Utterance
+    key: str | None
+    resumed: Result | None
+    group: _Group
+    i: int
 
 
-def outcomes(
+def results(
     utterances: Iterable[Utterance],
-    engine: Engine,
+    workers: Workers,
     systems: Sequence[System],
     journal: Journal | None = None,
     key_of: Callable[[Utterance], str | None] = lambda _: None,
-) -> Iterator[tuple[Utterance, Outcome]]:
-    """What each utterance gave, in their order.
+) -> Iterator[tuple[Utterance, Result | Failure]]:
+    """Yield each utterance with its result, in order.
 
     Raises
     ------
     InputError
         Where the journal cannot be written.
     """
-    under_way: deque[tuple[Utterance, str | None, Callable[[], Outcome] | Aligned]] = deque()
+    pending: deque[_Pending] = deque()
+    group = _Group()
 
-    def next_outcome() -> tuple[Utterance, Outcome]:
-        utterance, key, found = under_way.popleft()
-        if isinstance(found, Aligned):
-            return utterance, found
-        outcome = found()
+    def next_result() -> tuple[Utterance, Result | Failure]:
+        first = pending.popleft()
+        if first.resumed:
+            return first.utterance, first.resumed
+        result = first.group.submit(workers).result()[first.i]
         if journal:
-            if isinstance(outcome, Failure):
-                journal.put_failure(outcome)
+            if isinstance(result, Failure):
+                journal.put_failure(result)
             else:
-                journal.put(utterance.id, key, outcome)
-        return utterance, outcome
+                journal.put(first.utterance.id, first.key, result)
+        return first.utterance, result
 
     for utterance in utterances:
         key = key_of(utterance) if journal else None
-        known = journal.get(utterance.id, key, systems) if journal else None
-        under_way.append((utterance, key, known or engine.submit(utterance)))
-        if len(under_way) >= engine.depth:
-            yield next_outcome()
-    while under_way:
-        yield next_outcome()
+        resumed = journal.get(utterance.id, key, systems) if journal else None
+        if group.future or len(group.utterances) == workers.group_size:
+            group = _Group()
+        pending.append(_Pending(utterance, key, resumed, group, len(group.utterances)))
+        if not resumed:
+            group.utterances.append(utterance)
+            if len(group.utterances) == workers.group_size:
+                group.submit(workers)
+        if len(pending) >= workers.n_ahead:
+            yield next_result()
+    while pending:
+        yield next_result()

@@ -54,16 +54,16 @@ def floors_ms(run: Run) -> dict[str, float]:
     return {r.reference: r.value for r in run.rows if (r.source, r.boundaries, r.calibration, r.metric) == key}
 
 
-def print_languages(details: Mapping[str, Mapping[str, Any]], console: Console) -> None:
-    """Say which languages were detected, in how many utterances, and how surely at the least."""
-    found: dict[str, list[float]] = {}
-    for of_utterance in details.values():
-        if "language" in of_utterance:
-            detected = of_utterance["language"]
-            found.setdefault(detected["detected"], []).append(detected["probability"])
-    if found:
-        listed = ", ".join(f"{code} in {len(p)} utterances (probability {min(p):.2f} up)" for code, p in found.items())
-        console.print(f"languages detected: {listed}", highlight=False, soft_wrap=True)
+def print_languages(languages: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Print the detected languages, with their number of utterances and lowest probability."""
+    probabilities: dict[str, list[float]] = {}
+    for detected in languages.values():
+        probabilities.setdefault(detected["detected"], []).append(detected["probability"])
+    if probabilities:
+        counts = ", ".join(
+            f"{code} in {len(p)} utterances (probability {min(p):.2f} up)" for code, p in probabilities.items()
+        )
+        console.print(f"languages detected: {counts}", highlight=False, soft_wrap=True)
 
 
 def print_run(run: Run, console: Console) -> None:

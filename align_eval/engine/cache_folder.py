@@ -1,7 +1,7 @@
-"""Bytes by key on disk, kept below a size: what was not used for longest goes first.
+"""A folder of bytes by key, held below a size limit: the least recently used entries are removed first.
 
-An entry is a file, ``KEY[:2]/KEY``: the SHA-256 of its content as 64 hexadecimal digits, a line end, the content. One
-whose checksum does not hold is removed and counts as not there. Several processes may share a folder.
+An entry is a file, ``KEY[:2]/KEY``: the SHA-256 of its content as 64 hexadecimal digits, a line end, the content. An
+entry with a wrong checksum is removed and counts as missing. Several processes may share a folder.
 """
 
 from __future__ import annotations
@@ -16,27 +16,26 @@ from align_eval.errors import InputWarning
 from align_eval.formats.atomic import cannot_write, write_bytes
 
 DIGEST_LENGTH = 64
-KEPT_SHARE = 0.9
-"""What is removed is removed down to that share of the limit, so that it is not done again at the next entry."""
+SHRUNK_SHARE = 0.9
+"""Entries are removed down to this share of the limit, so that the next entry does not need another round."""
 
-LOOK_AFTER = 256
-"""After so many entries the folder is counted anew, since others may write to it too."""
+RECOUNT_AFTER = 256
+"""Number of new entries after which the folder is counted again, since other processes may write to it."""
 
 
-class Store:
-    """A folder of entries.
+class CacheFolder:
+    """A folder of entries; made where it is missing.
 
     Parameters
     ----------
-    folder
-        Made where it is not there.
-    limit_bytes
-        What its files hold together at most.
+    folder : Path
+    limit_bytes : int
+        Size limit of all its files together.
 
     Raises
     ------
     InputError
-        Where it cannot be made.
+        Where the folder cannot be made.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -49,7 +48,7 @@ class Store:
         self._shrink()
 
     def get(self, key: str) -> bytes | None:
-        """The content of an entry, which is thereby used; None where there is none that is whole."""
+        """Return the content of an entry and mark it as used; None where it is missing or damaged."""
         path = self._path(key)
         try:
             data = path.read_bytes()
@@ -65,7 +64,7 @@ class Store:
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Write an entry. Where that fails, as on a full disk, it is said once and no more are written."""
+        """Write an entry. After a failure, as on a full disk, warn once and write no more."""
         if self._full:
             return
         path = self._path(key)
@@ -78,14 +77,14 @@ class Store:
             return
         self._n_bytes += DIGEST_LENGTH + 1 + len(content)
         self._n_new += 1
-        if self._n_bytes > self._limit_bytes or self._n_new >= LOOK_AFTER:
+        if self._n_bytes > self._limit_bytes or self._n_new >= RECOUNT_AFTER:
             self._shrink()
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
     def _shrink(self) -> None:
-        """Count what there is and, where it is too much, remove what was not used for longest."""
+        """Count the entries and remove the least recently used ones above the limit."""
         files: list[tuple[int, int, Path]] = []
         for path in self._folder.glob("??/*"):
             with suppress(FileNotFoundError):  # another process was faster
@@ -96,7 +95,7 @@ class Store:
         if self._n_bytes <= self._limit_bytes:
             return
         for _, size, path in sorted(files):
-            if self._n_bytes <= KEPT_SHARE * self._limit_bytes:
+            if self._n_bytes <= SHRUNK_SHARE * self._limit_bytes:
                 return
             path.unlink(missing_ok=True)
             self._n_bytes -= size

@@ -1,0 +1,110 @@
+"""From a relevance map to the times of its words: an aligner's path, and the rules that turn columns into times."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from align_eval.alignment.aligner import Aligner
+from align_eval.alignment.dtw import dtw_offset_s, dtw_token_frames
+from align_eval.alignment.options import DtwOptions
+from align_eval.alignment.pauses import quiet_stretches, split_pauses, suppress_silence
+from align_eval.alignment.pieces import piece_word_times, word_texts
+from align_eval.alignment.viterbi import viterbi_token_frames
+from align_eval.errors import InputError
+from align_eval.records import EOT_WORD, Alignment, IntVector, RelevanceMap
+
+Times = tuple[tuple[float, float], ...]
+
+
+def align_map(
+    relevance: RelevanceMap,
+    energy: npt.NDArray[np.float64],
+    aligner: Aligner,
+    samples: npt.NDArray[np.float32] | None = None,
+) -> Alignment:
+    """Word times by the aligner's path through a map.
+
+    Parameters
+    ----------
+    relevance : RelevanceMap
+    energy : float64[n_frames]
+        Loudness at each column (:func:`~align_eval.alignment.energy.energy_at_columns`).
+    aligner : Aligner
+    samples : float32[n_samples], optional
+        Mono at 16 kHz; needed by ``silence=suppressed``.
+
+    Raises
+    ------
+    InputError
+        Where the text does not fit into the audio, or an option needs something that is missing: the token before the
+        text, the pieces of the text, the samples.
+    """
+    options = aligner.options
+    if isinstance(options, DtwOptions):
+        frames, cost = dtw_token_frames(relevance.values, options.rows, relevance.lead)
+        times = _dtw_times(relevance, frames, aligner, options, samples)
+    else:
+        frames, cost = viterbi_token_frames(relevance.values, relevance.word_of_token, energy, options)
+        times = word_times(frames, relevance.word_of_token, relevance.frame_s, relevance.start_s, options.end)
+        if options.pause_s:
+            times = split_pauses(times, options.pause_s)
+    return Alignment(words=times, token_frames=frames, cost=cost, spec=aligner.text)
+
+
+def _dtw_times(
+    relevance: RelevanceMap,
+    frames: IntVector,
+    aligner: Aligner,
+    options: DtwOptions,
+    samples: npt.NDArray[np.float32] | None,
+) -> Times:
+    """Word times after the heuristics that the options switch on."""
+
+    def missing(name: str, remedy: str) -> InputError:
+        return InputError(f"alignment {aligner.text}", f"needs {name}, which are missing", f"run the model, or {remedy}")
+
+    offset_s = dtw_offset_s(options, relevance.start_s)
+    if (options.durations, options.punctuation) == ("free", "kept"):
+        times = word_times(frames, relevance.word_of_token, relevance.frame_s, offset_s, "next")
+    elif relevance.pieces:
+        times = piece_word_times(
+            np.maximum(frames[:, 0] / (1 / relevance.frame_s) + offset_s, 0.0),
+            relevance.pieces,
+            relevance.word_of_token,
+            capped=options.durations == "capped",
+            trimmed=options.punctuation == "trimmed",
+        )
+    else:
+        raise missing("the pieces of the text", "use durations=free,punctuation=kept")
+    if options.silence == "suppressed":
+        if not relevance.pieces or samples is None:
+            raise missing("samples" if relevance.pieces else "the pieces of the text", "use silence=kept")
+        texts = word_texts(relevance.pieces, relevance.word_of_token)
+        times = suppress_silence(times, texts, *quiet_stretches(samples))
+    return times
+
+
+def word_times(token_frames: IntVector, word_of_token: IntVector, frame_s: float, start_s: float, end: str) -> Times:
+    """Times of words in seconds from the columns of their tokens, never before zero.
+
+    A word starts with its first token. It ends with its last token (``own``) or where the next row starts (``next``).
+
+    Parameters
+    ----------
+    token_frames : int32[n_tokens, 2]
+        First column of each row and the one after its last.
+    word_of_token : int32[n_tokens]
+    frame_s, start_s : float
+        Step between columns, and the time of the left edge of column 0.
+    end : {"own", "next"}
+    """
+    n_words = int(word_of_token.max()) + 1
+    first = np.searchsorted(word_of_token[:-1], np.arange(n_words), side="left")
+    after = np.searchsorted(word_of_token[:-1], np.arange(n_words), side="right")
+    assert word_of_token[-1] == EOT_WORD
+    starts = token_frames[first, 0]
+    ends = token_frames[after - 1, 1] if end == "own" else token_frames[after, 0]
+    # divided by the rate, not multiplied by the step: column 35 is then 0.7 s, not 0.7000000000000001
+    seconds = [np.maximum(columns / (1 / frame_s) + start_s, 0.0).tolist() for columns in (starts, ends)]
+    return tuple(zip(*seconds, strict=True))

@@ -1,0 +1,64 @@
+"""Options of a command made from a record: each field gives a name, a type, a default and a help text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import Field
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from align_eval.options import choices_of, fields_of
+
+C = TypeVar("C", bound=Callable[..., None])
+
+TYPES = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str": str,
+    "int | None": int | None,
+    "Path | None": Path | None,
+    "Sequence[str] | None": list[str] | None,
+}
+"""Types of the command line by the annotation of a field; another one is text."""
+
+
+def with_options_of(record: type) -> Callable[[C], C]:
+    """Give a command one option per field of a record, in place of its ``**options``.
+
+    A field whose type is a Literal gets its choices. Metadata: ``help``, and where needed ``flag`` (the name of the
+    option, where it is not the field's), ``min`` and ``max``.
+    """
+
+    def decorate(command: C) -> C:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        added = [_parameter(f, choices_of(record).get(f.name)) for f in fields_of(record)]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own + added]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+        return command
+
+    return decorate
+
+
+def record_of(record: type, options: dict[str, Any]) -> Any:
+    """Make the record from the values that the command got."""
+    return record(**{name: value.value if isinstance(value, Enum) else value for name, value in options.items()})
+
+
+def _parameter(f: Field[Any], choices: tuple[str, ...] | None) -> inspect.Parameter:
+    if choices:
+        type_: Any = StrEnum(f.name, {choice: choice for choice in choices})  # type: ignore[misc]
+    else:
+        type_ = TYPES.get(str(f.type), str | None)
+    flag = f"--{f.metadata.get('flag', f.name).replace('_', '-')}"
+    option = typer.Option(flag, help=f.metadata["help"], min=f.metadata.get("min"), max=f.metadata.get("max"))
+    default = type_(f.default) if choices else f.default
+    return inspect.Parameter(
+        f.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, option]
+    )

@@ -1,0 +1,231 @@
+"""One utterance: read its audio and words, run the pipeline on it, and turn any error into a failure of it alone."""
+
+from __future__ import annotations
+
+import gc
+import math
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from align_eval.corpus.audio import Samples, read_audio
+from align_eval.engine.saved_maps import StackCollector
+from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
+from align_eval.formats.run.maps import KeptMaps
+from align_eval.pipeline import MapsOf, PassOf, SourceMap, Speech, maps_of_passes, passes_of, sources_of, words
+from align_eval.records import Failure, Pairing, Utterance, Word
+from align_eval.relevance.source import Source
+from align_eval.units import SAMPLE_RATE, WINDOW_S
+
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+    from align_eval.corpus.folder import Corpus
+    from align_eval.engine.cache import MapCache
+    from align_eval.options import Plan
+    from align_eval.systems import System
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Word times of one utterance.
+
+    Attributes
+    ----------
+    words : dict of System to tuple of Word
+    details : dict of str to dict
+        Evidence that sources give about themselves, by source.
+    maps : KeptMaps or None
+        Where the run saves maps.
+    pairing : Pairing or None
+        The reference word of each word, where the text is not that of the reference.
+    """
+
+    words: dict[System, tuple[Word, ...]]
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    maps: KeptMaps | None = None
+    pairing: Pairing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappedSpeech:
+    """The maps of one utterance on the host: the model is no longer needed. Maps to save are in ``saved``."""
+
+    maps: Mapping[Source, SourceMap]
+    saved: KeptMaps | None = None
+
+
+def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | None = None) -> Result:
+    """Word times of an utterance by every system of the plan; other utterances have no influence on them.
+
+    Raises
+    ------
+    InputError
+        Where audio, text or a map cannot be used.
+    """
+    if plan.options.text == "hypothesis" and utterance.duration_s > WINDOW_S:
+        return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
+    speech = read_speech(utterance, plan, model)
+    pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
+    return time_speech(utterance, speech, map_speech(speech, plan, model, pass_of, cache), plan)
+
+
+def read_speech(utterance: Utterance, plan: Plan, model: Whisper) -> Speech:
+    """Read the samples, and the words to align: of the reference, of the transcript, or recognised by the model."""
+    samples = read_audio(utterance.audio)
+    language = _language(utterance, model, samples)
+    if plan.options.text == "words":
+        return Speech(samples, tuple(word.text for word in utterance.words), language)
+    from align_eval.text import split_words
+
+    if plan.options.text == "transcript":
+        from align_eval.corpus.transcript_file import read_transcript
+
+        return Speech(samples, tuple(split_words(read_transcript(utterance), language)), language)
+    from align_eval.model.decode import recognise
+
+    return Speech(samples, tuple(split_words(recognise(model, samples, language), language)), language)
+
+
+def map_speech(
+    speech: Speech, plan: Plan, model: Whisper, pass_of: PassOf, cache: MapCache | None = None
+) -> MappedSpeech | None:
+    """The maps of speech, looked up in the cache or made; None where the model recognised no word."""
+    if plan.options.text != "words" and not speech.texts:
+        return None
+    sources = sources_of(plan.systems)
+    if plan.options.keep != "nothing":
+        collector = StackCollector(plan.options.keep)
+        maps = maps_of_passes(model, pass_of, collector.add)(sources)
+        return MappedSpeech(maps, collector.saved(speech.samples, maps))
+    maps_of = maps_of_passes(model, pass_of)
+    return MappedSpeech((cache.wrap(maps_of, speech) if cache else maps_of)(sources))
+
+
+def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | None, plan: Plan) -> Result:
+    """Word times from the maps of speech, paired with the reference where the text is not the reference's."""
+    pairing = None if plan.options.text == "words" else _pair(utterance, speech.texts, speech.language)
+    if mapped is None:  # every system misses every word
+        return Result(dict.fromkeys(plan.systems, ()), pairing=pairing)
+    maps_of: MapsOf = lambda _: mapped.maps  # noqa: E731
+    timed = words(speech.samples, speech.texts, plan.systems, maps_of)
+    details = {source.text: dict(of.relevance.details) for source, of in mapped.maps.items() if of.relevance.details}
+    return Result(timed, details, mapped.saved, pairing)
+
+
+def _process_long(
+    utterance: Utterance, plan: Plan, model: Whisper, samples: Samples, cache: MapCache | None
+) -> Result:
+    """Recognise a recording of any length in the windows that Whisper seeks; times count from its first sample."""
+    from align_eval.model.decode import recognise_long
+    from align_eval.text import split_words
+
+    language = _language(utterance, model, samples)
+    timed: dict[System, list[Word]] = {system: [] for system in plan.systems}
+    for stretch in recognise_long(model, samples, language):
+        texts = tuple(split_words(stretch.text, language))
+        if not texts:
+            continue
+        speech = Speech(
+            samples[round(stretch.start_s * SAMPLE_RATE) : round(stretch.end_s * SAMPLE_RATE)], texts, language
+        )
+        try:
+            pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
+            maps_of = maps_of_passes(model, pass_of)
+            in_window = words(
+                speech.samples, texts, plan.systems, cache.wrap(maps_of, speech) if cache else maps_of
+            )
+        except InputError as error:
+            place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
+            raise InputError(place, error.problem, error.remedy) from error
+        for system, system_words in in_window.items():
+            timed[system] += [
+                replace(w, start_s=w.start_s + stretch.start_s, end_s=w.end_s + stretch.start_s) for w in system_words
+            ]
+    recognised = [word.text for word in next(iter(timed.values()))]
+    pairing = _pair(utterance, recognised, language)
+    return Result({system: tuple(system_words) for system, system_words in timed.items()}, pairing=pairing)
+
+
+def _language(utterance: Utterance, model: Whisper, samples: Samples) -> str | None:
+    if utterance.language != "auto":
+        return utterance.language
+    from align_eval.model.language import language_of
+
+    return language_of(model, samples, utterance.language)
+
+
+def _pair(utterance: Utterance, texts: Sequence[str], language: str | None) -> Pairing:
+    from align_eval.scoring.pairing import pair_words
+
+    return pair_words([word.text for word in utterance.words], texts, language)
+
+
+def each_utterance(
+    corpus: Corpus, work: Callable[[Utterance], T], on_done: Callable[[str], None] | None = None
+) -> tuple[dict[str, T], tuple[Failure, ...]]:
+    """Run `work` on every utterance, and list the failed ones with those that could not be loaded, by id.
+
+    Raises
+    ------
+    InputError
+        Where no utterance is left: there was none, or every one failed.
+    BugError
+        Where every one failed, at least one by an unexpected error.
+    """
+    results: dict[str, T] = {}
+    failures = list(corpus.failures)
+    for utterance in corpus.utterances:
+        result = attempt(utterance, work)
+        if isinstance(result, Failure):
+            failures.append(result)
+        else:
+            results[utterance.id] = result
+        if on_done:
+            on_done(utterance.id)
+    if not results:
+        raise all_failed(corpus.name, failures)
+    return results, by_id(failures)
+
+
+def attempt(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
+    """Run `work` on one utterance. Any error becomes a Failure, so the others still run."""
+    try:
+        return attempt_expected(utterance, work)
+    except Exception as error:  # a bug in one utterance must not lose the others
+        message = f"utterance {utterance.id}: {bug_message(error)}; report it with its traceback"
+        return Failure(utterance.id, message, traceback.format_exc())
+
+
+def attempt_expected(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
+    """Run `work` on one utterance. A bad input or a lack of memory becomes a Failure; a bug is raised."""
+    try:
+        return work(utterance)
+    except InputError as error:
+        names_file = utterance.part_of is None and utterance.audio.path.name in error.place
+        return Failure(utterance.id, str(error) if names_file else f"utterance {utterance.id}, {error}")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        problem = f"does not fit into memory ({type(error).__name__}: {error})"
+        remedy = "try it alone, with --batch 1, or with more memory"
+        return Failure(utterance.id, f"utterance {utterance.id}: {problem}; {remedy}")
+    finally:
+        gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory
+
+
+def all_failed(corpus_name: str, failures: Sequence[Failure]) -> AlignEvalError:
+    """The error to raise where no utterance is left: a bug, where at least one failed by a bug."""
+    for failure in failures:
+        if failure.traceback:
+            return BugError(f"corpus {corpus_name}: every utterance failed: {failure.message}", failure.traceback)
+    messages = "; ".join(f.message for f in failures[:3])
+    return InputError(f"corpus {corpus_name}", f"every utterance failed: {messages}", "mend what is listed")
+
+
+def by_id(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Failures in the order in which a run lists them."""
+    return tuple(sorted(failures, key=lambda failure: failure.id))

@@ -1,0 +1,46 @@
+"""``languages.json`` of a run folder: the languages that the model detected, by utterance id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from align_eval.errors import InputError
+from align_eval.formats.atomic import write_bytes, writing
+
+NAME = "languages.json"
+
+
+def write_languages(out: Path, languages: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the detected languages and their probabilities; without any, remove the file of an earlier run.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be written.
+    """
+    with writing(out):
+        if languages:
+            write_bytes(out / NAME, json.dumps(languages, ensure_ascii=False, indent=1).encode() + b"\n")
+        else:
+            (out / NAME).unlink(missing_ok=True)
+
+
+def read_languages(run: Path) -> dict[str, dict[str, Any]]:
+    """Read the detected languages; empty where none was detected.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged.
+    """
+    path = run / NAME
+    if not path.is_file():
+        return {}
+    try:
+        languages = json.loads(path.read_text(encoding="utf-8"))
+        return {str(id_): dict(detected) for id_, detected in languages.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(path, f"cannot be read ({error})", "run that shard again") from error

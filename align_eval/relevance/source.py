@@ -1,0 +1,145 @@
+"""A relevance source, parsed: its name, its options, and all that follows from them before a model runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from align_eval.relevance.captum_options import (
+    GradientShapOptions,
+    InputXGradientOptions,
+    IntegratedGradientsOptions,
+    KernelShapOptions,
+    OcclusionOptions,
+    SaliencyOptions,
+    SmoothGradOptions,
+)
+from align_eval.relevance.nested_options import ControlRandomWeightsOptions, ControlShuffledOptions, HybridOptions
+from align_eval.relevance.options import (
+    AttentionNormOptions,
+    AttentionOptions,
+    ControlDiagonalOptions,
+    ControlEnergyOptions,
+    ControlUniformOptions,
+    GradientOptions,
+    Preparation,
+    SourceOptions,
+    SpesOptions,
+    Tokens,
+    ValueZeroingOptions,
+)
+from align_eval.spec import format_spec, parse_spec
+
+SOURCE_OPTIONS: dict[str, type[SourceOptions]] = {
+    "attention": AttentionOptions,
+    "gradient": GradientOptions,
+    "spes": SpesOptions,
+    "attention-norm": AttentionNormOptions,
+    "value-zeroing": ValueZeroingOptions,
+    "hybrid": HybridOptions,
+    "control-uniform": ControlUniformOptions,
+    "control-diagonal": ControlDiagonalOptions,
+    "control-energy": ControlEnergyOptions,
+    "control-shuffled": ControlShuffledOptions,
+    "control-random-weights": ControlRandomWeightsOptions,
+    "saliency": SaliencyOptions,
+    "input-x-gradient": InputXGradientOptions,
+    "smoothgrad": SmoothGradOptions,
+    "integrated-gradients": IntegratedGradientsOptions,
+    "gradient-shap": GradientShapOptions,
+    "occlusion": OcclusionOptions,
+    "kernel-shap": KernelShapOptions,
+}
+"""Options of every source."""
+
+SOURCE_FUNCTIONS = {
+    "attention": "align_eval.relevance.attention:attention",
+    "gradient": "align_eval.relevance.gradient:gradient",
+    "spes": "align_eval.relevance.spes:spes",
+    "attention-norm": "align_eval.relevance.attention_norm:attention_norm",
+    "value-zeroing": "align_eval.relevance.value_zeroing:value_zeroing",
+    "hybrid": "align_eval.relevance.hybrid:hybrid",
+    "control-uniform": "align_eval.relevance.controls:control_uniform",
+    "control-diagonal": "align_eval.relevance.controls:control_diagonal",
+    "control-energy": "align_eval.relevance.controls:control_energy",
+    "control-shuffled": "align_eval.relevance.controls:control_shuffled",
+    "control-random-weights": "align_eval.relevance.controls:control_random_weights",
+    "saliency": "align_eval.relevance.captum_gradients:saliency",
+    "input-x-gradient": "align_eval.relevance.captum_gradients:input_x_gradient",
+    "smoothgrad": "align_eval.relevance.captum_gradients:smoothgrad",
+    "integrated-gradients": "align_eval.relevance.captum_gradients:integrated_gradients",
+    "gradient-shap": "align_eval.relevance.captum_gradients:gradient_shap",
+    "occlusion": "align_eval.relevance.captum_perturbations:occlusion",
+    "kernel-shap": "align_eval.relevance.captum_perturbations:kernel_shap",
+}
+"""Function of every source, ``module:function``, loaded when it is first used: ``f(model, pass, options) -> Stack``.
+
+A new source is one function, its options, and one line in either table.
+"""
+
+MADE_OF_OTHERS = ("hybrid", "control-shuffled")
+"""Sources whose function takes a last argument: a function from another source to its stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A relevance source with its options.
+
+    Attributes
+    ----------
+    name : str
+        A key of :data:`SOURCE_OPTIONS`.
+    options : SourceOptions
+    text : str
+        The canonical spec, without defaults.
+    stack : str
+        The canonical spec without its preparation: the name of the stack of maps before preparation.
+    prep : str
+        The preparation from that stack to the one map.
+    tokens : Tokens
+        The tokens that the decoder is forced through for this source.
+    """
+
+    name: str
+    options: SourceOptions
+    text: str = field(init=False, compare=False)
+    stack: str = field(init=False, compare=False, repr=False)
+    prep: Preparation = field(init=False, compare=False, repr=False)
+    tokens: Tokens = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        default_prep = type(self.options)().prep
+        prompt = self.options.prompt if isinstance(self.options, AttentionOptions) else "no-timestamps"
+        derived: dict[str, Any] = {
+            "text": format_spec(self.name, self.options),
+            "stack": format_spec(self.name, replace(self.options, prep=default_prep)),
+            "prep": self.options.prep,
+            "tokens": Tokens(self.options.unit, prompt),
+        }
+        for attribute, value in derived.items():
+            object.__setattr__(self, attribute, value)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def full_text(self) -> str:
+        """The canonical spec with its defaults: two sources with the same one are the same source."""
+        return format_spec(self.name, self.options, full=True)
+
+    def with_options(self, **changes: Any) -> Source:
+        """Return the source with some options changed."""
+        return Source(self.name, replace(self.options, **changes))
+
+
+@lru_cache(maxsize=1024)
+def parse_source(text: str) -> Source:
+    """Parse the spec of a source, as ``attention:heads=all,prep=log``.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, key or value.
+    """
+    return Source(*parse_spec(text, SOURCE_OPTIONS, "source"))
