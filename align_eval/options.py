@@ -37,11 +37,14 @@ class RunOptions:
 
     sources: Sequence[str] | None = option(None, "A relevance source; may be repeated.", flag="source")
     aligns: Sequence[str] | None = option(None, "An aligner for every source; may be repeated.", flag="align")
-    presets: Sequence[str] | None = option(None, "A source and aligner by name, as openai; may be repeated.", flag="preset")
+    presets: Sequence[str] | None = option(
+        None, "A source and aligner by name, as openai; may be repeated.", flag="preset"
+    )
     best: bool = option(False, "Add the preset with the best heads that were found for this model.")
     toggle: bool = option(False, "Add each heuristic of the presets switched alone: its effect in ms.")
     text: Text = option(
-        "words", "Words to align: those of the reference, those that the model recognises, or the .txt beside the audio."
+        "words",
+        "Words to align: those of the reference, those that the model recognises, or the .txt beside the audio.",
     )
     context: Context = option(
         "full", "Encode the full 30 s window, or fit it to the audio: faster, with slightly other results."
@@ -96,7 +99,7 @@ class Plan:
 
     model: str
     systems: tuple[System, ...]
-    options: RunOptions = RunOptions()  # noqa: RUF009 - frozen
+    options: RunOptions = RunOptions()
 
 
 def choices_of(record: type) -> dict[str, tuple[str, ...]]:

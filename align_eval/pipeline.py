@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.alignment.word_times import align_map
 from align_eval.records import IntVector, RelevanceMap, Word
 from align_eval.relevance.options import Tokens
-from align_eval.relevance.source import MADE_OF_OTHERS, SOURCE_FUNCTIONS, Source
+from align_eval.relevance.source import Source
 from align_eval.units import FRAME_S, START_S
 
 if TYPE_CHECKING:
@@ -70,7 +69,6 @@ class SourceMap:
 
 
 PassOf = Callable[[Tokens], "Pass"]
-StackOf = Callable[[Source], "Stack"]
 MapsOf = Callable[[Sequence[Source]], Mapping[Source, SourceMap]]
 OnStack = Callable[[Source, "Stack", "ForcedText"], None]
 
@@ -160,6 +158,7 @@ def maps_of_passes(model: Whisper, pass_of: PassOf, on_stack: OnStack | None = N
     on_stack : function, optional
         Called with every source, its stack of maps before preparation, and the tokens of its rows.
     """
+    from align_eval.relevance.stack import stacks_of
 
     def maps_of(sources: Sequence[Source]) -> dict[Source, SourceMap]:
         maps: dict[Source, SourceMap] = {}
@@ -183,23 +182,6 @@ def by_tokens(sources: Iterable[Source]) -> dict[Tokens, list[Source]]:
     for source in dict.fromkeys(sources):
         groups.setdefault(source.tokens, []).append(source)
     return groups
-
-
-def stacks_of(model: Whisper, shared: Pass) -> StackOf:
-    """Make a function from sources to their stacks on one pass; each stack is computed once.
-
-    The rows are those of the pass, whatever tokens a source asks for.
-    """
-    stacks: dict[str, Stack] = {}
-
-    def stack_of(source: Source) -> Stack:
-        if source.stack not in stacks:
-            module, function = SOURCE_FUNCTIONS[source.name].split(":")
-            others = (stack_of,) if source.name in MADE_OF_OTHERS else ()
-            stacks[source.stack] = getattr(import_module(module), function)(model, shared, source.options, *others)
-        return stacks[source.stack]
-
-    return stack_of
 
 
 def relevance_map(source: Source, stack: Stack, text: ForcedText) -> RelevanceMap:

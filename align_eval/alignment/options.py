@@ -1,4 +1,4 @@
-"""Options of the aligners: one frozen dataclass per aligner. The docstrings are the text of `align-eval list aligns`."""
+"""Options of the aligners: one frozen dataclass per aligner. ``align-eval list aligns`` prints them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def _dtw_times(
     """Word times after the heuristics that the options switch on."""
 
     def missing(name: str, remedy: str) -> InputError:
-        return InputError(f"alignment {aligner.text}", f"needs {name}, which are missing", f"run the model, or {remedy}")
+        place = f"alignment {aligner.text}"
+        return InputError(place, f"needs {name}, which are missing", f"run the model, or {remedy}")
 
     offset_s = dtw_offset_s(options, relevance.start_s)
     if (options.durations, options.punctuation) == ("free", "kept"):

@@ -52,13 +52,14 @@ def record_of(record: type, options: dict[str, Any]) -> Any:
 
 
 def _parameter(f: Field[Any], choices: tuple[str, ...] | None) -> inspect.Parameter:
-    if choices:
-        type_: Any = StrEnum(f.name, {choice: choice for choice in choices})  # type: ignore[misc]
-    else:
-        type_ = TYPES.get(str(f.type), str | None)
+    type_: Any = _enum(f.name, choices) if choices else TYPES.get(str(f.type), str | None)
     flag = f"--{f.metadata.get('flag', f.name).replace('_', '-')}"
     option = typer.Option(flag, help=f.metadata["help"], min=f.metadata.get("min"), max=f.metadata.get("max"))
     default = type_(f.default) if choices else f.default
     return inspect.Parameter(
         f.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, option]
     )
+
+
+def _enum(name: str, choices: tuple[str, ...]) -> type[Enum]:
+    return StrEnum(name, {choice: choice for choice in choices})  # type: ignore[return-value]

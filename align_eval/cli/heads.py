@@ -69,7 +69,8 @@ def search(
     from align_eval.reporting.terminal.heads import print_heads
 
     console = make_console(quiet=as_json)
-    folder, failures = Path(corpus), ()
+    folder = Path(corpus)
+    failures: tuple[Failure, ...] = ()
     if not (folder / "run.json").is_file():
         from align_eval.corpus.bundled import load_corpus
         from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit

@@ -109,7 +109,7 @@ def explain(
 
     Example: align-eval explain speech.wav --text "and you always want to see it" --out speech.pdf
     """
-    from align_eval.engine.explain import explain as explain_text
+    from align_eval.api import explain as explain_text
     from align_eval.formats.textgrids import read_words
     from align_eval.model.load import load_model
     from align_eval.reporting.figures.figures import draw_explained, require_matplotlib

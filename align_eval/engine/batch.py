@@ -2,7 +2,7 @@
 
 The shared pass of encoder and decoder is batched. Each utterance is prepared, attributed and aligned by itself, and
 fails by itself. Utterances of similar length go together. A batch sums in another order than a single utterance, so
-that maps differ in their last bits: the batch is part of the signature, and docs/performance.md says how far times move.
+that maps differ in their last bits. The batch is part of the signature; docs/performance.md says how far times move.
 """
 
 from __future__ import annotations

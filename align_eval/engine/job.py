@@ -133,7 +133,15 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
 
 
 def with_languages(job: Job) -> Job:
-    """Replace every language ``auto`` by the one that the model detects.
+    """Replace every language ``auto`` of a job by the one that the model detects (:func:`detect_languages`)."""
+    corpus, languages = detect_languages(job.corpus, job.model)
+    if not languages:
+        return job
+    return replace(job, corpus=corpus, utterances=_in_order(corpus, job.plan.options), languages=languages)
+
+
+def detect_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, dict[str, Any]]]:
+    """Replace every language ``auto`` of a corpus; also return detected languages with probabilities, by id.
 
     The language decides the result, not where it comes from: the signature is the same. An utterance whose detection
     fails stays at ``auto``; it is detected again, and fails and is listed, where it is processed.
@@ -141,19 +149,15 @@ def with_languages(job: Job) -> Job:
     from align_eval.model.language import AUTO, detect_language
 
     languages: dict[str, dict[str, Any]] = {}
-    utterances: list[Utterance] = []
-    for u in job.corpus.utterances:
+    for u in sorted(corpus.utterances, key=lambda u: u.id):
         if u.language == AUTO:
             with suppress(Exception):  # raised again where it is processed
-                language, probability = detect_language(job.model, read_audio(_first_window(u.audio)))
+                language, probability = detect_language(model, read_audio(_first_window(u.audio)))
                 languages[u.id] = {"detected": language, "probability": probability}
-                u = replace(u, language=language)
-        utterances.append(u)
-    if not languages:
-        return job
-    corpus = replace(job.corpus, utterances=tuple(utterances))
-    languages = dict(sorted(languages.items()))
-    return replace(job, corpus=corpus, utterances=_in_order(corpus, job.plan.options), languages=languages)
+    utterances = (
+        replace(u, language=languages[u.id]["detected"]) if u.id in languages else u for u in corpus.utterances
+    )
+    return (replace(corpus, utterances=tuple(utterances)) if languages else corpus), languages
 
 
 def parse_shard(text: str) -> Shard:

@@ -43,7 +43,5 @@ class StackCollector:
         """The record that is written to disk."""
         n_frames = next(iter(maps.values())).relevance.values.shape[1]
         energy = energy_at_columns(samples, n_frames, FRAME_S, START_S)
-        details = {
-            source.stack: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details
-        }
+        details = {source.stack: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details}
         return KeptMaps(self._stacks, self._word_of_token, energy, FRAME_S, START_S, details)

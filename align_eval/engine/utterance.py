@@ -116,9 +116,7 @@ def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | Non
     return Result(timed, details, mapped.saved, pairing)
 
 
-def _process_long(
-    utterance: Utterance, plan: Plan, model: Whisper, samples: Samples, cache: MapCache | None
-) -> Result:
+def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Samples, cache: MapCache | None) -> Result:
     """Recognise a recording of any length in the windows that Whisper seeks; times count from its first sample."""
     from align_eval.model.decode import recognise_long
     from align_eval.text import split_words
@@ -135,9 +133,7 @@ def _process_long(
         try:
             pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
             maps_of = maps_of_passes(model, pass_of)
-            in_window = words(
-                speech.samples, texts, plan.systems, cache.wrap(maps_of, speech) if cache else maps_of
-            )
+            in_window = words(speech.samples, texts, plan.systems, cache.wrap(maps_of, speech) if cache else maps_of)
         except InputError as error:
             place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
             raise InputError(place, error.problem, error.remedy) from error

@@ -19,14 +19,14 @@ from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.model.forward import Pass
-from align_eval.relevance.captum_tap import Tapped, seeded, tap
-from align_eval.relevance.options import (
+from align_eval.relevance.captum_options import (
     GradientShapOptions,
     InputXGradientOptions,
     IntegratedGradientsOptions,
     SaliencyOptions,
     SmoothGradOptions,
 )
+from align_eval.relevance.captum_tap import Tapped, seeded, tap
 from align_eval.relevance.stack import Stack
 
 FIRST_STEPS = 32

@@ -22,8 +22,8 @@ from whisper.model import Whisper
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
 from align_eval.relevance.captum_gradients import flagged
+from align_eval.relevance.captum_options import KernelShapOptions, OcclusionOptions
 from align_eval.relevance.captum_tap import Tapped, seeded, tap
-from align_eval.relevance.options import KernelShapOptions, OcclusionOptions
 from align_eval.relevance.stack import Stack, rows_to_distributions
 from align_eval.units import FRAME_S
 

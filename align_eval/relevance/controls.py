@@ -1,39 +1,39 @@
-"""Controls: maps that know nothing of which word is where, or nothing at all.
+"""Controls: maps without information about the place of words. Their scores are the scores of a worthless map.
 
-What they score is what a worthless map scores. Three are made without the model (flat, a straight line, the energy),
-one takes another source's rows from the wrong tokens, and one takes another source from a Whisper that learnt nothing.
+Three are made without the model: flat, a straight line, and the energy of the audio. One takes another source's rows from
+the wrong tokens, and one takes another source from a Whisper with random weights.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.model.forward import Pass, pass_of_mel
-from align_eval.relevance import stacks_of
-from align_eval.relevance.options import (
-    ControlDiagonalOptions,
-    ControlEnergyOptions,
-    ControlRandomWeightsOptions,
-    ControlShuffledOptions,
-    ControlUniformOptions,
+from align_eval.relevance.nested_options import ControlRandomWeightsOptions, ControlShuffledOptions
+from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
+from align_eval.relevance.stack import (
+    Stack,
+    StackOf,
+    pool_mel_frames,
+    rows_to_distributions,
+    stacks_of,
+    text_rows,
 )
-from align_eval.relevance.stack import Stack, pool_mel_frames, rows_to_distributions, text_rows
 from align_eval.units import FRAME_S
 
 
 def control_uniform(_model: Whisper, shared: Pass, _options: ControlUniformOptions) -> Stack:
-    """Every frame the same to every token, ``(1, token, frame)``."""
+    """The same weight for every frame and token, ``(1, token, frame)``."""
     shape = (1, len(shared.text.tokens), shared.n_frames)
     return Stack(torch.full(shape, 1 / shared.n_frames, device=shared.taps[0].device))
 
 
 def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOptions) -> Stack:
-    """A bump a token on the straight line from the first frame to the last, ``(1, token, frame)``.
+    """One bump per token on the straight line from the first frame to the last, ``(1, token, frame)``.
 
     The first token peaks in the first column, the end of the text in the last. The bump is ``1 / (1 + (t / width)^2)``,
     half as high at ``width_s`` from its peak; it has no zeros that a preparation would divide by.
@@ -47,10 +47,10 @@ def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOpti
 
 
 def control_energy(_model: Whisper, shared: Pass, _options: ControlEnergyOptions) -> Stack:
-    """The power of the audio over time, the same to every token, ``(1, token, frame)``.
+    """The power of the audio over time, the same for every token, ``(1, token, frame)``.
 
-    The mean over mel bins of the power that the model was shown, its log-mel undone, pooled to encoder frames. The
-    log-mel has a floor 80 dB below its maximum, so no frame is without any.
+    Mean over mel bins of the power in the model's log-mel, pooled to encoder frames. The log-mel has a floor 80 dB below
+    its maximum, so that no frame is zero.
     """
     power = 10 ** (4 * shared.taps[0][0] - 4)  # (mel bin, mel frame); the log-mel is (log10 power + 4) / 4
     envelope = pool_mel_frames(power.mean(dim=0))[None]  # (1, frame)
@@ -58,17 +58,16 @@ def control_energy(_model: Whisper, shared: Pass, _options: ControlEnergyOptions
     return Stack(row.expand(1, len(shared.text.tokens), -1))
 
 
-def control_shuffled(
-    _model: Whisper, shared: Pass, options: ControlShuffledOptions, stack_of: Callable[[str], Stack]
-) -> Stack:
-    """Another source with its rows dealt out among the tokens: no token keeps its own, ``(map, token, frame)``."""
-    stack = stack_of(options.of[1:-1])
+def control_shuffled(_model: Whisper, shared: Pass, options: ControlShuffledOptions, stack_of: StackOf) -> Stack:
+    """Another source with its rows permuted: no token keeps its row, ``(map, token, frame)``."""
+    (source,) = options.inner
+    stack = stack_of(source)
     values = text_rows(stack.values, stack.first_row, shared.text)
     return Stack(values[:, shuffled_rows(values.shape[1], options.seed).to(values.device)], stack.details)
 
 
 def shuffled_rows(n_rows: int, seed: int) -> Tensor:
-    """A random permutation that is one cycle through all rows, so that none stays in its place; ``(n_rows,)``."""
+    """A random permutation of one cycle through all rows, so that no row stays in its place; ``int64[n_rows]``."""
     order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
     permutation = torch.empty_like(order)
     permutation[order] = order.roll(1)
@@ -76,16 +75,17 @@ def shuffled_rows(n_rows: int, seed: int) -> Tensor:
 
 
 def control_random_weights(model: Whisper, shared: Pass, options: ControlRandomWeightsOptions) -> Stack:
-    """Another source from a Whisper with random weights, on the same mel and tokens, its alignment heads kept."""
+    """Another source from a Whisper with random weights and the same alignment heads, on the same mel and tokens."""
     random = randomised(model, options.seed)
     again = pass_of_mel(random, shared.taps[0], shared.text, shared.n_frames)
-    return stacks_of(random, again)(options.of[1:-1])
+    (source,) = options.inner
+    return stacks_of(random, again)(source)
 
 
 def randomised(model: Whisper, seed: int) -> Whisper:
-    """A copy with every parameter drawn anew, normal with that parameter's own mean and standard deviation.
+    """A copy with random parameters, each normal with the mean and standard deviation of the original.
 
-    The draws come from a generator of their own, on the CPU, so that a seed means the same on every device. Buffers
+    The random numbers come from a separate generator on the CPU, so that a seed means the same on every device. Buffers
     (the encoder's sinusoids, the alignment heads) are copied.
     """
     generator = torch.Generator().manual_seed(seed)

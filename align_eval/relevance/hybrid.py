@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.model.forward import Pass
-from align_eval.relevance.options import HybridOptions
-from align_eval.relevance.stack import Stack, text_rows
+from align_eval.relevance.nested_options import HybridOptions
+from align_eval.relevance.stack import Stack, StackOf, text_rows
 
 
-def hybrid(_model: Whisper, shared: Pass, options: HybridOptions, stack_of: Callable[[str], Stack]) -> Stack:
+def hybrid(_model: Whisper, shared: Pass, options: HybridOptions, stack_of: StackOf) -> Stack:
     """``(1 - alpha) a + alpha b`` of the two sources' mean maps, ``(1, token, frame)``: ``alpha=0`` is ``a``."""
-    stacks = [stack_of(nested[1:-1]) for nested in (options.a, options.b)]
+    stacks = [stack_of(source) for source in options.inner]
     a, b = (mean_distribution(text_rows(stack.values, stack.first_row, shared.text)) for stack in stacks)
     details = {key: dict(stack.details) for key, stack in zip("ab", stacks, strict=True) if stack.details}
     return Stack(((1 - options.alpha) * a + options.alpha * b)[None], details)

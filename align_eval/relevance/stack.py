@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
+from whisper.model import Whisper
 
 from align_eval.errors import InputError
+from align_eval.model.forward import Pass
 from align_eval.model.text import ForcedText
+from align_eval.relevance.source import MADE_OF_OTHERS, SOURCE_FUNCTIONS, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,26 @@ class Stack:
     values: Tensor
     details: Mapping[str, Any] = field(default_factory=dict)
     first_row: int = 0
+
+
+StackOf = Callable[[Source], Stack]
+
+
+def stacks_of(model: Whisper, shared: Pass) -> StackOf:
+    """Make a function from sources to their stacks on one pass; each stack is computed once.
+
+    The rows are those of the pass, whatever tokens a source asks for.
+    """
+    stacks: dict[str, Stack] = {}
+
+    def stack_of(source: Source) -> Stack:
+        if source.stack not in stacks:
+            module, function = SOURCE_FUNCTIONS[source.name].split(":")
+            others = (stack_of,) if source.name in MADE_OF_OTHERS else ()
+            stacks[source.stack] = getattr(import_module(module), function)(model, shared, source.options, *others)
+        return stacks[source.stack]
+
+    return stack_of
 
 
 def pool_mel_frames(values: Tensor) -> Tensor:
