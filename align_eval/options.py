@@ -84,6 +84,17 @@ class RunOptions:
             raise InputError("keep", f"maps of {self.text} belong to no reference word", "keep maps with --text words")
 
 
+def choices_of(record: type) -> dict[str, tuple[str, ...]]:
+    """The choices of each field of a record whose type is a Literal."""
+    hints = get_type_hints(record, localns={"SecondReference": object})
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
+
+
+def fields_of(record: type) -> tuple[Field[Any], ...]:
+    """The fields of a record of options, in order."""
+    return fields(record)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that decides a result, and nothing else.
@@ -100,17 +111,6 @@ class Plan:
     model: str
     systems: tuple[System, ...]
     options: RunOptions = RunOptions()
-
-
-def choices_of(record: type) -> dict[str, tuple[str, ...]]:
-    """The choices of each field of a record whose type is a Literal."""
-    hints = get_type_hints(record, localns={"SecondReference": object})
-    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
-
-
-def fields_of(record: type) -> tuple[Field[Any], ...]:
-    """The fields of a record of options, in order."""
-    return fields(record)
 
 
 @dataclass(frozen=True, slots=True)

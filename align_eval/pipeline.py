@@ -6,7 +6,7 @@
    both, forced through the tokens. Sources that ask for the same tokens share one pass.
 2. A *map* (:func:`maps_of_passes`): every relevance source reads the pass and says how much each frame matters to each
    token. Its preparation gives the one map that a path is searched in.
-3. *Word times* (:func:`words`): an aligner finds a path through the map, and the path gives each word its start and end.
+3. *Word times* (:func:`words`): an aligner finds a path through the map, which gives each word its start and end.
 
 Attention and saliency take the same way and differ in the map alone. All functions here are pure: no files, no global
 state. ``align``, ``explain``, ``evaluate`` and ``run`` all call them; caching, batching, saving of maps and several

@@ -2,7 +2,7 @@
 
 ``OUT/.partial/journal.jsonl`` has one line per utterance: the SHA-256 of the rest of the line, and JSON with the
 utterance's id, the key of its result (:mod:`align_eval.engine.keys`) and the result. JSON holds Python's floats without
-loss, so that a resumed result is the same. A line is used only if its checksum holds and its key is the one asked for: a
+loss, so that a resumed result is the same. A line is used only if its checksum holds and its key is the expected one: a
 torn or damaged line, or another model, text, audio file, package or code makes the utterance be processed again.
 
 The folder is removed once the run is written whole. Failures are not in the journal, so that they are tried again; the
@@ -155,7 +155,7 @@ class Journal:
 def open_journal(out: Path) -> Iterator[Journal]:
     """Lock a run folder and open its journal: that of an interrupted run, or a new one.
 
-    A finished run in the folder stays until the new one is whole, except for its maps, which must not mix with new ones.
+    A finished run in the folder stays until the new one is whole, but its maps are removed, so that they do not mix.
 
     Raises
     ------

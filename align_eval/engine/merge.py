@@ -110,7 +110,7 @@ def merge_maps(folders: Sequence[Path], out: Path) -> None:
 
 
 def in_order(folders: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows of each utterance with its id, in the order of ids, from run folders with no utterance in common."""
+    """Yield the rows of each utterance with its id, in the order of ids, from run folders of different utterances."""
     return merge(*(utterance_tables(folder / WORDS_NAME) for folder in folders), key=itemgetter(0))
 
 
