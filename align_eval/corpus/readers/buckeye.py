@@ -22,7 +22,7 @@ from pathlib import Path
 from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.corpus.file_search import Files, by_stem, head, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
-from align_eval.corpus.readers.cut import Span
+from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance, Word

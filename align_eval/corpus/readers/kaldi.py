@@ -22,7 +22,7 @@ import soundfile
 from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
 from align_eval.corpus.folder import Corpus, check_inside
-from align_eval.corpus.readers.cut import Span
+from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import (
     cut_recording,
     make_corpus,
