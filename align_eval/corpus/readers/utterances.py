@@ -126,8 +126,8 @@ def cut_recording(
     ]
     if overlapped := segmentation.overlapped:
         message = (
-            f"{template.audio.path}, {template.id}: {len(overlapped)} of {len(words)} words are spoken over and left out, "
-            f"the first is {overlapped[0].text!r} at {overlapped[0].start_s:.2f} s"
+            f"{template.audio.path}, {template.id}: {len(overlapped)} of {len(words)} words are spoken over and "
+            f"left out, the first is {overlapped[0].text!r} at {overlapped[0].start_s:.2f} s"
         )
         warnings.warn(message, InputWarning, stacklevel=2)
     return [_utterance(template, segment) for segment in segmentation.segments], failures
@@ -174,7 +174,10 @@ def whole_file(
     channel: int | None = None,
     duration_s: float | None = None,
 ) -> Utterance:
-    """Make an utterance of a whole audio file; also the template of :func:`cut_recording` and :func:`span_utterance`."""
+    """Make an utterance of a whole audio file.
+
+    It may be the template of :func:`cut_recording` and :func:`span_utterance`; times are in seconds.
+    """
     return Utterance(
         id=id_,
         audio=AudioSpan(path, channel),
