@@ -81,7 +81,7 @@ def test_a_cut_holds_the_very_samples_of_every_form(tmp_path, form, subtype, wri
 def test_nothing_is_written_over(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(InputError, match=r"out: is there and not empty; name a new folder"):
+    with pytest.raises(InputError, match=r"out: exists and is not empty; name a new folder"):
         convert_corpus(load_corpus("demo-ru"), tmp_path / "out")
 
 

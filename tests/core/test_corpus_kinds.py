@@ -163,7 +163,7 @@ def test_librispeech_with_two_alignments_of_an_utterance_is_not_guessed(tmp_path
     grid = next(folder.rglob("*.TextGrid"))
     shutil.copy(grid, grid.with_name("84-121123-0000.TextGrid"))
     failures = {f.id: f.message for f in load_corpus(folder).failures}
-    assert re.search(r"stands in .*alignment\.txt, line 1 too; leave one", failures["84-121123-0000"])
+    assert re.search(r"is in .*alignment\.txt, line 1 too; keep one", failures["84-121123-0000"])
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_kaldi_long_recordings_without_segments_are_cut(tmp_path):
     [
         ("segments", "anna-001 rec1 3.0 1.0\n", r"segments, line 1: anna-001 lasts from 3 to 1 s"),
         ("segments", "anna-001 rec1 1.0\n", r"segments, line 1: is not `utterance recording start end`"),
-        ("segments", "a rec1 0 1\na rec1 1 2\n", r"segments, line 2: 'a' stands twice"),
+        ("segments", "a rec1 0 1\na rec1 1 2\n", r"segments, line 2: 'a' occurs twice"),
         ("ctm", "anna-001 1 x 0.3 HELLO\n", r"ctm, line 1: .*'x'"),
         ("ctm", "", r"ctm: "),
     ],
@@ -385,7 +385,10 @@ def test_textgrids_beside_another_kind_of_reference_are_not_passed_over(tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "switchboard"}, r"kind 'switchboard': there is no such kind of corpus; one of folder, mfa, timit"),
+        (
+            {"kind": "switchboard"},
+            r"kind 'switchboard': there is no such kind of corpus; use one of folder, mfa",
+        ),
         ({"kind": "buckeye"}, r"timit: holds no utterances of kind buckeye; check the path, or name another --kind"),
         ({"tier": "words"}, r"timit: a corpus of kind timit has no tiers; leave --tier out"),
     ],

@@ -12,7 +12,7 @@ import soundfile
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import load_folder
 from align_eval.corpus.make_references import make_references
-from align_eval.corpus.pocketsphinx import in_lexicon, make_decoder, read_lexicon, spoken
+from align_eval.corpus.pocketsphinx import lexicon_keys, make_decoder, read_lexicon, strip_punctuation
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import read_words, words_of_tier
@@ -148,10 +148,10 @@ def made_before(folder):
     ("damage", "message"),
     [
         (no_text, "bad.flac: has no .lab or .txt file and no TextGrid beside it; add bad.txt"),
-        (empty_text, "bad.flac: its text has no words; write what is said there"),
+        (empty_text, "bad.flac: its text has no words; write down the spoken words"),
         (text_in_another_encoding, "bad.txt, line 1: is not UTF-8"),
         (no_audio, "bad.wav: is not audio"),
-        (made_before, "bad.TextGrid: is there already; choose another --out"),
+        (made_before, "bad.TextGrid: exists already; choose another --out"),
     ],
 )
 def test_what_fails_is_listed_and_the_rest_is_made(tmp_path, damage, message):
@@ -173,21 +173,21 @@ def test_a_folder_without_audio_is_refused(tmp_path):
     ("written", "word"), [("“Don’t!”", "Don't"), ("well-known,", "well-known"), ("...", ""), ("'tis", "tis")]
 )
 def test_a_word_is_spoken_without_the_punctuation_around_it(written, word):
-    assert spoken(written) == word
+    assert strip_punctuation(written) == word
 
 
 def test_the_lexicon_is_asked_for_a_word_then_for_its_parts():
     decoder = make_decoder()
-    assert in_lexicon(decoder, "Don't") == ("don't",)
-    assert in_lexicon(decoder, "ledger-table") == ("ledger", "table")
-    assert in_lexicon(decoder, "zzyzx-table") == ()
+    assert lexicon_keys(decoder, "Don't") == ("don't",)
+    assert lexicon_keys(decoder, "ledger-table") == ("ledger", "table")
+    assert lexicon_keys(decoder, "zzyzx-table") == ()
 
 
 def test_pronunciations_are_added_from_a_file(tmp_path):
     file = tmp_path / "my.dict"
     file.write_text(";;; mine\nZzyzx Z IH Z IH K S\n\n")
     assert read_lexicon(file) == {"zzyzx": "Z IH Z IH K S"}
-    assert in_lexicon(make_decoder(read_lexicon(file)), "Zzyzx") == ("zzyzx",)
+    assert lexicon_keys(make_decoder(read_lexicon(file)), "Zzyzx") == ("zzyzx",)
 
 
 @pytest.mark.parametrize(

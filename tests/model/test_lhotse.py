@@ -99,7 +99,7 @@ def test_cuts_beside_supervisions_are_not_guessed_between(folder, cuts):
 )
 def test_a_damaged_manifest_is_refused_with_its_name(tmp_path, line):
     (tmp_path / "cuts.jsonl").write_text(line + "\n")
-    with pytest.raises(InputError, match=r"cuts\.jsonl: lhotse does not read it"):
+    with pytest.raises(InputError, match=r"cuts\.jsonl: lhotse cannot read it"):
         load_corpus(tmp_path)
 
 
