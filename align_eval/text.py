@@ -114,9 +114,10 @@ def restore_unknown(words: Sequence[str], transcript: Sequence[str], place: obje
             restored[i0:i1] = spoken[j0:j1]
     unrestored = next((i for i in marks if label_kind(restored[i]) == "unknown"), None)
     if unrestored is not None:
+        lengths = f"{len(spoken)} words, the alignment {len(words)}"
         raise InputError(
             f"{place}, word {unrestored + 1}",
-            f"is {words[unrestored]}; the transcript ({len(spoken)} words, the alignment {len(words)}) does not determine it",
+            f"is {words[unrestored]}; the transcript ({lengths}) does not determine it",
             "write the word in the alignment, or correct the transcript",
         )
     return restored

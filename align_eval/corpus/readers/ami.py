@@ -47,12 +47,7 @@ def load(path: Path, files: Files) -> Corpus:
     for file in files:
         if file.name.lower() == MEETINGS:
             agents |= read_meetings(file)
-    meetings: dict[str, dict[str, Path]] = {}
-    for file in with_suffix(files, SUFFIX):
-        match = _NAME.fullmatch(file.name)
-        if match is not None:
-            meetings.setdefault(match[1], {})[match[2].upper()] = file
-    for meeting, agent_files in meetings.items():
+    for meeting, agent_files in _files_by_meeting(files).items():
         speech: dict[str, tuple[list[Word], list[Span]]] = {}
         for agent, file in agent_files.items():
             try:
@@ -75,6 +70,16 @@ def load(path: Path, files: Files) -> Corpus:
             utterances += agent_utterances
             failures += too_long
     return make_corpus(path, "ami", utterances, failures, marks)
+
+
+def _files_by_meeting(files: Files) -> dict[str, dict[str, Path]]:
+    """Files of words by meeting and agent."""
+    meetings: dict[str, dict[str, Path]] = {}
+    for file in with_suffix(files, SUFFIX):
+        match = _NAME.fullmatch(file.name)
+        if match is not None:
+            meetings.setdefault(match[1], {})[match[2].upper()] = file
+    return meetings
 
 
 def _sound(audio: dict[str, list[Path]], meeting: str, channel: int, file: Path, all_read: bool) -> tuple[Path, bool]:

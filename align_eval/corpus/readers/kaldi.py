@@ -166,6 +166,7 @@ def _by_utterance(name: str, words: Sequence[Word], data: DataFolder) -> list[tu
 def _utterances(
     id_: str, span: Span | None, words: Sequence[Word], channel: str, data: DataFolder
 ) -> tuple[list[Utterance], list[Failure]]:
+    """One utterance, or several if a recording without segments is longer than 30 s."""
     recording = data.segments[id_][0] if id_ in data.segments else id_
     place = f"{data.folder}, utterance {id_}"
     if recording not in data.scripts:

@@ -29,7 +29,7 @@ from align_eval.corpus.readers.utterances import (
 )
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
-from align_eval.records import Failure, Utterance
+from align_eval.records import Failure, Utterance, Word
 from align_eval.text import clean_label, label_kind, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
@@ -127,6 +127,7 @@ def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str,
 def _utterances(
     id_: str, recording: Any, supervision: Any, offset_s: float, file: Path, marks: Counter[str]
 ) -> tuple[list[Utterance], list[Failure]]:
+    """Utterances of one supervision: one, or several where it is longer than 30 s."""
     place = f"{file}, {id_}"
     if recording is None:
         raise InputError(
@@ -141,6 +142,27 @@ def _utterances(
             place, "its recording has transforms, which are not applied", "save the transformed audio and name it"
         )
     sound, channel = _source(recording, supervision.channel, file, place)
+    spoken = _words(supervision, place, marks)
+    duration_s = audio_duration_s(sound)
+    words = without_overlaps(spoken, place)
+    check_inside(words, duration_s, place)
+    template = whole_file(
+        id_, sound, words, speaker=supervision.speaker, reference="unstated", language=supervision.language,
+        recording=recording.id, channel=channel, duration_s=duration_s,
+    )  # fmt: skip
+    start_s = max(float(supervision.start) + offset_s, 0.0)
+    end_s = min(start_s + float(supervision.duration), duration_s)
+    if not words[0].start_s >= start_s - 1e-3 or not start_s < end_s:
+        raise InputError(
+            place, f"lasts from {start_s:g} to {end_s:g} s and does not hold its words", "correct its times"
+        )
+    if end_s - start_s > WINDOW_S:
+        return cut_recording(template, words, [(0.0, start_s), (end_s, max(end_s, duration_s))])
+    return [span_utterance(template, words, start_s, end_s)], []
+
+
+def _words(supervision: Any, place: str, marks: Counter[str]) -> list[Word]:
+    """Words of a supervision with times in its recording, unknown ones restored from its text."""
     words = []
     for item in supervision.alignment[ALIGNMENT]:
         label = clean_label(item.symbol)
@@ -153,23 +175,7 @@ def _utterances(
         raise InputError(place, "its alignment holds no words", "remove it, or align it again")
     texts = restore_unknown([w.text for w in words], (supervision.text or "").split(), place)
     refuse_unknown(texts, place)
-    spoken = [make_word(text, w.start_s, w.end_s, place) for text, w in zip(texts, words, strict=True)]
-    duration_s = audio_duration_s(sound)
-    parted = without_overlaps(spoken, place)
-    check_inside(parted, duration_s, place)
-    template = whole_file(
-        id_, sound, parted, speaker=supervision.speaker, reference="unstated", language=supervision.language,
-        recording=recording.id, channel=channel, duration_s=duration_s,
-    )  # fmt: skip
-    start_s = max(float(supervision.start) + offset_s, 0.0)
-    end_s = min(start_s + float(supervision.duration), duration_s)
-    if not parted[0].start_s >= start_s - 1e-3 or not start_s < end_s:
-        raise InputError(
-            place, f"lasts from {start_s:g} to {end_s:g} s and does not hold its words", "correct its times"
-        )
-    if end_s - start_s > WINDOW_S:
-        return cut_recording(template, parted, [(0.0, start_s), (end_s, max(end_s, duration_s))])
-    return [span_utterance(template, parted, start_s, end_s)], []
+    return [make_word(text, w.start_s, w.end_s, place) for text, w in zip(texts, words, strict=True)]
 
 
 def _source(recording: Any, channels: int | list[int], file: Path, place: str) -> tuple[Path, int | None]:
