@@ -1,4 +1,4 @@
-"""Samples of real files, written here: exact where nothing is resampled, in time where it is, refused where damaged."""
+"""Reading audio files: exact samples at 16 kHz, times after resampling, and refusal of damaged files."""
 
 import re
 from pathlib import Path

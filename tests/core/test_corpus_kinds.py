@@ -1,4 +1,4 @@
-"""Published corpora in their own layouts (``tests/corpora``, by hand): what is read, restored, cut and refused."""
+"""Readers of published corpora, on small corpora written by hand (``tests/corpora``)."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ def load(kind, folder):
 
 
 @pytest.mark.parametrize("kind", AUDIO)
-def test_the_kind_is_told_by_what_the_files_hold(tmp_path, kind):
+def test_the_kind_is_detected_from_the_content_of_files(tmp_path, kind):
     folder = make_corpus(kind, tmp_path).rename(tmp_path / "some name")
     assert detect_kind(folder, list_files(folder)) == kind
 
@@ -188,7 +188,7 @@ def test_librispeech_refuses_a_bad_line_with_its_place(tmp_path, line, message):
 # AMI
 
 
-def test_ami_words_have_their_punctuation_and_are_cut_around_what_has_no_times(tmp_path):
+def test_ami_words_have_punctuation_and_are_cut_around_words_without_times(tmp_path):
     corpus = load("ami", tmp_path)
     pieces = {(u.speaker, u.audio.path.name): [] for u in corpus.utterances}
     for u in corpus.utterances:
@@ -214,8 +214,8 @@ def test_ami_without_meetings_xml_takes_the_headset_of_the_letter(tmp_path):
     assert "there is no ES2099a.Headset-1.wav or ES2099a.Mix-Headset.wav" in failure.message
 
 
-def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
-    """yes (4.5 to 5 s) and Yeah (4.8 to 5.2 s) overlap: neither is used, and the loss is said."""
+def test_ami_mixed_audio_is_cut_around_the_words_of_others(tmp_path):
+    """yes (4.5 to 5 s) and Yeah (4.8 to 5.2 s) overlap: neither is used, and a warning reports the loss."""
     folder = make_corpus("ami", tmp_path)
     mixed = next(folder.rglob("*Headset-0.wav"))
     mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
@@ -225,7 +225,7 @@ def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
     assert [u.text for u in corpus.utterances] == ["Okay. I'm Zoë.", "So th", "right"]
 
 
-def test_ami_mixed_audio_is_of_no_use_where_not_all_that_is_said_is_known(tmp_path):
+def test_ami_mixed_audio_is_refused_if_words_of_another_agent_are_missing(tmp_path):
     folder = make_corpus("ami", tmp_path)
     mixed = next(folder.rglob("*Headset-0.wav"))
     mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
@@ -332,7 +332,7 @@ def test_a_malformed_table_of_kaldi_is_refused_with_its_place(tmp_path, name, te
 
 
 def test_mfa_tiers_of_several_speakers_are_cut_around_each_other(tmp_path):
-    """thanks (5.5 to 6 s) and great (5.75 to 6.25 s) overlap: neither is used, and the loss is said."""
+    """thanks (5.5 to 6 s) and great (5.75 to 6.25 s) overlap: neither is used, and a warning reports the loss."""
     with pytest.warns(
         InputWarning, match=r"dialogue/anna: 1 of 4 words are spoken over and left out, the first is 'th"
     ):
@@ -347,7 +347,7 @@ def test_mfa_tiers_of_several_speakers_are_cut_around_each_other(tmp_path):
     assert dict(corpus.marks) == {"sil": 1, "sp": 1}
 
 
-def test_mfa_one_speaker_can_be_asked_for_and_is_still_cut_around_the_others(tmp_path):
+def test_mfa_tier_selects_one_speaker_still_cut_around_the_others(tmp_path):
     with pytest.warns(InputWarning):
         corpus = load_corpus(make_corpus("mfa", tmp_path), tier="anna - words")
     assert [u.text for u in corpus.utterances] == ["good morning", "fine"]
@@ -360,10 +360,10 @@ def test_mfa_with_one_speaker_a_file_is_a_folder(tmp_path):
     assert (corpus.kind, [u.id for u in corpus.utterances]) == ("folder", ["a"])
 
 
-# Which kind
+# Detection of the kind
 
 
-def test_several_kinds_are_never_guessed_between(tmp_path):
+def test_several_fitting_kinds_are_refused(tmp_path):
     folder = make_corpus("timit", tmp_path)
     shutil.copytree(make_corpus("kaldi", tmp_path), folder / "kaldi")
     with pytest.raises(
@@ -408,7 +408,7 @@ def test_an_id_that_would_lead_out_of_a_folder_is_refused(tmp_path, id_):
     assert any("cannot name a file" in f.message for f in corpus.failures)
 
 
-def test_language_and_speaker_are_completed_where_a_kind_says_none(tmp_path):
+def test_language_and_speaker_are_completed_from_options(tmp_path):
     u = by_id(load_corpus(make_corpus("kaldi", tmp_path), language="en", speaker_characters=2))["anna-001"]
     assert (u.language, u.speaker) == ("en", "an")
 

@@ -1,4 +1,4 @@
-"""References made here, from real speech: the demo's clips, whose times are known."""
+"""References made with PocketSphinx from the clips of the demo, whose times are known."""
 
 import json
 import shutil
@@ -92,7 +92,7 @@ def test_a_word_that_the_lexicon_lacks_is_reported_with_its_utterances(tmp_path)
     assert "the lexicon lacks 'zzyzx'; add them with --lexicon" in references.failures[0].message
 
 
-def test_a_text_that_is_not_what_is_said_fails_alone(tmp_path):
+def test_a_text_that_does_not_match_the_audio_fails_alone(tmp_path):
     """Too many words for the audio: the first pass fails, and the utterance after it is as it is alone."""
     add(tmp_path, "a", BOBBY)
     add(tmp_path, "b", f"{BOBBY} " * 40)
@@ -154,7 +154,7 @@ def made_before(folder):
         (made_before, "bad.TextGrid: exists already; choose another --out"),
     ],
 )
-def test_what_fails_is_listed_and_the_rest_is_made(tmp_path, damage, message):
+def test_failures_are_listed_and_the_others_are_made(tmp_path, damage, message):
     add(tmp_path, "good", BOBBY)
     damage(tmp_path)
     references = make_references(tmp_path, tmp_path / "out")
@@ -176,7 +176,7 @@ def test_a_word_is_spoken_without_the_punctuation_around_it(written, word):
     assert strip_punctuation(written) == word
 
 
-def test_the_lexicon_is_asked_for_a_word_then_for_its_parts():
+def test_a_word_is_looked_up_whole_then_by_its_parts():
     decoder = make_decoder()
     assert lexicon_keys(decoder, "Don't") == ("don't",)
     assert lexicon_keys(decoder, "ledger-table") == ("ledger", "table")
@@ -200,7 +200,7 @@ def test_a_lexicon_that_cannot_be_used_is_refused(tmp_path, line, problem):
         make_decoder(read_lexicon(file))
 
 
-def test_the_command_reports_what_is_unknown_and_exits_with_2(tmp_path):
+def test_the_command_reports_unknown_words_and_exits_with_2(tmp_path):
     add(tmp_path / "in", "a", f"{BOBBY} zzyzx")
     add(tmp_path / "in", "b", BOBBY)
     done = align_eval("corpus", "reference", tmp_path / "in", "--out", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Files of other systems scored against references: the same rows as a run, and exit codes as users meet them."""
+"""Scores of word times in files of other systems, and the commands ``score`` and ``lint``."""
 
 import json
 import shutil

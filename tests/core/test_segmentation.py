@@ -1,4 +1,4 @@
-"""Cutting recordings: planted pauses and barriers, and what holds for any words."""
+"""Segmentation of recordings: known pauses and barriers, and properties that hold for any words."""
 
 import hypothesis.strategies as st
 import pytest

@@ -1,4 +1,4 @@
-"""The policy of marks, words of texts with and without spaces, and unknown words restored."""
+"""Text policy: marks, words of texts with and without spaces, and restoring unknown words."""
 
 import hypothesis.strategies as st
 import pytest

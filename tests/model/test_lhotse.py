@@ -1,4 +1,4 @@
-"""Manifests written by hand and by lhotse, read through it; among the tests with a model because lhotse needs torch."""
+"""Lhotse manifests, written by hand and by lhotse. They are among the tests with a model because lhotse needs torch."""
 
 import pytest
 
