@@ -27,13 +27,13 @@ _HOME = {
     "Word": "records",
     "align": "api",
     "evaluate": "api",
-    "lint_path": "engine.lint",
+    "lint_path": "lint_files",
     "load_corpus": "corpus.bundled",
     "load_model": "model.load",
-    "read_run": "formats.run_folder",
+    "read_run": "formats.run.folder",
     "read_words": "formats.textgrids",
-    "score_given": "engine.given",
-    "write_run": "formats.run_folder",
+    "score_given": "score_files",
+    "write_run": "formats.run.folder",
     "write_words": "formats.textgrids",
 }
 

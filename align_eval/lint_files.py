@@ -1,4 +1,4 @@
-"""Implausible word times in files and finished runs. Nothing is paired or scored, and little is loaded."""
+"""Lint of word times in files and in finished runs: implausible times, found without a reference."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from align_eval.corpus.word_files import Given, read_given
+from align_eval.corpus.word_files import WordFiles, read_word_files
 from align_eval.records import Failure
 from align_eval.scoring.lint import LintFinding, lint_words
 
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """Findings of lint, with the number of words checked. ``form`` is that of the files, ``run`` for a run folder."""
+    """Lint findings with the number of words that were checked.
+
+    ``form`` is the form of the files, ``run`` for the folder of a run. ``failures`` lists the files that could not be
+    read.
+    """
 
     form: str
     n_words: int
@@ -24,22 +28,35 @@ class Linted:
 def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = None) -> Linted:
     """Find implausible word times in a file, a folder of files, or a finished run.
 
+    Parameters
+    ----------
+    form
+        Form of the files; detected from their content if None.
+    tier
+        Tier of TextGrids, or kind of Lhotse alignments.
+
     Raises
     ------
     InputError
-        Where nothing can be read.
+        If nothing can be read.
     """
     folder = Path(path)
     if form is None and (folder / "run.json").is_file():
         return _lint_run(folder)
-    given = read_given(folder, form, tier)
-    return Linted(given.form, given.n_words, tuple(lint_given(given, {})), given.failures)
+    files = read_word_files(folder, form, tier)
+    return Linted(files.form, files.n_words, tuple(lint_word_files(files, {})), files.failures)
 
 
-def lint_given(given: Given, ends_s: Mapping[str, float]) -> Iterator[LintFinding]:
-    """Findings in the words of files; ``ends_s`` are the ends of recordings that the files do not know."""
-    for id_, transcript in given.transcripts.items():
-        yield from lint_words(transcript.words, str(given.places[id_]), ends_s.get(id_, transcript.end_s))
+def lint_word_files(files: WordFiles, ends_s: Mapping[str, float]) -> Iterator[LintFinding]:
+    """Find implausible word times in files.
+
+    Parameters
+    ----------
+    ends_s
+        Ends of recordings in seconds, by name; for other recordings the end that their file states, if any.
+    """
+    for id_, transcript in files.transcripts.items():
+        yield from lint_words(transcript.words, str(files.paths[id_]), ends_s.get(id_, transcript.end_s))
 
 
 def _lint_run(folder: Path) -> Linted:
@@ -47,12 +64,12 @@ def _lint_run(folder: Path) -> Linted:
 
     table = read_words_table(folder / "words.parquet")
     rows = table.select([*SAID_COLUMNS, "offset_s", "duration_s"]).to_pylist()
-    # on the file's clock, as words
+    # ends are on the clock of the audio file, as the words are
     ends_s = {row["utterance"]: row["offset_s"] + row["duration_s"] for row in rows}
-    said = words_said(rows)
+    words_by_key = words_said(rows)
     findings = tuple(
         finding
-        for (utterance, system), words in said.items()
+        for (utterance, system), words in words_by_key.items()
         for finding in lint_words(words, f"{utterance}, {system.source} | {system.align}", ends_s[utterance])
     )
-    return Linted("run", sum(map(len, said.values())), findings)
+    return Linted("run", sum(map(len, words_by_key.values())), findings)

@@ -1,36 +1,53 @@
-"""Scoring what any system gave, as files, against reference words: the run is made without a model."""
+"""Scores of word times that any system wrote to files, against reference words; no model is loaded."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 
-from align_eval.corpus.word_files import language_code, pair_names, read_given, read_reference
+from align_eval.corpus.reference_words import Reference, read_reference
+from align_eval.corpus.word_files import WordFiles, language_code, pair_names, read_word_files
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import SCHEMA_VERSION
 from align_eval.formats.run.words_table import words_table
-from align_eval.lint_files import lint_given
+from align_eval.lint_files import lint_word_files
 from align_eval.records import Failure, GivenWord, Pairing, Run, System, Transcript, Utterance
 from align_eval.scoring.lint import LintFinding
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
-from align_eval.signature import given_signature, run_environment
+from align_eval.signature import files_signature, run_environment
 
 ALIGN = "given"
+"""Alignment of the system in ``words.parquet`` and signatures: its words come with their times."""
+
 TEXT = "hypothesis"
 
 MAX_WORDS = 50_000
-"""So many words of one recording are paired at most: some five hours of speech, and half a minute of computation."""
+"""Most words of one recording that are paired: about five hours of speech, and half a minute of computation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A run with the words that it was scored from, the form that the files had, and what lint found in them."""
+    """A run that was scored from files.
+
+    Attributes
+    ----------
+    run : Run
+        Score rows, signature and failures.
+    words : pyarrow.Table
+        The words that were scored, as in ``words.parquet``.
+    form : str
+        Form of the hypothesis files.
+    lint : tuple of LintFinding
+        Implausible word times of the hypothesis.
+    n_words : int
+        Number of words in the hypothesis files.
+    """
 
     run: Run
     words: pa.Table
@@ -60,70 +77,48 @@ def score_given(
     reference
         A bundled corpus, a folder of audio with TextGrids, or files of any form.
     hypothesis
-        A file or a folder; recordings are paired by name, a file and a file of one recording each whatever theirs.
+        A file or a folder. Recordings are paired by name; a single file is paired with a single reference file whatever
+        their names.
     name
-        Name of the system, as ``source`` of the scores; that of the form where None.
+        Name of the system, the ``source`` of the scores; the form of the files if None.
     form, reference_form
-        Forms of the files, as ``align-eval list formats`` has them; found by content where None.
+        Forms of the files, as ``align-eval list formats`` prints them; detected from their content if None.
     tier, hypothesis_tier
-        Tier of TextGrids, or kind of Lhotse's alignments.
+        Tier of TextGrids, or kind of Lhotse alignments.
     language
-        Whisper's code, where no file says it; decides how words are normalised before they are paired.
+        Whisper's code of the language where no file states it; it decides how words are normalised before pairing.
     speaker_characters
-        The speaker is that many first characters of the recording's name.
+        Number of leading characters of the recording's name that are the speaker.
+    seed
+        Seed of the bootstrap.
     protocols
-        Protocols of one's own, by name, beside those that are built in.
+        Further protocols by name, in addition to the built-in ones.
 
     Raises
     ------
     InputError
-        Where nothing can be scored. A recording without a partner, or a bad file of a folder, is listed in
-        ``run.failures``; words of references without a partner count against coverage.
+        If nothing can be scored. A recording without a partner, or a malformed file of a folder, is listed in
+        ``run.failures``; reference words without a partner count against coverage.
     """
     truth = read_reference(
         str(reference), form=reference_form, tier=tier, language=language, speaker_characters=speaker_characters
     )
-    given = read_given(Path(hypothesis), form, hypothesis_tier)
-    ids = [u.id for u in truth.corpus.utterances]
-    if not ids:
-        listed = "; ".join(failure.message for failure in truth.corpus.failures[:3])
-        raise InputError(reference, f"has no usable words: {listed}", "mend what is listed")
-    pairs = pair_names(ids, given.transcripts)
-    if len(ids) == len(given.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
-        pairs = {ids[0]: next(iter(given.transcripts))}
-    if not pairs:
-        problem = f"has no recording of the reference's: it has {_listed(given.transcripts)}, not {_listed(ids)}"
-        raise InputError(hypothesis, problem, "name its files as those of the reference")
-    system = System(_system_name(name or given.form), ALIGN)
-    failures = [*truth.corpus.failures, *given.failures]
-    utterances: list[Utterance] = []
-    results: dict[str, dict[System, tuple[GivenWord, ...]]] = {}
-    pairings: dict[str, dict[System, Pairing]] = {}
-    for u in truth.corpus.utterances:
-        partner = pairs.get(u.id)
-        if partner is None:
-            failures.append(
-                Failure(u.id, f"{u.audio.path}: {hypothesis} has nothing named {u.id!r}; its words count as lost")
-            )
-            utterances.append(u)
-            continue
-        transcript, place = given.transcripts[partner], given.places[partner]
-        utterance = _utterance(u, transcript, known_end=u.id in truth.ends_s)
-        utterances.append(utterance)
-        try:
-            pairings[u.id] = {system: _paired(utterance, transcript, place)}
-            results[u.id] = {system: transcript.words}
-        except InputError as error:
-            failures.append(Failure(u.id, str(error)))
-    for id_ in sorted(set(given.transcripts) - set(pairs.values())):
-        failures.append(Failure(id_, f"{given.places[id_]}: {reference} has nothing named {id_!r}; it is not scored"))
-    words = words_table(utterances, [system], results, pairings)
+    files = read_word_files(Path(hypothesis), form, hypothesis_tier)
+    partners = _pair_recordings(truth, files, reference, hypothesis)
+    system = System(_system_name(name or files.form), ALIGN)
+    paired = _pair_all_words(truth, files, partners, hypothesis)
+    words = words_table(
+        paired.utterances,
+        [system],
+        {id_: {system: hypothesis_words} for id_, hypothesis_words in paired.words.items()},
+        {id_: {system: pairing} for id_, pairing in paired.pairings.items()},
+    )
     run = Run(
         schema=SCHEMA_VERSION,
-        signature=given_signature(
+        signature=files_signature(
             system,
-            form=given.form,
-            hypothesis_checksum=given_checksum(given.transcripts),
+            form=files.form,
+            hypothesis_checksum=hypothesis_checksum(files.transcripts),
             text=TEXT,
             corpus=truth.corpus.name,
             corpus_checksum=truth.checksum,
@@ -131,15 +126,20 @@ def score_given(
             protocols=PROTOCOLS | dict(protocols or {}),
         ),
         rows=score_table(words, text=TEXT, seed=seed, protocols=protocols),
-        failures=tuple(failures),
+        failures=(
+            *truth.corpus.failures,
+            *files.failures,
+            *paired.failures,
+            *_without_reference(files, partners, reference),
+        ),
         environment=run_environment(),
     )
-    ends_s = {partner: truth.ends_s[id_] for id_, partner in pairs.items() if id_ in truth.ends_s}
-    return Scored(run, words, given.form, tuple(lint_given(given, ends_s)), given.n_words)
+    ends_s = {partner: truth.ends_s[id_] for id_, partner in partners.items() if id_ in truth.ends_s}
+    return Scored(run, words, files.form, tuple(lint_word_files(files, ends_s)), files.n_words)
 
 
-def given_checksum(transcripts: Mapping[str, Transcript]) -> str:
-    """SHA-256 over words and times, whatever form they came in, in the order of names."""
+def hypothesis_checksum(transcripts: Mapping[str, Transcript]) -> str:
+    """SHA-256 over words and times in the order of names, whatever the form of the files."""
     digest = hashlib.sha256()
     for id_ in sorted(transcripts):
         words = [(word.text, word.start_s, word.end_s) for word in transcripts[id_].words]
@@ -147,31 +147,87 @@ def given_checksum(transcripts: Mapping[str, Transcript]) -> str:
     return digest.hexdigest()
 
 
-def _utterance(u: Utterance, transcript: Transcript, *, known_end: bool) -> Utterance:
-    """The reference utterance, with the language that only its partner says, and at least as long as its partner."""
+def _pair_recordings(
+    truth: Reference, files: WordFiles, reference: str | Path, hypothesis: str | Path
+) -> dict[str, str]:
+    """Name of the hypothesis recording by the id of its reference utterance; refuses inputs without a common name."""
+    ids = [u.id for u in truth.corpus.utterances]
+    if not ids:
+        listed = "; ".join(failure.message for failure in truth.corpus.failures[:3])
+        raise InputError(reference, f"has no usable words: {listed}", "correct these files")
+    partners = pair_names(ids, files.transcripts)
+    if len(ids) == len(files.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
+        partners = {ids[0]: next(iter(files.transcripts))}
+    if not partners:
+        problem = f"has no recording of the reference: it has {_listed(files.transcripts)}, not {_listed(ids)}"
+        raise InputError(hypothesis, problem, "name its files as those of the reference")
+    return partners
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    """All reference utterances, and by their ids the hypothesis words and pairings of those that could be paired."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    words: dict[str, tuple[GivenWord, ...]] = field(default_factory=dict)
+    pairings: dict[str, Pairing] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def _pair_all_words(truth: Reference, files: WordFiles, partners: Mapping[str, str], hypothesis: str | Path) -> _Paired:
+    """Pair the words of every reference utterance with those of its partner."""
+    paired = _Paired()
+    for u in truth.corpus.utterances:
+        path = truth.paths[u.id]
+        if u.id not in partners:
+            problem = f"{hypothesis} has nothing named {u.id!r}; its words count as lost"
+            paired.failures.append(Failure(u.id, f"{path}: {problem}"))
+            paired.utterances.append(u)
+            continue
+        partner = partners[u.id]
+        transcript = files.transcripts[partner]
+        utterance = _complete(u, transcript, end_is_known=u.id in truth.ends_s)
+        paired.utterances.append(utterance)
+        try:
+            paired.pairings[u.id] = _pair_words(utterance, path, transcript, files.paths[partner])
+            paired.words[u.id] = transcript.words
+        except InputError as error:
+            paired.failures.append(Failure(u.id, str(error)))
+    return paired
+
+
+def _complete(u: Utterance, transcript: Transcript, *, end_is_known: bool) -> Utterance:
+    """Complete a reference utterance from its partner: a missing language, and an unknown end."""
     last_s = max((word.end_s or 0.0 for word in transcript.words), default=0.0)
     return replace(
         u,
         language=u.language or language_code(transcript.language),
-        duration_s=u.duration_s if known_end else max(u.duration_s, last_s),
+        duration_s=u.duration_s if end_is_known else max(u.duration_s, last_s),
     )
 
 
-def _paired(u: Utterance, transcript: Transcript, place: Path) -> Pairing:
-    for words, where in ((u.words, u.audio.path), (transcript.words, place)):
+def _pair_words(u: Utterance, reference_path: Path, transcript: Transcript, hypothesis_path: Path) -> Pairing:
+    for words, path in ((u.words, reference_path), (transcript.words, hypothesis_path)):
         if len(words) > MAX_WORDS:
             problem = f"has {len(words)} words of one recording ({u.id}), of which {MAX_WORDS} can be paired"
-            raise InputError(where, problem, "cut the recording into shorter ones")
+            raise InputError(path, problem, "cut the recording into shorter ones")
     return pair_words([word.text for word in u.words], [word.text for word in transcript.words], u.language)
+
+
+def _without_reference(files: WordFiles, partners: Mapping[str, str], reference: str | Path) -> list[Failure]:
+    return [
+        Failure(id_, f"{files.paths[id_]}: {reference} has nothing named {id_!r}; it is not scored")
+        for id_ in sorted(set(files.transcripts) - set(partners.values()))
+    ]
 
 
 def _system_name(name: str) -> str:
     if not name.strip() or not name.isprintable():
-        raise InputError(f"--name {name!r}", "is no name", "give one that can be printed")
+        raise InputError(f"--name {name!r}", "is not a name", "use printable characters")
     return name.strip()
 
 
 def _listed(names: Iterable[str], most: int = 3) -> str:
-    known = sorted(names)
-    shown = ", ".join(map(repr, known[:most]))
-    return f"{shown} and {len(known) - most} more" if len(known) > most else shown
+    in_order = sorted(names)
+    shown = ", ".join(map(repr, in_order[:most]))
+    return f"{shown} and {len(in_order) - most} more" if len(in_order) > most else shown

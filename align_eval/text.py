@@ -1,17 +1,17 @@
-"""What is written, and what of it is spoken: marks, words of a text, languages without spaces. One policy for all.
+"""Text policy for all corpora and formats: labels of references, words of a text, languages without spaces.
 
-A label of a reference is one of four things, whatever its case:
+A label of a reference is one of four kinds, in any case of letters:
 
-- *silence*: empty, or one of :data:`SILENCE_MARKS`. It leaves no trace.
-- *unknown*: one of :data:`UNKNOWN_MARKS`: a word was spoken, but which one is not written. It is restored from a
-  transcript where there is one (:func:`restore_unknown`); otherwise its utterance cannot be used, because a text that
-  lacks a spoken word would be forced onto its audio.
-- *noise*: ``spn``, ``nsn``, and whatever else stands in ``<...>``, ``[...]`` or ``{...}``: laughter, breath, codes. It
-  is no word, and is counted.
-- *word*: everything else, as it is written: case, punctuation, digits and apostrophes are the text that the decoder is
-  forced through. Only its Unicode form is made the composed one (NFC), as in most text that models learn from, and the
-  invisible marks that switch the direction of writing are taken out. Right-to-left scripts are stored, forced and
-  written in the order of reading, which is the order of time.
+- *silence*: empty, or one of :data:`SILENCE_MARKS`. It is ignored.
+- *unknown*: one of :data:`UNKNOWN_MARKS`, a spoken word that is not written. It is restored from the transcript
+  (:func:`restore_unknown`). Otherwise the utterance cannot be used: a text without one of its spoken words would be
+  forced onto the audio.
+- *noise*: ``spn``, ``nsn``, and everything else in ``<...>``, ``[...]`` or ``{...}``: laughter, breath, codes. It is
+  counted and not a word.
+- *word*: everything else. Words are forced through the decoder as they are written, with case, punctuation, digits and
+  apostrophes. Only their Unicode form is composed (NFC), as in most text that models learn from, and invisible marks of
+  writing direction are removed. Right-to-left scripts are stored, forced and written in reading order, which is the
+  order of time.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ SILENCE_MARKS = frozenset(
         *("[sil]", "[pause]", "[silence]", "{sl}", "{sil}", "!sil", "#"),
     }
 )
-"""Pauses as MFA, HTK, Kaldi, P2FA, WebMAUS and Buckeye write them."""
+"""Marks of pauses in MFA, HTK, Kaldi, P2FA, WebMAUS and Buckeye."""
 
 UNKNOWN_MARKS = frozenset(("<unk>", "<unknown>", "<oov>", "[unk]", "[unknown]", "{unk}", "<unintelligible>", "!unk"))
-"""A word that was spoken and that a lexicon lacked, or that nobody understood."""
+"""Marks of a spoken word that was not in the lexicon, or that nobody understood."""
 
 NOISE_MARKS = frozenset(("spn", "nsn", "!nsn", "!spn"))
-"""Noise without brackets; what stands in brackets is noise unless a table above has it."""
+"""Marks of noise without brackets. Other labels in brackets are noise unless a table above has them."""
 
 SPACELESS_LANGUAGES = frozenset(("zh", "ja", "th", "lo", "my", "yue"))
-"""Languages whose text openai-whisper splits into characters instead of words (its ``split_to_word_tokens``)."""
+"""Languages whose text openai-whisper splits into characters, not words (``split_to_word_tokens``)."""
 
 _IN_BRACKETS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}")
 _DIRECTION_MARKS = dict.fromkeys([0x061C, 0x200E, 0x200F, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u02b9\uff07\u00b4`", "'"))
-_LAST_SPACED_LETTER = 0x0590
-"""Latin, Greek, Cyrillic and Armenian letters, which keep together in a text without spaces, end before that."""
+_ALPHABETS_END = 0x0590
+"""First code point after the Latin, Greek, Cyrillic and Armenian letters, which form words in any language."""
 
 
 def clean_label(label: str) -> str:
-    """A label without white space around it and without marks of direction, composed (NFC)."""
+    """Remove surrounding white space and marks of writing direction from a label, and compose it (NFC)."""
     return unicodedata.normalize("NFC", label.translate(_DIRECTION_MARKS).strip())
 
 
 def label_kind(label: str) -> LabelKind:
-    """What a cleaned label says, by the policy of this module.
+    """Kind of a cleaned label, by the policy of this module.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def label_kind(label: str) -> LabelKind:
 
 
 def match_key(word: str) -> str:
-    """What two writings of a word share: letters, digits and inner apostrophes, without case.
+    """Key that is equal for all spellings of a word: its letters, digits and inner apostrophes, without case.
 
     Examples
     --------
@@ -86,61 +86,76 @@ def match_key(word: str) -> str:
 
 
 def restore_unknown(words: Sequence[str], transcript: Sequence[str], place: object) -> list[str]:
-    """Words with every unknown mark replaced by the word that the transcript has at its place.
+    """Replace every unknown mark by the word at its position in the transcript.
+
+    Parameters
+    ----------
+    words
+        Cleaned labels, words and unknown marks.
+    transcript
+        Words of the transcript.
+    place
+        Place for error messages.
 
     Raises
     ------
     InputError
-        Where the transcript does not say which word it is: another word of it does not fit, or it has more or fewer
-        words there.
+        If the transcript does not determine a word: its neighbours differ, or it has more or fewer words there.
     """
     marks = [i for i, word in enumerate(words) if label_kind(word) == "unknown"]
     if not marks:
         return list(words)
     spoken = [word for word in transcript if match_key(word)]
-    ours = ["" if i in set(marks) else match_key(word) for i, word in enumerate(words)]
-    theirs = [match_key(word) for word in spoken]
+    keys = ["" if i in set(marks) else match_key(word) for i, word in enumerate(words)]
+    spoken_keys = [match_key(word) for word in spoken]
     restored = list(words)
-    for tag, i0, i1, j0, j1 in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        if tag == "replace" and i1 - i0 == j1 - j0 and not any(ours[i0:i1]):
+    for tag, i0, i1, j0, j1 in difflib.SequenceMatcher(None, keys, spoken_keys, autojunk=False).get_opcodes():
+        if tag == "replace" and i1 - i0 == j1 - j0 and not any(keys[i0:i1]):
             restored[i0:i1] = spoken[j0:j1]
-    left = next((i for i in marks if label_kind(restored[i]) == "unknown"), None)
-    if left is not None:
+    unrestored = next((i for i in marks if label_kind(restored[i]) == "unknown"), None)
+    if unrestored is not None:
+        lengths = f"{len(spoken)} words, the alignment {len(words)}"
         raise InputError(
-            f"{place}, word {left + 1}",
-            f"is {words[left]}; the transcript ({len(spoken)} words, the alignment {len(words)}) does not say which",
+            f"{place}, word {unrestored + 1}",
+            f"is {words[unrestored]}; the transcript ({lengths}) does not determine it",
             "write the word in the alignment, or correct the transcript",
         )
     return restored
 
 
 def refuse_unknown(words: Iterable[str], place: object) -> None:
-    """Refuse words among which one is unknown."""
+    """Refuse words if one of them is an unknown mark.
+
+    Raises
+    ------
+    InputError
+        Names the first unknown word after ``place``.
+    """
     for i, word in enumerate(words):
         if label_kind(word) == "unknown":
             raise InputError(
                 f"{place}, word {i + 1}",
-                f"is {word}: a word was spoken there, but not which one",
+                f"is {word}: a spoken word that is not written",
                 "write the word, or put the transcript beside the audio as .txt or .lab",
             )
 
 
 def lower_capitals(words: Sequence[str]) -> list[str]:
-    """Words in lower case, where all of them are in capitals only: models learned from mixed case."""
+    """Lower the words if all of them are in capitals, since models learn from text in mixed case."""
     text = " ".join(word for word in words if label_kind(word) == "word")
     return [word.lower() for word in words] if text.upper() == text else list(words)
 
 
 def word_separator(language: str | None) -> str:
-    """What stands before a word in a text of a language."""
+    """Separator before a word in a text: a space, or nothing in languages without spaces."""
     return "" if language in SPACELESS_LANGUAGES else " "
 
 
 def split_words(text: str, language: str | None) -> list[str]:
-    """Words of a text: what white space separates, and in a language without spaces every character.
+    """Split a text into words at white space, and in languages without spaces into characters.
 
-    There, marks stay with the letter that they belong to, punctuation with what it follows or opens, and runs of
-    letters of alphabets and of digits together.
+    Combining marks stay with their letter, and punctuation with the character before it, or after it if it opens a
+    quotation or bracket. Runs of digits and of letters of alphabets stay together.
 
     Examples
     --------
@@ -168,6 +183,7 @@ def split_words(text: str, language: str | None) -> list[str]:
 
 
 def _group(char: str) -> Literal["mark", "opening", "closing", "run", "letter"]:
+    """Group of a character by how it joins its neighbours in languages without spaces."""
     category = unicodedata.category(char)
     if char in "'\u2019":
         return "run"  # an apostrophe inside a word of an alphabet
@@ -177,4 +193,4 @@ def _group(char: str) -> Literal["mark", "opening", "closing", "run", "letter"]:
         return "mark"
     if category[0] in "PC":
         return "closing"
-    return "run" if category[0] == "N" or ord(char) < _LAST_SPACED_LETTER else "letter"
+    return "run" if category[0] == "N" or ord(char) < _ALPHABETS_END else "letter"

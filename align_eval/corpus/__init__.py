@@ -1,1 +1,1 @@
-"""Corpora: audio, bundled names, folders."""
+"""Corpora: loading, checking and converting them, windows of long recordings, and making references."""

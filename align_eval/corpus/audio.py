@@ -1,4 +1,4 @@
-"""Samples: decoded by soundfile, mono, 16 kHz by soxr, and the checks that keep a damaged file from being scored."""
+"""Audio samples, mono at 16 kHz: decoded by soundfile, resampled by soxr; damaged files are refused."""
 
 from __future__ import annotations
 
@@ -19,42 +19,49 @@ if TYPE_CHECKING:
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".nist")
 
 OGG_PAGE_BYTES = 65_307
-"""The longest page of an Ogg file: its last one begins within that many bytes from the end."""
+"""Longest page of an Ogg file: the last page begins within this many bytes of the end."""
 
 OGG_END_OF_STREAM = b"\x04"
-"""The flag byte of a page is at least that on the last one: the flag is its highest."""
+"""Highest flag of the header byte of an Ogg page, set on the last page only."""
 
 SPHERE_HEADER_BYTES = 1024
 
 MAX_STATED_FRAMES = 2**40
-"""libsndfile states an astronomical length where a stream's header gives none."""
+"""Longest plausible file: libsndfile states a far greater number if the header of a stream states no length."""
 
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+"""Sizes in WAV and AU headers that mean that the size was not known when the header was written."""
 
 Samples = npt.NDArray[np.float32]
+"""float32[n_samples], mono, at 16 kHz."""
 
 
 def audio_duration_s(path: Path) -> float:
-    """Length in seconds that the file's header states."""
+    """Length of an audio file in seconds, as its header states it."""
     info = _info(path)
     return float(info.frames / info.samplerate)
 
 
 def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
-    """Samples of a span as float32, mono, at 16 kHz.
+    """Read the samples of a span.
 
     Several channels are averaged unless ``span.channel`` names one.
 
     Parameters
     ----------
     longest_s
-        A longer span is refused: by default than Whisper's window.
+        Longest span to accept, in seconds; by default Whisper's window.
+
+    Returns
+    -------
+    float32[n_samples]
+        Mono, at 16 kHz.
 
     Raises
     ------
     InputError
-        Where the file is missing, empty, no audio, shorter than its header says, not finite, shorter than one frame
-        (20 ms), or the span is longer than ``longest_s``.
+        If the file is missing, empty, not audio, or shorter than its header states, if a sample is not finite, or if
+        the span is shorter than one frame (20 ms) or longer than ``longest_s``.
     """
     import soundfile
     import soxr
@@ -67,7 +74,7 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
         problem = f"lasts {length_s:.2f} s, more than Whisper's window of {longest_s:g} s"
         raise InputError(span.path, problem, "cut it at pauses into pieces that fit")
     if length_s < FRAME_S:
-        raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "give a longer one")
+        raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "use a longer span")
     try:
         samples, rate = soundfile.read(span.path, start=first, stop=last, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -83,7 +90,9 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
     elif span.channel < samples.shape[1]:
         mono = samples[:, span.channel]
     else:
-        raise InputError(span.path, f"has {samples.shape[1]} channels, no channel {span.channel}", "name another")
+        raise InputError(
+            span.path, f"has {samples.shape[1]} channels, no channel {span.channel}", "name another channel"
+        )
     if not np.isfinite(mono).all():
         raise InputError(
             span.path,
@@ -108,23 +117,25 @@ def _info(path: Path) -> soundfile._SoundFileInfo:
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(path, f"is not audio that libsndfile reads ({error})", "convert it to WAV or FLAC") from error
+        raise InputError(
+            path, f"is not audio that libsndfile can read ({error})", "convert it to WAV or FLAC"
+        ) from error
     if info.frames <= 0 or info.samplerate <= 0:
         raise InputError(path, "holds no samples", "remove it or copy it again")
     if info.frames > MAX_STATED_FRAMES:
-        raise InputError(path, "its header does not say how long it is", "encode it again from a finished file")
+        raise InputError(path, "its header states no length", "encode it again from a complete file")
     _check_length(path, size)
     return info
 
 
 def _check_length(path: Path, size: int) -> None:
-    """Refuse a file that was cut: libsndfile reads what is left without complaint, but its header knows better."""
+    """Refuse a truncated file by the size that its header states; libsndfile reads it without an error."""
     with path.open("rb") as file:
         header = file.read(28)
         file.seek(max(0, size - OGG_PAGE_BYTES))
         tail = file.read()
     declared = _declared_size(header)
-    if declared is not None and declared > size + 1:  # some writers count a padding byte that they do not write
+    if declared is not None and declared > size + 1:  # some programs count a padding byte that they do not write
         raise InputError(path, f"is cut short: its header promises {declared} bytes, it has {size}", "copy it again")
     last_page = tail.rfind(b"OggS")
     if header[:4] == b"OggS" and (last_page < 0 or not tail[last_page + 5 : last_page + 6] >= OGG_END_OF_STREAM):
@@ -132,7 +143,7 @@ def _check_length(path: Path, size: int) -> None:
 
 
 def _check_sphere(path: Path) -> None:
-    """Refuse compressed SPHERE files by name: libsndfile reads only the plain ones (NIST 1A)."""
+    """Refuse compressed SPHERE files (NIST 1A), which libsndfile cannot read, and name the compression."""
     with path.open("rb") as file:
         header = file.read(SPHERE_HEADER_BYTES)
     if not header.startswith(b"NIST_1A"):
@@ -148,7 +159,7 @@ def _check_sphere(path: Path) -> None:
 
 
 def _declared_size(header: bytes) -> int | None:
-    """Bytes that a WAV, RF64, AIFF or AU file says it has; None for other forms and for "unknown", as in streams."""
+    """Size in bytes that the header of a WAV, RF64, AIFF or AU file states; None for other formats and streams."""
     kind, form = header[:4], header[8:12]
     if kind == b"RIFF" and form == b"WAVE":
         size = int.from_bytes(header[4:8], "little")

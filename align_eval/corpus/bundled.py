@@ -1,4 +1,4 @@
-"""Corpora by name: those that come with the package."""
+"""Corpora that come with the package, by name."""
 
 from __future__ import annotations
 
@@ -29,17 +29,22 @@ def load_corpus(
     language: str | None = None,
     speaker_characters: int | None = None,
 ) -> Corpus:
-    """Load a bundled corpus by its name, or one of any kind by its path (see :mod:`align_eval.corpus.kinds`).
+    """Load a bundled corpus by its name, or a corpus of any kind by its path.
 
-    Without ``kind`` its files say which it is; a folder of audio with TextGrids of the same name is
-    :func:`~align_eval.corpus.folder.load_folder`'s, whose parameters the others are.
-    A folder in the working directory that bears a bundled name is reached as ``./demo``.
+    Parameters
+    ----------
+    name_or_path
+        A string that is a bundled name means the bundled corpus. Write ``./demo`` for a folder of that name.
+    kind
+        One of :data:`align_eval.corpus.kinds.KINDS` or ``folder``; detected from the files if None.
+    tier, language, speaker_characters
+        As for :func:`~align_eval.corpus.folder.load_folder`.
     """
-    named = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is always a folder
-    path = bundled_path(str(name_or_path)) if named else Path(name_or_path)
+    is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
+    path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
     return load_kind(
         path,
-        kind=FOLDER if named else kind,
+        kind=FOLDER if is_bundled else kind,
         tier=tier,
         language=language,
         speaker_characters=speaker_characters,

@@ -1,4 +1,4 @@
-"""What a corpus holds, and what is wrong with it: all audio is decoded, every problem is listed."""
+"""Contents and problems of a corpus; all its audio is decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ S_PER_HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Counts over the utterances that can be used; ``audio_h`` is the audio, ``words_h`` the words in it."""
+    """Counts over the usable utterances, and the problems of the others.
+
+    ``audio_h`` is the hours of audio, ``words_h`` the hours of words in it.
+    """
 
     name: str
     kind: str
@@ -34,7 +37,7 @@ class Check:
 
 
 def check_corpus(corpus: Corpus) -> Check:
-    """Decode the audio of every utterance and count what can be used."""
+    """Decode the audio of every utterance and count the usable utterances."""
     problems = list(corpus.failures)
     usable = []
     seconds = 0.0

@@ -1,8 +1,8 @@
-"""Any corpus as a folder of audio with TextGrids and ``corpus.csv``.
+"""Conversion of any corpus to a folder of audio with TextGrids and ``corpus.csv``.
 
-A whole file is copied byte for byte. A stretch of one, or one of its channels, is cut at whole samples and written
-without loss: as FLAC where that holds the samples exactly, else as WAV of the same kind of samples. Audio of a lossy
-form is decoded to 32-bit floating point for that.
+A whole file is copied byte for byte. A span of a file, or one of its channels, is cut at whole samples and written
+without loss: as FLAC if FLAC holds its samples exactly, otherwise as WAV with the same sample format. Lossy audio is
+decoded to 32-bit floating point.
 """
 
 from __future__ import annotations
@@ -22,26 +22,32 @@ from align_eval.records import AudioSpan, Failure, Utterance
 
 FLAC_SUBTYPES = ("PCM_S8", "PCM_16", "PCM_24")
 WAV_SUBTYPES = ("PCM_U8", "PCM_32", "FLOAT", "DOUBLE")
-"""What WAV holds as it is; companded and lossy samples are decoded to ``FLOAT``, which holds all of their values."""
+"""Sample formats that are kept in WAV. Companded and lossy samples become ``FLOAT``, which holds all their values."""
 
 _DTYPES = {"PCM_32": "int32", "DOUBLE": "float64", "FLOAT": "float32", "PCM_24": "int32", "PCM_U8": "int16"}
+"""numpy types that hold each sample format exactly; ``int16`` for the others."""
 
 
 def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
-    """Write a corpus as a folder; returns what could not be loaded or written.
+    """Write a corpus as a folder.
+
+    Returns
+    -------
+    tuple of Failure
+        Utterances that could not be loaded or written, in the order of ids.
 
     Raises
     ------
     InputError
-        Where the folder is there and not empty, or cannot be written.
+        If the folder exists and is not empty, or cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(out, "is there and not empty", "name a new folder: nothing is written over")
+        raise InputError(out, "exists and is not empty", "name a new folder: no file is overwritten")
     failures = list(corpus.failures)
     written: list[Utterance] = []
     for u in corpus.utterances:
         try:
-            read_audio(u.audio)  # a damaged file is not copied
+            read_audio(u.audio)  # raises for a damaged file, which is then not copied
             audio = _write_audio(u.audio, out / u.id)
             write_words(out / f"{u.id}.TextGrid", {"words": u.words}, audio_duration_s(audio))
             written.append(u)
@@ -65,9 +71,9 @@ def _write_audio(span: AudioSpan, stem: Path) -> Path:
         subtype = info.subtype if info.subtype in (*FLAC_SUBTYPES, *WAV_SUBTYPES) else "FLOAT"
         dtype = _DTYPES.get(subtype, "int16")
         samples, rate = soundfile.read(span.path, start=first, stop=last, dtype=dtype, always_2d=True)
-        kept = samples if span.channel is None else samples[:, span.channel]
+        channels = samples if span.channel is None else samples[:, span.channel]
         cut = stem.with_name(stem.name + (".flac" if subtype in FLAC_SUBTYPES else ".wav"))
-        soundfile.write(cut, kept, rate, subtype=subtype)
+        soundfile.write(cut, channels, rate, subtype=subtype)
     except OSError as error:
         raise cannot_write(stem, error, "choose another folder") from error
     except (RuntimeError, ValueError) as error:

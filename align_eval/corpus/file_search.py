@@ -1,4 +1,4 @@
-"""The files of a corpus, listed once, and text files read strictly."""
+"""Search for files in a corpus, and strict reading of text files."""
 
 from __future__ import annotations
 
@@ -8,56 +8,69 @@ from pathlib import Path
 from align_eval.errors import InputError
 
 Files = Sequence[Path]
-"""Paths in order, none of them hidden or in a hidden folder."""
+"""Sorted paths, without hidden files and the files in hidden folders."""
 
 
 def list_files(folder: Path) -> tuple[Path, ...]:
-    """All files under a folder in order; hidden ones are not looked at."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return tuple(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    """All files under a folder, sorted, without hidden ones."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return tuple(p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
 def with_suffix(files: Files, *suffixes: str) -> list[Path]:
-    """Those whose name ends like that, in any case."""
+    """Files whose name ends with one of the suffixes, in upper or lower case."""
     return [path for path in files if path.name.lower().endswith(suffixes)]
 
 
 def identity(path: Path, folder: Path) -> str:
-    """The path without its suffix, relative to the corpus."""
+    """Id of a file: its path without suffix, relative to the corpus."""
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def by_stem(files: Files, *suffixes: str) -> dict[str, list[Path]]:
-    """Paths by their name without suffix, in lower case: corpora differ in case between disk and disk."""
-    found: dict[str, list[Path]] = {}
+    """Files by name without suffix, in lower case, since copies of a corpus differ in case."""
+    paths: dict[str, list[Path]] = {}
     for path in with_suffix(files, *suffixes):
-        found.setdefault(path.stem.lower(), []).append(path)
-    return found
+        paths.setdefault(path.stem.lower(), []).append(path)
+    return paths
 
 
-def the_one(found: Sequence[Path], place: object, what: str) -> Path:
-    """The only one of the paths.
+def by_identity(files: Files, folder: Path, *suffixes: str) -> dict[str, list[Path]]:
+    """Files with one of the suffixes by their id (:func:`identity`)."""
+    paths: dict[str, list[Path]] = {}
+    for path in with_suffix(files, *suffixes):
+        paths.setdefault(identity(path, folder), []).append(path)
+    return paths
+
+
+def the_one(candidates: Sequence[Path], place: object, what: str) -> Path:
+    """The only one of the candidates.
+
+    Parameters
+    ----------
+    place, what
+        Place of the error, and a noun for the file, as ``audio of the same name``.
 
     Raises
     ------
     InputError
-        Where there is none, or several.
+        If there is none, or there are several.
     """
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise InputError(place, f"there is no {what}", "add it, or remove what belongs to it")
-    listed = ", ".join(str(path) for path in found)
-    raise InputError(place, f"there are {len(found)} files that may be its {what}: {listed}", "leave one of them")
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise InputError(place, f"there is no {what}", "add it, or remove the files that belong to it")
+    listed = ", ".join(str(path) for path in candidates)
+    raise InputError(place, f"{len(candidates)} files may be its {what}: {listed}", "keep one of them")
 
 
 def read_text(path: Path) -> str:
-    """Text in UTF-8, with or without a byte-order mark.
+    """Read a text file in UTF-8, with or without a byte-order mark.
 
     Raises
     ------
     InputError
-        Where the file cannot be read, or is in another encoding.
+        If the file cannot be read, or is not UTF-8.
     """
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -69,14 +82,14 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """(place, line) of every line that is not empty; the place names file and line."""
+    """Yield (place, line) for every line that is not empty; the place is the file with the line number."""
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
             yield f"{path}, line {number}", line.strip()
 
 
 def head(path: Path, n_bytes: int = 2048) -> str:
-    """The beginning of a file, as far as it is text: what a kind of corpus is told by. Never fails."""
+    """First bytes of a file as text, to detect the kind of a corpus; empty if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(n_bytes).decode("utf-8", errors="replace")
@@ -85,18 +98,18 @@ def head(path: Path, n_bytes: int = 2048) -> str:
 
 
 def find_audio(name: str, folder: Path, place: object) -> Path:
-    """The file that a table names: absolute, or relative to the table's folder or to the working directory.
+    """Find the audio file that a table names: absolute, or relative to the table's folder or the working directory.
 
     Raises
     ------
     InputError
-        Where there is none.
+        If there is no such file.
     """
     for path in (folder / name, Path(name)):
         try:
             if path.is_file():
                 return path
-        except (OSError, ValueError):  # a name that no file can have
+        except (OSError, ValueError):  # no file can have this name
             break
     where = "" if Path(name).is_absolute() else f", neither in {folder} nor in the working directory"
     raise InputError(place, f"there is no audio {name[:200]!r}{where}", "correct the path")

@@ -1,8 +1,8 @@
-"""A corpus on disk: a folder of audio files with TextGrids of the same name beside them.
+"""A corpus as a folder of audio files, each with a TextGrid of the same name beside it.
 
-``corpus.csv`` in the folder may say more of each file, by ``id`` (path without suffix, relative to the folder):
-``language``, ``speaker``, ``recording``, ``reference`` (``manual`` or ``automatic``). Without it the speaker is the
-name of the first sub-folder, as the Montreal Forced Aligner has it, or unknown, and each file is its own recording.
+``corpus.csv`` in the folder may state the ``language``, ``speaker``, ``recording`` and ``reference`` (``manual`` or
+``automatic``) of each file, by ``id`` (path without suffix, relative to the folder). Without it the speaker is the name
+of the first sub-folder, as for the Montreal Forced Aligner, or unknown, and each file is its own recording.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import identity, list_files, read_text, with_suffix
+from align_eval.corpus.file_search import by_identity, list_files, read_text
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
@@ -29,17 +29,28 @@ METADATA_NAME = "corpus.csv"
 METADATA_COLUMNS = ("id", "language", "speaker", "recording", "reference")
 REFERENCE_KINDS = ("manual", "automatic", "unstated")
 END_TOLERANCE_S = FRAME_S
-"""A last word may end this much after the audio: aligners round to their grid."""
+"""Longest time by which the last word may end after the audio, since aligners round to their grid."""
 
 SPAN_TOLERANCE_S = 0.1
-"""A TextGrid may be this much longer or shorter than its audio before that is said: it may belong to another file."""
+"""Largest difference in length between TextGrid and audio without a warning that they may not belong together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances by id, and what could not be used.
+    """Utterances, and the failures of those that could not be used.
 
-    ``kind`` names the reader, and ``marks`` counts the labels that are no words but say so (see ``transcript``).
+    Attributes
+    ----------
+    name : str
+        Name of the folder or file.
+    utterances : tuple of Utterance
+        In the order of ids.
+    failures : tuple of Failure
+        Utterances or files that could not be used.
+    kind : str
+        Kind of corpus (:mod:`align_eval.corpus.kinds`).
+    marks : tuple of (str, int)
+        Labels that are not words (:mod:`align_eval.text`), with their numbers.
     """
 
     name: str
@@ -56,25 +67,26 @@ def load_folder(
     language: str | None = None,
     speaker_characters: int | None = None,
 ) -> Corpus:
-    """Read a folder; what fails is listed, the rest is kept.
+    """Read a folder; files that cannot be used are listed as failures.
 
     Parameters
     ----------
     tier
-        Name of the word tier, where it is not ``words``.
+        Name of the word tier, if it is not ``words``.
     language
-        Language of the utterances that ``corpus.csv`` does not give one.
+        Language of the utterances for which ``corpus.csv`` states none.
     speaker_characters
-        The speaker is that many first characters of the file's name.
+        Number of leading characters of the file's name that are the speaker.
 
     Raises
     ------
     InputError
-        Where the folder is missing or holds no audio with TextGrids at all, or ``corpus.csv`` is malformed.
+        If the folder does not exist or holds neither audio nor TextGrids, or if ``corpus.csv`` is malformed.
     """
     if not folder.is_dir():
         raise InputError(folder, "there is no such folder", "give a folder of audio with TextGrids, or a bundled name")
-    audio, grids = _files(folder, AUDIO_SUFFIXES), _files(folder, (TEXTGRID_SUFFIX,))
+    files = list_files(folder)
+    audio, grids = by_identity(files, folder, *AUDIO_SUFFIXES), by_identity(files, folder, TEXTGRID_SUFFIX)
     if not audio and not grids:
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
     metadata = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
@@ -91,42 +103,34 @@ def load_folder(
 
 
 def count_marks(marks: Counter[str]) -> tuple[tuple[str, int], ...]:
-    """Marks and their numbers, the most frequent first."""
+    """Marks with their numbers, the most frequent first."""
     return tuple(sorted(marks.items(), key=lambda item: (-item[1], item[0])))
 
 
 def corpus_checksum(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over the audio files' bytes and the reference words, in the order of ids, whatever order they come in."""
+    """SHA-256 over the bytes of the audio files and the reference words; the order of utterances does not matter."""
     return checksum_of_pieces(checksum_pieces(sorted(utterances, key=lambda u: u.id)))
 
 
 def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str, str]]:
-    """What the checksum of a corpus is made of, by utterance: id, SHA-256 of the audio file, all else as text."""
-    of_file: dict[Path, str] = {}  # many utterances may be cut from one file
+    """Yield the input of a corpus checksum, per utterance: id, SHA-256 of the audio file, everything else as text."""
+    audio_checksums: dict[Path, str] = {}  # many utterances may be cut from one file
     for u in utterances:
         words = [(w.text, w.start_s, w.end_s) for w in u.words]
-        if u.audio.path not in of_file:
-            of_file[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).hexdigest()
-        rest = repr((u.id, u.language, u.speaker, u.recording, u.reference, words))
+        if u.audio.path not in audio_checksums:
+            audio_checksums[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).hexdigest()
+        text = repr((u.id, u.language, u.speaker, u.recording, u.reference, words))
         if u.audio != AudioSpan(u.audio.path):
-            rest += repr((u.audio.channel, u.audio.start_s, u.audio.end_s))
-        yield u.id, of_file[u.audio.path], rest
+            text += repr((u.audio.channel, u.audio.start_s, u.audio.end_s))
+        yield u.id, audio_checksums[u.audio.path], text
 
 
 def checksum_of_pieces(pieces: Iterable[tuple[str, str, str]]) -> str:
-    """The checksum of a corpus from those of its utterances, which come in the order of ids."""
+    """Checksum of a corpus from the tuples of :func:`checksum_pieces`, in the order of ids."""
     digest = hashlib.sha256()
-    for _, audio, rest in pieces:
-        digest.update(bytes.fromhex(audio) + rest.encode())
+    for _, audio_checksum, text in pieces:
+        digest.update(bytes.fromhex(audio_checksum) + text.encode())
     return digest.hexdigest()
-
-
-def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
-    """Files by id; hidden ones are not looked at."""
-    found: dict[str, list[Path]] = {}
-    for path in with_suffix(list_files(folder), *suffixes):
-        found.setdefault(identity(path, folder), []).append(path)
-    return found
 
 
 def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple[Path, Path]:
@@ -138,12 +142,18 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
     for what, paths in (("audio files", audio), ("TextGrids", grids)):
         if len(paths) > 1:
             names = ", ".join(p.name for p in paths)
-            raise InputError(place, f"{len(paths)} {what} have this name: {names}", "leave one of them")
+            raise InputError(place, f"{len(paths)} {what} have this name: {names}", "keep one of them")
     return audio[0], grids[0]
 
 
 def check_inside(words: Sequence[Word], duration_s: float, place: object) -> None:
-    """Refuse words that lie outside the audio."""
+    """Refuse words that lie outside the audio.
+
+    Raises
+    ------
+    InputError
+        Names the first such word; ``duration_s`` is the length of the audio in seconds.
+    """
     late = next((i for i, w in enumerate(words) if w.end_s > duration_s + END_TOLERANCE_S or w.start_s < 0), None)
     if late is not None:
         w = words[late]
@@ -156,18 +166,18 @@ def check_inside(words: Sequence[Word], duration_s: float, place: object) -> Non
 
 
 def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, marks: Counter[str]) -> Utterance:
-    found = read_word_tier(grid_path, tier)
-    words = _known(found.words, audio_path, grid_path)
+    word_tier = read_word_tier(grid_path, tier)
+    words = _without_unknown(word_tier.words, audio_path, grid_path)
     try:
         duration_s = audio_duration_s(audio_path)
     except InputError:
-        # Said again, and listed, when the utterance is processed: until then its words are there to be counted.
-        duration_s = max(found.end_s, words[-1].end_s)
+        # The utterance stays, so that its words are counted; processing it raises the error again and lists it.
+        duration_s = max(word_tier.end_s, words[-1].end_s)
     check_inside(words, duration_s, grid_path)
-    if found.start_s != 0 or abs(found.end_s - duration_s) > SPAN_TOLERANCE_S:
-        message = f"{grid_path}: spans {found.start_s:g} to {found.end_s:g} s, the audio 0 to {duration_s:g} s"
-        warnings.warn(f"{message}; its times are taken as they are", InputWarning, stacklevel=2)
-    marks.update(found.marks)
+    if word_tier.start_s != 0 or abs(word_tier.end_s - duration_s) > SPAN_TOLERANCE_S:
+        message = f"{grid_path}: spans {word_tier.start_s:g} to {word_tier.end_s:g} s, the audio 0 to {duration_s:g} s"
+        warnings.warn(f"{message}; its times are used unchanged", InputWarning, stacklevel=2)
+    marks.update(word_tier.marks)
     folders = Path(id_).parts[:-1]
     return Utterance(
         id=id_,
@@ -181,8 +191,8 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, ma
     )
 
 
-def _known(words: tuple[Word, ...], audio_path: Path, grid_path: Path) -> tuple[Word, ...]:
-    """The words, unknown ones restored from the transcript beside the audio, where there is one."""
+def _without_unknown(words: tuple[Word, ...], audio_path: Path, grid_path: Path) -> tuple[Word, ...]:
+    """Restore unknown words from the transcript beside the audio; refuse those that cannot be restored."""
     texts = [word.text for word in words]
     for suffix in TRANSCRIPT_SUFFIXES:
         transcript = audio_path.with_suffix(suffix)
@@ -193,7 +203,10 @@ def _known(words: tuple[Word, ...], audio_path: Path, grid_path: Path) -> tuple[
 
 
 def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None) -> Utterance:
-    """The utterance with what its row of ``corpus.csv``, the options and its name say, in that order."""
+    """Set language, speaker, recording and kind of reference of an utterance.
+
+    The row of ``corpus.csv`` comes first, then the options, then the values that the utterance has.
+    """
     stem = Path(u.id).name
     reference = row.get("reference") or u.reference
     speaker = stem[:speaker_characters] if speaker_characters else u.speaker
@@ -211,7 +224,23 @@ def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speak
 
 
 def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
-    """Rows of ``corpus.csv`` by id; none where there is no such file."""
+    """Read ``corpus.csv``.
+
+    Parameters
+    ----------
+    ids
+        Ids of the corpus; other ids in the file are an error.
+
+    Returns
+    -------
+    dict
+        Values by column, by id; empty if there is no file.
+
+    Raises
+    ------
+    InputError
+        If the file is malformed.
+    """
     if not path.is_file():
         return {}
     try:
@@ -227,13 +256,13 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
     for line, row in rows:
         place = f"{path}, line {line}"
         if None in row or None in row.values():
-            raise InputError(place, f"does not have {len(columns)} values", "quote values that hold a comma")
+            raise InputError(place, f"does not have {len(columns)} values", "quote values that contain a comma")
         values = {key: value.strip() for key, value in row.items()}
         if values["id"] in metadata:
-            raise InputError(place, f"id {values['id']!r} stands twice", "leave one row an id")
+            raise InputError(place, f"id {values['id']!r} occurs twice", "keep one row per id")
         if values["id"] not in ids:
-            raise InputError(place, f"no file for id {values['id']!r}", "remove the row or add the file")
+            raise InputError(place, f"there is no file for id {values['id']!r}", "remove the row or add the file")
         if values.get("reference", "") not in ("", *REFERENCE_KINDS):
-            raise InputError(place, f"reference {values['reference']!r}", f"one of {', '.join(REFERENCE_KINDS)}")
+            raise InputError(place, f"reference {values['reference']!r}", f"use one of {', '.join(REFERENCE_KINDS)}")
         metadata[values["id"]] = values
     return metadata

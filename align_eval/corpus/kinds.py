@@ -1,6 +1,7 @@
-"""The kinds of corpora that can be read, and which one a path holds.
+"""Kinds of corpora, and detection of the kind of a path.
 
-A kind is told by what its files contain, never by the name of a folder. Where several fit, nothing is guessed.
+The kind is detected from the content of the files, never from the name of a folder. If several kinds fit, the path is
+refused and they are named.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from align_eval.records import Utterance
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A reader: ``module`` has ``detect(files)`` and ``load(path, files)``, with ``tier`` too ``in_textgrids``."""
+    """A kind of corpus and its reader.
+
+    Attributes
+    ----------
+    description : str
+        Files of such a corpus, for ``align-eval list kinds``.
+    module : str
+        Module with ``detect(files)`` and ``load(path, files)``, or ``load(path, files, tier)`` if ``in_textgrids``.
+    in_textgrids : bool
+        Whether its words are in TextGrids, so that a tier can be chosen.
+    """
 
     description: str
     module: str
@@ -28,7 +39,9 @@ class Kind:
 FOLDER = "folder"
 
 KINDS = {
-    "mfa": Kind("TextGrids with a tier a speaker, `NAME - words`, beside audio", "align_eval.corpus.readers.mfa", True),
+    "mfa": Kind(
+        "TextGrids with one tier per speaker, `NAME - words`, beside audio", "align_eval.corpus.readers.mfa", True
+    ),
     "timit": Kind(".WRD in samples beside SPHERE or WAV audio", "align_eval.corpus.readers.timit"),
     "buckeye": Kind(".words beside audio, cut at silences", "align_eval.corpus.readers.buckeye"),
     "librispeech": Kind(
@@ -38,49 +51,59 @@ KINDS = {
     "kaldi": Kind("wav.scp, ctm, and text, segments, utt2spk where present", "align_eval.corpus.readers.kaldi"),
     "lhotse": Kind("manifests of cuts, or of recordings and supervisions", "align_eval.corpus.readers.lhotse"),
 }
-"""Beside the kind ``folder``, audio with a TextGrid of the same name, which is what anything else is taken for."""
+"""All kinds but ``folder`` (audio with TextGrids of the same name), which is assumed for everything else."""
 
 
 def load_kind(
     path: Path, *, kind: str | None, tier: str | None, language: str | None, speaker_characters: int | None
 ) -> Corpus:
-    """Load a corpus of a kind, or of the one that its files say.
+    """Load a corpus of any kind.
+
+    Parameters
+    ----------
+    kind
+        Kind of corpus; detected from the files if None.
+    tier, language, speaker_characters
+        As for :func:`~align_eval.corpus.folder.load_folder`.
 
     Raises
     ------
     InputError
-        Where there is no such kind, several fit, the path holds no such corpus, or a tier is named and there are none.
+        If the kind is unknown, several kinds fit, the path holds no corpus of the kind, or ``tier`` is set for a kind
+        without TextGrids.
     """
     if kind is not None and kind not in (FOLDER, *KINDS):
-        raise InputError(f"kind {kind!r}", "there is no such kind of corpus", f"one of {', '.join((FOLDER, *KINDS))}")
+        raise InputError(
+            f"kind {kind!r}", "there is no such kind of corpus", f"use one of {', '.join((FOLDER, *KINDS))}"
+        )
     files = (path,) if path.is_file() else list_files(path)
-    found = kind or detect_kind(path, files)
-    if found == FOLDER:
+    kind = kind or detect_kind(path, files)
+    if kind == FOLDER:
         return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
-    if tier is not None and not KINDS[found].in_textgrids:
-        raise InputError(path, f"a corpus of kind {found} has no tiers", "leave --tier out")
-    load: Callable[..., Corpus] = import_module(KINDS[found].module).load
-    corpus = load(path, files, tier) if KINDS[found].in_textgrids else load(path, files)
+    if tier is not None and not KINDS[kind].in_textgrids:
+        raise InputError(path, f"a corpus of kind {kind} has no tiers", "leave --tier out")
+    load: Callable[..., Corpus] = import_module(KINDS[kind].module).load
+    corpus = load(path, files, tier) if KINDS[kind].in_textgrids else load(path, files)
     if not corpus.utterances and not corpus.failures:
-        raise InputError(path, f"holds no utterances of kind {found}", "check the path, or name another --kind")
+        raise InputError(path, f"holds no utterances of kind {kind}", "check the path, or name another --kind")
     return replace(corpus, utterances=tuple(_completed(u, language, speaker_characters) for u in corpus.utterances))
 
 
 def detect_kind(path: Path, files: Files) -> str:
-    """The kind of a corpus by its files.
+    """Detect the kind of a corpus from its files; ``folder`` if no other kind fits.
 
     Raises
     ------
     InputError
-        Where several kinds fit.
+        If several kinds fit.
     """
     evidence = {name: import_module(kind.module).detect(files) for name, kind in KINDS.items()}
     fitting = {name: file for name, file in evidence.items() if file is not None}
-    own = next((file for file in files if file.name == METADATA_NAME), None)
-    if own is None and fitting and not any(KINDS[name].in_textgrids for name in fitting):
-        own = next(iter(with_suffix(files, TEXTGRID_SUFFIX)), None)
-    if fitting and own is not None:
-        fitting[FOLDER] = own
+    folder_file = next((file for file in files if file.name == METADATA_NAME), None)
+    if folder_file is None and fitting and not any(KINDS[name].in_textgrids for name in fitting):
+        folder_file = next(iter(with_suffix(files, TEXTGRID_SUFFIX)), None)
+    if fitting and folder_file is not None:
+        fitting[FOLDER] = folder_file
     if len(fitting) > 1:
         listed = ", ".join(f"{name} ({file.name})" for name, file in fitting.items())
         raise InputError(path, f"may be of several kinds: {listed}", "name one with --kind")

@@ -1,8 +1,8 @@
-"""Making references: TextGrids with words and phones from audio and its text, where a corpus has none.
+"""Making references: forced alignment of audio with its text, written as TextGrids with words and phones.
 
-The text stands beside the audio as ``.lab`` or ``.txt``; failing that, the words of a TextGrid beside it are aligned
-anew. An utterance with a word that the lexicon lacks is not aligned: a guess at what is said there would move its
-neighbours. Tiers are named as the Montreal Forced Aligner names them, ``words`` and ``phones``.
+The text is a ``.lab`` or ``.txt`` file beside the audio. Without one, the words of a TextGrid beside it are aligned
+again. An utterance with a word that is not in the lexicon is not aligned: a guessed pronunciation would move the
+neighbouring words. The tiers are ``words`` and ``phones``, as those of the Montreal Forced Aligner.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, read_audio
-from align_eval.corpus.file_search import identity, list_files, read_text, with_suffix
+from align_eval.corpus.file_search import by_identity, list_files, read_text
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, TRANSCRIPT_SUFFIXES
-from align_eval.corpus.pocketsphinx import Aligned, NotAlignedError, align, in_lexicon, make_decoder, spoken
+from align_eval.corpus.pocketsphinx import (
+    Aligned,
+    NotAlignedError,
+    align,
+    lexicon_keys,
+    make_decoder,
+    strip_punctuation,
+)
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.records import AudioSpan, Failure
@@ -31,9 +38,20 @@ REPORT_NAME = "references.json"
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What was made, and what was not.
+    """Result of making references.
 
-    ``unknown`` holds the words that the lexicon lacks with the utterances they are in; those are among ``failures``.
+    Attributes
+    ----------
+    aligner : str
+        Name and version of the aligner.
+    made : tuple of str
+        Ids of the utterances that were aligned.
+    n_words : int
+        Number of words in them.
+    unknown : mapping
+        Words that are not in the lexicon, with the ids of their utterances; those are among ``failures``.
+    failures : tuple of Failure
+        Utterances that were not aligned.
     """
 
     aligner: str
@@ -49,12 +67,19 @@ def make_references(
     lexicon: Mapping[str, str] | None = None,
     on_done: Callable[[str], None] | None = None,
 ) -> References:
-    """Align every audio file of a folder with its text and write ``out/ID.TextGrid``; nothing is overwritten.
+    """Align every audio file of a folder with its text and write ``out/ID.TextGrid``; no file is overwritten.
+
+    Parameters
+    ----------
+    lexicon
+        Pronunciations to add, by word (:func:`~align_eval.corpus.pocketsphinx.read_lexicon`).
+    on_done
+        Called with the id of every utterance, aligned or failed.
 
     Raises
     ------
     InputError
-        Where there is no audio, or the aligner is not installed. What fails is listed, the rest is made.
+        If there is no audio, or the aligner is not installed. Errors of single utterances are listed as failures.
     """
     audio = audio_files(folder)
     decoder = make_decoder(lexicon)
@@ -66,15 +91,15 @@ def make_references(
         try:
             grid = out / f"{id_}.TextGrid"
             if grid.exists():
-                raise InputError(grid, "is there already", "choose another --out, or remove it")
-            aligned, duration_s = _one(decoder, folder, id_, paths, unknown)
+                raise InputError(grid, "exists already", "choose another --out, or remove it")
+            aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown)
             write_words(grid, {"words": aligned.words, "phones": aligned.phones}, duration_s)
             made.append(id_)
             n_words += len(aligned.words)
         except NotAlignedError as error:
-            message = f"{paths[0]}: {error}; check that the text is what is said there"
+            message = f"{paths[0]}: {error}; check that the text matches the audio"
             failures.append(Failure(id_, message))
-            decoder = make_decoder(lexicon)  # a failed pass leaves the old one in a state that fails what follows
+            decoder = make_decoder(lexicon)  # after a failed pass the old one fails on every later file
         except InputError as error:
             failures.append(Failure(id_, str(error)))
         if on_done:
@@ -89,38 +114,38 @@ def audio_files(folder: Path) -> dict[str, list[Path]]:
     Raises
     ------
     InputError
-        Where there are none.
+        If there are none.
     """
-    audio: dict[str, list[Path]] = {}
-    for path in with_suffix(list_files(folder), *AUDIO_SUFFIXES) if folder.is_dir() else ():
-        audio.setdefault(identity(path, folder), []).append(path)
+    files = list_files(folder) if folder.is_dir() else ()
+    audio = by_identity(files, folder, *AUDIO_SUFFIXES)
     if not audio:
         raise InputError(folder, "holds no audio", f"give a folder with {' '.join(AUDIO_SUFFIXES)} files")
     return audio
 
 
-def _one(
+def _align_file(
     decoder: Decoder, folder: Path, id_: str, paths: list[Path], unknown: dict[str, list[str]]
 ) -> tuple[Aligned, float]:
-    """The alignment of an audio file, and the file's length; words that the lexicon lacks are added to ``unknown``."""
+    """Align one audio file; returns its length in seconds too, and adds words without pronunciation to ``unknown``."""
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
-        raise InputError(folder / id_, f"{len(paths)} audio files have this name: {names}", "leave one of them")
-    words = [word for word in map(spoken, _text(paths[0]).split()) if word]
+        raise InputError(folder / id_, f"{len(paths)} audio files have this name: {names}", "keep one of them")
+    words = [word for word in map(strip_punctuation, _text(paths[0]).split()) if word]
     if not words:
-        raise InputError(paths[0], "its text has no words", "write what is said there")
-    keys = [in_lexicon(decoder, word) for word in words]
-    lacking = sorted({word.lower() for word, of_word in zip(words, keys, strict=True) if not of_word})
-    for word in lacking:
+        raise InputError(paths[0], "its text has no words", "write down the spoken words")
+    keys = [lexicon_keys(decoder, word) for word in words]
+    missing = sorted({word.lower() for word, word_keys in zip(words, keys, strict=True) if not word_keys})
+    for word in missing:
         unknown.setdefault(word, []).append(id_)
-    if lacking:
-        listed = ", ".join(map(repr, lacking))
-        raise InputError(paths[0], f"the lexicon lacks {listed}", "add them with --lexicon, or write them otherwise")
+    if missing:
+        listed = ", ".join(map(repr, missing))
+        raise InputError(paths[0], f"the lexicon lacks {listed}", "add them with --lexicon, or spell them differently")
     samples = read_audio(AudioSpan(paths[0]), longest_s=math.inf)
     return align(decoder, samples, words, keys), len(samples) / SAMPLE_RATE
 
 
 def _text(audio: Path) -> str:
+    """Text of an audio file: its transcript, or the words of its TextGrid."""
     for suffix in TRANSCRIPT_SUFFIXES:
         path = audio.with_suffix(suffix)
         if path.is_file():
@@ -129,5 +154,5 @@ def _text(audio: Path) -> str:
     for grid in grids:
         if grid.stem == audio.stem:
             return " ".join(word.text for word in read_words(grid))
-    remedy = f"add {audio.stem}.txt with what is said there"
+    remedy = f"add {audio.stem}.txt with the spoken words"
     raise InputError(audio, f"has no {' or '.join(TRANSCRIPT_SUFFIXES)} file and no TextGrid beside it", remedy)

@@ -1,8 +1,8 @@
-"""Forced alignment of words and phones with PocketSphinx, and the settings that are frozen for it.
+"""Forced alignment of English words and phones with PocketSphinx.
 
-Two passes: the first finds the words in the audio, the second, inside them, the phones. Frame ``i`` of 10 ms is taken
-to start at ``10 i`` ms. All settings are the package's defaults: its beams are the best ones. Its wheel carries the
-English model and lexicon (CMUdict) that are used.
+The first pass finds the words in the audio, the second pass finds the phones inside the words. Frames are 10 ms long;
+frame ``i`` is taken to start at ``10 i`` ms. All settings are the defaults of the package, whose beams are the best
+ones. The English model and lexicon (CMUdict) are those in its wheel.
 
 Reference: Huggins-Daines et al. 2006, "PocketSphinx: A Free, Real-Time Continuous Speech Recognition System".
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from align_eval.corpus.audio import Samples
+from align_eval.corpus.file_search import read_text
 from align_eval.errors import InputError
 from align_eval.records import Word
 
@@ -28,31 +29,36 @@ FRAME_S = 0.01
 FULL_SCALE = 2**15 - 1
 
 _VARIANT = re.compile(r"\(\d+\)$")
-"""The lexicon numbers the further pronunciations of a word: ``the(2)``."""
+"""Number of a further pronunciation of a word in the lexicon: ``the(2)``."""
 
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+_OUTER_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
 _APOSTROPHES = str.maketrans("’‘ʼ＇", "''''")
 
 
 class NotAlignedError(Exception):
-    """PocketSphinx found no way through the audio."""
+    """PocketSphinx could not align the words with the audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Words and phones with their times; silence and noises stand between them and are not here."""
+    """Words and phones with their times in seconds, without the silence and noises between them."""
 
     words: tuple[Word, ...]
     phones: tuple[Word, ...]
 
 
 def make_decoder(lexicon: Mapping[str, str] | None = None) -> Decoder:
-    """A decoder of the English model, with pronunciations added to its lexicon.
+    """Make a decoder with the English model.
+
+    Parameters
+    ----------
+    lexicon
+        Pronunciations to add, by word.
 
     Raises
     ------
     InputError
-        Where the package is missing, or a pronunciation cannot be added.
+        If the package is not installed, or a pronunciation cannot be added.
     """
     try:
         from pocketsphinx import Config, Decoder
@@ -63,25 +69,26 @@ def make_decoder(lexicon: Mapping[str, str] | None = None) -> Decoder:
         try:
             decoder.add_word(word, phones, True)
         except RuntimeError as error:
-            problem = f"{phones!r} cannot be added: it stands there already, or a phone is unknown"
+            problem = f"{phones!r} cannot be added: it is in the lexicon already, or a phone is unknown"
             raise InputError(f"lexicon, {word!r}", problem, "write ARPAbet without stress, as `DH AH`") from error
     return decoder
 
 
 def read_lexicon(path: Path) -> dict[str, str]:
-    """Pronunciations by word, in the form of CMUdict: a line a word, then its phones; ``;;;`` starts a comment.
+    """Read pronunciations in the format of CMUdict: a word and its phones per line; ``;;;`` starts a comment.
+
+    Returns
+    -------
+    dict
+        Phones, separated by spaces, by word in lower case.
 
     Raises
     ------
     InputError
-        Where a line is none.
+        If the file cannot be read, or a line has no phones.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "give a text file in UTF-8") from error
     lexicon: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.startswith(";;;"):
             continue
         word, *phones = line.split()
@@ -91,13 +98,13 @@ def read_lexicon(path: Path) -> dict[str, str]:
     return lexicon
 
 
-def spoken(text: str) -> str:
-    """A word without the punctuation around it, apostrophes plain; empty where nothing is left to say."""
-    return _EDGES.sub("", text.translate(_APOSTROPHES))
+def strip_punctuation(text: str) -> str:
+    """A word with plain apostrophes and without the punctuation around it; empty if there is nothing else."""
+    return _OUTER_PUNCTUATION.sub("", text.translate(_APOSTROPHES))
 
 
-def in_lexicon(decoder: Decoder, word: str) -> tuple[str, ...]:
-    """How the lexicon spells a word: itself, or the parts between its hyphens; empty where it has neither."""
+def lexicon_keys(decoder: Decoder, word: str) -> tuple[str, ...]:
+    """Entries of the lexicon for a word: the word itself or its hyphenated parts; empty if it has neither."""
     key = word.lower()
     if decoder.lookup_word(key) is not None:
         return (key,)
@@ -106,22 +113,31 @@ def in_lexicon(decoder: Decoder, word: str) -> tuple[str, ...]:
 
 
 def align(decoder: Decoder, samples: Samples, words: Sequence[str], keys: Sequence[Sequence[str]]) -> Aligned:
-    """Times of words, each spelt in the lexicon by its ``keys``.
+    """Align words with audio.
+
+    Parameters
+    ----------
+    samples
+        float32[n_samples], mono, at 16 kHz.
+    words
+        Texts of the words in the result.
+    keys
+        Entries of the lexicon for each word (:func:`lexicon_keys`).
 
     Raises
     ------
     NotAlignedError
-        Where either pass fails. The decoder is of no use after that: make another.
+        If either pass fails. The decoder cannot be used after that: make another one.
     """
     pcm = np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype("<i2").tobytes()
-    flat = [key for of_word in keys for key in of_word]
+    all_keys = [key for word_keys in keys for key in word_keys]
     try:
-        decoder.set_align_text(" ".join(flat))
-        _pass_over(decoder, pcm)
+        decoder.set_align_text(" ".join(all_keys))
+        _run_pass(decoder, pcm)
         if decoder.hyp() is None:
             raise NotAlignedError("the words were not found in the audio")
         decoder.set_alignment()
-        _pass_over(decoder, pcm)
+        _run_pass(decoder, pcm)
         entries: list[tuple[str, float, float]] = []
         phones: list[Word] = []
         for entry in decoder.get_alignment():
@@ -129,26 +145,27 @@ def align(decoder: Decoder, samples: Samples, words: Sequence[str], keys: Sequen
             if name.startswith(("<", "[", "+")):
                 continue
             entries.append((name, *_span_s(entry)))
-            # read here: when the next word is read, this one's phones are gone
+            # the phones of a word are freed when the next word is read
             phones += [Word(phone.name, *_span_s(phone)) for phone in entry]
     except RuntimeError as error:
         raise NotAlignedError(f"the words were not found in the audio ({error})") from error
-    if [name for name, _, _ in entries] != flat:
-        raise NotAlignedError("other words were found than were looked for")
-    found: list[Word] = []
-    at = 0
-    for text, of_word in zip(words, keys, strict=True):
-        found.append(Word(text, entries[at][1], entries[at + len(of_word) - 1][2]))
-        at += len(of_word)
-    return Aligned(tuple(found), tuple(phones))
+    if [name for name, _, _ in entries] != all_keys:
+        raise NotAlignedError("other words were found than those of the text")
+    aligned: list[Word] = []
+    first = 0
+    for text, word_keys in zip(words, keys, strict=True):
+        aligned.append(Word(text, entries[first][1], entries[first + len(word_keys) - 1][2]))
+        first += len(word_keys)
+    return Aligned(tuple(aligned), tuple(phones))
 
 
-def _pass_over(decoder: Decoder, pcm: bytes) -> None:
+def _run_pass(decoder: Decoder, pcm: bytes) -> None:
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
 
 
 def _span_s(entry: object) -> tuple[float, float]:
+    """Start and end of a word or phone in seconds."""
     start, n_frames = entry.start, entry.duration  # type: ignore[attr-defined]  # the package has no types
     return start * FRAME_S, (start + n_frames) * FRAME_S

@@ -1,7 +1,8 @@
-"""A second reference of the same audio: how far two references lie apart is the floor of what can be told of a system.
+"""Second references: other times for the words of a corpus.
 
-It is another tier of the corpus's own TextGrids, or a folder of TextGrids with the same names. Its words are paired
-with those of the first reference by their text, case and punctuation aside; what has no partner has no second times.
+The disagreement of two references is the floor of the error that can be measured. A second reference is another tier of
+the corpus's TextGrids, or a folder of TextGrids with the same names. Its words are paired with those of the first
+reference by their text, without case and punctuation; words without a partner have no second times.
 """
 
 from __future__ import annotations
@@ -21,11 +22,22 @@ from align_eval.formats.textgrids import read_words
 from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
 
 MaybeWords = tuple[Word | None, ...]
+"""One entry per word of an utterance: the word with its second times, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecondReference:
-    """Second times of the words of every utterance, by its id and from its start, and what could not be read."""
+    """Second times of the words of a corpus.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder or tier.
+    words : mapping
+        Second times by utterance id, in seconds from the start of the utterance.
+    failures : tuple of Failure
+        Utterances without a readable second reference.
+    """
 
     name: str
     words: Mapping[str, MaybeWords]
@@ -38,16 +50,16 @@ def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -
     Parameters
     ----------
     where
-        A folder of TextGrids named as the corpus's, or the name of a tier in the corpus's own TextGrids.
+        A folder of TextGrids with the names of the corpus's, or the name of a tier in the corpus's TextGrids.
     tier
-        The word tier of the TextGrids in a folder, where it is not ``words``.
+        Word tier of the TextGrids in a folder, if it is not ``words``.
 
     Raises
     ------
     InputError
-        Where no word of the corpus has a second time.
+        If no word of the corpus has a second time.
     """
-    found: dict[str, MaybeWords] = {}
+    second_words: dict[str, MaybeWords] = {}
     failures: list[Failure] = []
     folder = Path(where)
     for u in corpus.utterances:
@@ -59,17 +71,19 @@ def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -
         except InputError as error:
             failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", f"{SECOND_REFERENCE}, {error}"))
             continue
-        found[u.id] = paired(u.words, second)
-    if not any(word for words in found.values() for word in words):
+        second_words[u.id] = paired(u.words, second)
+    if not any(word for words in second_words.values() for word in words):
         listed = "; ".join(f.message for f in failures[:3]) or "no word is the same"
-        raise InputError(f"{SECOND_REFERENCE} {where!r}", f"has none of the corpus's words: {listed}", "name another")
+        raise InputError(
+            f"{SECOND_REFERENCE} {where!r}", f"has none of the corpus's words: {listed}", "name another folder or tier"
+        )
     name = folder.resolve().name if folder.is_dir() else where
-    return SecondReference(name, found, tuple(failures))
+    return SecondReference(name, second_words, tuple(failures))
 
 
 def paired(words: Sequence[Word], second: Sequence[Word]) -> MaybeWords:
-    """The word of ``second`` for each of ``words``, None where there is none; the text is that of ``words``."""
-    texts, others = ([_plain(word.text) for word in of] for of in (words, second))
+    """Pair words by text: for each of ``words`` its text with the times of its partner in ``second``, or None."""
+    texts, others = [_plain(word.text) for word in words], [_plain(word.text) for word in second]
     partner: list[Word | None] = [None] * len(words)
     for i, j, n in SequenceMatcher(None, texts, others, autojunk=False).get_matching_blocks():
         partner[i : i + n] = second[j : j + n]
@@ -77,29 +91,29 @@ def paired(words: Sequence[Word], second: Sequence[Word]) -> MaybeWords:
 
 
 def of_windows(corpus: Corpus, second: Mapping[str, MaybeWords], longest_s: float) -> dict[str, MaybeWords]:
-    """Second times by window (:func:`~align_eval.corpus.windows.cut_windows`), each from the start of its window."""
-    found: dict[str, MaybeWords] = {}
+    """Second times by the ids of windows (:func:`~align_eval.corpus.windows.cut_windows`), from the window's start."""
+    second_words: dict[str, MaybeWords] = {}
     for u in corpus.utterances:
         words = iter(second.get(u.id, ()))
         for window in cut_windows(u, longest_s):
             offset_s = window.audio.start_s - u.audio.start_s
-            found[window.id] = tuple(
+            second_words[window.id] = tuple(
                 word and replace(word, start_s=word.start_s - offset_s, end_s=word.end_s - offset_s)
                 for word in islice(words, len(window.words))
             )
-    return found
+    return second_words
 
 
 def partners(second: MaybeWords) -> Pairing:
-    """Which words the second times belong to: those that there are, in order, each to its own."""
-    there = [i for i, word in enumerate(second) if word]
+    """Pairing of the words with the second times that exist, one with one."""
+    timed = [i for i, word in enumerate(second) if word]
     return Pairing(
-        units=tuple(Unit((i,), (j,), same=True) for j, i in enumerate(there)),
+        units=tuple(Unit((i,), (j,), same=True) for j, i in enumerate(timed)),
         deleted=tuple(i for i, word in enumerate(second) if not word),
         inserted=(),
         ignored=(),
         n_reference=len(second),
-        n_hypothesis=len(there),
+        n_hypothesis=len(timed),
     )
 
 
@@ -110,15 +124,16 @@ def second_checksum(second: Mapping[str, MaybeWords]) -> str:
 
 
 def _grid(stem: Path) -> Path:
-    """The TextGrid of that name, its suffix in any case."""
+    """The TextGrid with this path without suffix; the suffix may be in upper or lower case."""
     beside = sorted(stem.parent.glob("*")) if stem.parent.is_dir() else []
     grids = [path for path in beside if path.stem == stem.name and path.suffix.lower() == TEXTGRID_SUFFIX]
     if len(grids) != 1:
         problem = f"{len(grids) or 'no'} TextGrids have this name"
-        raise InputError(stem, problem, "give a folder that has one for each utterance, or a tier's name")
+        raise InputError(stem, problem, "give a folder with one per utterance, or the name of a tier")
     return grids[0]
 
 
 def _plain(text: str) -> str:
-    kept = "".join(c for c in unicodedata.normalize("NFC", text.casefold()) if unicodedata.category(c)[0] in "LMN")
-    return kept or text
+    """Letters, marks and digits of a word without case; the word itself if it has none."""
+    letters = "".join(c for c in unicodedata.normalize("NFC", text.casefold()) if unicodedata.category(c)[0] in "LMN")
+    return letters or text

@@ -1,4 +1,4 @@
-"""The natural text beside the audio: a text file of the same name, as corpora are often published with."""
+"""Transcripts beside the audio: text files of the same name, with natural spelling and punctuation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SUFFIX = ".txt"
 
 
 def transcript_path(utterance: Utterance) -> Path:
-    """Where the text of an utterance is."""
+    """Path of the transcript of an utterance."""
     return utterance.audio.path.with_suffix(SUFFIX)
 
 
 def read_transcript(utterance: Utterance) -> str:
-    """The text beside the audio.
+    """Read the transcript of an utterance.
 
     Raises
     ------
     InputError
-        Where there is none, it is not UTF-8, or it holds no word.
+        If there is no such file, it is not UTF-8, or it holds no word.
     """
     path = transcript_path(utterance)
     try:
@@ -31,14 +31,14 @@ def read_transcript(utterance: Utterance) -> str:
     except FileNotFoundError as error:
         raise InputError(path, "there is no such file", "put the spoken text there, or use another --text") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as text in UTF-8 ({error})", "save it again") from error
+        raise InputError(path, f"cannot be read as text in UTF-8 ({error})", "save it as UTF-8") from error
     if not any(character.isalnum() for character in text):
         raise InputError(path, "holds no word", "put the spoken text there")
     return text
 
 
 def transcripts_checksum(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over the texts beside the audio that there are, in the order of ids."""
+    """SHA-256 over the existing transcripts of utterances, in the order of ids."""
     digest = hashlib.sha256()
     for utterance in sorted(utterances, key=lambda u: u.id):
         path = transcript_path(utterance)

@@ -1,4 +1,4 @@
-"""Samples of real files, written here: exact where nothing is resampled, in time where it is, refused where damaged."""
+"""Reading audio files: exact samples at 16 kHz, times after resampling, and refusal of damaged files."""
 
 import re
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_channels_are_averaged_unless_one_is_named(tmp_path, channel, expected):
 
 def test_a_channel_that_is_not_there_is_refused(tmp_path):
     path = write(tmp_path / "a.wav", np.zeros((RATE, 2)))
-    refused(path, "has 2 channels, no channel 2; name another", AudioSpan(path, channel=2))
+    refused(path, "has 2 channels, no channel 2; name another channel", AudioSpan(path, channel=2))
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
@@ -101,7 +101,7 @@ def test_a_file_without_samples_is_refused(tmp_path):
 def test_a_file_that_is_no_audio_is_refused(tmp_path, data):
     path = tmp_path / "a.wav"
     path.write_bytes(data)
-    refused(path, "is not audio that libsndfile reads .*convert it to WAV or FLAC")
+    refused(path, "is not audio that libsndfile can read .*convert it to WAV or FLAC")
 
 
 @pytest.mark.parametrize("lost", [2, 1000, RATE])

@@ -1,4 +1,4 @@
-"""Other layouts written as folders: read back they are the same words on the same samples; and what check says."""
+"""Conversion of other layouts to folders with the same words and samples, and checks of corpora."""
 
 import shutil
 
@@ -78,10 +78,10 @@ def test_a_cut_holds_the_very_samples_of_every_form(tmp_path, form, subtype, wri
     np.testing.assert_array_equal(cut, samples[:, 1])
 
 
-def test_nothing_is_written_over(tmp_path):
+def test_no_file_is_overwritten(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(InputError, match=r"out: is there and not empty; name a new folder"):
+    with pytest.raises(InputError, match=r"out: exists and is not empty; name a new folder"):
         convert_corpus(load_corpus("demo-ru"), tmp_path / "out")
 
 
@@ -95,7 +95,7 @@ def test_damaged_audio_is_left_out_and_listed(tmp_path):
     assert not list((tmp_path / "out").glob("ru_0003*"))
 
 
-# What check says
+# Checks
 
 
 def test_check_counts_what_can_be_used(tmp_path):
@@ -119,7 +119,7 @@ def test_check_decodes_audio_and_lists_what_cannot_be(tmp_path):
     assert "rec1.wav: is cut short" in problems["anna-001"]
 
 
-def test_the_command_says_what_it_found_and_every_problem_with_exit_code_2(tmp_path):
+def test_the_command_prints_counts_and_every_problem_with_exit_code_2(tmp_path):
     make_corpus("librispeech", tmp_path)
     done = align_eval("corpus", "check", "librispeech", cwd=tmp_path)
     lines = done.stdout.splitlines()

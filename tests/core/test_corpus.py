@@ -1,4 +1,4 @@
-"""Folders of audio with TextGrids, written here: what is read, what is listed as failed, and the bundled corpora."""
+"""Folders of audio with TextGrids: reading, failures, metadata, checksums, and the bundled corpora."""
 
 import csv
 import hashlib
@@ -93,14 +93,14 @@ def no_words(folder):
     [
         (no_textgrid, "{folder}/bad.wav: has no TextGrid beside it; add bad.TextGrid"),
         (no_audio, "{folder}/bad.TextGrid: has no audio beside it; add one of .wav .flac"),
-        (two_audio_files, "{folder}/bad: 2 audio files have this name: bad.flac, bad.wav; leave one of them"),
-        (two_textgrids, "{folder}/bad: 2 TextGrids have this name: bad.TextGrid, bad.textgrid; leave one of them"),
+        (two_audio_files, "{folder}/bad: 2 audio files have this name: bad.flac, bad.wav; keep one of them"),
+        (two_textgrids, "{folder}/bad: 2 TextGrids have this name: bad.TextGrid, bad.textgrid; keep one of them"),
         (late_word, "{folder}/bad.TextGrid: word 3 ('late', 0.9 to 1.25 s) lies outside the audio (1 s); check"),
         (damaged_textgrid, "{folder}/bad.TextGrid: is no Praat text file"),
         (no_words, "{folder}/bad.TextGrid: the word tier holds no words"),
     ],
 )
-def test_what_fails_is_listed_and_the_rest_is_kept(tmp_path, damage, message):
+def test_bad_files_are_listed_and_the_others_are_loaded(tmp_path, damage, message):
     add_pair(tmp_path, "a")
     add_pair(tmp_path, "z")
     damage(tmp_path)
@@ -127,7 +127,7 @@ def test_a_folder_without_audio_and_textgrids_is_refused(tmp_path):
         load_folder(tmp_path)
 
 
-def test_hidden_files_and_folders_are_not_looked_at(tmp_path):
+def test_hidden_files_and_folders_are_ignored(tmp_path):
     add_pair(tmp_path, "a")
     add_audio(tmp_path, "._a")
     add_pair(tmp_path, ".trash/b")
@@ -135,7 +135,7 @@ def test_hidden_files_and_folders_are_not_looked_at(tmp_path):
     assert ([u.id for u in corpus.utterances], corpus.failures) == (["a"], ())
 
 
-# Who speaks
+# Speakers
 
 METADATA = "id,language,speaker,recording,reference\n"
 
@@ -147,7 +147,7 @@ def test_the_speaker_is_the_first_sub_folder(tmp_path):
     assert {u.id: u.speaker for u in load_folder(tmp_path).utterances} == {"anna/a": "anna", "61/70968/b": "61"}
 
 
-def test_a_reference_whose_audio_cannot_be_read_stays_so_that_its_words_are_counted(tmp_path):
+def test_an_utterance_with_unreadable_audio_stays_so_that_its_words_are_counted(tmp_path):
     add_pair(tmp_path, "a")
     empty_audio(tmp_path)
     corpus = load_folder(tmp_path)
@@ -176,12 +176,12 @@ def test_a_path_is_a_folder_even_where_a_bundled_corpus_has_its_name(tmp_path, m
     assert len(load_corpus("demo").utterances) == 15
 
 
-def test_the_speaker_is_the_first_characters_of_the_name_where_that_is_said(tmp_path):
+def test_the_speaker_can_be_the_first_characters_of_the_name(tmp_path):
     add_pair(tmp_path, "x/s01_a")
     assert load_folder(tmp_path, speaker_characters=3).utterances[0].speaker == "s01"
 
 
-def test_corpus_csv_has_the_last_word_where_it_says_something(tmp_path):
+def test_corpus_csv_overrides_options_and_names(tmp_path):
     add_pair(tmp_path, "x/s01_a")
     add_pair(tmp_path, "x/s01_b")
     (tmp_path / "corpus.csv").write_text(METADATA + "x/s01_a,de,clara,tape 1,manual\nx/s01_b,,,,\n")
@@ -190,7 +190,7 @@ def test_corpus_csv_has_the_last_word_where_it_says_something(tmp_path):
     assert (b.language, b.speaker, b.recording, b.reference) == ("en", "s01", "x/s01_b", "unstated")
 
 
-def test_corpus_csv_may_bear_a_byte_order_mark(tmp_path):
+def test_corpus_csv_may_have_a_byte_order_mark(tmp_path):
     add_pair(tmp_path, "a")
     (tmp_path / "corpus.csv").write_text("\ufeffid,speaker\na,Zoë\n", encoding="utf-8")
     assert load_folder(tmp_path).utterances[0].speaker == "Zoë"
@@ -201,15 +201,15 @@ def test_corpus_csv_may_bear_a_byte_order_mark(tmp_path):
     [
         ("id,age\na,7\n", r"corpus\.csv: columns are \['id', 'age'\]; known: id, language, speaker, recording, ref"),
         ("speaker\nanna\n", r"corpus\.csv: columns are \['speaker'\]; .*id is needed"),
-        ("id,speaker\na,x,y\n", r"corpus\.csv, line 2: does not have 2 values; quote values that hold a comma"),
+        ("id,speaker\na,x,y\n", r"corpus\.csv, line 2: does not have 2 values; quote values that contain a comma"),
         ("id,speaker\na,x\n\n\nb,Smith, John\n", r"corpus\.csv, line 5: does not have 2 values"),
         ("id,speaker\na\n", r"corpus\.csv, line 2: does not have 2 values"),
         ("speaker,age\n", r"corpus\.csv: columns are \['speaker', 'age'\]"),
-        ("id,speaker\na,x\nb,y\n", r"corpus\.csv, line 3: no file for id 'b'; remove the row or add the file"),
-        ("id,speaker\na,x\na,y\n", r"corpus\.csv, line 3: id 'a' stands twice; leave one row an id"),
+        ("id,speaker\na,x\nb,y\n", r"corpus\.csv, line 3: there is no file for id 'b'; remove the row or add the file"),
+        ("id,speaker\na,x\na,y\n", r"corpus\.csv, line 3: id 'a' occurs twice; keep one row per id"),
         (
             "id,reference\na,guessed\n",
-            r"corpus\.csv, line 2: reference 'guessed'; one of manual, automatic, unstated",
+            r"corpus\.csv, line 2: reference 'guessed'; use one of manual, automatic, unstated",
         ),
         ('id,speaker\na,"x\n', r"corpus\.csv: cannot be read as CSV in UTF-8 \(unexpected end of data\)"),
     ],
@@ -266,7 +266,7 @@ def test_the_checksum_does_not_depend_on_order_or_place(two, tmp_path):
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_the_checksum_changes_with_what_is_scored(two, change):
+def test_the_checksum_changes_with_words_and_metadata(two, change):
     assert corpus_checksum([change(two[0]), two[1]]) != corpus_checksum(two)
 
 
@@ -331,7 +331,7 @@ def test_bundled_words_are_those_of_the_text_beside_them_but_for_case_and_punctu
         assert spoken(u.text) == spoken(text), u.id
 
 
-def test_a_folder_that_bears_a_bundled_name_is_reached_by_its_path(tmp_path, monkeypatch):
+def test_a_folder_with_a_bundled_name_is_loaded_by_its_path(tmp_path, monkeypatch):
     add_pair(tmp_path / "demo", "mine")
     monkeypatch.chdir(tmp_path)
     assert [u.id for u in load_corpus("./demo").utterances] == ["mine"]

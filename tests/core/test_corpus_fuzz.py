@@ -1,6 +1,6 @@
-"""Damaged TextGrids, CTM and XML are never worse than refused: no other error, nothing that hangs, no entity expanded.
+"""Damaged files raise InputError at worst: no other error, no hang, no expanded entity.
 
-The ordinary run takes a small number of cases; ``make validate`` takes 10,000 of each (``ALIGN_EVAL_FUZZ_CASES``).
+The ordinary run tests a small number of cases; ``make validate`` tests 10,000 of each (``ALIGN_EVAL_FUZZ_CASES``).
 """
 
 import os
@@ -22,7 +22,7 @@ from tests.corpora import AUDIO, HERE, make_corpus
 
 CASES = int(os.environ.get("ALIGN_EVAL_FUZZ_CASES", "60"))
 SECONDS = 5
-"""Of computing, however busy the machine is; no case takes a third of that, and one that does not end is stopped."""
+"""CPU time after which a case is stopped; every case takes less than a third of it."""
 
 FUZZED = settings(
     max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -57,7 +57,7 @@ PIECES = [
 
 @contextmanager
 def at_most(seconds: int):
-    """Raise inside the block where it computes longer."""
+    """Raise TimeoutError in the block after this much CPU time."""
 
     def stop(*_):
         raise TimeoutError(f"not done after {seconds} s of computing")
@@ -94,7 +94,7 @@ def damaged(draw, originals):
 
 
 def reads_or_refuses(read):
-    """Anything but :class:`InputError` fails the test that calls this."""
+    """Result of ``read``, or None after :class:`InputError`; any other error fails the test."""
     with warnings.catch_warnings(), at_most(SECONDS):
         warnings.simplefilter("ignore", InputWarning)
         try:

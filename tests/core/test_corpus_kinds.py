@@ -1,4 +1,4 @@
-"""Published corpora in their own layouts (``tests/corpora``, by hand): what is read, restored, cut and refused."""
+"""Readers of published corpora, on small corpora written by hand (``tests/corpora``)."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ def load(kind, folder):
 
 
 @pytest.mark.parametrize("kind", AUDIO)
-def test_the_kind_is_told_by_what_the_files_hold(tmp_path, kind):
+def test_the_kind_is_detected_from_the_content_of_files(tmp_path, kind):
     folder = make_corpus(kind, tmp_path).rename(tmp_path / "some name")
     assert detect_kind(folder, list_files(folder)) == kind
 
@@ -163,7 +163,7 @@ def test_librispeech_with_two_alignments_of_an_utterance_is_not_guessed(tmp_path
     grid = next(folder.rglob("*.TextGrid"))
     shutil.copy(grid, grid.with_name("84-121123-0000.TextGrid"))
     failures = {f.id: f.message for f in load_corpus(folder).failures}
-    assert re.search(r"stands in .*alignment\.txt, line 1 too; leave one", failures["84-121123-0000"])
+    assert re.search(r"is in .*alignment\.txt, line 1 too; keep one", failures["84-121123-0000"])
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_librispeech_refuses_a_bad_line_with_its_place(tmp_path, line, message):
 # AMI
 
 
-def test_ami_words_have_their_punctuation_and_are_cut_around_what_has_no_times(tmp_path):
+def test_ami_words_have_punctuation_and_are_cut_around_words_without_times(tmp_path):
     corpus = load("ami", tmp_path)
     pieces = {(u.speaker, u.audio.path.name): [] for u in corpus.utterances}
     for u in corpus.utterances:
@@ -214,8 +214,8 @@ def test_ami_without_meetings_xml_takes_the_headset_of_the_letter(tmp_path):
     assert "there is no ES2099a.Headset-1.wav or ES2099a.Mix-Headset.wav" in failure.message
 
 
-def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
-    """yes (4.5 to 5 s) and Yeah (4.8 to 5.2 s) overlap: neither is used, and the loss is said."""
+def test_ami_mixed_audio_is_cut_around_the_words_of_others(tmp_path):
+    """yes (4.5 to 5 s) and Yeah (4.8 to 5.2 s) overlap: neither is used, and a warning reports the loss."""
     folder = make_corpus("ami", tmp_path)
     mixed = next(folder.rglob("*Headset-0.wav"))
     mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
@@ -225,7 +225,7 @@ def test_ami_mixed_audio_is_cut_around_what_others_say(tmp_path):
     assert [u.text for u in corpus.utterances] == ["Okay. I'm Zoë.", "So th", "right"]
 
 
-def test_ami_mixed_audio_is_of_no_use_where_not_all_that_is_said_is_known(tmp_path):
+def test_ami_mixed_audio_is_refused_if_words_of_another_agent_are_missing(tmp_path):
     folder = make_corpus("ami", tmp_path)
     mixed = next(folder.rglob("*Headset-0.wav"))
     mixed.rename(mixed.with_name("ES2099a.Mix-Headset.wav"))
@@ -316,7 +316,7 @@ def test_kaldi_long_recordings_without_segments_are_cut(tmp_path):
     [
         ("segments", "anna-001 rec1 3.0 1.0\n", r"segments, line 1: anna-001 lasts from 3 to 1 s"),
         ("segments", "anna-001 rec1 1.0\n", r"segments, line 1: is not `utterance recording start end`"),
-        ("segments", "a rec1 0 1\na rec1 1 2\n", r"segments, line 2: 'a' stands twice"),
+        ("segments", "a rec1 0 1\na rec1 1 2\n", r"segments, line 2: 'a' occurs twice"),
         ("ctm", "anna-001 1 x 0.3 HELLO\n", r"ctm, line 1: .*'x'"),
         ("ctm", "", r"ctm: "),
     ],
@@ -332,7 +332,7 @@ def test_a_malformed_table_of_kaldi_is_refused_with_its_place(tmp_path, name, te
 
 
 def test_mfa_tiers_of_several_speakers_are_cut_around_each_other(tmp_path):
-    """thanks (5.5 to 6 s) and great (5.75 to 6.25 s) overlap: neither is used, and the loss is said."""
+    """thanks (5.5 to 6 s) and great (5.75 to 6.25 s) overlap: neither is used, and a warning reports the loss."""
     with pytest.warns(
         InputWarning, match=r"dialogue/anna: 1 of 4 words are spoken over and left out, the first is 'th"
     ):
@@ -347,7 +347,7 @@ def test_mfa_tiers_of_several_speakers_are_cut_around_each_other(tmp_path):
     assert dict(corpus.marks) == {"sil": 1, "sp": 1}
 
 
-def test_mfa_one_speaker_can_be_asked_for_and_is_still_cut_around_the_others(tmp_path):
+def test_mfa_tier_selects_one_speaker_still_cut_around_the_others(tmp_path):
     with pytest.warns(InputWarning):
         corpus = load_corpus(make_corpus("mfa", tmp_path), tier="anna - words")
     assert [u.text for u in corpus.utterances] == ["good morning", "fine"]
@@ -360,10 +360,10 @@ def test_mfa_with_one_speaker_a_file_is_a_folder(tmp_path):
     assert (corpus.kind, [u.id for u in corpus.utterances]) == ("folder", ["a"])
 
 
-# Which kind
+# Detection of the kind
 
 
-def test_several_kinds_are_never_guessed_between(tmp_path):
+def test_several_fitting_kinds_are_refused(tmp_path):
     folder = make_corpus("timit", tmp_path)
     shutil.copytree(make_corpus("kaldi", tmp_path), folder / "kaldi")
     with pytest.raises(
@@ -385,7 +385,10 @@ def test_textgrids_beside_another_kind_of_reference_are_not_passed_over(tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "switchboard"}, r"kind 'switchboard': there is no such kind of corpus; one of folder, mfa, timit"),
+        (
+            {"kind": "switchboard"},
+            r"kind 'switchboard': there is no such kind of corpus; use one of folder, mfa",
+        ),
         ({"kind": "buckeye"}, r"timit: holds no utterances of kind buckeye; check the path, or name another --kind"),
         ({"tier": "words"}, r"timit: a corpus of kind timit has no tiers; leave --tier out"),
     ],
@@ -405,7 +408,7 @@ def test_an_id_that_would_lead_out_of_a_folder_is_refused(tmp_path, id_):
     assert any("cannot name a file" in f.message for f in corpus.failures)
 
 
-def test_language_and_speaker_are_completed_where_a_kind_says_none(tmp_path):
+def test_language_and_speaker_are_completed_from_options(tmp_path):
     u = by_id(load_corpus(make_corpus("kaldi", tmp_path), language="en", speaker_characters=2))["anna-001"]
     assert (u.language, u.speaker) == ("en", "an")
 

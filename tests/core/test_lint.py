@@ -1,4 +1,4 @@
-"""Lint: each rule on words made to break it, and on none else."""
+"""Lint: each rule reports words that break it and no others."""
 
 import re
 from pathlib import Path

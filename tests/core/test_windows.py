@@ -1,4 +1,4 @@
-"""Long recordings are cut at pauses: every word in one window, no window too long, times put back where they were."""
+"""Windows of long recordings: every word in one window, no window too long, times on the recording's clock."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def spans_of(windows: tuple[Utterance, ...]) -> list[tuple[float, float]]:
     return [(round(w.audio.start_s, 6), round(w.audio.end_s, 6)) for w in windows]
 
 
-def test_what_fits_is_its_own_window():
+def test_an_utterance_that_fits_is_not_cut():
     u = recording(spoken((0.0, 1.0), (29.0, 30.0)), 30.0)
     assert cut_windows(u) == (u,)
 
@@ -53,7 +53,7 @@ def test_a_window_ends_in_the_middle_of_the_longest_pause_in_its_second_half():
     assert {w.part_of for w in (first, second)} == {"talk"}
 
 
-def test_of_a_long_silence_only_the_margin_is_kept():
+def test_windows_keep_only_the_margin_of_a_long_silence():
     windows = cut_windows(recording(spoken((5.0, 6.0), (100.0, 101.0), (160.0, 161.0)), 200.0))
     assert spans_of(windows) == [(5 - MARGIN_S, 6 + MARGIN_S), (99.0, 102.0), (159.0, 162.0)]
 

@@ -1,4 +1,4 @@
-"""`run` takes every kind of corpus: real speech in each layout gives the word times of the same samples and words."""
+"""Runs on every kind of corpus: real speech in each layout gives the same word times."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def times(evaluation):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_on_any_layout_is_the_run_on_its_folder(tmp_path, tiny_en, clip, kind):
-    """Converted or not, the same words on the same samples; whole files as the clip itself in the demo."""
+    """Word times are the same before and after conversion, and for whole files the same as on the demo's clip."""
     path = write_clip(kind, tmp_path, read_audio(clip.audio), clip.words)
     loaded = load_corpus(path, language="en")
     assert (loaded.kind, loaded.failures, [u.text for u in loaded.utterances]) == (kind, (), [clip.text])

@@ -1,4 +1,4 @@
-"""Manifests written by hand and by lhotse, read through it; among the tests with a model because lhotse needs torch."""
+"""Lhotse manifests, written by hand and by lhotse. They are among the tests with a model because lhotse needs torch."""
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_cuts_beside_supervisions_are_not_guessed_between(folder, cuts):
 )
 def test_a_damaged_manifest_is_refused_with_its_name(tmp_path, line):
     (tmp_path / "cuts.jsonl").write_text(line + "\n")
-    with pytest.raises(InputError, match=r"cuts\.jsonl: lhotse does not read it"):
+    with pytest.raises(InputError, match=r"cuts\.jsonl: lhotse cannot read it"):
         load_corpus(tmp_path)
 
 

@@ -1,15 +1,15 @@
-"""The Buckeye corpus (Pitt et al. 2007): ``.words`` beside ten-minute recordings of interviews.
+"""Reader of the Buckeye corpus (Pitt et al. 2007): ``.words`` files beside ten-minute recordings of interviews.
 
-A ``.words`` file has a header that a line ``#`` ends. An entry is ``end colour label; ...``; it starts where the one
-before ends. Marks stand in ``<...>`` and ``{...}``:
+The header of a ``.words`` file ends with a line ``#``. An entry is ``end colour label; ...`` and starts where the entry
+before it ends. Marks are written ``<...>`` or ``{...}``:
 
-- silence and noises (``<SIL>``, ``<VOCNOISE>``, ``<NOISE>``, ``<LAUGH>``) are no words;
-- ``<EXT-word>``, ``<HES-word>`` and ``<LAUGH-word>``, a word lengthened, hesitated or laughed, are that word;
-- everything else is speech whose words are not known, or not the speaker's: ``<IVER>``, ``<UNKNOWN>``,
-  ``<CUTOFF-th=the>``, ``<ERROR-a=b>``, ``<EXCLUDE-name>``, several words in one mark, what lies outside the
-  transcription. It is cut around.
+- silence and noises (``<SIL>``, ``<VOCNOISE>``, ``<NOISE>``, ``<LAUGH>``) are not words;
+- ``<EXT-word>``, ``<HES-word>`` and ``<LAUGH-word>`` (lengthened, hesitated or laughed) are the word in the mark;
+- all other marks are speech with unknown words, or speech of someone else: ``<IVER>``, ``<UNKNOWN>``,
+  ``<CUTOFF-th=the>``, ``<ERROR-a=b>``, ``<EXCLUDE-name>``, several words in one mark, and the stretches outside the
+  transcription. Recordings are cut around them.
 
-The rest is cut at silences into utterances of at most 30 s.
+Everything else is cut at silences into utterances of at most 30 s.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.corpus.file_search import Files, by_stem, head, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
-from align_eval.corpus.readers.cut import Span
+from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance, Word
@@ -30,7 +30,7 @@ from align_eval.text import label_kind
 
 SUFFIX = ".words"
 SPEAKER_CHARACTERS = 3
-"""``s0101a`` is a recording of ``s01``."""
+"""Length of the speaker in the name of a recording: ``s0101a`` is by ``s01``."""
 
 HEADER_END = "#"
 NOISES = ("SIL", "NOISE", "VOCNOISE", "LAUGH")
@@ -42,7 +42,7 @@ _SPOKEN = re.compile(rf"<(?:{'|'.join(SPOKEN_MARKS)})[-_]([^<>_\s-]+)>")
 
 @dataclass(slots=True)
 class WordsFile:
-    """What a ``.words`` file says: words, spans of other speech, marks, and entries that cannot be right."""
+    """Content of a ``.words`` file: words, spans of other speech, counts of marks, words with impossible times."""
 
     words: list[Word] = field(default_factory=list)
     barriers: list[Span] = field(default_factory=list)
@@ -51,13 +51,13 @@ class WordsFile:
 
 
 def detect(files: Files) -> Path | None:
-    """A file that says that this is Buckeye."""
-    named = with_suffix(files, SUFFIX)
-    return next((path for path in named if re.search(r"^#\s*$", head(path), re.MULTILINE)), None)
+    """Find a file that only a Buckeye corpus has."""
+    candidates = with_suffix(files, SUFFIX)
+    return next((path for path in candidates if re.search(r"^#\s*$", head(path), re.MULTILINE)), None)
 
 
 def load(path: Path, files: Files) -> Corpus:
-    """Every recording with a ``.words`` file, cut at silences; times are manual."""
+    """Load every recording with a ``.words`` file, cut at silences; times are manual."""
     audio = by_stem(files, *AUDIO_SUFFIXES)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
@@ -65,55 +65,65 @@ def load(path: Path, files: Files) -> Corpus:
     for file in with_suffix(files, SUFFIX):
         recording = file.stem
         try:
-            found = read_buckeye_words(file)
-            marks += found.marks
+            content = read_buckeye_words(file)
+            marks += content.marks
             sound = the_one(audio.get(recording.lower(), []), file, "audio of the same name")
             template = whole_file(
                 recording, sound, (), speaker=recording[:SPEAKER_CHARACTERS], reference="manual", language="en"
             )
-            check_inside(found.words, template.duration_s, file)
-            of_recording, too_long = cut_recording(template, found.words, found.barriers)
+            check_inside(content.words, template.duration_s, file)
+            recording_utterances, too_long = cut_recording(template, content.words, content.barriers)
         except InputError as error:
             failures.append(Failure(recording, str(error)))
             continue
-        utterances += of_recording
-        failures += [*too_long, *(Failure(recording, problem) for problem in found.problems)]
+        utterances += recording_utterances
+        failures += [*too_long, *(Failure(recording, problem) for problem in content.problems)]
     return make_corpus(path, "buckeye", utterances, failures, marks)
 
 
 def read_buckeye_words(path: Path) -> WordsFile:
-    """Read a ``.words`` file; an entry that ends before it starts, or has no length, is listed and cut around."""
+    """Read a ``.words`` file.
+
+    A word that ends before it starts, or has no length, is listed among the problems, and its span is a barrier.
+
+    Raises
+    ------
+    InputError
+        If the file has no header, or a line is not an entry.
+    """
     lines = iter(read_lines(path))
     if not any(line == HEADER_END for _, line in lines):
-        raise InputError(path, f"has no line {HEADER_END!r} that ends its header", "give Buckeye's .words file")
-    found = WordsFile()
+        raise InputError(
+            path, f"has no line {HEADER_END!r} that ends its header", "give a .words file of the Buckeye corpus"
+        )
+    content = WordsFile()
     start_s = 0.0
     for place, line in lines:
         match = _ENTRY.fullmatch(line)
         if match is None:
             raise InputError(place, f"{line[:40]!r} is not `end colour label; ...`", "correct the line")
         end_s, label = float(match[1]), match[2].strip()
-        _add(found, label, start_s, end_s, place)
+        _add(content, label, start_s, end_s, place)
         start_s = max(start_s, end_s)
-    return found
+    return content
 
 
-def _add(found: WordsFile, label: str, start_s: float, end_s: float, place: str) -> None:
-    spoken = _SPOKEN.fullmatch(label)
-    text = spoken[1] if spoken else label
+def _add(content: WordsFile, label: str, start_s: float, end_s: float, place: str) -> None:
+    match = _SPOKEN.fullmatch(label)
+    text = match[1] if match else label
     is_word = label_kind(text) == "word"
     if text != label or not is_word:
-        found.marks[_mark(label)] += 1
+        content.marks[_mark(label)] += 1
     if is_word:
         try:
-            found.words.append(make_word(text, start_s, end_s, place))
+            content.words.append(make_word(text, start_s, end_s, place))
         except InputError as error:
-            found.problems.append(str(error))
-            found.barriers.append((start_s, max(start_s, end_s)))
+            content.problems.append(str(error))
+            content.barriers.append((start_s, max(start_s, end_s)))
     elif label.strip("<>") not in NOISES:
-        found.barriers.append((start_s, max(start_s, end_s)))
+        content.barriers.append((start_s, max(start_s, end_s)))
 
 
 def _mark(label: str) -> str:
-    """The mark without what it holds, as ``<CUTOFF>`` of ``<CUTOFF-th=the>``."""
+    """The mark without its content: ``<CUTOFF>`` for ``<CUTOFF-th=the>``."""
     return re.sub(r"[-=\s][^<>{}]*", "", label)

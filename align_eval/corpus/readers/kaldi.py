@@ -1,10 +1,10 @@
-"""Data folders of Kaldi: ``wav.scp``, a ``ctm`` of word times, and ``text``, ``segments``, ``utt2spk`` where present.
+"""Reader of Kaldi data folders: ``wav.scp``, ``ctm``, and ``text``, ``segments`` and ``utt2spk`` if they exist.
 
-``wav.scp`` may hold paths, absolute or relative to its folder or the working directory. Commands, which Kaldi would run
-(``sox ... |``), and offsets into archives are refused: nothing that is read here is ever executed.
+``wav.scp`` may hold paths, absolute or relative to its folder or the working directory. Commands (``sox ... |``) and
+offsets into archives are refused; nothing is executed.
 
-The CTM may name utterances or, where ``segments`` says what is cut from them, recordings; recordings longer than 30 s
-without segments are cut at pauses. Unknown words are restored from ``text``.
+The CTM names utterances, or the recordings from which ``segments`` cuts utterances. Recordings without segments that
+are longer than 30 s are cut at pauses. Unknown words are restored from ``text``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import soundfile
 from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
 from align_eval.corpus.folder import Corpus, check_inside
-from align_eval.corpus.readers.cut import Span
+from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import (
     cut_recording,
     make_corpus,
@@ -46,23 +46,37 @@ _OFFSET = re.compile(r":\d+$|\[[\d:,]*\]$")
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """The tables of a data folder, by id; ``cut_from`` has the segments of each recording."""
+    """Tables of a data folder.
+
+    Attributes
+    ----------
+    scripts : dict
+        Place in ``wav.scp`` and entry, by recording.
+    texts : dict
+        Words of the transcript, by utterance.
+    segments : dict
+        Recording, start and end in seconds, by utterance.
+    speakers : dict
+        Speaker, by utterance.
+    segments_of : dict
+        Utterances that are cut from a recording, by recording.
+    """
 
     folder: Path
     scripts: dict[str, tuple[str, str]]
     texts: dict[str, list[str]]
     segments: dict[str, tuple[str, float, float]]
     speakers: dict[str, str]
-    cut_from: dict[str, list[str]]
+    segments_of: dict[str, list[str]]
 
 
 def detect(files: Files) -> Path | None:
-    """A file that says that this is Kaldi's."""
+    """Find a file that only a Kaldi data folder has."""
     return next((path for path in files if path.name == WAV_SCP), None)
 
 
 def load(path: Path, files: Files) -> Corpus:
-    """Every utterance of a data folder; nothing says how its times were made."""
+    """Load every utterance of a data folder; the kind of its reference is unstated."""
     scp = the_one([file for file in files if file.name == WAV_SCP], path, WAV_SCP)
     data = _read_tables(scp.parent)
     ctm_files = [file for file in files if file.name == "ctm" or file.suffix.lower() == ".ctm"]
@@ -73,15 +87,15 @@ def load(path: Path, files: Files) -> Corpus:
     seen: set[str] = set()
     for (name, channel), labels in ctm.items():
         marks.update(w.text for w in labels if w.text and label_kind(w.text) != "word")
-        spoken = [w for w in labels if label_kind(w.text) in ("word", "unknown")]
-        for id_, span, words in _parts(name, spoken, data):
+        all_words = [w for w in labels if label_kind(w.text) in ("word", "unknown")]
+        for id_, span, words in _by_utterance(name, all_words, data):
             seen.add(id_)
             try:
-                found, too_long = _utterances(id_, span, words, channel, data)
+                new, too_long = _utterances(id_, span, words, channel, data)
             except InputError as error:
                 failures.append(Failure(id_, str(error)))
                 continue
-            utterances += found
+            utterances += new
             failures += too_long
     for id_ in sorted(set(data.texts) - seen):
         missing = InputError(scp.parent / "text", f"{id_} has no words in the ctm", "align it, or remove it from text")
@@ -90,21 +104,33 @@ def load(path: Path, files: Files) -> Corpus:
 
 
 def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
-    """Labels of a CTM, marks among them, by recording and channel, in the order of their starts."""
-    given = words_by_channel(read_document(path))
-    if not given:
+    """Read the labels of a CTM, words and marks, by recording and channel, in the order of their starts.
+
+    Raises
+    ------
+    InputError
+        If the file is malformed or empty.
+    """
+    labels = words_by_channel(read_document(path))
+    if not labels:
         raise InputError(path, "holds no words", "write the CTM again")
     return {
         key: sorted(
-            (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in words),
+            (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in channel_labels),
             key=lambda w: (w.start_s, w.end_s),
         )
-        for key, words in given.items()
+        for key, channel_labels in labels.items()
     }
 
 
 def audio_of_script(entry: str, place: str, folder: Path) -> Path:
-    """The file that an entry of ``wav.scp`` names; commands and archives are refused, never opened."""
+    """Find the file that an entry of ``wav.scp`` names.
+
+    Raises
+    ------
+    InputError
+        If the entry is a command or an offset into an archive, or there is no such file.
+    """
     if entry.startswith("|") or entry.endswith("|") or entry == "-":
         raise InputError(
             place, f"{entry[:60]!r} is a command, and none is run", "write the audio to files and name them"
@@ -114,26 +140,25 @@ def audio_of_script(entry: str, place: str, folder: Path) -> Path:
     return find_audio(entry, folder, place)
 
 
-def _parts(name: str, words: Sequence[Word], data: DataFolder) -> list[tuple[str, Span | None, list[Word]]]:
-    """(utterance, its span in the recording or None for all of it, words by times in the recording)."""
+def _by_utterance(name: str, words: Sequence[Word], data: DataFolder) -> list[tuple[str, Span | None, list[Word]]]:
+    """(utterance, its span in the recording or None for all of it, its words with times in the recording)."""
     if name in data.segments:
         _, start_s, end_s = data.segments[name]
         moved = [Word(w.text, w.start_s + start_s, w.end_s + start_s, w.confidence) for w in words]
         return [(name, (start_s, end_s), moved)]
-    if name not in data.cut_from:
+    if name not in data.segments_of:
         return [(name, None, list(words))]
     parts: list[tuple[str, Span | None, list[Word]]] = []
-    left = set(words)
-    for id_ in data.cut_from[name]:
+    unassigned = set(words)
+    for id_ in data.segments_of[name]:
         _, start_s, end_s = data.segments[id_]
         inside = [w for w in words if start_s <= (w.start_s + w.end_s) / 2 < end_s]
-        left -= set(inside)
+        unassigned -= set(inside)
         parts.append((id_, (start_s, end_s), inside))
-    if left:
-        first = min(left, key=lambda w: w.start_s)
-        message = (
-            f"{data.folder}, recording {name}: {len(left)} of {len(words)} words lie in no segment and are left out"
-        )
+    if unassigned:
+        first = min(unassigned, key=lambda w: w.start_s)
+        count = f"{len(unassigned)} of {len(words)} words"
+        message = f"{data.folder}, recording {name}: {count} lie in no segment and are left out"
         warnings.warn(f"{message}, the first is {first.text!r} at {first.start_s:.2f} s", InputWarning, stacklevel=2)
     return parts
 
@@ -141,6 +166,7 @@ def _parts(name: str, words: Sequence[Word], data: DataFolder) -> list[tuple[str
 def _utterances(
     id_: str, span: Span | None, words: Sequence[Word], channel: str, data: DataFolder
 ) -> tuple[list[Utterance], list[Failure]]:
+    """One utterance, or several if a recording without segments is longer than 30 s."""
     recording = data.segments[id_][0] if id_ in data.segments else id_
     place = f"{data.folder}, utterance {id_}"
     if recording not in data.scripts:
@@ -152,11 +178,11 @@ def _utterances(
     duration_s = audio_duration_s(sound)
     texts = restore_unknown([w.text for w in words], data.texts.get(id_, ()), place)
     refuse_unknown(texts, place)
-    known = [
+    spoken = [
         replace(make_word(text, w.start_s, w.end_s, place), confidence=w.confidence)
         for text, w in zip(lower_capitals(texts), words, strict=True)
     ]
-    parted = without_overlaps(known, place)
+    parted = without_overlaps(spoken, place)
     check_inside(parted, duration_s, place)
     template = whole_file(
         id_, sound, parted, speaker=data.speakers.get(id_), reference="unstated", recording=recording,
@@ -171,12 +197,16 @@ def _utterances(
 
 
 def _channel(name: str, sound: Path, place: str) -> int | None:
-    """The channel of the audio that the CTM names; None, the only one, for mono."""
+    """Index of the channel that the CTM names; None for mono audio."""
     n_channels = int(soundfile.info(sound).channels)
     if n_channels == 1:
         return None
     if name.upper() not in CHANNELS or CHANNELS[name.upper()] >= n_channels:
-        raise InputError(place, f"the audio has {n_channels} channels, no {name!r}", "the ctm has 1 and 2, or A and B")
+        raise InputError(
+            place,
+            f"the audio has {n_channels} channels, no {name!r}",
+            "name the channels 1 and 2, or A and B, in the ctm",
+        )
     return CHANNELS[name.upper()]
 
 
@@ -194,24 +224,24 @@ def _read_tables(folder: Path) -> DataFolder:
             raise InputError(place, f"{id_} lasts from {start_s:g} to {end_s:g} s", "correct its times")
         segments[id_] = (recording, start_s, math.inf if end_s == -1 else end_s)
     scripts = {id_: (place, rest) for id_, place, rest in _table(folder / WAV_SCP)}
-    cut_from: dict[str, list[str]] = {}
+    segments_of: dict[str, list[str]] = {}
     for id_, (recording, _, _) in segments.items():
-        cut_from.setdefault(recording, []).append(id_)
-    return DataFolder(folder, scripts, texts, segments, speakers, cut_from)
+        segments_of.setdefault(recording, []).append(id_)
+    return DataFolder(folder, scripts, texts, segments, speakers, segments_of)
 
 
 def _table(path: Path) -> list[tuple[str, str, str]]:
-    """(key, place, rest of the line); a file that is not there has no lines.
+    """(key, place, rest of the line) for each line; empty if there is no file.
 
     Raises
     ------
     InputError
-        Where a key stands twice.
+        If a key occurs twice.
     """
     rows: dict[str, tuple[str, str, str]] = {}
     for place, line in read_lines(path) if path.is_file() else ():
         key, *rest = line.split(maxsplit=1)
         if key in rows:
-            raise InputError(place, f"{key!r} stands twice", "leave one line an id")
+            raise InputError(place, f"{key!r} occurs twice", "keep one line per id")
         rows[key] = (key, place, rest[0] if rest else "")
     return list(rows.values())

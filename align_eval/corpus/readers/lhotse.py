@@ -1,8 +1,8 @@
-"""Manifests of Lhotse (Żelasko et al. 2021): cuts, or recordings with supervisions, as JSONL, plain or gzipped.
+"""Reader of Lhotse manifests (Żelasko et al. 2021): cuts, or recordings with supervisions, as JSONL, plain or gzipped.
 
-They are read by lhotse itself (``pip install 'align-eval[lhotse]'``), the audio is not: of its sources only files are
-taken. Commands, addresses, audio in memory, mixed cuts and recordings with transforms are refused by name. Words are
-the alignment ``word`` of a supervision; one that lasts more than 30 s is cut at pauses.
+The package lhotse reads the manifests (``pip install 'align-eval[lhotse]'``). It does not read the audio: audio sources
+must be files. Commands, addresses, audio in memory, mixed cuts and recordings with transforms are refused by name. The
+words are those of the alignment ``word`` of a supervision. A supervision longer than 30 s is cut at pauses.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from align_eval.corpus.readers.utterances import (
 )
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
-from align_eval.records import Failure, Utterance
+from align_eval.records import Failure, Utterance, Word
 from align_eval.text import clean_label, label_kind, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 ALIGNMENT = "word"
 LONGEST_LINE = 1 << 20
-"""Bytes of a first line that are read to tell the kind."""
+"""Most bytes of the first line that are read to detect the kind."""
 
 
 def detect(files: Files) -> Path | None:
-    """A manifest that says that this is Lhotse's."""
+    """Find a Lhotse manifest."""
     return next((path for path in with_suffix(files, *SUFFIXES) if manifest_kind(path) is not None), None)
 
 
 def manifest_kind(path: Path) -> str | None:
-    """``cuts``, ``recordings`` or ``supervisions`` by the first line of a manifest; None for anything else."""
+    """Detect from its first line whether a manifest holds ``cuts``, ``recordings`` or ``supervisions``, else None."""
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
             first = json.loads(file.readline(LONGEST_LINE))
@@ -61,12 +61,12 @@ def manifest_kind(path: Path) -> str | None:
 
 
 def load(path: Path, files: Files) -> Corpus:
-    """Every supervision; nothing says how its times were made.
+    """Load every supervision; the kind of its reference is unstated.
 
     Raises
     ------
     InputError
-        Where lhotse is not installed or refuses a manifest, or cuts stand beside recordings and supervisions.
+        If lhotse is not installed or refuses a manifest, or if there are both cuts and supervisions.
     """
     by_kind: dict[str, list[Path]] = {}
     for file in with_suffix(files, *SUFFIXES):
@@ -81,11 +81,11 @@ def load(path: Path, files: Files) -> Corpus:
     for file in (*by_kind.get("cuts", ()), *by_kind.get("supervisions", ())):
         for id_, recording, supervision, offset_s in _supervisions(file, recordings):
             try:
-                found, too_long = _utterances(id_, recording, supervision, offset_s, file, marks)
+                new, too_long = _utterances(id_, recording, supervision, offset_s, file, marks)
             except InputError as error:
                 failures.append(Failure(id_, str(error)))
                 continue
-            utterances += found
+            utterances += new
             failures += too_long
     return make_corpus(path, "lhotse", utterances, failures, marks)
 
@@ -99,13 +99,13 @@ def _read(path: Path) -> list[Any]:
 
     try:
         return list(load_manifest(path))
-    except Exception as error:  # lhotse checks little: a damaged manifest fails in whatever way its code then does
-        problem = f"lhotse does not read it ({type(error).__name__}: {shorten(str(error), 200)})"
+    except Exception as error:  # lhotse checks little, so a damaged manifest may raise anything
+        problem = f"lhotse cannot read it ({type(error).__name__}: {shorten(str(error), 200)})"
         raise InputError(path, problem, "write the manifest again") from error
 
 
 def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:
-    """(id, recording or None, supervision or None, what its start counts from in the recording)."""
+    """Yield (id, recording or None, supervision or None, offset of the supervision's start in seconds)."""
     kind = manifest_kind(file)
     for item in _read(file):
         if kind == "supervisions":
@@ -127,21 +127,47 @@ def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str,
 def _utterances(
     id_: str, recording: Any, supervision: Any, offset_s: float, file: Path, marks: Counter[str]
 ) -> tuple[list[Utterance], list[Failure]]:
+    """Utterances of one supervision: one, or several where it is longer than 30 s."""
     place = f"{file}, {id_}"
     if recording is None:
-        raise InputError(place, "has no recording: it is mixed, padding, or its recording is in no manifest", "add it")
+        raise InputError(
+            place, "has no recording: it is mixed, padding, or its recording is in no manifest", "add the recording"
+        )
     if supervision is None or ALIGNMENT not in (supervision.alignment or {}):
         raise InputError(
             place, f"has no alignment {ALIGNMENT!r}", "align it, as `lhotse workflows align-with-torchaudio`"
         )
     if recording.transforms:
-        raise InputError(place, "its recording has transforms, which are not applied", "save the audio and name that")
+        raise InputError(
+            place, "its recording has transforms, which are not applied", "save the transformed audio and name it"
+        )
     sound, channel = _source(recording, supervision.channel, file, place)
+    spoken = _words(supervision, place, marks)
+    duration_s = audio_duration_s(sound)
+    words = without_overlaps(spoken, place)
+    check_inside(words, duration_s, place)
+    template = whole_file(
+        id_, sound, words, speaker=supervision.speaker, reference="unstated", language=supervision.language,
+        recording=recording.id, channel=channel, duration_s=duration_s,
+    )  # fmt: skip
+    start_s = max(float(supervision.start) + offset_s, 0.0)
+    end_s = min(start_s + float(supervision.duration), duration_s)
+    if not words[0].start_s >= start_s - 1e-3 or not start_s < end_s:
+        raise InputError(
+            place, f"lasts from {start_s:g} to {end_s:g} s and does not hold its words", "correct its times"
+        )
+    if end_s - start_s > WINDOW_S:
+        return cut_recording(template, words, [(0.0, start_s), (end_s, max(end_s, duration_s))])
+    return [span_utterance(template, words, start_s, end_s)], []
+
+
+def _words(supervision: Any, place: str, marks: Counter[str]) -> list[Word]:
+    """Words of a supervision with times in its recording, unknown ones restored from its text."""
     words = []
     for item in supervision.alignment[ALIGNMENT]:
         label = clean_label(item.symbol)
         if label_kind(label) in ("word", "unknown"):
-            start_s = float(item.start)  # of the recording, wherever its cut and supervision begin
+            start_s = float(item.start)  # on the clock of the recording, not of the cut or supervision
             words.append(make_word(label, start_s, start_s + float(item.duration), place))
         if label and label_kind(label) != "word":
             marks[label] += 1
@@ -149,27 +175,11 @@ def _utterances(
         raise InputError(place, "its alignment holds no words", "remove it, or align it again")
     texts = restore_unknown([w.text for w in words], (supervision.text or "").split(), place)
     refuse_unknown(texts, place)
-    known = [make_word(text, w.start_s, w.end_s, place) for text, w in zip(texts, words, strict=True)]
-    duration_s = audio_duration_s(sound)
-    parted = without_overlaps(known, place)
-    check_inside(parted, duration_s, place)
-    template = whole_file(
-        id_, sound, parted, speaker=supervision.speaker, reference="unstated", language=supervision.language,
-        recording=recording.id, channel=channel, duration_s=duration_s,
-    )  # fmt: skip
-    start_s = max(float(supervision.start) + offset_s, 0.0)
-    end_s = min(start_s + float(supervision.duration), duration_s)
-    if not parted[0].start_s >= start_s - 1e-3 or not start_s < end_s:
-        raise InputError(
-            place, f"lasts from {start_s:g} to {end_s:g} s and does not hold its words", "correct its times"
-        )
-    if end_s - start_s > WINDOW_S:
-        return cut_recording(template, parted, [(0.0, start_s), (end_s, max(end_s, duration_s))])
-    return [span_utterance(template, parted, start_s, end_s)], []
+    return [make_word(text, w.start_s, w.end_s, place) for text, w in zip(texts, words, strict=True)]
 
 
 def _source(recording: Any, channels: int | list[int], file: Path, place: str) -> tuple[Path, int | None]:
-    """The file that holds a supervision's channel, and which of its channels; None for the mean of all of them."""
+    """File with the channels of a supervision, and the index of the channel; None for the mean of all channels."""
     wanted = [channels] if isinstance(channels, int) else list(channels)
     holding = [source for source in recording.sources if set(wanted) <= set(source.channels)]
     if len(holding) != 1:
@@ -177,10 +187,10 @@ def _source(recording: Any, channels: int | list[int], file: Path, place: str) -
     (source,) = holding
     if source.type != "file" or not isinstance(source.source, str):
         raise InputError(
-            place, f"its audio is a {source.type}, and only files are read", "save the audio and name that"
+            place, f"its audio is a {source.type}, and only files are read", "save the audio to a file and name it"
         )
-    of_file = list(source.channels)
-    if len(wanted) > 1 and len(wanted) < len(of_file):
-        raise InputError(place, f"takes the channels {wanted} of {of_file}", "name one channel, or all")
-    channel = None if len(wanted) == len(of_file) else of_file.index(wanted[0])
+    file_channels = list(source.channels)
+    if len(wanted) > 1 and len(wanted) < len(file_channels):
+        raise InputError(place, f"takes the channels {wanted} of {file_channels}", "name one channel, or all")
+    channel = None if len(wanted) == len(file_channels) else file_channels.index(wanted[0])
     return find_audio(source.source, file.parent, place), channel

@@ -1,9 +1,9 @@
-"""LibriSpeech (Panayotov et al. 2015) with alignments by the Montreal Forced Aligner.
+"""Reader of LibriSpeech (Panayotov et al. 2015) with alignments by the Montreal Forced Aligner.
 
-Audio and ``.trans.txt`` as distributed; the alignments beside them or in a folder of their own under the same path:
-TextGrids by utterance (Lugosch et al. 2019), or ``.alignment.txt`` lists by chapter, a line
-``id ",A,WORD" "0.1,0.4,0.9"`` of words and their ends, empty ones silence. Capitals are lowered, and words that the
-aligner's lexicon lacked (``<unk>``) are restored from the transcript.
+Audio and ``.trans.txt`` files are as distributed. The alignments are anywhere under the same path: TextGrids per
+utterance (Lugosch et al. 2019), or ``.alignment.txt`` lists per chapter. A line of a list is
+``id ",A,WORD" "0.1,0.4,0.9"``, the words and their ends; an empty word is silence. Capitals are lowered. Words that
+were not in the aligner's lexicon (``<unk>``) are restored from the transcript.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _LIST = re.compile(r'(\S+)\s+"([^"]*)"\s+"([^"]*)"')
 
 
 def detect(files: Files) -> Path | None:
-    """A file that says that this is LibriSpeech."""
-    named = with_suffix(files, TRANSCRIPT_SUFFIX, LIST_SUFFIX)
-    return next((path for path in named if _ID.match(head(path).strip())), None)
+    """Find a file that only LibriSpeech has."""
+    candidates = with_suffix(files, TRANSCRIPT_SUFFIX, LIST_SUFFIX)
+    return next((path for path in candidates if _ID.match(head(path).strip())), None)
 
 
 def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
-    """Every aligned utterance, English, with automatic times; the first part of its id is its reader."""
+    """Load every aligned utterance: English, automatic times; the first part of the id is the speaker."""
     audio, grids = by_stem(files, *AUDIO_SUFFIXES), by_stem(files, TEXTGRID_SUFFIX)
     transcripts = {id_: text for file in with_suffix(files, TRANSCRIPT_SUFFIX) for id_, text in _transcripts(file)}
     utterances: list[Utterance] = []
@@ -71,11 +71,17 @@ def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
 
 
 def parse_alignment(words: str, ends: str, place: str) -> tuple[tuple[Word, ...], tuple[str, ...]]:
-    """Words and marks of a line of an ``.alignment.txt``; an entry starts where the one before ends."""
+    """Words and marks of a line of an ``.alignment.txt``; an entry starts where the one before it ends.
+
+    Parameters
+    ----------
+    words, ends
+        Lists of labels and of times in seconds, separated by commas.
+    """
     labels, numbers = words.split(","), ends.split(",")
     if len(labels) != len(numbers):
         raise InputError(place, f"has {len(labels)} words and {len(numbers)} ends", "give as many ends as words")
-    found: list[Word] = []
+    aligned: list[Word] = []
     marks: list[str] = []
     start_s = 0.0
     for label, number in zip(labels, numbers, strict=True):
@@ -85,13 +91,13 @@ def parse_alignment(words: str, ends: str, place: str) -> tuple[tuple[Word, ...]
             raise InputError(place, f"{number[:40]!r} is not a number", "give seconds as plain numbers") from error
         kind = label_kind(label)
         if kind in ("word", "unknown"):
-            found.append(make_word(label, start_s, end_s, place))
+            aligned.append(make_word(label, start_s, end_s, place))
         if kind != "word" and label:
             marks.append(label)
         start_s = end_s
-    if not found:
+    if not aligned:
         raise InputError(place, "holds no words", "remove the line")
-    return tuple(found), tuple(marks)
+    return tuple(aligned), tuple(marks)
 
 
 def _words(
@@ -102,18 +108,20 @@ def _words(
     tier: str | None,
     marks: Counter[str],
 ) -> tuple[tuple[Word, ...], str]:
+    """Words of an utterance from its line of a list or its TextGrid, and their place for messages."""
     if listed is not None and grids:
-        raise InputError(grids[0], f"{id_} stands in {listed[0]} too", "leave one of the two alignments")
+        raise InputError(grids[0], f"{id_} is in {listed[0]} too", "keep one of the two alignments")
     if listed is not None:
-        words, found = parse_alignment(listed[1], listed[2], listed[0])
-        marks.update(found)
+        words, line_marks = parse_alignment(listed[1], listed[2], listed[0])
+        marks.update(line_marks)
         return words, listed[0]
     grid = the_one(grids, sound, "alignment, neither a TextGrid nor a line of an .alignment.txt")
-    tier_found = read_word_tier(grid, tier)
-    marks.update(tier_found.marks)
-    return tier_found.words, str(grid)
+    word_tier = read_word_tier(grid, tier)
+    marks.update(word_tier.marks)
+    return word_tier.words, str(grid)
 
 
 def _transcripts(file: Path) -> list[tuple[str, str]]:
-    parted = (line.partition(" ") for _, line in read_lines(file))
-    return [(id_.lower(), text.strip()) for id_, _, text in parted]
+    """Ids in lower case and texts of a ``.trans.txt``."""
+    parts = (line.partition(" ") for _, line in read_lines(file))
+    return [(id_.lower(), text.strip()) for id_, _, text in parts]

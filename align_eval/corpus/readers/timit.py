@@ -1,8 +1,8 @@
-"""TIMIT (Garofolo et al. 1993): ``.WRD`` beside SPHERE audio, as the LDC distributes it.
+"""Reader of TIMIT (Garofolo et al. 1993): ``.WRD`` files beside SPHERE audio, as the LDC distributes it.
 
-A line of ``.WRD`` is ``first last word``, in samples of the audio; the folder above the sentence is the speaker, and
-the corpus's transcriptions were corrected by hand. Two words that share a sound overlap in it: the middle of what they
-share parts them. LDC's audio is plain SPHERE (``.WAV`` by name), which libsndfile reads.
+A line of ``.WRD`` is ``first last word``, in samples of the audio. The folder of a sentence is its speaker. Times were
+corrected by hand. Two words that share a sound overlap; they are parted in the middle of the overlap. The audio is
+uncompressed SPHERE with the suffix ``.WAV``, which libsndfile reads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import soundfile
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import Files, head, identity, read_lines, the_one, with_suffix
+from align_eval.corpus.file_search import Files, by_identity, head, identity, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_file, without_overlaps
 from align_eval.errors import InputError
@@ -26,15 +26,13 @@ _LINE = re.compile(r"(\d{1,18})\s+(\d{1,18})\s+(\S+)", re.ASCII)
 
 
 def detect(files: Files) -> Path | None:
-    """A file that says that this is TIMIT."""
+    """Find a file that only TIMIT has."""
     return next((path for path in with_suffix(files, SUFFIX) if _LINE.match(head(path).strip())), None)
 
 
 def load(path: Path, files: Files) -> Corpus:
-    """Every sentence with a ``.WRD``, as an utterance of English with manual times."""
-    audio: dict[str, list[Path]] = {}
-    for file in with_suffix(files, *AUDIO_SUFFIXES):
-        audio.setdefault(identity(file, path), []).append(file)
+    """Load every sentence with a ``.WRD`` file; it is English and has manual times."""
+    audio = by_identity(files, path, *AUDIO_SUFFIXES)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     for wrd in with_suffix(files, SUFFIX):
@@ -47,7 +45,13 @@ def load(path: Path, files: Files) -> Corpus:
 
 
 def read_wrd(path: Path, rate: int) -> tuple[Word, ...]:
-    """Words of a ``.WRD`` file, times in seconds by the audio's sample rate."""
+    """Read a ``.WRD`` file.
+
+    Parameters
+    ----------
+    rate
+        Sample rate of the audio in Hz, by which samples are converted to seconds.
+    """
     words = []
     for place, line in read_lines(path):
         match = _LINE.fullmatch(line)
@@ -60,7 +64,7 @@ def read_wrd(path: Path, rate: int) -> tuple[Word, ...]:
 
 
 def _utterance(id_: str, wrd: Path, audio: Path) -> Utterance:
-    duration_s = audio_duration_s(audio)  # refuses what is no audio before its rate is asked for
+    duration_s = audio_duration_s(audio)  # raises InputError for a file that is not audio, before soundfile.info does
     words = read_wrd(wrd, int(soundfile.info(audio).samplerate))
     check_inside(words, duration_s, wrd)
     return whole_file(id_, audio, words, speaker=wrd.parent.name, reference="manual", language="en")

@@ -1,4 +1,4 @@
-"""From timed words of a recording to utterances: what all readers of published corpora share."""
+"""Utterances from the timed words of recordings; every reader of a published corpus uses these functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.folder import Corpus, count_marks
-from align_eval.corpus.readers.cut import Piece, Span, cut_at_pauses
+from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.units import MS_PER_S, WINDOW_S
@@ -20,35 +20,38 @@ from align_eval.units import MS_PER_S, WINDOW_S
 def make_corpus(
     path: Path, kind: str, utterances: Iterable[Utterance], failures: Iterable[Failure], marks: Counter[str]
 ) -> Corpus:
-    """A corpus in the order of ids; one whose id stands twice, or is no name inside a folder, is a failure."""
-    kept: dict[str, Utterance] = {}
-    listed = list(failures)
+    """Make a corpus in the order of ids.
+
+    An utterance whose id is not unique, or cannot be a path inside a folder, becomes a failure.
+    """
+    by_id: dict[str, Utterance] = {}
+    all_failures = list(failures)
     for u in utterances:
         parts = PurePosixPath(u.id).parts
         if not parts or u.id.startswith("/") or ".." in parts or not u.id.isprintable() or "\\" in u.id:
             error = InputError(u.audio.path, f"the id {u.id!r} cannot name a file", "use letters, digits, - _ . and /")
-            listed.append(Failure(repr(u.id), str(error)))
-        elif u.id in kept:
-            error = InputError(u.audio.path, f"the id {u.id!r} stands twice", "give each utterance an id of its own")
-            listed.append(Failure(u.id, str(error)))
+            all_failures.append(Failure(repr(u.id), str(error)))
+        elif u.id in by_id:
+            error = InputError(u.audio.path, f"two utterances have the id {u.id!r}", "give each utterance its own id")
+            all_failures.append(Failure(u.id, str(error)))
         else:
-            kept[u.id] = u
+            by_id[u.id] = u
     return Corpus(
         path.resolve().name,
-        tuple(sorted(kept.values(), key=lambda u: u.id)),
-        tuple(sorted(listed, key=lambda f: f.id)),
+        tuple(sorted(by_id.values(), key=lambda u: u.id)),
+        tuple(sorted(all_failures, key=lambda f: f.id)),
         kind,
         count_marks(marks),
     )
 
 
 def make_word(text: str, start_s: float, end_s: float, place: str) -> Word:
-    """A word of some length at finite times.
+    """Make a word, times in seconds.
 
     Raises
     ------
     InputError
-        Where it is none.
+        If a time is not finite, the word starts before 0, or its length is not positive.
     """
     if not (math.isfinite(start_s) and math.isfinite(end_s)):
         raise InputError(place, f"the times of {text!r} are not finite", "give seconds as plain numbers")
@@ -59,15 +62,17 @@ def make_word(text: str, start_s: float, end_s: float, place: str) -> Word:
 
 
 def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
-    """Words in order; where two share a stretch, as two that share a sound do, its middle parts them, with a warning.
+    """Part neighbouring words that overlap in the middle of their overlap, with a warning.
+
+    Neighbours overlap where they share a sound.
 
     Raises
     ------
     InputError
-        Where they are not in order, or one lies inside another.
+        If words are not in order, or one lies inside another.
     """
     parted: list[Word] = []
-    n_shared = 0
+    n_overlaps = 0
     for i, word in enumerate(words):
         if not parted or word.start_s >= parted[-1].end_s:
             parted.append(word)
@@ -82,9 +87,9 @@ def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
                 "words of one speaker follow one another: correct the times",
             )
         parted += [replace(before, end_s=middle_s), replace(word, start_s=middle_s)]
-        n_shared += 1
-    if n_shared:
-        message = f"{place}: words that overlap the next: {n_shared}; they are parted in the middle of what they share"
+        n_overlaps += 1
+    if n_overlaps:
+        message = f"{place}: words that overlap the next: {n_overlaps}; they are parted in the middle of the overlap"
         warnings.warn(message, InputWarning, stacklevel=2)
     return tuple(parted)
 
@@ -92,37 +97,59 @@ def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
 def cut_recording(
     template: Utterance, words: Sequence[Word], barriers: Sequence[Span] = ()
 ) -> tuple[list[Utterance], list[Failure]]:
-    """Utterances of at most 30 s out of a recording of any length, cut at pauses.
+    """Cut a recording of any length at pauses into utterances of at most 30 s.
 
     Parameters
     ----------
     template
-        The recording as one utterance: its ``id`` begins those of the pieces, ``duration_s`` is its length; speaker,
-        language and kind of reference are theirs.
+        The recording as one utterance. Its ``id`` begins the ids of the new utterances; they have its speaker, language
+        and kind of reference.
     words
-        Times in the recording.
+        Words in order, without overlaps; times in the recording, in seconds.
+    barriers
+        Spans with other speech, which no utterance may hold (:mod:`align_eval.corpus.readers.segmentation`).
+
+    Returns
+    -------
+    utterances, failures
+        Stretches that could not be cut into 30 s are failures. Words that a barrier overlaps are left out with a
+        warning.
     """
-    cut = cut_at_pauses(words, template.duration_s, barriers, WINDOW_S - 2 / MS_PER_S)
+    segmentation = cut_at_pauses(words, template.duration_s, barriers, WINDOW_S - 2 / MS_PER_S)
     failures = [
         Failure(
-            f"{template.id}-{_ms(piece.start_s):08d}",
-            f"{template.audio.path}, {piece.start_s:.2f} to {piece.end_s:.2f} s: {len(piece.words)} words without a "
-            "pause at which they could be cut into pieces of at most 30 s; mark the pauses in the reference",
+            f"{template.id}-{_ms(segment.start_s):08d}",
+            f"{template.audio.path}, {segment.start_s:.2f} to {segment.end_s:.2f} s: {len(segment.words)} words have "
+            "no pause at which to cut them into pieces of at most 30 s; mark the pauses in the reference",
         )
-        for piece in cut.too_long
+        for segment in segmentation.too_long
     ]
-    if cut.overlapped:
-        first = cut.overlapped[0]
+    if overlapped := segmentation.overlapped:
         message = (
-            f"{template.audio.path}, {template.id}: {len(cut.overlapped)} of {len(words)} words are spoken over and "
-            f"left out, the first is {first.text!r} at {first.start_s:.2f} s"
+            f"{template.audio.path}, {template.id}: {len(overlapped)} of {len(words)} words are spoken over and "
+            f"left out, the first is {overlapped[0].text!r} at {overlapped[0].start_s:.2f} s"
         )
         warnings.warn(message, InputWarning, stacklevel=2)
-    return [_utterance(template, piece) for piece in cut.pieces], failures
+    return [_utterance(template, segment) for segment in segmentation.segments], failures
 
 
 def span_utterance(template: Utterance, words: Sequence[Word], start_s: float, end_s: float) -> Utterance:
-    """The stretch of a recording from one time to another, its words by times inside it."""
+    """Make an utterance from a stretch of a recording.
+
+    Parameters
+    ----------
+    template
+        The recording as one utterance.
+    words
+        Words of the stretch; times in the recording, in seconds.
+    start_s, end_s
+        The stretch, in seconds.
+
+    Returns
+    -------
+    Utterance
+        Its words have times in the stretch, rounded to a nanosecond.
+    """
     inside = tuple(
         Word(w.text, max(round(w.start_s - start_s, 9), 0.0), round(w.end_s - start_s, 9), w.confidence) for w in words
     )
@@ -147,7 +174,10 @@ def whole_file(
     channel: int | None = None,
     duration_s: float | None = None,
 ) -> Utterance:
-    """A whole audio file as an utterance, or as the template of :func:`cut_recording`."""
+    """Make an utterance of a whole audio file.
+
+    It may be the template of :func:`cut_recording` and :func:`span_utterance`; times are in seconds.
+    """
     return Utterance(
         id=id_,
         audio=AudioSpan(path, channel),
@@ -161,12 +191,12 @@ def whole_file(
     )
 
 
-def _utterance(template: Utterance, piece: Piece) -> Utterance:
-    """Starts on a whole millisecond, so that its name says where it is from."""
-    start_ms = math.floor(round(piece.start_s * MS_PER_S, 3))
-    end_s = min(math.ceil(round(piece.end_s * MS_PER_S, 3)) / MS_PER_S, max(template.duration_s, piece.end_s))
+def _utterance(template: Utterance, segment: Segment) -> Utterance:
+    """Make the utterance of a segment; it starts and ends on whole milliseconds, which its id states."""
+    start_ms = math.floor(round(segment.start_s * MS_PER_S, 3))
+    end_s = min(math.ceil(round(segment.end_s * MS_PER_S, 3)) / MS_PER_S, max(template.duration_s, segment.end_s))
     named = replace(template, id=f"{template.id}-{start_ms:08d}-{_ms(end_s):08d}", part_of=template.id)
-    return span_utterance(named, piece.words, start_ms / MS_PER_S, end_s)
+    return span_utterance(named, segment.words, start_ms / MS_PER_S, end_s)
 
 
 def _ms(time_s: float) -> int:

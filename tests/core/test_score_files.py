@@ -1,4 +1,4 @@
-"""Files of other systems scored against references: the same rows as a run, and exit codes as users meet them."""
+"""Scores of word times in files of other systems, and the commands ``score`` and ``lint``."""
 
 import json
 import shutil
@@ -113,9 +113,7 @@ def test_a_folder_is_scored_by_name_with_what_has_no_partner_named_and_counted(t
 
 def test_names_that_do_not_meet_are_refused_with_both(tmp_path):
     write_good(tmp_path / "h", "srt", "x")
-    with pytest.raises(
-        InputError, match=r"h: has no recording of the reference's: it has 'x', not 'en_arctic_a0007', "
-    ):
+    with pytest.raises(InputError, match=r"h: has no recording of the reference: it has 'x', not 'en_arctic_a0007', "):
         score_given("demo", tmp_path / "h")
 
 
@@ -128,7 +126,7 @@ def test_a_reference_without_usable_words_is_refused_with_what_is_wrong(tmp_path
 @pytest.mark.parametrize("name", [" ", "a\nb", "\x1b[31m"])
 def test_a_system_is_named_as_can_be_printed(name, tmp_path):
     path = write_good(tmp_path, "ctm")
-    with pytest.raises(InputError, match=r"--name .*: is no name"):
+    with pytest.raises(InputError, match=r"--name .*: is not a name; use printable"):
         score_given(path, path, name=name)
 
 

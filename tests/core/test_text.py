@@ -1,4 +1,4 @@
-"""The policy of marks, words of texts with and without spaces, and unknown words restored."""
+"""Text policy: marks, words of texts with and without spaces, and restoring unknown words."""
 
 import hypothesis.strategies as st
 import pytest
@@ -94,13 +94,13 @@ def test_an_aligner_that_parts_other_words_does_not_stand_in_the_way():
 )
 def test_unknown_words_are_never_guessed(transcript):
     with pytest.raises(
-        InputError, match=r"^a, word 2: is <unk>; the transcript \(\d words, the alignment 3\) does not"
+        InputError, match=r"^a, word 2: is <unk>; the transcript \(\d words, the alignment 3\) does not determine it"
     ):
         restore_unknown(["the", "<unk>", "of"], transcript.split(), "a")
 
 
 def test_words_that_stay_unknown_are_refused():
-    with pytest.raises(InputError, match=r"a, word 2: is <UNK>: a word was spoken there, but not which one"):
+    with pytest.raises(InputError, match=r"a, word 2: is <UNK>: a spoken word that is not written"):
         refuse_unknown(["the", "<UNK>"], "a")
 
 

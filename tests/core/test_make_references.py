@@ -1,4 +1,4 @@
-"""References made here, from real speech: the demo's clips, whose times are known."""
+"""References made with PocketSphinx from the clips of the demo, whose times are known."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ import soundfile
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import load_folder
 from align_eval.corpus.make_references import make_references
-from align_eval.corpus.pocketsphinx import in_lexicon, make_decoder, read_lexicon, spoken
+from align_eval.corpus.pocketsphinx import lexicon_keys, make_decoder, read_lexicon, strip_punctuation
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import read_words, words_of_tier
@@ -92,7 +92,7 @@ def test_a_word_that_the_lexicon_lacks_is_reported_with_its_utterances(tmp_path)
     assert "the lexicon lacks 'zzyzx'; add them with --lexicon" in references.failures[0].message
 
 
-def test_a_text_that_is_not_what_is_said_fails_alone(tmp_path):
+def test_a_text_that_does_not_match_the_audio_fails_alone(tmp_path):
     """Too many words for the audio: the first pass fails, and the utterance after it is as it is alone."""
     add(tmp_path, "a", BOBBY)
     add(tmp_path, "b", f"{BOBBY} " * 40)
@@ -148,13 +148,13 @@ def made_before(folder):
     ("damage", "message"),
     [
         (no_text, "bad.flac: has no .lab or .txt file and no TextGrid beside it; add bad.txt"),
-        (empty_text, "bad.flac: its text has no words; write what is said there"),
+        (empty_text, "bad.flac: its text has no words; write down the spoken words"),
         (text_in_another_encoding, "bad.txt, line 1: is not UTF-8"),
         (no_audio, "bad.wav: is not audio"),
-        (made_before, "bad.TextGrid: is there already; choose another --out"),
+        (made_before, "bad.TextGrid: exists already; choose another --out"),
     ],
 )
-def test_what_fails_is_listed_and_the_rest_is_made(tmp_path, damage, message):
+def test_failures_are_listed_and_the_others_are_made(tmp_path, damage, message):
     add(tmp_path, "good", BOBBY)
     damage(tmp_path)
     references = make_references(tmp_path, tmp_path / "out")
@@ -173,21 +173,21 @@ def test_a_folder_without_audio_is_refused(tmp_path):
     ("written", "word"), [("“Don’t!”", "Don't"), ("well-known,", "well-known"), ("...", ""), ("'tis", "tis")]
 )
 def test_a_word_is_spoken_without_the_punctuation_around_it(written, word):
-    assert spoken(written) == word
+    assert strip_punctuation(written) == word
 
 
-def test_the_lexicon_is_asked_for_a_word_then_for_its_parts():
+def test_a_word_is_looked_up_whole_then_by_its_parts():
     decoder = make_decoder()
-    assert in_lexicon(decoder, "Don't") == ("don't",)
-    assert in_lexicon(decoder, "ledger-table") == ("ledger", "table")
-    assert in_lexicon(decoder, "zzyzx-table") == ()
+    assert lexicon_keys(decoder, "Don't") == ("don't",)
+    assert lexicon_keys(decoder, "ledger-table") == ("ledger", "table")
+    assert lexicon_keys(decoder, "zzyzx-table") == ()
 
 
 def test_pronunciations_are_added_from_a_file(tmp_path):
     file = tmp_path / "my.dict"
     file.write_text(";;; mine\nZzyzx Z IH Z IH K S\n\n")
     assert read_lexicon(file) == {"zzyzx": "Z IH Z IH K S"}
-    assert in_lexicon(make_decoder(read_lexicon(file)), "Zzyzx") == ("zzyzx",)
+    assert lexicon_keys(make_decoder(read_lexicon(file)), "Zzyzx") == ("zzyzx",)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_lexicon_that_cannot_be_used_is_refused(tmp_path, line, problem):
         make_decoder(read_lexicon(file))
 
 
-def test_the_command_reports_what_is_unknown_and_exits_with_2(tmp_path):
+def test_the_command_reports_unknown_words_and_exits_with_2(tmp_path):
     add(tmp_path / "in", "a", f"{BOBBY} zzyzx")
     add(tmp_path / "in", "b", BOBBY)
     done = align_eval("corpus", "reference", tmp_path / "in", "--out", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Files and folders of given words: names, pairs of names, forms of folders, references without audio."""
+"""Files and folders of timed words: names, pairs of names, forms of folders, references without audio."""
 
 import json
 
@@ -6,7 +6,8 @@ import pytest
 
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import corpus_checksum
-from align_eval.corpus.word_files import language_code, pair_names, read_given, read_reference, recording_name
+from align_eval.corpus.reference_words import NO_AUDIO, read_reference
+from align_eval.corpus.word_files import language_code, pair_names, read_word_files, recording_name
 from align_eval.errors import InputError
 from tests.helpers.given_files import GOOD, HYPOTHESES, WORDS, write_good
 
@@ -38,45 +39,50 @@ def test_a_folder_is_read_with_its_bad_files_listed_and_what_is_empty_settled_by
     (tmp_path / "bad.json").write_text("{")
     (tmp_path / ".hidden.json").write_text("{")
     (tmp_path / "1.wav").write_text("no words")
-    given = read_given(tmp_path)
-    assert (given.form, sorted(given.transcripts)) == ("openai-whisper", ["anna/1", "anna/2", "silent"])
-    assert given.transcripts["silent"].words == ()
-    assert [f.id for f in given.failures] == ["bad"]
-    assert "bad.json, column 2: is not JSON" in given.failures[0].message
+    files = read_word_files(tmp_path)
+    assert (files.form, sorted(files.transcripts)) == ("openai-whisper", ["anna/1", "anna/2", "silent"])
+    assert files.transcripts["silent"].words == ()
+    assert [f.id for f in files.failures] == ["bad"]
+    assert "bad.json, column 2: is not JSON" in files.failures[0].message
 
 
-def test_a_folder_of_nothing_but_empty_results_is_refused_unless_told(tmp_path):
+def test_a_folder_of_nothing_but_empty_results_is_refused_unless_the_form_is_stated(tmp_path):
     (tmp_path / "a.json").write_text(EMPTY)
     with pytest.raises(
         InputError, match=r"has no usable file: .*a\.json: may be openai-whisper or whisper-timestamped"
     ):
-        read_given(tmp_path)
-    assert read_given(tmp_path, "whisper-timestamped").form == "whisper-timestamped"
+        read_word_files(tmp_path)
+    assert read_word_files(tmp_path, "whisper-timestamped").form == "whisper-timestamped"
 
 
-def test_a_folder_of_several_forms_is_refused_unless_told(tmp_path):
+def test_a_folder_of_several_forms_is_refused_unless_the_form_is_stated(tmp_path):
     write_good(tmp_path, "srt", "a")
     write_good(tmp_path, "stable-ts", "b")
-    with pytest.raises(InputError, match=r"several forms: srt \(a\.srt\), stable-ts \(b\.json\); say which to read"):
-        read_given(tmp_path)
-    assert list(read_given(tmp_path, "srt").transcripts) == ["a"]
+    with pytest.raises(
+        InputError, match=r"several forms: srt \(a\.srt\), stable-ts \(b\.json\); choose one with --format"
+    ):
+        read_word_files(tmp_path)
+    assert list(read_word_files(tmp_path, "srt").transcripts) == ["a"]
 
 
 def test_two_files_of_one_recording_are_refused_unless_their_form_tells_them_apart(tmp_path):
     for form in ("srt", "webvtt", "openai-whisper"):
         write_good(tmp_path, form, "a")
     write_good(tmp_path, "srt", "b")
-    (failure,) = read_given(tmp_path).failures
-    assert "a: 3 files are of this recording: a.json, a.srt, a.vtt; say which with --format" in failure.message
-    assert read_given(tmp_path, "webvtt").failures == ()
+    (failure,) = read_word_files(tmp_path).failures
+    assert (
+        "a: 3 files are of this recording: a.json, a.srt, a.vtt; choose a form with --format, or keep"
+        in failure.message
+    )
+    assert read_word_files(tmp_path, "webvtt").failures == ()
 
 
 def test_a_recording_in_two_files_is_listed(tmp_path):
     (tmp_path / "x.ctm").write_text(GOOD["ctm"])
     (tmp_path / "y.ctm").write_text(GOOD["ctm"])
-    given = read_given(tmp_path)
-    assert list(given.transcripts) == ["a"]
-    assert "y.ctm: recording 'a' stands in x.ctm as well" in given.failures[0].message
+    files = read_word_files(tmp_path)
+    assert list(files.transcripts) == ["a"]
+    assert "y.ctm: recording 'a' is in x.ctm as well" in files.failures[0].message
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,7 @@ def test_a_recording_in_two_files_is_listed(tmp_path):
 def test_a_path_without_words_is_refused(make, message, tmp_path):
     make(tmp_path / "x")
     with pytest.raises(InputError, match=message):
-        read_given(tmp_path / "x")
+        read_word_files(tmp_path / "x")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +125,8 @@ def test_references_without_audio_have_speakers_languages_and_kinds_by_the_same_
         ("2", "ben", "de", "manual", 1.0),
         ("anna/1", "anna", "en", "unstated", 1.0),
     ]
+    assert {u.audio for u in reference.corpus.utterances} == {NO_AUDIO}
+    assert reference.paths == {"2": tmp_path / "2.TextGrid", "anna/1": tmp_path / "anna/1.TextGrid"}
     by_name = read_reference(str(tmp_path), speaker_characters=1)
     assert [u.speaker for u in by_name.corpus.utterances] == ["ben", "1"]
 
@@ -144,7 +152,7 @@ def test_speaker_and_language_of_supervisions_are_the_references():
 
 def test_a_reference_without_times_or_words_is_listed(tmp_path):
     (failure,) = read_reference(str(HYPOTHESES / "whisperx")).corpus.failures
-    assert "segment 1, word 5: '80-' has no times; a reference needs all of them" in failure.message
+    assert "segment 1, word 5: '80-' has no times; a reference needs all times" in failure.message
     (tmp_path / "a.json").write_text(EMPTY)
     (failure,) = read_reference(str(tmp_path / "a.json"), form="openai-whisper").corpus.failures
     assert "a.json: has no words of a" in failure.message

@@ -1,4 +1,4 @@
-"""A second reference: read from a tier or a folder, paired by text, scored as a system is, shown as the floor."""
+"""Second references: read from a tier or a folder, paired by text, scored like a system, printed as the floor."""
 
 import re
 from io import StringIO
