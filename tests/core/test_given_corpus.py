@@ -8,7 +8,7 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.word_files import language_code, pair_names, read_given, read_reference, recording_name
 from align_eval.errors import InputError
-from tests.helpers.given_files import GOOD, HYPOTHESES, WORDS, write_good
+from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, WORDS, write_good
 
 EMPTY = json.dumps({"text": "", "segments": [], "language": "en"})
 

@@ -17,7 +17,7 @@ from align_eval.lint_files import lint_path
 from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
 from align_eval.score_files import score_given
 from tests.helpers.command_line import align_eval
-from tests.helpers.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
+from tests.helpers.hypothesis_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
 
 REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
 SYSTEMS = ("openai-whisper", "faster-whisper", "whisper-timestamped", "stable-ts", "whisperx", "transformers")
