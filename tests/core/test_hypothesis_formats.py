@@ -209,7 +209,7 @@ def test_names_include_the_channel_only_if_there_are_several(tmp_path):
 
 
 def test_labels_of_silence_are_no_words(tmp_path):
-    """As in references, ``sil`` is silence; ``silly`` is a word."""
+    """``sil`` is silence, as in references; ``silly`` is a word."""
     ctm, grid = tmp_path / "a.ctm", tmp_path / "a.TextGrid"
     ctm.write_text("a 1 0 0.1 <eps>\na 1 0.1 0.3 silly\na 1 0.4 0.1 SIL\n")
     grid.write_text(GOOD["textgrid"].replace('"one"', '"sil"').replace('"two"', '"silly"'))

@@ -27,7 +27,7 @@ _FIELD = re.compile(r"[^ \t\f\v]+")
 
 
 def claims(document: Document) -> bool:
-    """Whether the first line that is no comment has the fields of a word."""
+    """Tell whether the first line that is no comment has the fields of a word."""
     if document.praat or document.json is not None:
         return False
     for line in lines_of(document.text):

@@ -20,7 +20,7 @@ KIND = "word"
 
 
 def claims(document: Document) -> bool:
-    """Whether the document has this layout."""
+    """Tell whether the document has this layout."""
     supervisions = _supervisions(document)
     return document.json == [] or (
         bool(supervisions) and all(isinstance(s, dict) and "recording_id" in s for s in supervisions)

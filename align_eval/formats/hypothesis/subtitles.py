@@ -69,12 +69,12 @@ class _Cue:
 
     @property
     def highlights_part(self) -> bool:
-        """Whether one part with words is highlighted and another is not."""
+        """Tell whether one part with words is highlighted and another is not."""
         return len({span.highlighted for span in self.spans if _n_words(span.text)}) == 2
 
 
 def claims_srt(document: Document) -> bool:
-    """Whether the first block is a cue."""
+    """Tell whether the first block is a cue."""
     if document.praat or document.json is not None:
         return False
     first, _, after = document.text.strip().partition("\n")
@@ -87,7 +87,7 @@ def read_srt(document: Document, _tier: str | None = None) -> tuple[Transcript, 
 
 
 def claims_webvtt(document: Document) -> bool:
-    """Whether the document begins with the header of WebVTT."""
+    """Tell whether the document begins with the header of WebVTT."""
     return not document.praat and document.text.startswith(HEADER)
 
 

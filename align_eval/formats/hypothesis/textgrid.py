@@ -21,7 +21,7 @@ from align_eval.text import clean_label, label_kind
 
 
 def claims(document: Document) -> bool:
-    """Whether the document begins as a Praat file does."""
+    """Tell whether the document begins as a Praat file does."""
     return document.praat
 
 

@@ -17,7 +17,7 @@ REMEDY = 'call the pipeline with return_timestamps="word"'
 
 
 def claims(document: Document) -> bool:
-    """Whether the document has this layout."""
+    """Tell whether the document has this layout."""
     content = document.json
     if isinstance(content, list) and content and not document.lines:
         content = content[0]

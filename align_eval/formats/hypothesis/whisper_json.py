@@ -46,15 +46,17 @@ class Layout:
     Attributes
     ----------
     has : callable
-        Whether a table has this layout, by its keys and by the keys of all its words.
+        Decides by the keys of the table, and the keys of all its words, whether the table has this layout.
+    description : str
+        Line of ``align-eval list formats``.
     text, confidence : str
         Keys of a word.
     untimed : bool
-        Whether the system writes words without times.
+        True if the system writes words without times.
     bare_list : bool
-        Whether the document may be the list of segments itself.
+        True if the document may be the list of segments itself.
     remedy : str
-        How to make the system write words.
+        Advice to the user of a file without words.
     """
 
     has: Callable[[Keys, Keys], bool]
@@ -66,7 +68,7 @@ class Layout:
     remedy: str = "transcribe with word_timestamps=True"
 
     def claims(self, document: Document) -> bool:
-        """Whether the document has this layout."""
+        """Tell whether the document has this layout."""
         segments = self._segments(document.json)
         if segments is None or document.lines:
             return False
@@ -142,7 +144,7 @@ LAYOUTS = {
 
 
 def _is_segment(value: Any) -> bool:
-    """Whether an entry of a bare list is a segment, not a supervision of Lhotse or a chunk of a pipeline."""
+    """Tell a segment in a bare list from a supervision of Lhotse or a chunk of a pipeline."""
     if not isinstance(value, dict) or "text" not in value or "start" not in value:
         return False
     return "recording_id" not in value and "timestamp" not in value

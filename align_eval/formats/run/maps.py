@@ -95,7 +95,7 @@ def maps_path(out: Path, id_: str) -> Path:
 
 
 def has_maps(out: Path) -> bool:
-    """Whether a run folder has maps."""
+    """Tell whether a run folder has maps."""
     return any((out / FOLDER).rglob(f"*{SUFFIX}"))
 
 
