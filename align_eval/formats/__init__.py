@@ -1,1 +1,1 @@
-"""File forms: what they mean is decided here and nowhere else."""
+"""Readers and writers of every file format, each format defined in one place."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, flushed to the disk, and moved into it."""
+"""Atomic writing: a file is written under a temporary name, flushed to disk, and moved to its place when complete."""
 
 from __future__ import annotations
 
@@ -11,57 +11,55 @@ from pathlib import Path
 from align_eval.errors import InputError
 
 TEMPORARY = ".writing"
-"""Ends the name of a file that is being written, after the number of the process that writes it."""
+"""Suffix of an unfinished file, after the number of the process that writes it."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` write a file at another name, and move it to its place once it is on the disk.
+    """Let ``write`` write a file under a temporary name, then move it to ``path``.
 
     Raises
     ------
     OSError
-        Where it cannot be written; nothing of it is left, and what stood at ``path`` still does.
+        If the file cannot be written. Nothing of it remains, and an earlier file at ``path`` is unchanged.
     """
-    beside = beside_of(path)
+    temporary = beside_of(path)
     try:
-        write(beside)
-        move_whole(beside, path)
+        write(temporary)
+        move_whole(temporary, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def beside_of(path: Path) -> Path:
-    """Where a file is written before it is moved into its place."""
+    """The temporary name of a file, in the same folder."""
     return path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
 
 
 def move_whole(written: Path, path: Path) -> None:
-    """Move a file that is written, on the same disk, into its place, once its bytes are there."""
+    """Flush a finished file to disk and move it to its place on the same disk."""
     with written.open("rb") as file:
         os.fsync(file.fileno())
     written.replace(path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file of bytes; see :func:`write_whole`."""
-    write_whole(path, lambda beside: beside.write_bytes(data))
+    """Write a file of bytes atomically (see :func:`write_whole`)."""
+    write_whole(path, lambda temporary: temporary.write_bytes(data))
 
 
 def cannot_write(place: object, error: OSError, remedy: str) -> InputError:
-    """The error to raise where something cannot be written; a full disk has a remedy of its own."""
+    """Build the error for a place that cannot be written. On a full disk, another remedy replaces ``remedy``."""
     if error.errno in FULL:
-        return InputError(
-            place, f"cannot be written ({error.strerror})", "make room and give the same command again: it goes on"
-        )
+        return InputError(place, f"cannot be written ({error.strerror})", "make room and give the same command again")
     return InputError(place, f"cannot be written ({error.strerror or error})", remedy)
 
 
 @contextmanager
 def writing(place: object, remedy: str = "choose another --out") -> Iterator[None]:
-    """What cannot be written inside is an :class:`~align_eval.errors.InputError` that says so."""
+    """Turn an OSError inside the context into an :class:`~align_eval.errors.InputError`."""
     try:
         yield
     except OSError as error:

@@ -1,13 +1,13 @@
-"""Sets of alignment heads in the forms that other systems read them in. Pairs are (layer, head), counted from 0.
+"""Alignment heads in the formats of other systems. Heads are pairs (layer, head), counted from 0.
 
 transformers
     The entry ``alignment_heads`` of ``generation_config.json``: a list of pairs.
 ctranslate2
-    The entry ``alignment_heads`` of the ``config.json`` of a converted folder, which faster-whisper reads: the same.
+    The same entry in the ``config.json`` of a converted model folder, which faster-whisper reads.
 whisper.cpp
     An array of ``whisper_ahead`` for ``whisper_context_params.dtw_aheads``, with the preset ``WHISPER_AHEADS_CUSTOM``.
 openai
-    What ``Whisper.set_alignment_heads`` takes: a mask ``(layer, head)`` of bytes, compressed by gzip, in base85.
+    The argument of ``Whisper.set_alignment_heads``: a mask ``bool[n_layers, n_heads]``, compressed by gzip, in base85.
 """
 
 from __future__ import annotations
@@ -26,48 +26,43 @@ from align_eval.formats.atomic import writing
 
 Head = tuple[int, int]
 Shape = tuple[int, int]
-"""How many layers, and heads a layer."""
-
-
-def format_heads(heads: Sequence[Head]) -> str:
-    """Heads as the key ``heads`` of the source ``attention`` takes them: ``2.1+3.0``."""
-    return "+".join(f"{layer}.{head}" for layer, head in heads)
+"""Number of layers, and of heads per layer."""
 
 
 def parse_heads(text: str) -> tuple[Head, ...]:
-    """Read ``2.1+3.0``.
+    """Read heads written as ``2.1+3.0``, as in the key ``heads`` of the source ``attention``.
 
     Raises
     ------
     InputError
-        Where it is something else.
+        If the text has another form.
     """
     try:
         pairs = [pair.split(".") for pair in text.split("+")]
         return tuple((int(layer), int(head)) for layer, head in pairs)
     except ValueError as error:
-        raise InputError(f"heads {text!r}", "are no heads", "give them as 2.1+3.0: layer and head, from 0") from error
+        raise InputError(f"heads {text!r}", "are not heads", "write them as 2.1+3.0: layer.head, from 0") from error
 
 
 def json_entry(heads: Sequence[Head], shape: Shape) -> str:
-    """The JSON entry of transformers and CTranslate2, an object with that one key."""
+    """A JSON object with the entry of transformers and CTranslate2."""
     del shape
     return json.dumps({"alignment_heads": [list(head) for head in heads]})
 
 
 def whisper_cpp_list(heads: Sequence[Head], shape: Shape) -> str:
-    """A C array for ``whisper_aheads`` and how it is given."""
+    """C code of the array for ``whisper_aheads``, with the settings that use it."""
     del shape
     listed = ", ".join(f"{{{layer}, {head}}}" for layer, head in heads)
     return (
         f"static const whisper_ahead alignment_heads[] = {{{listed}}};\n"
         "// params.dtw_token_timestamps = true; params.dtw_aheads_preset = WHISPER_AHEADS_CUSTOM;\n"
-        f"// params.dtw_aheads = {{ {len(heads)}, alignment_heads }}; and flash attention off, which yields no weights"
+        f"// params.dtw_aheads = {{ {len(heads)}, alignment_heads }}; turn flash attention off: it yields no weights"
     )
 
 
 def openai_mask(heads: Sequence[Head], shape: Shape) -> str:
-    """A mask in base85; the same bytes each time."""
+    """The mask of openai-whisper in base85; equal heads give equal text."""
     mask = np.zeros(shape, dtype=np.bool_)
     for head in heads:
         mask[head] = True
@@ -84,17 +79,22 @@ JSON_FORMS = ("transformers", "ctranslate2")
 
 
 def export_heads(heads: Sequence[Head], shape: Shape, form: str) -> str:
-    """Heads in the form of another system, layer by layer.
+    """Format heads for another system, sorted and without repeats.
+
+    Parameters
+    ----------
+    form
+        A name of :data:`FORMS`.
 
     Raises
     ------
     InputError
-        Where the form is unknown, or there is no head, or one that the model does not have.
+        If the form is unknown, there are no heads, or the model lacks one of them.
     """
     if form not in FORMS:
         raise InputError(f"form {form!r}", "is unknown", f"known: {', '.join(FORMS)}")
     if not heads:
-        raise InputError("heads", "there are none", "give at least one")
+        raise InputError("heads", "there are none", "choose at least one")
     for layer, head in heads:
         if not (0 <= layer < shape[0] and 0 <= head < shape[1]):
             problem = f"there is no layer {layer}, head {head}"
@@ -103,12 +103,12 @@ def export_heads(heads: Sequence[Head], shape: Shape, form: str) -> str:
 
 
 def write_heads(path: Path, heads: Sequence[Head], shape: Shape, form: str) -> None:
-    """Write heads in the form of another system; a JSON file that is there keeps all its other entries.
+    """Write heads for another system (see :func:`export_heads`). An existing JSON file keeps its other entries.
 
     Raises
     ------
     InputError
-        As of :func:`export_heads`, and where the file holds something else or cannot be written.
+        As in :func:`export_heads`, and if the file holds something else or cannot be written.
     """
     text = export_heads(heads, shape, form)
     with writing(path):
@@ -122,7 +122,9 @@ def _read_object(path: Path, form: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(path, f"is no JSON in UTF-8 ({error})", "give the model's own file, or a new one") from error
+        raise InputError(
+            path, f"is not JSON in UTF-8 ({error})", "name the model's config file, or a new file"
+        ) from error
     if not isinstance(config, dict):
-        raise InputError(path, "holds no JSON object", f"give the model's own file, or a new one, to {form}")
+        raise InputError(path, "holds no JSON object", f"name the config of the {form} model, or a new file")
     return config

@@ -1,7 +1,6 @@
-"""Words in the XML of the NITE toolkit, as the AMI corpus has them.
+"""Words files in the XML of the NITE toolkit, the format of the AMI corpus.
 
-Files are read without document types: no entity is ever declared, so none can be expanded, and nothing outside the file
-is looked at (defusedxml).
+A document type is refused (defusedxml): a file then cannot declare entities to expand, and nothing outside it is read.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ EntryKind = Literal["word", "punctuation", "noise", "gap"]
 
 NOISE_ELEMENTS = ("vocalsound", "nonvocalsound", "pause")
 SILENT_ELEMENTS = ("comment", "transformerror", "disfmarker")
-"""Notes on the transcription: nothing is heard."""
+"""Notes on the transcription, without sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A timed element; times are None where the corpus gives none."""
+    """A timed element of a words file; a time is None if the corpus has none."""
 
     kind: EntryKind
     text: str
@@ -38,12 +37,12 @@ class Entry:
 
 
 def parse_xml(data: bytes, place: object) -> Element:
-    """The root of an XML document.
+    """Parse an XML document and return its root.
 
     Raises
     ------
     InputError
-        Where it is not well-formed, in an unknown encoding, or has a document type.
+        If the document is not well-formed, has an unknown encoding, or has a document type.
     """
     try:
         root: Element = fromstring(data, forbid_dtd=True)
@@ -55,7 +54,7 @@ def parse_xml(data: bytes, place: object) -> Element:
 
 
 def read_xml(path: Path) -> Element:
-    """The root of an XML file."""
+    """Parse an XML file and return its root (see :func:`parse_xml`)."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -64,7 +63,7 @@ def read_xml(path: Path) -> Element:
 
 
 def attribute(element: Element, name: str) -> str | None:
-    """An attribute by its local name, whatever namespace it is in."""
+    """The attribute with this local name, in any namespace."""
     return next((value for key, value in element.attrib.items() if local(key) == name), None)
 
 
@@ -74,12 +73,12 @@ def local(name: str) -> str:
 
 
 def word_entries(root: Element, place: object) -> Iterator[Entry]:
-    """The elements of a words file, in their order.
+    """Yield the elements of a words file, in order.
 
     Raises
     ------
     InputError
-        For a time that is no number.
+        If a time is not a finite number.
     """
     for number, element in enumerate(root, 1):
         name = local(str(element.tag))
@@ -102,7 +101,7 @@ def _time(element: Element, key: str, place: str) -> float | None:
     try:
         value = float(raw)
     except ValueError as error:
-        raise InputError(place, f"{key} {raw[:40]!r} is not a number", "give seconds as a plain number") from error
+        raise InputError(place, f"{key} {raw[:40]!r} is not a number", "write seconds as a plain number") from error
     if not math.isfinite(value):
-        raise InputError(place, f"{key} is {raw}", "give a finite number")
+        raise InputError(place, f"{key} is {raw}", "write a finite number")
     return value

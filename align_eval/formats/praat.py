@@ -1,12 +1,12 @@
-"""Praat text files, read strictly: decides validity, keeps the place, loses nothing.
+"""Strict reader of TextGrids in Praat's text formats: it reads everything, or refuses the file with line and reason.
 
 Praat reads its text files as a stream of free-standing tokens: numbers, strings in double quotes (a doubled quote
-stands for one), and flags such as ``<exists>``; everything else (``xmin =``, ``intervals [3]:``) is decoration, and
-``!`` starts a comment that runs to the end of its line. Long, short, one-line and hand-edited files are therefore one
-form, and one scanner reads them all (Praat manual, "TextGrid file formats").
+means one), and flags such as ``<exists>``. Everything else (``xmin =``, ``intervals [3]:``) is decoration, and ``!``
+starts a comment that ends with its line. One scanner therefore reads long, short, one-line and hand-edited files (Praat
+manual, "TextGrid file formats").
 
-The result is made of the ``textgrid`` package's own objects at full precision; only its reader is not used, because it
-drops reversed, zero-length and surplus intervals without a word.
+The result consists of objects of the ``textgrid`` package, at full precision. That package's own reader is not used,
+because it silently drops reversed, zero-length and surplus intervals.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 from align_eval.errors import InputError
 
 OVERLAP_TOLERANCE_S = 1e-6
-"""Neighbours may overlap by less than a sample of any audio: programs write the same boundary with other digits."""
+"""Largest accepted overlap of neighbours, less than one audio sample: programs round the same boundary differently."""
 
 _TOKEN = re.compile(
     r"""
@@ -56,22 +56,23 @@ class Token:
 
 
 def shorten(text: str, width: int = 40) -> str:
-    """The text, or its beginning: what a message can hold."""
+    """Shorten a text for a message."""
     return text if len(text) <= width else f"{text[:width]}..."
 
 
 def decode_text(data: bytes, place: object) -> tuple[str, str]:
-    """Decode a Praat text file: UTF-16 by its byte-order mark, else UTF-8, else Windows Latin-1, as Praat itself does.
+    """Decode a Praat text file: UTF-16 by its byte-order mark, else UTF-8, else Windows Latin-1, as Praat does.
 
     Returns
     -------
-    text, encoding
-        ``encoding`` is ``cp1252`` or ``latin-1`` where the bytes were not UTF-8: the caller may warn.
+    text : str
+    encoding : str
+        ``cp1252`` or ``latin-1`` if the bytes were not Unicode, so that the caller may warn.
 
     Raises
     ------
     InputError
-        For an empty file, a binary TextGrid, and bytes that are no text.
+        If the file is empty, a binary Praat file, or not text.
     """
     if not data.strip():
         raise InputError(place, "the file is empty", "write the TextGrid again")
@@ -111,7 +112,7 @@ def scan(text: str, place: object) -> Iterator[Token]:
             )
         if kind == "bad_number" and free:
             raise InputError(where, f"{shorten(match.group())!r} is not a number", "correct the number")
-        # What follows decoration without a space, as 3 in [3]: or x2, is no token; a string always is.
+        # A number right after decoration, as 3 in "[3]:" or 2 in "x2", is no token. A string always is one.
         if kind == "string" or (free and kind in ("flag", "number", "nonfinite")):
             raw = match.group()
             yield Token(kind, raw[1:-1].replace('""', '"') if kind == "string" else raw, line)  # type: ignore[arg-type]
@@ -121,7 +122,7 @@ def scan(text: str, place: object) -> Iterator[Token]:
 
 
 class _Reader:
-    """Takes expected tokens off the stream; every refusal names file, line and what was being read."""
+    """Takes the expected tokens off the stream; its errors name the file, the line and the expected value."""
 
     def __init__(self, text: str, path: object) -> None:
         self._tokens = scan(text, path)
@@ -140,17 +141,17 @@ class _Reader:
         if token is None:
             raise InputError(
                 f"{where}, line {self.line}",
-                f"the file ends where {what} should stand",
-                "the file is cut short or declares more than it holds: write it again",
+                f"the file ends before {what}",
+                "write the file again: it is cut short, or declares more than it holds",
             )
         self.line = token.line
         if token.kind == "nonfinite" and kind == "number":
-            raise InputError(f"{where}, line {token.line}", f"{what} is {token.text}", "give a finite number")
+            raise InputError(f"{where}, line {token.line}", f"{what} is {token.text}", "write a finite number")
         if token.kind != kind:
             raise InputError(
                 f"{where}, line {token.line}",
-                f"{what} should stand here (a {kind}), found {shorten(token.text)!r}",
-                "check that the declared counts (size) are those of the file",
+                f"found {shorten(token.text)!r} instead of {what} (a {kind})",
+                "check that the declared counts (size) match the file",
             )
         self._peeked = None
         return token.text
@@ -159,7 +160,7 @@ class _Reader:
         text = self.take("number", what, place)
         value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
         if not math.isfinite(value):
-            raise InputError(f"{self._path}{place}, line {self.line}", f"{what} is {value}", "give a finite number")
+            raise InputError(f"{self._path}{place}, line {self.line}", f"{what} is {value}", "write a finite number")
         return value
 
     def count(self, what: str, place: str = "") -> int:
@@ -168,19 +169,31 @@ class _Reader:
             raise InputError(
                 f"{self._path}{place}, line {self.line}",
                 f"{what} is {value:g}",
-                "give a whole number from 0 up",
+                "write a whole number, 0 or more",
             )
         return int(value)
 
 
 def parse_textgrid(text: str, path: object) -> TextGrid:
-    """Read a TextGrid in any of Praat's text forms into a :class:`textgrid.TextGrid` at full precision.
+    """Parse a TextGrid in any of Praat's text formats.
+
+    Parameters
+    ----------
+    text
+        Content of the file (see :func:`decode_text`).
+    path
+        Name of the file in errors.
+
+    Returns
+    -------
+    textgrid.TextGrid
+        Times at full precision.
 
     Raises
     ------
     InputError
-        Where the file is no TextGrid, is cut short, declares another count than it holds, or has an interval that is
-        reversed, of no length, not finite or overlapping its neighbour. The message names tier, interval and line.
+        If the text is not a TextGrid, is cut short, declares other counts than it holds, or has an interval that is
+        reversed, has no length, is not finite or overlaps its neighbour. Names tier, interval and line.
     """
     reader = _Reader(text, path)
     first = reader.peek()
@@ -193,12 +206,12 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
         raise InputError(path, f"holds a Praat {class_name!r}, not a TextGrid", "save the TextGrid object alone")
     grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
     _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
-    flag = reader.take("flag", "the flag that says whether there are tiers").lower()
+    flag = reader.take("flag", "the flag for tiers").lower()
     if flag not in ("<exists>", "<absent>"):
         raise InputError(f"{path}, line {reader.line}", f"unknown flag {flag}", "write <exists> or <absent>")
     if flag == "<exists>":
         for i in range(reader.count("the number of tiers")):
-            # Appended here, not by its method: that one refuses a tier that outlasts the grid by a digit.
+            # Not by the method of TextGrid, which refuses a tier that ends after the grid by a rounding error.
             grid.tiers.append(_read_tier(reader, path, i + 1))
     surplus = reader.peek()
     if surplus is not None:
@@ -211,7 +224,7 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
 
 
 def read_textgrid(path: Path) -> tuple[TextGrid, str]:
-    """Read a TextGrid file; returns it with the encoding that its bytes turned out to have (:func:`decode_text`)."""
+    """Read a TextGrid file, and return it with its encoding (see :func:`decode_text` and :func:`parse_textgrid`)."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -221,7 +234,7 @@ def read_textgrid(path: Path) -> tuple[TextGrid, str]:
 
 
 def _read_chronological(reader: _Reader, path: object) -> TextGrid:
-    """Read the form in which intervals and points of all tiers stand in the order of their times."""
+    """Read the chronological format, which lists the intervals and points of all tiers by time."""
     grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
     _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
     for i in range(reader.count("the number of tiers")):
@@ -247,14 +260,14 @@ def _check_span(start_s: float, end_s: float, place: str, what: str) -> None:
 
 
 def _tier_head(reader: _Reader, path: object, index: int) -> tuple[str, str]:
-    """Class and name of a tier."""
+    """Read class and name of a tier."""
     place = f", tier {index}"
     tier_class = reader.take("string", "the class of the tier", place)
     if tier_class not in ("IntervalTier", "TextTier"):
         raise InputError(
             f"{path}{place}, line {reader.line}",
             f"unknown tier class {tier_class!r}",
-            "only IntervalTier and TextTier exist: check that the declared counts (size) are those of the file",
+            "use IntervalTier or TextTier, and check that the declared counts (size) match the file",
         )
     return tier_class, reader.take("string", "the name of the tier", place)
 
@@ -271,7 +284,7 @@ def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | Poin
 
 
 def _read_entry(reader: _Reader, path: object, tier: IntervalTier | PointTier, number: int) -> None:
-    """Read one interval or point and append it, past the checks of ``textgrid``, which mind the last digit."""
+    """Read one interval or point and append it, without the checks of ``textgrid``, which refuse rounding errors."""
     if isinstance(tier, PointTier):
         where = f", tier {tier.name!r}, point {number}"
         tier.points.append(Point(reader.number("its time", where), reader.take("string", "its text", where)))
@@ -285,6 +298,6 @@ def _read_entry(reader: _Reader, path: object, tier: IntervalTier | PointTier, n
         raise InputError(
             f"{path}{where}",
             f"starts ({low_s:g} s) before interval {number - 1} ends ({previous_end_s:g} s)",
-            "intervals of a tier must not overlap: correct the times",
+            "correct the times: intervals of a tier must not overlap",
         )
     tier.intervals.append(Interval(low_s, high_s, mark))

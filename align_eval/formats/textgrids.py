@@ -1,4 +1,4 @@
-"""Words in TextGrids: which tier holds them, reading them as :class:`~align_eval.records.Word`, and writing tiers."""
+"""Words in TextGrids: finding the word tier, reading it as :class:`~align_eval.records.Word`, and writing tiers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from align_eval.records import Word
 from align_eval.text import clean_label, label_kind
 
 WORD_TIER_NAMES = ("words", "word")
-"""Names that say that a tier holds words, in any case; MFA's ``speaker - words`` fits as well."""
+"""Names of word tiers, in upper or lower case; MFA's ``speaker - words`` fits as well."""
 
 NO_LENGTH = " (no length)"
-"""What the name of a tier of points ends with that holds the words of no length of another tier."""
+"""Suffix of the point tier that holds the words of no length of another tier."""
+
+OVERLAPPING = " (overlapping)"
+"""Suffix of the point tier that holds the starts of words that overlap others of another tier."""
 
 
 def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> IntervalTier:
-    """Find the one interval tier that holds the words; never guess.
+    """Find the interval tier that holds the words: the one named ``tier``, or the only one with a word tier's name.
 
     Raises
     ------
     InputError
-        Where no tier or several fit; the message names the tiers there are.
+        If no tier or several fit; names the tiers of the file.
     """
     names = [str(t.name) for t in grid.tiers]
     fitting = [t for t in grid.tiers if _fits(str(t.name), tier)]
@@ -39,8 +42,8 @@ def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> Interval
     wanted = f"tier {tier!r}" if tier else "word tier"
     listed = f"the tiers are {', '.join(map(repr, names)) or 'none'}"
     if len(intervals) > 1:
-        found = ", ".join(repr(str(t.name)) for t in intervals)
-        raise InputError(path, f"{len(intervals)} tiers fit as {wanted}: {found}", f"name one with --tier; {listed}")
+        fits = ", ".join(repr(str(t.name)) for t in intervals)
+        raise InputError(path, f"{len(intervals)} tiers fit as {wanted}: {fits}", f"name one with --tier; {listed}")
     if fitting:
         raise InputError(
             path,
@@ -51,7 +54,7 @@ def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> Interval
 
 
 def words_of_tier(tier: IntervalTier) -> tuple[Word, ...]:
-    """Words of a tier in order, unknown ones by their mark; silence and noise are left out (see ``transcript``)."""
+    """Words of a tier in order, without silence and noise; an unknown word is its mark (see :mod:`align_eval.text`)."""
     return tuple(
         Word(label, float(interval.minTime), float(interval.maxTime))
         for interval in tier.intervals
@@ -60,25 +63,40 @@ def words_of_tier(tier: IntervalTier) -> tuple[Word, ...]:
 
 
 def marks_of_tier(tier: IntervalTier) -> tuple[str, ...]:
-    """Labels of a tier that are no words but say so: marks of silence, noise and unknown words."""
+    """Labels of a tier that mark silence, noise or an unknown word."""
     labels = (clean_label(interval.mark) for interval in tier.intervals)
     return tuple(label for label in labels if label and label_kind(label) != "word")
 
 
 def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
-    """Read the words of a TextGrid file, times in seconds as written.
+    """Read the words of a TextGrid file.
+
+    Parameters
+    ----------
+    tier
+        Name of the tier; None finds the word tier (see :func:`word_tier`).
+
+    Returns
+    -------
+    tuple of Word
+        Times in seconds at full precision.
+
+    Raises
+    ------
+    InputError
+        If the file is malformed, no tier or several fit, or the tier holds no words.
 
     Warns
     -----
     InputWarning
-        Where the file is not in Unicode, and was read as Windows Latin-1.
+        If the file is not in Unicode and was read as Windows Latin-1.
     """
     return read_word_tier(path, tier).words
 
 
 @dataclass(frozen=True, slots=True)
 class WordTier:
-    """What a word tier holds, and the times at which its TextGrid starts and ends."""
+    """Words and marks of a word tier, and the start and end of its TextGrid in seconds."""
 
     words: tuple[Word, ...]
     marks: tuple[str, ...]
@@ -87,17 +105,17 @@ class WordTier:
 
 
 def read_word_tier(path: Path, tier: str | None = None) -> WordTier:
-    """Read the words as :func:`read_words` does, with what else the tier says."""
+    """Read a word tier as :func:`read_words` does, with its marks and times."""
     grid = read_unicode_textgrid(path)
-    found = word_tier(grid, path, tier)
-    words = words_of_tier(found)
+    intervals = word_tier(grid, path, tier)
+    words = words_of_tier(intervals)
     if not words:
         raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
-    return WordTier(words, marks_of_tier(found), float(grid.minTime), float(grid.maxTime))
+    return WordTier(words, marks_of_tier(intervals), float(grid.minTime), float(grid.maxTime))
 
 
 def read_unicode_textgrid(path: Path) -> TextGrid:
-    """Read a TextGrid, with a warning where it is not in Unicode."""
+    """Read a TextGrid, and warn if it is not in Unicode."""
     grid, encoding = read_textgrid(path)
     if not encoding.startswith("utf"):
         message = f"{path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
@@ -105,65 +123,68 @@ def read_unicode_textgrid(path: Path) -> TextGrid:
     return grid
 
 
-OVERLAPPING = " (overlapping)"
-"""What the name of a tier of points ends with that holds where words start which overlap others of another tier."""
-
-
 def write_words(
     path: Path, tiers: Mapping[str, Sequence[Word]], duration_s: float, *, overlapping: bool = False
 ) -> None:
     """Write word tiers as a TextGrid that Praat opens.
 
+    Words of no length cannot be intervals: they become points of the tier ``<name> (no length)``. Neighbours that
+    overlap by less than the reader's tolerance are written as touching.
+
     Parameters
     ----------
     tiers
-        Words by the name of their tier, times in seconds.
+        Words by tier name, times in seconds.
     duration_s
-        Length of the audio; the grid is longer where a word is.
-
-    Words of no length cannot be intervals: they become points of a tier ``<name> (no length)``, so that none is lost.
-    Neighbours that overlap by less than the reader's tolerance are written as touching.
+        Duration of the audio. The grid is longer if a word ends later.
+    overlapping
+        Whether words may overlap the one before them. Their starts become points of the tier ``<name> (overlapping)``.
 
     Raises
     ------
     InputError
-        For a word that starts before zero or, unless it may, overlaps the one before it, and where the file cannot be
-        written.
+        If a word starts before zero, overlaps the one before it although ``overlapping`` is false, or the file cannot
+        be written.
     """
     end_s = max([duration_s, *(word.end_s for words in tiers.values() for word in words)])
     grid = TextGrid(minTime=0.0, maxTime=end_s)
     for name, words in tiers.items():
-        safe = name.replace('"', "'")  # the textgrid package does not escape tier names
-        intervals = IntervalTier(name=safe, minTime=0.0, maxTime=end_s)
-        points = PointTier(name=f"{safe}{NO_LENGTH}", minTime=0.0, maxTime=end_s)
-        others = PointTier(name=f"{safe}{OVERLAPPING}", minTime=0.0, maxTime=end_s)
-        previous_end_s = 0.0
-        for word in words:
-            if overlapping and 0 <= word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
-                others.points.append(Point(float(word.start_s), word.text))
-                continue
-            if word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
-                raise InputError(
-                    f"{path}, tier {safe!r}, word {word.text!r}",
-                    f"starts at {word.start_s:g} s, before {previous_end_s:g} s",
-                    "a tier cannot hold words that overlap or start before zero",
-                )
-            start_s = max(float(word.start_s), previous_end_s)
-            if start_s < word.end_s:
-                intervals.intervals.append(Interval(start_s, float(word.end_s), word.text))
-                previous_end_s = float(word.end_s)
-            else:
-                points.points.append(Point(start_s, word.text))
-        grid.tiers.append(intervals)
-        grid.tiers += [tier for tier in (points, others) if tier.points]
+        grid.tiers += _tiers(path, name.replace('"', "'"), words, end_s, overlapping)  # textgrid escapes no names
     buffer = io.StringIO()
-    buffer.close = lambda: None  # type: ignore[method-assign]  # its writer closes what it is given
+    buffer.close = lambda: None  # type: ignore[method-assign]  # textgrid's writer closes the buffer
     grid.write(buffer)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(buffer.getvalue(), encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error, "choose another name") from error
+
+
+def _tiers(
+    path: Path, name: str, words: Sequence[Word], end_s: float, overlapping: bool
+) -> list[IntervalTier | PointTier]:
+    """Convert words to an interval tier and the point tiers that it needs."""
+    intervals = IntervalTier(name=name, minTime=0.0, maxTime=end_s)
+    no_length = PointTier(name=f"{name}{NO_LENGTH}", minTime=0.0, maxTime=end_s)
+    overlaps = PointTier(name=f"{name}{OVERLAPPING}", minTime=0.0, maxTime=end_s)
+    previous_end_s = 0.0
+    for word in words:
+        if word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
+            if overlapping and word.start_s >= 0:
+                overlaps.points.append(Point(float(word.start_s), word.text))
+                continue
+            raise InputError(
+                f"{path}, tier {name!r}, word {word.text!r}",
+                f"starts at {word.start_s:g} s, before {previous_end_s:g} s",
+                "correct the times: words of a tier cannot overlap or start before zero",
+            )
+        start_s = max(float(word.start_s), previous_end_s)
+        if start_s < word.end_s:
+            intervals.intervals.append(Interval(start_s, float(word.end_s), word.text))
+            previous_end_s = float(word.end_s)
+        else:
+            no_length.points.append(Point(start_s, word.text))
+    return [intervals, *(tier for tier in (no_length, overlaps) if tier.points)]
 
 
 def _fits(name: str, tier: str | None) -> bool:

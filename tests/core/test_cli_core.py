@@ -17,7 +17,7 @@ from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES
 from tests.helpers.command_line import LOADED, align_eval, start
-from tests.helpers.given_files import HYPOTHESES
+from tests.helpers.hypothesis_files import HYPOTHESES
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["align", "--help"], ["list", "--help"]])

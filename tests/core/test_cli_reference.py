@@ -13,7 +13,7 @@ from align_eval.cli import app
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.kinds import KINDS
 from tests.helpers.command_line import align_eval
-from tests.helpers.given_files import CLIP, HYPOTHESES
+from tests.helpers.hypothesis_files import CLIP, HYPOTHESES
 from tests.helpers.planted_run import write_planted
 
 ROOT = Path(__file__).resolve().parents[2]

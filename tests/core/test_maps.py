@@ -1,4 +1,4 @@
-"""Kept maps come back as they were written, and a file that is none is refused by place and remedy."""
+"""Saved maps: read back as written; other files are refused with place and remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from align_eval.errors import InputError
 from align_eval.formats.run.maps import KeptMaps, drop_maps, read_maps, write_maps
 
 
-def kept() -> KeptMaps:
+def saved_maps() -> KeptMaps:
     rng = np.random.default_rng(0)
     return KeptMaps(
         stacks={"attention:heads=all": rng.random((4, 3, 7), dtype=np.float32)},
@@ -21,44 +21,44 @@ def kept() -> KeptMaps:
     )
 
 
-def test_maps_come_back_bit_for_bit(tmp_path):
-    written = kept()
+def test_maps_are_read_back_bit_for_bit(tmp_path):
+    written = saved_maps()
     write_maps(tmp_path / "maps" / "a.safetensors", written)
     read = read_maps(tmp_path / "maps" / "a.safetensors")
-    for mine, theirs in ((written.stacks, read.stacks), (written.word_of_token, read.word_of_token)):
-        assert mine.keys() == theirs.keys()
-        assert all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
-        assert all(mine[name].dtype == theirs[name].dtype for name in mine)
+    for before, after in ((written.stacks, read.stacks), (written.word_of_token, read.word_of_token)):
+        assert before.keys() == after.keys()
+        assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+        assert all(before[name].dtype == after[name].dtype for name in before)
     assert written.energy.tobytes() == read.energy.tobytes()
     assert (read.frame_s, read.start_s, read.details) == (0.02, -0.01, written.details)
 
 
 def test_equal_maps_give_equal_bytes(tmp_path):
     for name in "ab":
-        write_maps(tmp_path / name, kept())
+        write_maps(tmp_path / name, saved_maps())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize("content", [b"", b"no maps", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])
-def test_what_is_no_file_of_maps_is_refused(tmp_path, content):
+def test_a_file_without_maps_is_refused(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(InputError, match=r"x: holds no maps of this version .*; run again with --keep"):
         read_maps(tmp_path / "x")
 
 
-def test_maps_that_were_not_kept_are_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no maps"):
         read_maps(tmp_path / "nothing")
 
 
 def test_dropping_maps_leaves_the_rest_of_the_folder(tmp_path):
-    write_maps(tmp_path / "maps" / "a.safetensors", kept())
+    write_maps(tmp_path / "maps" / "a.safetensors", saved_maps())
     (tmp_path / "maps" / "notes.txt").write_text("mine")
     drop_maps(tmp_path)
-    assert (tmp_path / "maps" / "a.safetensors").is_file()  # no run stood here: whose maps they are is not known
+    assert (tmp_path / "maps" / "a.safetensors").is_file()  # no run.json: the maps may belong to something else
     for name in ("run.json", "budget.json", "words.parquet"):
         (tmp_path / name).write_text("{}")
     drop_maps(tmp_path)
     drop_maps(tmp_path)  # nothing to drop is no error
-    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
-    assert left == ["maps", "maps/notes.txt", "run.json", "words.parquet"]
+    remaining = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert remaining == ["maps", "maps/notes.txt", "run.json", "words.parquet"]

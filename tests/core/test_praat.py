@@ -1,6 +1,6 @@
-"""The Praat reader: every text form gives the same content, and nothing damaged is read without a word.
+"""The Praat reader: every text format gives the same content, and damaged files are refused.
 
-What a TextGrid holds is written out by hand in ``CONTENT``; every form and encoding of it must give exactly that.
+``CONTENT`` is the content of one TextGrid, written by hand. Every format and encoding of it must give exactly that.
 """
 
 import codecs
@@ -106,7 +106,7 @@ PERCENT = SHORT.replace("\n0.5\n1\n", "\n50%\n100%\n")
 
 
 def content(grid):
-    """What a grid holds, as plain values: all its times and texts."""
+    """All times and texts of a grid, as plain values."""
     tiers = []
     for tier in grid.tiers:
         if isinstance(tier, IntervalTier):
@@ -118,7 +118,7 @@ def content(grid):
 
 
 def words_grid(entries: str, size: int) -> str:
-    """A short text form with one tier; ``entries`` starts on line 12."""
+    """A TextGrid in short format with one tier; ``entries`` starts on line 12."""
     return HEAD + f'0\n1\n<exists>\n1\n"IntervalTier"\n"words"\n0 1\n{size}\n{entries}\n'
 
 
@@ -129,12 +129,12 @@ FORMS = {
     "with comments": COMMENTED,
     "with exponents": EXPONENTS,
     "with per cent": PERCENT,
-    "lines ended as on Windows, decoration of its own": SHORT.replace("\n1\n0.123", "\r\npoints: size = 1\r\n0.123"),
+    "Windows line breaks, other decoration": SHORT.replace("\n1\n0.123", "\r\npoints: size = 1\r\n0.123"),
 }
 
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
-def test_every_text_form_gives_the_same_content(text):
+def test_every_text_format_gives_the_same_content(text):
     assert content(parse_textgrid(text, "a.TextGrid")) == CONTENT
 
 
@@ -152,15 +152,15 @@ def test_every_text_form_gives_the_same_content(text):
 def test_every_encoding_gives_the_same_content_and_is_reported(tmp_path, data, encoding):
     path = tmp_path / "a.TextGrid"
     path.write_bytes(data)
-    grid, found = read_textgrid(path)
-    assert (content(grid), found) == (CONTENT, encoding)
+    grid, detected = read_textgrid(path)
+    assert (content(grid), detected) == (CONTENT, encoding)
 
 
 def test_a_byte_that_cp1252_lacks_is_read_as_latin_1():
     assert decode_text(b'"\x81"', "a.TextGrid") == ('"\x81"', "latin-1")
 
 
-def test_a_grid_said_to_have_no_tiers_has_none():
+def test_a_grid_declared_without_tiers_has_none():
     assert content(parse_textgrid(HEAD + "xmin = 0\nxmax = 2\ntiers? <absent>\n", "a.TextGrid")) == ((0.0, 2.0),)
 
 
@@ -174,7 +174,7 @@ BUNDLED_GRIDS = sorted(path for name in BUNDLED for path in bundled_path(name).g
 
 @pytest.mark.parametrize("path", BUNDLED_GRIDS, ids=lambda path: path.stem)
 def test_bundled_files_are_read_as_the_textgrid_package_reads_them(path):
-    """That reader rounds times to 5 decimals and drops intervals of no length, which no bundled file has."""
+    """Its reader rounds times to 5 decimals and drops intervals of no length, which no bundled file has."""
     ours = content(read_textgrid(path)[0])
     theirs = content(TextGrid.fromFile(str(path)))
 
@@ -184,12 +184,12 @@ def test_bundled_files_are_read_as_the_textgrid_package_reads_them(path):
     assert rounded(ours) == rounded(theirs)
 
 
-# Refusals: one rule a case, and the message names the file, the place in it and the value.
+# Refusals: one rule per case. The message names the file, the place in it and the value.
 
 BAD_BYTES = {
     "empty file": (b"", "the file is empty"),
     "white space only": (b" \n\n", "the file is empty"),
-    "binary form": (b"ooBinaryFile\x08TextGrid\x00\x01", "is a binary Praat file"),
+    "binary file": (b"ooBinaryFile\x08TextGrid\x00\x01", "is a binary Praat file"),
     "zero bytes, no mark": (LONG.encode("utf-16-le"), "holds zero bytes and no byte-order mark"),
     "half a UTF-16 unit": (codecs.BOM_UTF16_LE + b'"\x00a', "is not valid UTF-16"),
     "sound": (b"RIFF\xff\xffWAVEfmt ", 'does not begin with "ooTextFile"'),
@@ -227,7 +227,7 @@ BAD_TEXT = {
         words_grid('0 0.5 "a"\n0.4 1 "b"', 2),
         r"a, tier 'words', interval 2: starts \(0\.4 s\) before interval 1 ends \(0\.5 s\)",
     ),
-    "NaN": (words_grid('0 nan "a"', 1), r"a, tier 'words', interval 1, line 12: its xmax is nan; give a finite"),
+    "NaN": (words_grid('0 nan "a"', 1), r"a, tier 'words', interval 1, line 12: its xmax is nan; write a finite"),
     "infinity": (words_grid('0 Inf "a"', 1), r"a, tier 'words', interval 1, line 12: its xmax is Inf"),
     "undefined": (words_grid('0 --undefined-- "a"', 1), r"interval 1, line 12: its xmax is --undefined--"),
     "overflow": (words_grid('0 1e999 "a"', 1), r"a, tier 'words', interval 1, line 12: its xmax is inf"),
@@ -248,22 +248,22 @@ BAD_TEXT = {
     ),
     "too large count": (
         words_grid('0 0.5 "a"\n0.5 1 "b"', 3),
-        r"a, tier 'words', interval 3, line 13: the file ends where its xmin should stand",
+        r"a, tier 'words', interval 3, line 13: the file ends before its xmin",
     ),
     "too small count before another tier": (
         LONG.replace("intervals: size = 3", "intervals: size = 2"),
-        r"a, tier 2, line 24: the class of the tier should stand here \(a string\), found '1'",
+        r"a, tier 2, line 24: found '1' instead of the class of the tier \(a string\)",
     ),
     "too large count before another tier": (
         LONG.replace("intervals: size = 3", "intervals: size = 4"),
-        r"a, tier 'words', interval 4, line 29: its xmin should stand here \(a number\), found 'TextTier'",
+        r"a, tier 'words', interval 4, line 29: found 'TextTier' instead of its xmin \(a number\)",
     ),
     "a count of 1e300": (words_grid('0 1 "a"', 10**300), r"a, tier 'words', interval 2, line 12: the file ends"),
-    "count below zero": (words_grid("", -1), r"a, tier 'words', line 11: the number of entries is -1; give a whole"),
-    "count not whole": (HEAD + "0 1 <exists> 1.5", r"a, line 4: the number of tiers is 1\.5; give a whole number"),
+    "count below zero": (words_grid("", -1), r"a, tier 'words', line 11: the number of entries is -1; write a whole"),
+    "count not whole": (HEAD + "0 1 <exists> 1.5", r"a, line 4: the number of tiers is 1\.5; write a whole number"),
     "unknown tier class": (
         words_grid("", 0).replace("IntervalTier", "PitchTier"),
-        r"a, tier 1, line 8: unknown tier class 'PitchTier'; only IntervalTier and TextTier exist",
+        r"a, tier 1, line 8: unknown tier class 'PitchTier'; use IntervalTier or TextTier",
     ),
 }
 
@@ -276,7 +276,7 @@ def test_damage_is_refused_with_its_place_and_value(text, message):
 
 @pytest.mark.parametrize("text", [LONG, SHORT, ONE_LINE], ids=["long", "short", "one line"])
 def test_a_file_cut_short_at_any_byte_is_refused(text):
-    """The last label has no doubled quote, so no cut of it closes it early: only trailing white space can be lost."""
+    """The last label has no doubled quote, so no cut closes it early; only trailing white space can be lost."""
     data = text.encode()
     whole = len(data.rstrip())
     for n in range(whole):
@@ -295,14 +295,14 @@ LABELS = (
 
 @st.composite
 def word_tiers(draw):
-    """Words in order at any times from 0 to 30 s, some of no length."""
+    """Words in order between 0 and 30 s, some of no length."""
     times = sorted(draw(st.lists(st.floats(0, 30), max_size=24)))
     return [Word(draw(LABELS), start_s, end_s) for start_s, end_s in zip(times[::2], times[1::2], strict=False)]
 
 
 @settings(deadline=None, max_examples=150)
 @given(words=word_tiers())
-def test_what_is_written_is_read_back_exactly(words, tmp_path_factory):
+def test_written_words_are_read_back_exactly(words, tmp_path_factory):
     path = tmp_path_factory.mktemp("written") / "a.TextGrid"
     write_words(path, {"words": words}, 30.0)
     tiers, lasting, points = read_textgrid(path)[0].tiers, [], []
@@ -315,7 +315,7 @@ def test_what_is_written_is_read_back_exactly(words, tmp_path_factory):
 
 
 def parses_or_is_refused(data: bytes) -> None:
-    """Anything but :class:`InputError` fails the test that calls this."""
+    """Parse the bytes. Any error but :class:`InputError` fails the test."""
     try:
         parse_textgrid(decode_text(data, "a")[0], Path("a"))
     except InputError as error:
@@ -333,19 +333,19 @@ PIECES = st.sampled_from(
 
 @settings(deadline=None, max_examples=200)
 @given(data=st.one_of(st.binary(), st.text().map(lambda t: t.encode(errors="replace"))))
-def test_random_bytes_and_text_are_never_worse_than_refused(data):
+def test_random_bytes_and_text_are_read_or_refused(data):
     parses_or_is_refused(data)
 
 
 @settings(deadline=None, max_examples=300)
 @given(pieces=st.lists(PIECES, max_size=60), glue=st.sampled_from(["", " "]))
-def test_random_tokens_after_a_good_header_are_never_worse_than_refused(pieces, glue):
+def test_random_tokens_after_a_good_header_are_read_or_refused(pieces, glue):
     parses_or_is_refused((HEAD + glue.join(pieces)).encode())
 
 
 @st.composite
 def mutated(draw):
-    """One to four deletions, insertions and swaps of pieces of a good file."""
+    """A good file with one to four deletions, insertions and swaps of pieces."""
     text = draw(st.sampled_from([LONG, SHORT, ONE_LINE]))
     for _ in range(draw(st.integers(1, 4))):
         a, b, c = sorted(draw(st.lists(st.integers(0, len(text)), min_size=3, max_size=3)))
@@ -357,7 +357,7 @@ def mutated(draw):
 
 @settings(deadline=None, max_examples=300)
 @given(text=mutated())
-def test_a_mutated_file_is_never_worse_than_refused(text):
+def test_a_mutated_file_is_read_or_refused(text):
     parses_or_is_refused(text.encode())
 
 
@@ -375,7 +375,7 @@ def test_a_mutated_file_is_never_worse_than_refused(text):
     ],
     ids=["two points", "flag", "reversed tier", "digits and a letter", "digits beyond all floats"],
 )
-def test_what_only_looks_like_a_number_flag_or_tier_is_refused_at_once(body, message):
+def test_text_that_only_looks_like_a_number_flag_or_tier_is_refused(body, message):
     with pytest.raises(InputError, match=message):
         parse_textgrid(f'"ooTextFile" "TextGrid" {body}', "a.TextGrid")
 
@@ -397,7 +397,7 @@ CHRONOLOGICAL = '''"Praat chronological TextGrid text file"
 '''
 
 
-def test_the_chronological_form_is_read_tier_by_tier():
+def test_the_chronological_format_is_read_tier_by_tier():
     grid = parse_textgrid(CHRONOLOGICAL, "a.TextGrid")
     words, bell = grid.tiers
     assert [(i.minTime, i.maxTime, i.mark) for i in words] == [
@@ -413,7 +413,7 @@ def test_the_chronological_form_is_read_tier_by_tier():
     [
         ("2 0.75", "3 0.75", r"there is no tier 3"),
         ("1 1.25 2.3", "1 1.2 2.3", r"tier 'words', interval 3: starts \(1\.2 s\) before interval 2 ends"),
-        ('"three"\n', "", r"the file ends where its text should stand"),
+        ('"three"\n', "", r"the file ends before its text"),
     ],
 )
 def test_a_damaged_chronological_file_is_refused_with_its_place(old, new, message):

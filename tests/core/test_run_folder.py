@@ -1,4 +1,4 @@
-"""A run folder is read back as it was written, and its TextGrids open."""
+"""Run folders: read back as written, with TextGrids that open."""
 
 import json
 from dataclasses import replace
@@ -19,7 +19,7 @@ from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
 REFERENCE = (Word("naïve", 0.5, 1.0), Word("яма", 1.25, 1.75))
-FOUND = {
+HYPOTHESES = {
     SYSTEMS[0]: (Word("naïve", 0.25, 1.125), Word("яма", 1.125, 2.0)),
     SYSTEMS[1]: (Word("naïve", 0.0, 0.875), Word("яма", 1.5, 1.625)),
 }
@@ -27,7 +27,9 @@ FOUND = {
 
 russian = partial(utterance, words=REFERENCE, language="ru")
 
-WORDS = words_table([russian(id_) for id_ in ("s1/a", "s1/b", "failed")], SYSTEMS, {"s1/a": FOUND, "s1/b": FOUND})
+WORDS = words_table(
+    [russian(id_) for id_ in ("s1/a", "s1/b", "failed")], SYSTEMS, {"s1/a": HYPOTHESES, "s1/b": HYPOTHESES}
+)
 RUN = Run(
     schema=1,
     signature={"id": "0123456789ab", "model": "tiny.en", "systems": [["attention", "dtw"]], "seed": 0},
@@ -52,7 +54,7 @@ def test_the_words_are_read_back_and_score_the_same(tmp_path):
 
 
 def test_a_run_without_intervals_and_failures_is_read_back_equal(tmp_path):
-    single = words_table([russian("a")], SYSTEMS, {"a": FOUND})
+    single = words_table([russian("a")], SYSTEMS, {"a": HYPOTHESES})
     run = Run(1, {}, score_table(single))
     assert run.rows[0].ci_low is None
     write_run(tmp_path, run, single)
@@ -68,7 +70,7 @@ def test_writing_again_gives_the_same_bytes(tmp_path):
         assert file.read_bytes() == (tmp_path / "other" / file.relative_to(tmp_path / "one")).read_bytes()
 
 
-def test_textgrids_hold_the_reference_and_a_tier_a_system(tmp_path):
+def test_textgrids_hold_the_reference_and_one_tier_per_system(tmp_path):
     write_run(tmp_path, RUN, WORDS)
     grid, encoding = read_textgrid(tmp_path / "textgrids" / "s1" / "a.TextGrid")
     assert encoding.startswith("utf-8")
@@ -76,20 +78,20 @@ def test_textgrids_hold_the_reference_and_a_tier_a_system(tmp_path):
     tiers = {tier.name: words_of_tier(tier) for tier in grid.tiers}
     assert tiers == {
         "reference": REFERENCE,
-        "attention:heads=all | dtw": FOUND[SYSTEMS[0]],
-        "gradient | viterbi": FOUND[SYSTEMS[1]],
+        "attention:heads=all | dtw": HYPOTHESES[SYSTEMS[0]],
+        "gradient | viterbi": HYPOTHESES[SYSTEMS[1]],
     }
 
 
-def test_textgrids_hold_recognised_text_units_as_one_and_inserted_words_between(tmp_path):
+def test_textgrids_hold_units_as_one_word_and_inserted_words_between_them(tmp_path):
     reference = (Word("can", 0.25, 0.5), Word("not", 0.5, 0.75), Word("go", 1.0, 1.5))
     u = utterance("a", reference)
-    found = (Word("oh", 0.0, 0.25), Word("cannot", 0.25, 0.875), Word("well", 0.875, 1.0), Word("go", 1.0, 1.5))
+    hypothesis = (Word("oh", 0.0, 0.25), Word("cannot", 0.25, 0.875), Word("well", 0.875, 1.0), Word("go", 1.0, 1.5))
     pairing = Pairing((Unit((0, 1), (1,), True), Unit((2,), (3,), True)), (), (0, 2), (), 3, 4)
-    table = words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: found}}, {"a": {SYSTEMS[0]: pairing}})
+    table = words_table([u], SYSTEMS[:1], {"a": {SYSTEMS[0]: hypothesis}}, {"a": {SYSTEMS[0]: pairing}})
     write_run(tmp_path, RUN, table)
     grid, _ = read_textgrid(tmp_path / "textgrids" / "a.TextGrid")
-    assert [words_of_tier(tier) for tier in grid.tiers] == [reference, found]
+    assert [words_of_tier(tier) for tier in grid.tiers] == [reference, hypothesis]
 
 
 def test_the_textgrid_of_a_failed_utterance_holds_its_reference_alone(tmp_path):
@@ -99,8 +101,8 @@ def test_the_textgrid_of_a_failed_utterance_holds_its_reference_alone(tmp_path):
 
 
 def test_words_of_no_length_are_points_so_that_none_is_lost(tmp_path):
-    found = {SYSTEMS[0]: (Word("naïve", 0.5, 0.5), Word("яма", 0.5, 1.0))}
-    write_run(tmp_path, RUN, words_table([russian("a")], SYSTEMS[:1], {"a": found}))
+    hypothesis = {SYSTEMS[0]: (Word("naïve", 0.5, 0.5), Word("яма", 0.5, 1.0))}
+    write_run(tmp_path, RUN, words_table([russian("a")], SYSTEMS[:1], {"a": hypothesis}))
     grid, _ = read_textgrid(tmp_path / "textgrids" / "a.TextGrid")
     _, intervals, points = grid.tiers
     assert [word.text for word in words_of_tier(intervals)] == ["яма"]
@@ -125,7 +127,7 @@ def without(key: str) -> str:
         without("failures")[:-1] + ', "failures": [{"id": "a", "message": "m", "other": 1}]}',
     ],
 )
-def test_a_damaged_run_is_refused_by_its_file(tmp_path, text):
+def test_a_damaged_run_is_refused_with_its_file(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(InputError, match=r"run\.json: is no run of this version"):
         read_run(tmp_path)
@@ -158,26 +160,26 @@ def test_a_run_of_another_schema_is_refused(tmp_path):
 
 def test_textgrids_of_an_earlier_run_do_not_mix_with_the_new_ones(tmp_path):
     write_run(tmp_path, RUN, WORDS)
-    (tmp_path / "textgrids" / "gone.TextGrid").write_text("of another corpus")
+    (tmp_path / "textgrids" / "gone.TextGrid").write_text("another corpus")
     write_run(tmp_path, RUN, WORDS)
     assert not (tmp_path / "textgrids" / "gone.TextGrid").exists()
 
 
-def test_files_apart_are_read_together_as_far_as_their_rows_go():
-    """All files once, in order; no reading over the limit, but of a file that is over it by itself."""
+def test_names_are_batched_up_to_the_limit_of_rows():
+    """Each name once, in order. A batch over the limit holds only one name."""
     n_rows = {"d": 40, "a": 30, "b": 60, "c": 500, "e": 60}
     assert list(batched_by_rows(n_rows, 100)) == [["a", "b"], ["c"], ["d", "e"]]
     assert list(batched_by_rows({}, 100)) == []
 
 
-def test_stretches_of_a_file_are_one_textgrid_also_where_ids_of_others_come_between(tmp_path):
-    """Ids are the user's: one that sorts between two windows of another recording must not tear it apart."""
+def test_stretches_of_a_file_are_one_textgrid_even_if_ids_of_others_come_between(tmp_path):
+    """Users choose the ids, so that an id may sort between two windows of another recording."""
 
     def window(id_: str, start_s: float, part_of: str | None) -> Utterance:
         return replace(russian(id_), audio=AudioSpan(Path("a.wav"), None, start_s, start_s + 2), part_of=part_of)
 
     utterances = [window("a@0", 0.0, "a"), window("a@1", 0.0, None), window("a@2", 2.0, "a")]
-    write_run(tmp_path, RUN, words_table(utterances, SYSTEMS, {u.id: FOUND for u in utterances}))
+    write_run(tmp_path, RUN, words_table(utterances, SYSTEMS, {u.id: HYPOTHESES for u in utterances}))
     later = tuple(Word(w.text, w.start_s + 2, w.end_s + 2) for w in REFERENCE)
     for name, words in (("a", REFERENCE + later), ("a@1", REFERENCE)):
         grid, _ = read_textgrid(tmp_path / "textgrids" / f"{name}.TextGrid")
@@ -185,8 +187,8 @@ def test_stretches_of_a_file_are_one_textgrid_also_where_ids_of_others_come_betw
         assert [tier.name for tier in grid.tiers] == ["reference", "attention:heads=all | dtw", "gradient | viterbi"]
 
 
-def test_nothing_is_left_of_a_run_that_could_not_be_written(tmp_path):
-    (tmp_path / "textgrids").write_text("in the way")
+def test_no_temporary_files_remain_of_a_run_that_could_not_be_written(tmp_path):
+    (tmp_path / "textgrids").write_text("a file")
     with pytest.raises(InputError, match="cannot be written"):
         write_run(tmp_path, RUN, WORDS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["textgrids", "words.parquet"]

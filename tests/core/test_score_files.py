@@ -11,13 +11,13 @@ from align_eval.corpus.bundled import bundled_path
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import FORMATS
 from align_eval.formats.run.folder import read_run, write_run
-from align_eval.formats.run.words_table import read_words_table, table_checksum, words_table
+from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.lint_files import lint_path
 from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
 from align_eval.score_files import score_given
 from tests.helpers.command_line import align_eval
-from tests.helpers.given_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
+from tests.helpers.hypothesis_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
 
 REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
 SYSTEMS = ("openai-whisper", "faster-whisper", "whisper-timestamped", "stable-ts", "whisperx", "transformers")
@@ -156,7 +156,7 @@ def test_a_run_of_files_is_written_read_and_linted_as_any_run(tmp_path):
     scored = score_given(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir()))
     write_run(tmp_path / "out", scored.run, scored.words)
     assert read_run(tmp_path / "out") == scored.run
-    assert table_checksum(read_words_table(tmp_path / "out" / "words.parquet")) == table_checksum(scored.words)
+    assert read_words_table(tmp_path / "out" / "words.parquet").equals(scored.words)
     linted = lint_path(tmp_path / "out")
     assert (linted.form, linted.findings, linted.failures) == ("run", (), ())
 

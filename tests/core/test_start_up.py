@@ -13,7 +13,7 @@ import pytest
 
 from align_eval.corpus.bundled import bundled_path
 from align_eval.reporting.terminal.list import KINDS
-from tests.helpers.given_files import HYPOTHESES
+from tests.helpers.hypothesis_files import HYPOTHESES
 from tests.helpers.planted_run import write_planted
 
 COMMAND = """

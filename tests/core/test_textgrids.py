@@ -1,4 +1,4 @@
-"""Which tier holds the words, reading them, and writing tiers that are read back exactly."""
+"""Words in TextGrids: finding the word tier, reading it, and writing tiers that are read back exactly."""
 
 import pytest
 from textgrid import IntervalTier, PointTier, TextGrid
@@ -28,11 +28,11 @@ def grid_of(*names: str, points: tuple[str, ...] = ()) -> TextGrid:
         (("a - words", "b - words"), "b - words", "b - words"),
     ],
 )
-def test_the_one_tier_that_fits_is_chosen(names, tier, chosen):
+def test_the_only_tier_that_fits_is_chosen(names, tier, chosen):
     assert word_tier(grid_of(*names), "a.TextGrid", tier).name == chosen
 
 
-def test_a_point_tier_of_the_same_name_does_not_stand_in_the_way():
+def test_a_point_tier_of_the_same_name_is_ignored():
     grid = grid_of("words", "Word", points=("words",))
     assert word_tier(grid, "a.TextGrid").name == "Word"
 
@@ -44,14 +44,14 @@ REFUSALS = {
         r"a\.TextGrid: 2 tiers fit as word tier: 'a - words', 'b - words'; "
         r"name one with --tier; the tiers are 'a - words', 'b - words', 'phones'",
     ),
-    "two of the name asked for": (grid_of("x", "x"), "x", r"a\.TextGrid: 2 tiers fit as tier 'x': 'x', 'x'"),
+    "two tiers of the chosen name": (grid_of("x", "x"), "x", r"a\.TextGrid: 2 tiers fit as tier 'x': 'x', 'x'"),
     "none fits": (
         grid_of("phones", "syllables"),
         None,
         r"a\.TextGrid: no word tier; name one with --tier; the tiers are 'phones', 'syllables'",
     ),
     "no tier at all": (grid_of(), None, r"a\.TextGrid: no word tier; .*the tiers are none"),
-    "a name asked for is taken literally": (
+    "a chosen name is taken literally": (
         grid_of("Words"),
         "words",
         r"a\.TextGrid: no tier 'words'; .*the tiers are 'Words'",
@@ -92,7 +92,7 @@ def test_words_are_written_and_read_at_full_precision(tmp_path):
     assert read_words(path, "other") == words[:1]
 
 
-def test_words_of_no_length_are_kept_as_points(tmp_path):
+def test_words_of_no_length_are_written_as_points(tmp_path):
     path = tmp_path / "a.TextGrid"
     write_words(path, {"words": [Word("a", 0.2, 0.5), Word("um", 0.5, 0.5), Word("b", 0.5, 0.9)]}, 1.0)
     intervals, points = read_textgrid(path)[0].tiers
@@ -100,7 +100,7 @@ def test_words_of_no_length_are_kept_as_points(tmp_path):
     assert (points.name, [(p.time, p.mark) for p in points]) == ("words (no length)", [(0.5, "um")])
 
 
-def test_double_quotes_survive_in_labels_and_become_single_in_names(tmp_path):
+def test_double_quotes_remain_in_labels_and_become_single_in_names(tmp_path):
     path = tmp_path / "a.TextGrid"
     words = (Word('"no"', 0.0, 0.5), Word('6" nail', 0.5, 1.0))
     write_words(path, {'the "best" one': words}, 1.0)
@@ -116,7 +116,7 @@ def test_a_word_past_the_duration_stretches_every_tier(tmp_path):
 
 
 def test_the_textgrid_package_opens_what_is_written(tmp_path):
-    """It rounds to 5 decimals; these times have fewer. Gaps between words are written as empty intervals."""
+    """The package rounds to 5 decimals; these times have fewer. It adds empty intervals between words."""
     path = tmp_path / "a.TextGrid"
     write_words(path, {"words": [Word('say "a"', 0.25, 0.5), Word("и", 0.75, 1.0), Word("um", 1.0, 1.0)]}, 1.0)
     intervals, points = TextGrid.fromFile(str(path)).tiers
@@ -130,7 +130,6 @@ def test_the_textgrid_package_opens_what_is_written(tmp_path):
 
 
 def test_neighbours_that_overlap_within_the_readers_tolerance_are_written_as_touching(tmp_path):
-    """The reader lets them in, so the writer must let them out."""
     words = [Word("a", 0.0, 0.5000001), Word("b", 0.5, 1.0)]
     write_words(tmp_path / "a.TextGrid", {"words": words}, 1.0)
     assert read_words(tmp_path / "a.TextGrid") == (words[0], Word("b", 0.5000001, 1.0))
@@ -142,7 +141,7 @@ def test_words_that_a_tier_cannot_hold_are_refused_by_name(tmp_path, words):
         write_words(tmp_path / "a.TextGrid", {"x": words}, 1.0)
 
 
-def test_a_file_that_is_not_unicode_is_read_with_a_warning_that_says_as_what(tmp_path):
+def test_a_file_that_is_not_unicode_is_read_with_a_warning_that_names_the_encoding(tmp_path):
     write_words(tmp_path / "a.TextGrid", {"words": [Word("Zoë", 0.0, 1.0)]}, 1.0)
     text = (tmp_path / "a.TextGrid").read_text(encoding="utf-8")
     (tmp_path / "a.TextGrid").write_bytes(text.encode("cp1252"))

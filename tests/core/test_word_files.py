@@ -9,7 +9,7 @@ from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.reference_words import NO_AUDIO, read_reference
 from align_eval.corpus.word_files import language_code, pair_names, read_word_files, recording_name
 from align_eval.errors import InputError
-from tests.helpers.given_files import GOOD, HYPOTHESES, WORDS, write_good
+from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, WORDS, write_good
 
 EMPTY = json.dumps({"text": "", "segments": [], "language": "en"})
 

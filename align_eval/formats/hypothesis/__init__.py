@@ -1,1 +1,1 @@
-"""Word times that other systems wrote, one module per format."""
+"""Readers of word times that other systems wrote, one module per format or family of formats."""

@@ -1,8 +1,8 @@
-"""CTM, the time-marked conversation file of NIST's scoring tools: a line a word.
+"""CTM, the time-marked conversation file of NIST's scoring tools: one line per word.
 
-``recording channel start duration word [confidence [type [speaker]]]``, separated by white space; ``;;`` begins a
-comment; a confidence of ``NA`` is none. Marks of alternatives (``<ALT_BEGIN>``) are refused: which of them was said is
-not known. A file may hold several recordings, which then are known by the first column.
+``recording channel start duration word [confidence [type [speaker]]]``, separated by white space. ``;;`` begins a
+comment. A confidence of ``NA`` means none. Marks of alternatives (``<ALT_BEGIN>``) are refused, because they leave open
+which alternative was spoken. A file may hold several recordings, named by the first column.
 
 Reference: NIST SCTK, "ctm" format.
 """
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
-from align_eval.formats.hypothesis.recordings import Piece, check_name, join_pieces
-from align_eval.formats.hypothesis.word import check_time, given_word, number_in_text
+from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
+from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
 from align_eval.records import GivenWord, Transcript
 from align_eval.text import clean_label, label_kind
@@ -27,7 +27,7 @@ _FIELD = re.compile(r"[^ \t\f\v]+")
 
 
 def claims(document: Document) -> bool:
-    """Whether the first line that says something has the fields of a word."""
+    """Tell whether the first line that is no comment has the fields of a word."""
     if document.praat or document.json is not None:
         return False
     for line in lines_of(document.text):
@@ -38,12 +38,14 @@ def claims(document: Document) -> bool:
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
-    """Read every recording of the document; see :func:`words_by_channel`. Labels of silence are no words."""
+    """Read every recording of the document (see :func:`words_by_channel`), without labels of silence."""
     words = words_by_channel(document)
     for name in {name for key in words for name in key}:
         check_name(str(document.path), name)
-    spoken = {key: [w for w in of_key if label_kind(clean_label(w.text)) != "silence"] for key, of_key in words.items()}
-    return join_pieces(Piece(*key, tuple(of_key)) for key, of_key in spoken.items())
+    return join_stretches(
+        Stretch(*key, tuple(word for word in channel_words if label_kind(clean_label(word.text)) != "silence"))
+        for key, channel_words in words.items()
+    )
 
 
 def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord]]:
@@ -52,18 +54,20 @@ def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord
     Raises
     ------
     InputError
-        Where a line is malformed.
+        If a line is malformed.
 
     Warns
     -----
     InputWarning
-        Where the last line has no end.
+        If the last line does not end with a line break.
     """
     words: dict[tuple[str, str], list[GivenWord]] = {}
     for recording, channel, word in _lines(document):
         words.setdefault((recording, channel), []).append(word)
     if not document.text.endswith(("\n", "\r")):
-        message = f"{document.path}: its last line has no end; if the file was cut short, its last word may be as well"
+        message = (
+            f"{document.path}: the last line has no line break; if the file was cut short, its last word may be too"
+        )
         warnings.warn(message, InputWarning, stacklevel=2)
     return words
 
@@ -79,20 +83,20 @@ def _lines(document: Document) -> Iterator[tuple[str, str, GivenWord]]:
             raise InputError(
                 where,
                 f"has {len(fields)} fields ({shorten(line.strip())!r})",
-                "recording channel start duration word ...",
+                "write recording channel start duration word [confidence [type [speaker]]]",
             )
-        recording, channel, start, duration, text, *rest = fields
+        recording, channel, start, duration, text, *optional = fields
         if text.startswith("<ALT") or "*" in (start, duration):
-            raise InputError(where, "marks alternatives", "leave the one that is meant")
+            raise InputError(where, "marks alternatives", "leave only one alternative")
         start_s = check_time(where, "start", number_in_text(where, "start", start))
         duration_s = check_time(where, "duration", number_in_text(where, "duration", duration))
-        known = rest and rest[0].upper() != "NA"
-        confidence = number_in_text(where, "confidence", rest[0]) if known else None
-        word = given_word(document.path, place, text, start_s, start_s + duration_s, confidence)
+        has_confidence = optional and optional[0].upper() != "NA"
+        confidence = number_in_text(where, "confidence", optional[0]) if has_confidence else None
+        word = hypothesis_word(document.path, place, text, start_s, start_s + duration_s, confidence)
         if word:
             yield recording, channel, word
 
 
 def _fields(line: str) -> list[str]:
-    """Other white space than blanks and tabs, as a no-break space, belongs to a word."""
+    """Split a line at ASCII blanks and tabs: a no-break space belongs to a word."""
     return _FIELD.findall(line)

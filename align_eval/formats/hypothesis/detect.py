@@ -1,8 +1,8 @@
-"""Any system's output, read by its own form: the table of forms, and how a file's form is found.
+"""Table of the hypothesis formats, and detection of a file's format.
 
-A form claims a file by what stands in it, never by its name. Where several claim it, or none, the file is refused and
-they are named: ``--format`` then says which. In a folder the files that only one form claims settle those that several
-do, as an empty result, of which every system writes the same.
+The content of a file decides its format, never its name. A file that fits several formats, or none, is refused with
+their names, and ``--format`` names the right one. In a folder, the files that fit only one format decide for files that
+fit several, such as an empty result, which every system writes alike.
 """
 
 from __future__ import annotations
@@ -12,26 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis import (
-    ctm,
-    faster_whisper,
-    lhotse,
-    openai_whisper,
-    srt,
-    stable_ts,
-    transformers_chunks,
-    webvtt,
-    whisper_timestamped,
-    whisperx,
-)
-from align_eval.formats.hypothesis import textgrid as textgrid_words
+from align_eval.formats.hypothesis import ctm, lhotse, subtitles, textgrid, transformers_chunks
 from align_eval.formats.hypothesis.document import Document, read_document
+from align_eval.formats.hypothesis.whisper_json import LAYOUTS
 from align_eval.records import Transcript
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A form of file: whether a document has it, its reader, and the suffixes that its files have."""
+    """A file format: whether a document has it, its reader, and the suffixes of its files."""
 
     claims: Callable[[Document], bool]
     read: Callable[[Document, str | None], tuple[Transcript, ...]]
@@ -40,23 +29,11 @@ class Format:
 
 
 FORMATS = {
-    "textgrid": Format(
-        textgrid_words.claims, textgrid_words.read, (".textgrid",), "Praat TextGrid: the intervals of a word tier"
-    ),
+    "textgrid": Format(textgrid.claims, textgrid.read, (".textgrid",), "Praat TextGrid: the intervals of a word tier"),
     "ctm": Format(ctm.claims, ctm.read, (".ctm",), "NIST CTM: recording channel start duration word [confidence ...]"),
-    "srt": Format(srt.claims, srt.read, (".srt",), "SRT with word cues"),
-    "webvtt": Format(webvtt.claims, webvtt.read, (".vtt",), "WebVTT with word cues"),
-    "openai-whisper": Format(
-        openai_whisper.claims, openai_whisper.read, (".json",), "JSON of openai-whisper with word_timestamps"
-    ),
-    "faster-whisper": Format(
-        faster_whisper.claims, faster_whisper.read, (".json",), "JSON of faster-whisper's segments with word_timestamps"
-    ),
-    "whisper-timestamped": Format(
-        whisper_timestamped.claims, whisper_timestamped.read, (".json",), "JSON of whisper-timestamped"
-    ),
-    "stable-ts": Format(stable_ts.claims, stable_ts.read, (".json",), "JSON of stable-ts"),
-    "whisperx": Format(whisperx.claims, whisperx.read, (".json",), "JSON of whisperX after its alignment"),
+    "srt": Format(subtitles.claims_srt, subtitles.read_srt, (".srt",), "SRT with word cues"),
+    "webvtt": Format(subtitles.claims_webvtt, subtitles.read_webvtt, (".vtt",), "WebVTT with word cues"),
+    **{name: Format(layout.claims, layout.read, (".json",), layout.description) for name, layout in LAYOUTS.items()},
     "transformers": Format(
         transformers_chunks.claims,
         transformers_chunks.read,
@@ -70,68 +47,69 @@ FORMATS = {
 
 
 def check_format(name: str | None) -> None:
-    """Refuse a form that is not in the table.
+    """Refuse the name of an unknown format.
 
     Raises
     ------
     InputError
-        With the forms that are.
+        Names the known formats.
     """
     if name is not None and name not in FORMATS:
-        raise InputError(f"--format {name}", "there is no such form", f"known: {', '.join(FORMATS)}")
+        raise InputError(f"--format {name}", "there is no such format", f"known: {', '.join(FORMATS)}")
 
 
 def claimants(document: Document) -> tuple[str, ...]:
-    """Names of the forms that a document may have.
+    """Names of the formats that fit a document.
 
     Raises
     ------
     InputError
-        Where it has none.
+        If none fits.
     """
-    names = tuple(name for name, form in FORMATS.items() if form.claims(document))
+    names = tuple(name for name, format_ in FORMATS.items() if format_.claims(document))
     if not names:
         known = ", ".join(FORMATS)
-        raise InputError(document.path, "has none of the forms that are read", f"see docs/formats.md; known: {known}")
+        raise InputError(document.path, "has no known format", f"see docs/formats.md; known: {known}")
     return names
 
 
 def read_transcripts(
-    path: Path, form: str | None = None, tier: str | None = None
+    path: Path, format_name: str | None = None, tier: str | None = None
 ) -> tuple[str, tuple[Transcript, ...]]:
     """Read a file.
 
     Parameters
     ----------
-    form
-        Its form, a name of :data:`FORMATS`; found by its content where None.
+    format_name
+        A name of :data:`FORMATS`. None detects the format from the content.
     tier
         The tier of a TextGrid, or the kind of Lhotse's alignments.
 
     Returns
     -------
-    form, transcripts
-        The form that it has, and what it holds: most forms hold one recording.
+    format_name : str
+    transcripts : tuple of Transcript
+        One per recording; most formats hold one recording.
 
     Raises
     ------
     InputError
-        Where the form is unknown or cannot be told, or the file is malformed.
+        If the format is unknown or cannot be decided, or the file is malformed.
     """
-    check_format(form)
+    check_format(format_name)
     document = read_document(path)
-    name = form or the_one(document, claimants(document))
+    name = format_name or the_one(document, claimants(document))
     return name, FORMATS[name].read(document, tier)
 
 
 def the_one(document: Document, names: tuple[str, ...]) -> str:
-    """The form of a document that has only one.
+    """The single format that fits a document.
 
     Raises
     ------
     InputError
-        Where there are several.
+        If several fit.
     """
     if len(names) > 1:
-        raise InputError(document.path, f"may be {' or '.join(names)}", f"say which with --format {names[0]}")
+        raise InputError(document.path, f"may be {' or '.join(names)}", f"name its format with --format {names[0]}")
     return names[0]

@@ -1,8 +1,8 @@
-"""A file before its form is known: its bytes, its text in Unicode, and what it holds as JSON.
+"""A file before its format is known: its bytes, its Unicode text and its JSON content.
 
-Strict: text is UTF-8, or UTF-16 with its byte-order mark. JSON is one document or one a line; a key that stands twice
-in one table, nesting that no system writes and numbers of thousands of digits are refused. ``NaN`` and ``Infinity``,
-which Python writes and JSON does not know, are let through here and refused where they are times or confidences.
+Text is UTF-8, or UTF-16 with its byte-order mark. JSON is one document, or one document per line. Refused are a key
+that occurs twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and
+``Infinity``, which Python writes although JSON lacks them, are accepted here and refused as times or confidences.
 Reading executes nothing.
 """
 
@@ -22,7 +22,7 @@ from align_eval.formats.praat import CHRONOLOGICAL
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_BYTES = 2**30
-"""A file may be that large, unpacked: some hundred million words would fit; a gzip bomb would not."""
+"""Largest accepted size of an unpacked file: enough for a hundred million words, too small for a gzip bomb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,11 @@ class Document:
     Attributes
     ----------
     text : str
-        Empty where ``praat``: those files have encodings of their own.
+        Empty if ``praat``, since Praat files have other encodings.
     json : any
-        What the text holds where it begins as JSON does; a list of one entry a line where ``lines``. None otherwise.
+        Content of a text that begins as JSON does, else None. If ``lines``, a list with one entry per line.
+    lines : bool
+        Whether the text is JSON Lines.
     praat : bool
         Whether the bytes begin as a Praat file does.
     """
@@ -48,12 +50,12 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read a file, unpacking it where it is gzip.
+    """Read a file, and unpack it if it is gzip.
 
     Raises
     ------
     InputError
-        Where it cannot be read, is too large, is no text, or begins as JSON and is not.
+        If the file cannot be read, is too large, is not text, or begins as JSON and is not valid JSON.
     """
     data = _read_bytes(path)
     if _is_praat(data):
@@ -68,7 +70,7 @@ def read_document(path: Path) -> Document:
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines as text editors count them: other separators of Unicode may stand inside a word."""
+    """Split at line breaks as text editors do. Other Unicode separators may occur inside a word."""
     return re.split(r"\r\n|\n|\r", text)
 
 
@@ -78,7 +80,7 @@ def decode_unicode(data: bytes, place: object) -> str:
     Raises
     ------
     InputError
-        For any other bytes; names the first that does not fit.
+        If the bytes are in another encoding; names the first invalid byte.
     """
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -108,7 +110,7 @@ def _read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
     if len(data) > MAX_BYTES:
-        raise InputError(path, f"is longer than {MAX_BYTES} bytes", "give a file a recording")
+        raise InputError(path, f"is longer than {MAX_BYTES} bytes", "split it into one file per recording")
     return data
 
 
@@ -121,9 +123,9 @@ def _is_praat(data: bytes) -> bool:
 
 
 def _read_json(text: str, path: Path) -> tuple[Any, bool]:
-    decoder = json.JSONDecoder(object_pairs_hook=_table)
-    first, _, rest = text.lstrip().partition("\n")
-    if rest.lstrip().startswith("{") and first.rstrip().endswith("}"):
+    decoder = json.JSONDecoder(object_pairs_hook=_table_of_pairs)
+    first, _, following = text.lstrip().partition("\n")
+    if following.lstrip().startswith("{") and first.rstrip().endswith("}"):
         numbered = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
         return [_decode(decoder, line, f"{path}, line {i}") for i, line in numbered], True
     return _decode(decoder, text, path), False
@@ -138,7 +140,7 @@ def _decode(decoder: json.JSONDecoder, text: str, place: object) -> Any:
             f"{where}, column {error.colno}", f"is not JSON ({error.msg})", "the file may be cut short: write it again"
         ) from error
     except RecursionError:
-        raise InputError(place, "is JSON nested too deeply", "no system that is read here writes that") from None
+        raise InputError(place, "is JSON nested too deeply", "write the file again") from None
     except ValueError as error:  # a table with a key twice, or a number of more digits than Python reads
         problem = str(error) if isinstance(error, _RepeatedKeyError) else "holds a number of thousands of digits"
         raise InputError(place, problem, "write the file again") from None
@@ -148,10 +150,10 @@ class _RepeatedKeyError(ValueError):
     pass
 
 
-def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _table_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _RepeatedKeyError(f"key {twice[:40]!r} stands twice in one table")
+        raise _RepeatedKeyError(f"key {twice[:40]!r} occurs twice in one table")
     return table

@@ -1,8 +1,8 @@
-"""Lhotse supervisions with alignments: JSON Lines or a list in JSON, packed by gzip or not.
+"""Lhotse supervisions with alignments: JSON Lines or a JSON list, optionally packed by gzip.
 
 A supervision names its ``recording_id`` and holds ``alignment``: for each kind (``word``), items of symbol, start,
 duration and score, as lists or tables. Starts count from the start of the recording, not of the supervision. The
-supervisions of one recording and channel are joined, in the order of their starts.
+supervisions of one recording and channel are joined in the order of their starts.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.recordings import Piece, check_name, join_pieces
-from align_eval.formats.hypothesis.word import check_time, given_word, number
+from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
+from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number
 from align_eval.records import GivenWord, Transcript
 
 KIND = "word"
 
 
 def claims(document: Document) -> bool:
-    """Whether the document has this layout."""
+    """Tell whether the document has this layout."""
     supervisions = _supervisions(document)
     return document.json == [] or (
         bool(supervisions) and all(isinstance(s, dict) and "recording_id" in s for s in supervisions)
@@ -28,14 +28,14 @@ def claims(document: Document) -> bool:
 
 
 def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
-    """Read every recording of the document; ``tier`` names another kind of alignment than ``word``.
+    """Read every recording of the document. ``tier`` names another kind of alignment than ``word``.
 
     Raises
     ------
     InputError
-        Where a supervision has no alignment of that kind although it has text, or is malformed.
+        If a supervision with text has no alignment of that kind, or is malformed.
     """
-    return join_pieces(_piece(document, i, s, tier or KIND) for i, s in enumerate(_supervisions(document), 1))
+    return join_stretches(_stretch(document, i, s, tier or KIND) for i, s in enumerate(_supervisions(document), 1))
 
 
 def _supervisions(document: Document) -> list[Any]:
@@ -43,27 +43,27 @@ def _supervisions(document: Document) -> list[Any]:
     return content if isinstance(content, list) else [content] if isinstance(content, dict) else []
 
 
-def _piece(document: Document, i: int, supervision: Any, kind: str) -> Piece:
+def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch:
     place = f"supervision {i}"
     where = f"{document.path}, {place}"
     if not isinstance(supervision, dict) or not isinstance(supervision.get("recording_id"), str):
-        raise InputError(where, "has no recording_id", "give supervisions as Lhotse writes them")
+        raise InputError(where, "has no recording_id", "write supervisions as Lhotse does")
     alignment = supervision.get("alignment") or {}
     items = alignment.get(kind) if isinstance(alignment, dict) else None
     if items is None and supervision.get("text"):
         kinds = ", ".join(map(repr, alignment)) if isinstance(alignment, dict) else ""
         raise InputError(
-            where, f"has no alignment of kind {kind!r}", f"name another with --tier; there are {kinds or 'none'}"
+            where, f"has no alignment of kind {kind!r}", f"name another with --tier; its kinds are {kinds or 'none'}"
         )
     if not isinstance(items, list | None):
-        raise InputError(where, f"its alignment {kind!r} is not a list", "give supervisions as Lhotse writes them")
+        raise InputError(where, f"its alignment {kind!r} is not a list", "write supervisions as Lhotse does")
     start_s = check_time(where, "start", number(where, "start", supervision.get("start", 0.0)))
     channel = supervision.get("channel", 0)
     if isinstance(channel, list):  # one speaker on several channels
         channel = channel[0] if channel else 0
     if isinstance(channel, bool) or not isinstance(channel, int | str):
-        raise InputError(where, "its channel is no number", "give supervisions as Lhotse writes them")
-    return Piece(
+        raise InputError(where, "its channel is not a number", "write supervisions as Lhotse does")
+    return Stretch(
         recording=check_name(where, supervision["recording_id"]),
         channel=check_name(where, channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
         words=tuple(_words(document.path, place, items or [])),
@@ -73,18 +73,18 @@ def _piece(document: Document, i: int, supervision: Any, kind: str) -> Piece:
     )
 
 
-def _words(file: object, place: str, items: list[Any]) -> Iterator[GivenWord]:
+def _words(file: object, supervision_place: str, items: list[Any]) -> Iterator[GivenWord]:
     for j, entry in enumerate(items, 1):
-        here = f"{place}, word {j}"
-        where = f"{file}, {here}"
+        place = f"{supervision_place}, word {j}"
+        where = f"{file}, {place}"
         keys = ("symbol", "start", "duration", "score")
         item = [entry.get(key) for key in keys] if isinstance(entry, dict) else entry
         if not isinstance(item, list) or not 3 <= len(item) <= 4:
-            raise InputError(where, "is no item of symbol, start, duration and score", "write it as Lhotse does")
+            raise InputError(where, "is not an item of symbol, start, duration and score", "write items as Lhotse does")
         symbol, start, duration, *score = item
         start_s = check_time(where, "start", number(where, "start", start))
         duration_s = check_time(where, "duration", number(where, "duration", duration))
-        word = given_word(file, here, symbol, start_s, start_s + duration_s, score[0] if score else None)
+        word = hypothesis_word(file, place, symbol, start_s, start_s + duration_s, score[0] if score else None)
         if word:
             yield word
 

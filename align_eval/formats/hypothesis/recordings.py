@@ -1,7 +1,7 @@
-"""Files that hold several recordings: their pieces joined to one transcript a recording and channel.
+"""Files with several recordings: their stretches of words, joined into one transcript per recording and channel.
 
-A recording is known by its name; by its name and channel, as ``call.1``, where the file has several channels of it.
-Names become names of files, and are refused where they would lead out of a folder.
+A recording has its own name; if the file has several channels of it, its name and channel, as ``call.1``. Recording
+names become file names, so names that lead out of a folder are refused.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from align_eval.records import GivenWord, Transcript
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of words of one recording and channel; ``start_s`` puts stretches in order."""
+class Stretch:
+    """Words of one recording and channel that were written together; ``start_s`` orders stretches."""
 
     recording: str
     channel: str
@@ -27,36 +27,36 @@ class Piece:
 
 
 def check_name(where: str, name: str) -> str:
-    """The name of a recording, which may have folders before it.
+    """Return the name of a recording, which may begin with folders.
 
     Raises
     ------
     InputError
-        Where it is no relative path or cannot be printed.
+        If it is not a relative path, leads out of its folder or cannot be printed.
     """
     if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise InputError(where, f"the recording is named {shorten(name)!a}", "name it as a file can be named")
+        raise InputError(where, f"the recording is named {shorten(name)!a}", "use a name that a file can have")
     return name
 
 
-def join_pieces(pieces: Iterable[Piece]) -> tuple[Transcript, ...]:
-    """One transcript a recording and channel, in the order of their first pieces.
+def join_stretches(stretches: Iterable[Stretch]) -> tuple[Transcript, ...]:
+    """Join stretches into one transcript per recording and channel, in the order of their first stretches.
 
-    Speaker and language are those that all pieces share; several are none.
+    Speaker and language are None unless all stretches of a transcript share them.
     """
-    of_channel: dict[tuple[str, str], list[Piece]] = {}
+    by_channel: dict[tuple[str, str], list[Stretch]] = {}
     channels: dict[str, set[str]] = {}
-    for piece in pieces:
-        of_channel.setdefault((piece.recording, piece.channel), []).append(piece)
-        channels.setdefault(piece.recording, set()).add(piece.channel)
+    for stretch in stretches:
+        by_channel.setdefault((stretch.recording, stretch.channel), []).append(stretch)
+        channels.setdefault(stretch.recording, set()).add(stretch.channel)
     return tuple(
         Transcript(
-            words=tuple(word for piece in sorted(group, key=lambda piece: piece.start_s) for word in piece.words),
+            words=tuple(word for stretch in sorted(group, key=lambda s: s.start_s) for word in stretch.words),
             id=f"{recording}.{channel}" if len(channels[recording]) > 1 else recording,
-            speaker=_shared({piece.speaker for piece in group}),
-            language=_shared({piece.language for piece in group}),
+            speaker=_shared({stretch.speaker for stretch in group}),
+            language=_shared({stretch.language for stretch in group}),
         )
-        for (recording, channel), group in of_channel.items()
+        for (recording, channel), group in by_channel.items()
     )
 
 

@@ -1,7 +1,7 @@
-"""TextGrids as a system's output: the words of one tier, as :mod:`align_eval.formats.textgrids` finds it.
+"""TextGrids of another system: the words of one tier, which :func:`align_eval.formats.textgrids.word_tier` finds.
 
-Words of no length cannot be intervals; where there is a tier of points ``TIER (no length)``, as this package writes it,
-its points are such words.
+An interval cannot have zero length. Words of no length are read from the point tier ``TIER (no length)``, which this
+package writes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from textgrid import PointTier, TextGrid
 
 from align_eval.errors import InputWarning
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.word import given_word
+from align_eval.formats.hypothesis.word import hypothesis_word
 from align_eval.formats.praat import decode_text, parse_textgrid
 from align_eval.formats.textgrids import NO_LENGTH, word_tier
 from align_eval.records import GivenWord, Transcript
@@ -21,7 +21,7 @@ from align_eval.text import clean_label, label_kind
 
 
 def claims(document: Document) -> bool:
-    """Whether the document begins as a Praat file does."""
+    """Tell whether the document begins as a Praat file does."""
     return document.praat
 
 
@@ -31,7 +31,12 @@ def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
     Raises
     ------
     InputError
-        Where it is malformed, or no tier or several fit.
+        If the file is malformed, or no tier or several fit.
+
+    Warns
+    -----
+    InputWarning
+        If the file is not UTF-8 or UTF-16.
     """
     text, encoding = decode_text(document.data, document.path)
     grid = parse_textgrid(text, document.path)
@@ -45,26 +50,31 @@ def _words(document: Document, grid: TextGrid, tier: str | None) -> list[GivenWo
     intervals = word_tier(grid, document.path, tier)
     words: list[GivenWord] = []
     for i, interval in enumerate(intervals.intervals, 1):
+        if label_kind(clean_label(interval.mark)) == "silence":
+            continue
         place = f"tier {str(intervals.name)!r}, interval {i}"
         times = float(interval.minTime), float(interval.maxTime)
-        silent = label_kind(clean_label(interval.mark)) == "silence"
-        word = None if silent else given_word(document.path, place, interval.mark, *times)
+        word = hypothesis_word(document.path, place, interval.mark, *times)
         if word:
             words.append(word)
-    starts = [word.start_s or 0.0 for word in words]
-    placed: list[tuple[int, GivenWord]] = []
-    name = f"{intervals.name}{NO_LENGTH}"
-    for points in (t for t in grid.tiers if isinstance(t, PointTier) and t.name == name):
-        for i, point in enumerate(points.points, 1):
+    return _merge(words, _words_of_no_length(document, grid, f"{intervals.name}{NO_LENGTH}"))
+
+
+def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[GivenWord]:
+    """The points of the point tiers with this name."""
+    words: list[GivenWord] = []
+    for tier in (t for t in grid.tiers if isinstance(t, PointTier) and t.name == name):
+        for i, point in enumerate(tier.points, 1):
             time_s = float(point.time)
-            word = given_word(document.path, f"tier {name!r}, point {i}", point.mark, time_s, time_s)
+            word = hypothesis_word(document.path, f"tier {name!r}, point {i}", point.mark, time_s, time_s)
             if word:
-                placed.append((bisect_left(starts, time_s), word))
-    return _merged(words, placed)
+                words.append(word)
+    return words
 
 
-def _merged(words: list[GivenWord], placed: list[tuple[int, GivenWord]]) -> list[GivenWord]:
-    if not placed:
-        return words
-    merged = [*((i, 1, word) for i, word in enumerate(words)), *((i, 0, word) for i, word in placed)]
-    return [word for _, _, word in sorted(merged, key=lambda entry: entry[:2])]
+def _merge(words: list[GivenWord], points: list[GivenWord]) -> list[GivenWord]:
+    """Put each word of no length before the first word that starts at its time or later."""
+    starts = [word.start_s or 0.0 for word in words]
+    placed = [(bisect_left(starts, point.start_s or 0.0), 0, point) for point in points]
+    placed += [(i, 1, word) for i, word in enumerate(words)]
+    return [word for _, _, word in sorted(placed, key=lambda entry: entry[:2])]

@@ -1,9 +1,9 @@
-"""A word that a file gives, checked once for every form: what no system can mean is refused with its place.
+"""Checks of one hypothesis word, shared by all formats.
 
-Refused are times that are no numbers, not finite, negative, beyond :data:`MAX_TIME_S` or in reverse; words that no text
-file can hold (control characters, halves of surrogate pairs); and words with markup in them, as ``<b>so</b>``: no such
-word is ever spoken, and it would never pair with a reference. Labels in angle brackets, as ``<unk>``, are words. What
-systems do give and should not, such as words of no length, is kept: that is for lint.
+Refused are: times that are no numbers, not finite, negative, beyond :data:`MAX_TIME_S` or reversed; words that no text
+file can hold (control characters, halves of surrogate pairs); and words with markup, as ``<b>so</b>``, because nobody
+speaks markup and the word would never pair with a reference word. A label in angle brackets, as ``<unk>``, is a word.
+Doubtful words that systems do write, such as words of no length, are accepted here and reported by ``lint``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from align_eval.formats.praat import shorten
 from align_eval.records import GivenWord
 
 MAX_TIME_S = 1e6
-"""Eleven days: what is beyond is no time of speech, and sums of such times would not stay finite."""
+"""Latest accepted time, eleven days. Sums of larger times could overflow."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TAG = re.compile(r"<[^<>]*>")
 _ACTIVE_TAG = re.compile(r"</|<[^<>]*=")
 
 
-def given_word(
+def hypothesis_word(
     file: object,
     place: str,
     text: object,
@@ -31,23 +31,28 @@ def given_word(
     end: object,
     confidence: object = None,
 ) -> GivenWord | None:
-    """Check the parts of a word; None for white space, which is no word.
+    """Check the parts of a word and build it.
 
     Parameters
     ----------
     file, place
-        The file, and where in it the word stands.
+        The file, and the place of the word in it.
     start, end
-        Seconds; None where the system gave none.
+        Seconds; None if the system wrote no time.
+
+    Returns
+    -------
+    GivenWord or None
+        None if ``text`` is white space.
 
     Raises
     ------
     InputError
-        For what the module says is refused.
+        If a part breaks a rule of this module.
     """
     where = f"{file}, {place}"
     if not isinstance(text, str):
-        raise InputError(where, f"the word is {_shown(text)}, not a text", "write the words as texts")
+        raise InputError(where, f"the word is {_described(text)}, not a string", "write the words as strings")
     word = text.strip()
     start_s, end_s = _time(where, "start", start), _time(where, "end", end)
     if start_s is not None and end_s is not None and end_s < start_s:
@@ -57,56 +62,54 @@ def given_word(
     if not word:
         return None
     _check_text(where, word)
-    known = None if confidence is None else number(where, "confidence", confidence)
-    return GivenWord(word, start_s, end_s, known, place)
+    checked_confidence = None if confidence is None else number(where, "confidence", confidence)
+    return GivenWord(word, start_s, end_s, checked_confidence, place)
 
 
 def number(where: str, what: str, value: object) -> float:
-    """A finite number, which numbers in quotes, true and false are not.
+    """Convert a finite JSON number. Strings and truth values are refused.
 
     Raises
     ------
     InputError
-        For all else.
+        If ``value`` is not a finite number; ``what`` names it.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(where, f"{what} is {_shown(value)}, not a number", "give a finite number")
+        raise InputError(where, f"{what} is {_described(value)}, not a number", "write a finite number")
     try:
         converted = float(value)
     except OverflowError:
-        raise InputError(where, f"{what} is beyond all floating-point numbers", "give a finite number") from None
+        raise InputError(where, f"{what} is larger than any floating-point number", "write a finite number") from None
     if not math.isfinite(converted):
-        raise InputError(where, f"{what} is {converted}", "give a finite number")
+        raise InputError(where, f"{what} is {converted}", "write a finite number")
     return converted
 
 
 def number_in_text(where: str, what: str, text: str) -> float:
-    """A number as text files hold it: digits, a point, an exponent; no underscores, no other scripts' digits.
+    """Convert a decimal number in a text file: ASCII digits, a point, an exponent, no underscores.
 
     Raises
     ------
     InputError
-        For all else.
+        If ``text`` is not a finite number; ``what`` names it.
     """
     if not _NUMBER.fullmatch(text):
-        raise InputError(where, f"{what} is {shorten(text)!r}, not a number", "give a finite number")
+        raise InputError(where, f"{what} is {shorten(text)!r}, not a number", "write a finite number")
     return number(where, what, float(text))
 
 
 def check_time(where: str, what: str, time_s: float) -> float:
-    """A time in seconds that a recording can have.
+    """Return a time in seconds that a recording can have.
 
     Raises
     ------
     InputError
-        Where it is negative or beyond :data:`MAX_TIME_S`.
+        If it is negative or beyond :data:`MAX_TIME_S`; ``what`` names it.
     """
     if time_s < 0:
         raise InputError(where, f"{what} is negative ({time_s:g} s)", "count times from the start of the recording")
     if time_s > MAX_TIME_S:
-        raise InputError(
-            where, f"{what} is {time_s:g} s", f"give seconds, of which at most {MAX_TIME_S:g} can be meant"
-        )
+        raise InputError(where, f"{what} is {time_s:g} s", f"write times in seconds, {MAX_TIME_S:g} at most")
     return time_s
 
 
@@ -128,11 +131,12 @@ def _check_text(where: str, word: str) -> None:
 def _has_markup(word: str) -> bool:
     if _ACTIVE_TAG.search(word):
         return True
-    rest, n_tags = _TAG.subn("", word)
-    return n_tags > 0 and any(c.isalnum() for c in rest)
+    text, n_tags = _TAG.subn("", word)
+    return n_tags > 0 and any(c.isalnum() for c in text)
 
 
-def _shown(value: object) -> str:
+def _described(value: object) -> str:
+    """A JSON value for a message."""
     if isinstance(value, dict | list):
         return f"a {'table' if isinstance(value, dict) else 'list'} in JSON"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""The files of a run folder."""
+"""Files of a run folder and of findings."""

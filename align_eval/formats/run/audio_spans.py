@@ -1,6 +1,6 @@
-"""``audio.json`` of a run folder: where the samples of its utterances are, so that a report can play them.
+"""``audio.json`` of a run folder: the audio file and span of each utterance, so that a report can play it.
 
-It holds paths of the machine that the run was made on, and decides nothing: it is in no signature and no comparison.
+Its paths are those of the machine that made the run. Signatures and comparisons do not use it.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ SCHEMA_VERSION = 1
 
 
 def write_audio_spans(folder: Path, spans: Mapping[str, AudioSpan]) -> None:
-    """Write where the samples of each utterance are, by its id; paths are made absolute.
+    """Write the audio span of each utterance, by id, with absolute paths.
 
     Raises
     ------
     InputError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     _write(folder, ((id_, {**asdict(spans[id_]), "path": str(spans[id_].path.resolve())}) for id_ in sorted(spans)))
 
 
 def merge_audio_spans(folders: Sequence[Path], out: Path) -> None:
-    """Write where the samples of the utterances of several run folders are, in the order of ids; few are held.
+    """Merge the audio spans of several run folders in the order of ids, with one entry per folder in memory.
 
     Raises
     ------
     InputError
-        Where a file cannot be read or written.
+        If a file cannot be read or written.
     """
 
-    def each(path: Path) -> Iterator[tuple[str, Any]]:
+    def entries(path: Path) -> Iterator[tuple[str, Any]]:
         try:
             yield from read_entries(path)
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
 
-    _write(out, merge(*(each(folder / NAME) for folder in folders), key=itemgetter(0)))
+    _write(out, merge(*(entries(folder / NAME) for folder in folders), key=itemgetter(0)))
 
 
 def read_audio_spans(folder: Path) -> Mapping[str, AudioSpan]:
-    """Where each utterance's samples are, by its id; empty for a run folder that does not say.
+    """Read the audio span of each utterance, by id; empty if the folder has no ``audio.json``.
 
     Raises
     ------
     InputError
-        Where the file is there and cannot be read.
+        If the file exists and cannot be read.
     """
     path = folder / NAME
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A finding as JSON: a frozen record, written whole."""
+"""JSON file of a finding: one frozen record."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 def write_finding(path: Path, finding: DataclassInstance) -> None:
-    """Write a finding, after the tracebacks that it names; a number that is not finite is a defect and is refused.
+    """Write a finding, and before it the tracebacks that it names.
 
     Raises
     ------
     InputError
-        Where the file cannot be written.
+        If the file cannot be written.
+    ValueError
+        If a number is not finite, which is a bug.
     """
     tracebacks = folder_of_finding(path)
     text = json.dumps(as_json(finding, tracebacks.name), ensure_ascii=False, indent=1, allow_nan=False)
@@ -43,12 +45,12 @@ def write_finding(path: Path, finding: DataclassInstance) -> None:
 
 
 def read_finding(path: Path) -> dict[str, Any]:
-    """Read the file of a finding.
+    """Read the JSON of a finding.
 
     Raises
     ------
     InputError
-        Where it cannot be read or is none.
+        If the file cannot be read or is not a finding.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -60,14 +62,14 @@ def read_finding(path: Path) -> dict[str, Any]:
 
 
 def finding_of(data: dict[str, Any], record: type[T], schema: int, path: Path) -> T:
-    """The record that the file of a finding was written from.
+    """Rebuild the record of a finding from its JSON.
 
     Raises
     ------
     InputError
-        Where the file is of another version, or lacks what the record has.
+        If the file has another schema version, or does not fit the record.
     """
-    import dacite  # scoring and comparing, which read no findings, do without it
+    import dacite  # scoring and comparing read no findings and do not load it
 
     name = data["finding"].get("finding", "finding")
     try:

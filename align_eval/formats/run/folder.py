@@ -1,4 +1,4 @@
-"""The folder of a run: ``run.json``, ``words.parquet`` and ``textgrids/``; and that of an accepted baseline."""
+"""Run folder (``run.json``, ``words.parquet``, ``details.json``, ``textgrids/``) and baseline folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from align_eval.formats.run.words_file import write_words_table
 from align_eval.records import Run, ScoreRow
 
 SCHEMA_VERSION = 1
-"""Of ``run.json`` and ``words.parquet``: raised when their meaning changes."""
+"""Version of ``run.json`` and ``words.parquet``; increases when their meaning changes."""
 
 RUN_NAME = "run.json"
 WORDS_NAME = "words.parquet"
@@ -31,12 +31,12 @@ NOTE_NAME = "accepted.md"
 
 
 def prepare_folder(out: Path) -> None:
-    """Make the folder of a run, before the work that is to be written there.
+    """Make the folder of a run. Call it before the work, so that an unusable folder is reported early.
 
     Raises
     ------
     InputError
-        Where it cannot be made.
+        If the folder cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -45,45 +45,57 @@ def prepare_folder(out: Path) -> None:
 
 
 def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] | None = None) -> None:
-    """Write a finished run whose words are in memory. TextGrids hold the reference and a tier a system.
+    """Write a finished run whose words are in memory. TextGrids hold the reference and one tier per system.
+
+    Parameters
+    ----------
+    words
+        Words table (see :mod:`align_eval.formats.run.words_table`).
+    details
+        JSON values for ``details.json``, by utterance id.
 
     Raises
     ------
     InputError
-        Where the folder cannot be written, or the disk is full.
+        If the folder cannot be written, or the disk is full.
     """
     prepare_folder(out)
-    words_written, details_written = (beside_of(out / name) for name in (WORDS_NAME, DETAILS_NAME))
+    words_file, details_file = (beside_of(out / name) for name in (WORDS_NAME, DETAILS_NAME))
     try:
-        write_words_table(words_written, words)
-        with entries_writer(details_written) as put:
+        write_words_table(words_file, words)
+        with entries_writer(details_file) as put:
             put(details or {})
-        place_run(out, run, words_written, details_written)
+        place_run(out, run, words_file, details_file)
     except OSError as error:
         raise cannot_write(out, error, "choose another --out") from error
     finally:
-        for path in (words_written, details_written):
+        for path in (words_file, details_file):
             path.unlink(missing_ok=True)
 
 
 def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
-    """Move the words and details of a finished run, files on the same disk, into its folder, and write the rest.
+    """Put a finished run into its folder: move its words and details there, and write the other files.
 
-    ``run.json`` goes first and comes last: a folder that has one is whole. Until it goes, so do none of the tracebacks
-    that it names.
+    An earlier ``run.json`` is removed first and the new one is written last, so that a folder with ``run.json`` is
+    complete. The tracebacks of an earlier run are removed only after its ``run.json``, which names them.
+
+    Parameters
+    ----------
+    words, details
+        Finished files on the same disk as ``out``.
 
     Raises
     ------
     InputError
-        Where the folder cannot be written, or the disk is full.
+        If the folder cannot be written, or the disk is full.
     """
-    replaces = (out / RUN_NAME).is_file()
+    replaces_run = (out / RUN_NAME).is_file()
     try:
         (out / RUN_NAME).unlink(missing_ok=True)
-        if replaces:
+        if replaces_run:
             drop_tracebacks(out / TRACEBACKS)
         write_tracebacks(out / TRACEBACKS, run.failures)
-        if (out / WORDS_NAME).is_file():  # a run stood here: its TextGrids must not mix with the new ones
+        if (out / WORDS_NAME).is_file():  # TextGrids of an earlier run must not mix with the new ones
             shutil.rmtree(out / "textgrids", ignore_errors=True)
         move_whole(words, out / WORDS_NAME)
         write_textgrids(out / "textgrids", dataset(out / WORDS_NAME))
@@ -97,17 +109,17 @@ def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
 
 
 def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
-    """Write what a later run is compared with: signature, words and a note of what moved, small enough to commit.
+    """Write a baseline for later comparisons: signature, words and a note of changes, small enough to commit.
 
-    Scores are left out, since they follow from the words.
+    Scores are omitted, since they are computed from the words.
 
     Raises
     ------
     InputError
-        Where the folder is that of a run, or cannot be written.
+        If the folder is that of a run, or cannot be written.
     """
     if (folder / "textgrids").is_dir():
-        raise InputError(folder, "is the folder of a run", "give baselines a folder of their own")
+        raise InputError(folder, "is the folder of a run", "choose another folder for the baseline")
     prepare_folder(folder)
     try:
         write_words_table(folder / WORDS_NAME, words)
@@ -119,7 +131,13 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
 
 
 def read_run(path: Path) -> Run:
-    """Read the ``run.json`` of a run folder, or such a file itself."""
+    """Read ``run.json``, by its path or by that of its folder.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has another schema version.
+    """
     file = path / RUN_NAME if path.is_dir() else path
     try:
         data = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""JSON files that hold a table with many entries, an entry a line: written and read without holding all of them."""
+"""JSON tables with one entry per line, written and read without holding all entries in memory."""
 
 from __future__ import annotations
 
@@ -13,53 +13,58 @@ from align_eval.formats.atomic import writing
 ENTRY_BREAK = ",\n"
 
 PutEntries = Callable[[Mapping[str, Any]], None]
-"""Takes entries after those that it was given before; no key may come twice."""
+"""Appends entries to the table; no key may occur twice."""
 
 
 @contextmanager
 def entries_writer(path: Path, head: str = "{", tail: str = "}") -> Iterator[PutEntries]:
-    """Open a table for writing, between two lines that make it JSON.
+    """Open a table for writing.
+
+    Parameters
+    ----------
+    head, tail
+        First and last line of the file, which make the entries between them JSON.
 
     Raises
     ------
     InputError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     with writing(path):
         file = path.open("w", encoding="utf-8", newline="\n")
-    before = f"{head}\n"
+    separator = f"{head}\n"
 
     def put(entries: Mapping[str, Any]) -> None:
-        nonlocal before
+        nonlocal separator
         for key, value in entries.items():
             text = json.dumps(value, ensure_ascii=False, allow_nan=False)
             with writing(path):
-                file.write(f"{before}{json.dumps(key, ensure_ascii=False)}: {text}")
-            before = ENTRY_BREAK
+                file.write(f"{separator}{json.dumps(key, ensure_ascii=False)}: {text}")
+            separator = ENTRY_BREAK
 
     try:
         yield put
         with writing(path):
-            file.write(f"{'' if before == ENTRY_BREAK else head}\n{tail}\n")
+            file.write(f"{'' if separator == ENTRY_BREAK else head}\n{tail}\n")
     finally:
         with writing(path):
             file.close()
 
 
 def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """The entries of a table in their order, one held at a time; none where there is no file.
+    """Yield the entries of a table in order, one at a time; none if the file does not exist.
 
     Raises
     ------
     OSError, ValueError
-        Where it cannot be read, or does not have its entries in lines of their own.
+        If the file cannot be read, is cut short, or does not hold one entry per line.
     """
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as file:
         line = next(file, "")
         if not line.endswith("{\n"):
-            raise ValueError("does not begin with a line of its own")
+            raise ValueError("does not begin with a line that ends in {")
         for line in file:
             if line.startswith('"'):
                 yield from json.loads(f"{{{line.rstrip().removesuffix(',')}}}").items()

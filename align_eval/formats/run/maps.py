@@ -1,9 +1,9 @@
-"""Kept relevance maps: one safetensors file an utterance, from which findings are made without running a model again.
+"""Saved relevance maps: one safetensors file per utterance, from which findings are computed without the model.
 
-A tensor a source, by its spec without preparation: float32 ``(map, row, frame)``, one map a head where heads were kept,
-else their mean; rows are those of the text and its end, as the source gives them (they sum to one over the frames that
-hold audio, but for attention with ``softmax=full``). Beside them
-``word_of_token:UNIT`` and ``energy``. Evidence of the sources and the time axis stand in the header as JSON.
+Each source has one tensor ``float32[n_maps, n_rows, n_frames]``, named by its spec without preparation. It holds one
+map per head if heads were saved, else their mean. Rows are the tokens of the text and its end, before preparation: each
+sums to one over the frames with audio, except for attention with ``softmax=full``. Other tensors are
+``word_of_token:UNIT`` and ``energy``. The header holds the sources' details and the time axis as JSON.
 
 Reference: the safetensors format, a JSON header and raw arrays; reading executes nothing.
 """
@@ -29,6 +29,7 @@ FOLDER = "maps"
 SUFFIX = ".safetensors"
 SCHEMA_VERSION = 1
 MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png", "report.html")
+"""Files that are computed from the maps of a run."""
 
 _STACK = "stack:"
 _WORDS = "word_of_token:"
@@ -37,20 +38,20 @@ _ENERGY = "energy"
 
 @dataclass(frozen=True, slots=True)
 class KeptMaps:
-    """What a run kept of an utterance.
+    """Saved maps of one utterance.
 
     Attributes
     ----------
     stacks : mapping
-        From the spec of a source without preparation to float32 ``(map, row, frame)``.
+        From the spec of a source without preparation to ``float32[n_maps, n_rows, n_frames]``.
     word_of_token : mapping
-        From a token unit to the word of each row, the last one's being the end of the text.
+        From a token unit to the word index of each row; the last row is the end of the text.
     energy : float64[n_frames]
         Loudness at each column.
     frame_s, start_s : float
-        Column ``j`` covers ``[start_s + j * frame_s, + frame_s)``.
+        Column ``j`` covers ``[start_s + j * frame_s, start_s + (j + 1) * frame_s)``, in seconds.
     details : mapping
-        The evidence of each source, by spec without preparation.
+        Details of each source (such as its mass on padding), by spec without preparation.
     """
 
     stacks: Mapping[str, npt.NDArray[np.float32]]
@@ -61,22 +62,22 @@ class KeptMaps:
     details: Mapping[str, Mapping[str, Any]]
 
 
-def write_maps(path: Path, kept: KeptMaps) -> None:
-    """Write the maps of an utterance, whole or not at all.
+def write_maps(path: Path, maps: KeptMaps) -> None:
+    """Write the maps of an utterance atomically.
 
     Raises
     ------
     InputError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
-    tensors: dict[str, npt.NDArray[Any]] = {_ENERGY: kept.energy}
-    tensors |= {_STACK + spec: np.ascontiguousarray(values) for spec, values in kept.stacks.items()}
-    tensors |= {_WORDS + unit: np.ascontiguousarray(words) for unit, words in kept.word_of_token.items()}
+    tensors: dict[str, npt.NDArray[Any]] = {_ENERGY: maps.energy}
+    tensors |= {_STACK + spec: np.ascontiguousarray(values) for spec, values in maps.stacks.items()}
+    tensors |= {_WORDS + unit: np.ascontiguousarray(words) for unit, words in maps.word_of_token.items()}
     header = {
         "schema": SCHEMA_VERSION,
-        "frame_s": kept.frame_s,
-        "start_s": kept.start_s,
-        "details": {spec: dict(details) for spec, details in kept.details.items()},
+        "frame_s": maps.frame_s,
+        "start_s": maps.start_s,
+        "details": {spec: dict(details) for spec, details in maps.details.items()},
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,24 +90,24 @@ def write_maps(path: Path, kept: KeptMaps) -> None:
 
 
 def maps_path(out: Path, id_: str) -> Path:
-    """Where a run folder has the maps of an utterance."""
+    """Path of the maps of an utterance in a run folder."""
     return out / FOLDER / f"{id_}{SUFFIX}"
 
 
 def has_maps(out: Path) -> bool:
-    """Whether a run folder has any."""
+    """Tell whether a run folder has maps."""
     return any((out / FOLDER).rglob(f"*{SUFFIX}"))
 
 
 def drop_maps(out: Path) -> None:
-    """Remove the maps that an earlier run left in its folder, and what was found from them: they must not mix.
+    """Remove the maps of an earlier run from its folder, and the findings made from them.
 
-    A folder without a run is left alone.
+    Otherwise they would mix with those of the new run. A folder without ``run.json`` is left unchanged.
 
     Raises
     ------
     InputError
-        Where a file cannot be removed.
+        If a file cannot be removed.
     """
     if not (out / "run.json").is_file():
         return
@@ -124,14 +125,14 @@ def read_maps(path: Path) -> KeptMaps:
     Raises
     ------
     InputError
-        Where the file cannot be read, or is not of this version.
+        If the file cannot be read, or has another schema version.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["align_eval"])
             if header["schema"] != SCHEMA_VERSION:
                 raise ValueError(f"schema {header['schema']}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
         return KeptMaps(
             stacks=_named(tensors, _STACK),
             word_of_token=_named(tensors, _WORDS),

@@ -1,4 +1,4 @@
-"""``textgrids/`` of a run folder: a TextGrid an audio file, with the reference and a tier a system."""
+"""``textgrids/`` of a run folder: one TextGrid per audio file, with the reference and one tier per system."""
 
 from __future__ import annotations
 
@@ -20,80 +20,83 @@ REFERENCE_TIER = "reference"
 REFERENCE_COLUMNS = ("word", "reference_start_s", "reference_end_s")
 COLUMNS = (*SAID_COLUMNS, *REFERENCE_COLUMNS, "audio", "offset_s", "duration_s")
 BATCH_ROWS = 2**12
-MOST_ROWS = 2**16
-"""So many rows of files whose stretches lie apart are held at once, some 100 MB."""
+MAX_ROWS = 2**16
+"""Rows of scattered audio files that are read at once, about 100 MB."""
+
+Rows = Sequence[dict[str, Any]]
 
 
 def write_textgrids(folder: Path, words: Dataset) -> None:
-    """Write them from a words table, of which those of one audio file and few others are held.
+    """Write the TextGrids from a words table, with few audio files in memory at a time.
 
-    A system's tier has all that it said, words that were not in the reference included.
+    The tier of a system holds all its hypothesis words, including inserted ones.
 
     Raises
     ------
     InputError
-        Where one cannot be written.
+        If a TextGrid cannot be written.
     """
     for audio, rows in _by_audio(words):
         _write_textgrid(folder / f"{audio}.TextGrid", rows)
 
 
-def _by_audio(words: Dataset) -> Iterator[tuple[str, Sequence[dict[str, Any]]]]:
-    """The rows of each audio file, its stretches together.
+def _by_audio(words: Dataset) -> Iterator[tuple[str, Rows]]:
+    """Yield the rows of each audio file.
 
-    They follow each other in the order of ids, unless ids of other files come between: such are read by themselves, as
-    many at a time as are held together.
+    Rows are sorted by utterance id, so those of one audio file usually follow each other and are read in one pass.
+    Audio files whose rows are scattered, because ids of others come between, are read afterwards, several at a time.
     """
-    n_runs: Counter[str] = Counter()
-    n_rows: Counter[str] = Counter()
-    for audio, rows_of in groupby(_audio_of_rows(words)):
-        n_runs[audio] += 1
-        n_rows[audio] += sum(1 for _ in rows_of)
-    apart = {audio: n_rows[audio] for audio, n in n_runs.items() if n > 1}
-    del n_runs, n_rows
+    scattered = _scattered_audio(words)
     batches = words.to_batches(columns=list(COLUMNS), batch_size=BATCH_ROWS, use_threads=False)
     rows = (row for batch in batches for row in batch.to_pylist())
-    for audio, of_audio in groupby(rows, key=itemgetter("audio")):
-        if audio not in apart:
-            yield audio, list(of_audio)
-    for some in batched_by_rows(apart, MOST_ROWS):
-        table = words.to_table(columns=list(COLUMNS), filter=pc.field("audio").isin(some))
-        found: dict[str, list[dict[str, Any]]] = {}
+    for audio, audio_rows in groupby(rows, key=itemgetter("audio")):
+        if audio not in scattered:
+            yield audio, list(audio_rows)
+    for names in batched_by_rows(scattered, MAX_ROWS):
+        table = words.to_table(columns=list(COLUMNS), filter=pc.field("audio").isin(names))
+        groups: dict[str, list[dict[str, Any]]] = {}
         for row in table.to_pylist():
-            found.setdefault(row["audio"], []).append(row)
-        yield from sorted(found.items())
+            groups.setdefault(row["audio"], []).append(row)
+        yield from sorted(groups.items())
 
 
-def batched_by_rows(n_rows: Mapping[str, int], most: int) -> Iterator[list[str]]:
-    """Names in their order, as many at a time as have so many rows together, or one that has more."""
-    some: list[str] = []
+def _scattered_audio(words: Dataset) -> dict[str, int]:
+    """Number of rows of each audio file whose rows do not all follow each other."""
+    batches = words.to_batches(columns=["audio"], batch_size=BATCH_ROWS, use_threads=False)
+    audio_of_rows = (audio for batch in batches for audio in batch.column("audio").to_pylist())
+    n_runs: Counter[str] = Counter()
+    n_rows: Counter[str] = Counter()
+    for audio, run in groupby(audio_of_rows):
+        n_runs[audio] += 1
+        n_rows[audio] += sum(1 for _ in run)
+    return {audio: n_rows[audio] for audio, n in n_runs.items() if n > 1}
+
+
+def batched_by_rows(n_rows: Mapping[str, int], max_rows: int) -> Iterator[list[str]]:
+    """Yield the names in sorted order, in batches of at most ``max_rows`` rows; a larger name is a batch by itself."""
+    batch: list[str] = []
     total = 0
     for name in sorted(n_rows):
-        if some and total + n_rows[name] > most:
-            yield some
-            some, total = [], 0
-        some.append(name)
+        if batch and total + n_rows[name] > max_rows:
+            yield batch
+            batch, total = [], 0
+        batch.append(name)
         total += n_rows[name]
-    if some:
-        yield some
+    if batch:
+        yield batch
 
 
-def _audio_of_rows(words: Dataset) -> Iterator[str]:
-    for batch in words.to_batches(columns=["audio"], batch_size=BATCH_ROWS, use_threads=False):
-        yield from batch.column("audio").to_pylist()
-
-
-def _write_textgrid(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_textgrid(path: Path, rows: Rows) -> None:
     tiers: dict[str, list[Word]] = {REFERENCE_TIER: []}
     n_words: dict[str, int] = {}
     for row in rows:
-        if row["word_index"] == n_words.get(row["utterance"], 0):  # the first system brings the reference
+        if row["word_index"] == n_words.get(row["utterance"], 0):  # take the reference from the first system only
             n_words[row["utterance"]] = row["word_index"] + 1
             tiers[REFERENCE_TIER].append(Word(*(row[name] for name in REFERENCE_COLUMNS)))
-    for (_, system), said in words_said(rows).items():
-        timed = [Word(w.text, w.start_s, w.end_s) for w in said if w.start_s is not None and w.end_s is not None]
+    for (_, system), words in words_said(rows).items():
+        timed = [Word(w.text, w.start_s, w.end_s) for w in words if w.start_s is not None and w.end_s is not None]
         if timed:
             tiers.setdefault(f"{system.source} | {system.align}", []).extend(timed)
-    in_time = {name: sorted(found, key=lambda w: (w.start_s, w.end_s)) for name, found in tiers.items()}
+    in_time = {name: sorted(words, key=lambda w: (w.start_s, w.end_s)) for name, words in tiers.items()}
     end_s = max(row["offset_s"] + row["duration_s"] for row in rows)
     write_words(path, in_time, end_s, overlapping=True)

@@ -1,4 +1,4 @@
-"""Tracebacks of bugs in align-eval: a folder beside a JSON file, with a text file per utterance that met one."""
+"""Tracebacks of bugs in align-eval: a folder beside a JSON file, with one text file per failed utterance."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ FOLDER = "tracebacks"
 
 
 def folder_of_finding(path: Path) -> Path:
-    """The folder of the tracebacks of a finding: ``NAME.tracebacks`` beside ``NAME.json``."""
+    """Folder of the tracebacks of a finding: ``NAME.tracebacks`` beside ``NAME.json``."""
     return path.with_suffix(f".{FOLDER}")
 
 
 def traceback_name(id_: str) -> str:
-    """The file of an utterance's traceback, relative to the folder of tracebacks."""
+    """File of an utterance's traceback, relative to the folder of tracebacks."""
     return f"{id_}.txt"
 
 
 def write_tracebacks(folder: Path, failures: Iterable[Failure]) -> None:
-    """Write the tracebacks of those failures that have one.
+    """Write the tracebacks of the failures that have one.
 
     Raises
     ------
     InputError
-        Where one cannot be written.
+        If a file cannot be written.
     """
     for failure in failures:
         if failure.traceback:
@@ -51,7 +51,7 @@ def drop_tracebacks(folder: Path) -> None:
     Raises
     ------
     InputError
-        Where one cannot be removed.
+        If a file cannot be removed.
     """
     try:
         shutil.rmtree(folder)
@@ -63,12 +63,13 @@ def drop_tracebacks(folder: Path) -> None:
 
 
 def as_json(record: DataclassInstance, folder: str | None = FOLDER) -> dict[str, Any]:
-    """A record as its JSON file has it: as asdict, but a failure without a traceback has no entry for it.
+    """Convert a record to the content of its JSON file: as ``asdict``, but without empty tracebacks.
 
     Parameters
     ----------
     folder
-        Where tracebacks are, relative to the JSON file, which names their files; with None it holds their texts.
+        Folder of the tracebacks, relative to the JSON file, which then names their files. With None, the JSON holds
+        the texts of the tracebacks.
     """
 
     def table_of(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,5 +83,5 @@ def as_json(record: DataclassInstance, folder: str | None = FOLDER) -> dict[str,
 
 
 def read_failure(entry: Mapping[str, Any]) -> Failure:
-    """The failure of an entry that names the file of its traceback: the text stays in that file."""
+    """Rebuild a failure from its JSON entry, without the traceback, whose text stays in its file."""
     return Failure(**{**entry, "traceback": None})

@@ -1,7 +1,8 @@
-"""``words.parquet`` written and read a piece at a time, so that a table larger than memory passes through.
+"""Reading and writing of ``words.parquet`` in blocks, for tables larger than memory.
 
-Rows come in the order of utterance ids. A row group of the file has those of :data:`BLOCK` utterances, the last one of
-what is left, in whatever pieces they came: equal rows give equal bytes under one version of pyarrow.
+Rows are in the order of utterance ids. Each row group of the file holds the rows of :data:`BLOCK` utterances, the last
+one those of the remaining utterances. Equal rows give equal bytes under one version of pyarrow, however the rows were
+passed to the writer.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from align_eval.formats.atomic import writing
 from align_eval.formats.run.words_table import SCHEMA, in_schema
 
 BLOCK = 256
-"""Utterances in a row group."""
+"""Number of utterances per row group."""
 
 PutRows = Callable[[pa.Table], None]
-"""Takes rows of whole utterances, after those that it was given before."""
+"""Appends the rows of complete utterances to the table."""
 
 
 @contextmanager
 def words_writer(path: Path) -> Iterator[PutRows]:
-    """Open a words table for writing; it is whole where the context ends without an error.
+    """Open a words table for writing. The file is complete if the context ends without an error.
 
     Raises
     ------
     InputError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     pending: list[pa.Table] = []
     n_pending = 0
@@ -51,12 +52,12 @@ def words_writer(path: Path) -> Iterator[PutRows]:
     def put(rows: pa.Table) -> None:
         nonlocal n_pending
         bounds = [*first_rows(rows), len(rows)]
-        done, n_utterances = 0, len(bounds) - 1
-        while done < n_utterances:
-            until = min(done + BLOCK - n_pending, n_utterances)
-            pending.append(rows.slice(bounds[done], bounds[until] - bounds[done]))
-            n_pending += until - done
-            done = until
+        start, n_utterances = 0, len(bounds) - 1
+        while start < n_utterances:
+            stop = min(start + BLOCK - n_pending, n_utterances)
+            pending.append(rows.slice(bounds[start], bounds[stop] - bounds[start]))
+            n_pending += stop - start
+            start = stop
             if n_pending == BLOCK:
                 write_block()
 
@@ -69,18 +70,18 @@ def words_writer(path: Path) -> Iterator[PutRows]:
 
 
 def write_words_table(path: Path, table: pa.Table) -> None:
-    """Write a table that is in memory."""
+    """Write a words table that is in memory."""
     with words_writer(path) as put:
         put(table)
 
 
 def utterance_tables(path: Path) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each utterance of a words table with its id, a row group being held at a time.
+    """Yield the id and the rows of each utterance of a words table, with one row group in memory at a time.
 
     Raises
     ------
     InputError
-        Where the file is no words table.
+        If the file is not a words table.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -95,7 +96,7 @@ def utterance_tables(path: Path) -> Iterator[tuple[str, pa.Table]]:
 
 
 def first_rows(table: pa.Table) -> list[int]:
-    """Where the rows of each utterance begin."""
+    """Index of the first row of each utterance."""
     if not len(table):
         return []
     ids = table.column("utterance").combine_chunks()

@@ -1,4 +1,4 @@
-"""What the tests of given files share: the files that systems wrote, and small good files of every form by hand."""
+"""Hypothesis files for tests: the folder of files that systems wrote, and a small good file of every format."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ GOOD = {
     "srt": "1\n00:00:00,100 --> 00:00:00,400\none\n\n2\n00:00:00,500 --> 00:00:00,900\ntwo\n",
     "webvtt": "WEBVTT\n\nNOTE by hand\n\n00:00.100 --> 00:00.900\none<00:00.400> <00:00.500>two\n",
 } | {name: json.dumps(content) for name, content in JSON_GOOD.items()}
-"""A good file of every form, all with the same words."""
+"""A good file of every format, all with the same words."""
 
 SUFFIX = {"textgrid": ".TextGrid", "ctm": ".ctm", "srt": ".srt", "webvtt": ".vtt"}
-"""Suffixes of the forms that are not JSON."""
+"""Suffixes of the formats that are not JSON."""
 
 
-def write_good(folder: Path, form: str, name: str = "a") -> Path:
-    """Write the good file of a form; returns its path."""
-    path = folder / f"{name}{SUFFIX.get(form, '.json')}"
+def write_good(folder: Path, format_name: str, name: str = "a") -> Path:
+    """Write the good file of a format and return its path."""
+    path = folder / f"{name}{SUFFIX.get(format_name, '.json')}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(GOOD[form], encoding="utf-8")
+    path.write_text(GOOD[format_name], encoding="utf-8")
     return path

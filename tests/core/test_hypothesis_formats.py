@@ -1,7 +1,7 @@
-"""Files that systems wrote, each read by its own form, found by what stands in it.
+"""Hypothesis files of every format: detected by their content and read with their words and times.
 
-The expected words of ``HYPOTHESES`` are those that the systems' own files show; what cannot be had from a system is
-written by hand in its layout.
+The expected words of ``HYPOTHESES`` were copied from the files that the systems wrote. Files that no system could be
+made to write are written by hand in its layout.
 """
 
 import codecs
@@ -16,13 +16,13 @@ from align_eval.formats.hypothesis.detect import FORMATS, claimants, read_transc
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
-from tests.helpers.given_files import GOOD, HYPOTHESES, JSON_GOOD, WORDS, write_good
+from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, JSON_GOOD, WORDS, write_good
 
 RECOGNISED = ["He", "was", "not", "an", "old", "-sposed", "young", "man."]
 IN_ONE = [*RECOGNISED[:4], "old-sposed", *RECOGNISED[6:]]
 
 WRITTEN = {
-    # file: its form, its words, the times of the first and of the last
+    # path: format, words, times of the first word, times of the last word
     "openai-whisper": ("openai-whisper", RECOGNISED, (0.0, 0.42), (2.44, 2.72)),
     "faster-whisper": ("faster-whisper", RECOGNISED, (0.0, 0.42), (2.44, 2.72)),
     "whisper-timestamped": ("whisper-timestamped", IN_ONE, (0.14, 0.4), (2.44, 2.74)),
@@ -37,60 +37,59 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("name", "expected"), WRITTEN.items(), ids=WRITTEN)
-def test_what_a_system_wrote_is_read_with_its_words_and_times(name, expected):
+def test_the_file_of_each_system_is_read_with_its_words_and_times(name, expected):
     path = HYPOTHESES / name
-    form, (transcript,) = read_transcripts(next(path.iterdir()) if path.is_dir() else path)
+    format_name, (transcript,) = read_transcripts(next(path.iterdir()) if path.is_dir() else path)
     words = transcript.words
-    found = (form, [w.text for w in words], *((w.start_s, w.end_s) for w in (words[0], words[-1])))
-    assert found == expected
+    times = [(w.start_s, w.end_s) for w in (words[0], words[-1])]
+    assert (format_name, [w.text for w in words], *times) == expected
 
 
-def test_words_that_whisperx_could_not_align_are_kept_without_times():
-    form, (transcript,) = read_transcripts(next((HYPOTHESES / "whisperx").iterdir()))
+def test_words_that_whisperx_could_not_align_are_read_without_times():
+    format_name, (transcript,) = read_transcripts(next((HYPOTHESES / "whisperx").iterdir()))
     untimed = [(w.text, w.place) for w in transcript.words if not w.timed]
-    assert (form, len(transcript.words)) == ("whisperx", 9)
+    assert (format_name, len(transcript.words)) == ("whisperx", 9)
     assert untimed == [("80-", "segment 1, word 5"), ("2", "segment 2, word 2 of its text")]
 
 
 def test_lhotse_and_ctm_hold_several_recordings_by_their_names():
-    form, of_lhotse = read_transcripts(HYPOTHESES / "lhotse" / "supervisions.jsonl")
-    assert form == "lhotse"
-    assert [(t.id, t.speaker, t.language, len(t.words)) for t in of_lhotse] == [
+    format_name, lhotse = read_transcripts(HYPOTHESES / "lhotse" / "supervisions.jsonl")
+    assert format_name == "lhotse"
+    assert [(t.id, t.speaker, t.language, len(t.words)) for t in lhotse] == [
         ("en_librivox_sense_0880", "librivox-sense", "English", 8),
         ("en_praatio_bobby", "praatio-bobby", "English", 4),
     ]
-    assert read_transcripts(HYPOTHESES / "lhotse-packed.jsonl.gz") == (form, of_lhotse)
-    form, of_ctm = read_transcripts(HYPOTHESES / "ctm" / "words.ctm")  # its writer rounds to 10 ms
-    assert form == "ctm"
-    for exact, rounded in zip(of_lhotse, of_ctm, strict=True):
+    assert read_transcripts(HYPOTHESES / "lhotse-packed.jsonl.gz") == (format_name, lhotse)
+    format_name, ctm = read_transcripts(HYPOTHESES / "ctm" / "words.ctm")  # its writer rounds to 10 ms
+    assert format_name == "ctm"
+    for exact, rounded in zip(lhotse, ctm, strict=True):
         assert (exact.id, [w.text for w in exact.words]) == (rounded.id, [w.text for w in rounded.words])
         assert all(abs(a.start_s - b.start_s) <= 0.00501 for a, b in zip(exact.words, rounded.words, strict=True))
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_every_form_gives_the_same_words(form, tmp_path):
-    """And no other form claims its file."""
-    path = write_good(tmp_path, form)
-    assert claimants(read_document(path)) == (form,)
-    found, (transcript,) = read_transcripts(path)
-    assert (found, [w.text for w in transcript.words]) == (form, [word for word, *_ in WORDS])
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_format_yields_the_same_words_and_fits_no_other_format(format_name, tmp_path):
+    path = write_good(tmp_path, format_name)
+    assert claimants(read_document(path)) == (format_name,)
+    detected, (transcript,) = read_transcripts(path)
+    assert (detected, [w.text for w in transcript.words]) == (format_name, [word for word, *_ in WORDS])
     times = [time_s for w in transcript.words for time_s in (w.start_s, w.end_s)]
     assert times == pytest.approx([time_s for _, *times in WORDS for time_s in times], abs=1e-12)
     assert all(w.place for w in transcript.words)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_marks_of_byte_order_change_nothing(form, encoding, tmp_path):
-    path = write_good(tmp_path, form)
+def test_byte_order_marks_change_nothing(format_name, encoding, tmp_path):
+    path = write_good(tmp_path, format_name)
     expected = read_transcripts(path)
-    path.write_bytes(GOOD[form].encode(encoding))
+    path.write_bytes(GOOD[format_name].encode(encoding))
     assert read_transcripts(path) == expected
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_packed_file_is_unpacked(form, tmp_path):
-    path = write_good(tmp_path, form)
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_packed_file_is_unpacked(format_name, tmp_path):
+    path = write_good(tmp_path, format_name)
     expected = read_transcripts(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert read_transcripts(path) == expected
@@ -108,29 +107,29 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize(("content", "names"), AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_what_several_systems_write_is_refused_with_their_names_unless_told(content, names, tmp_path):
+def test_a_file_that_fits_several_formats_is_refused_with_their_names_unless_one_is_chosen(content, names, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
     first = names.split(" or ")[0]
-    with pytest.raises(InputError, match=rf"a\.json: may be {names}; say which with --format {first}"):
+    with pytest.raises(InputError, match=rf"a\.json: may be {names}; name its format with --format {first}"):
         read_transcripts(path)
     assert read_transcripts(path, first)[0] == first
 
 
-def test_what_no_form_claims_is_refused_with_the_forms_there_are(tmp_path):
+def test_a_file_that_fits_no_format_is_refused_with_the_known_formats(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"transcription": [{"offsets": {"from": 0, "to": 300}, "text": "one"}]}')
-    with pytest.raises(InputError, match=r"a\.json: has none of the forms that are read; .*known: textgrid, ctm, srt"):
+    with pytest.raises(InputError, match=r"a\.json: has no known format; .*known: textgrid, ctm, srt"):
         read_transcripts(path)
 
 
-def test_a_form_that_is_not_known_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"--format praat: there is no such form; known: textgrid, ctm"):
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"--format praat: there is no such format; known: textgrid, ctm"):
         read_transcripts(write_good(tmp_path, "ctm"), "praat")
 
 
-def test_segments_in_place_of_words_are_refused_with_what_to_call(tmp_path):
-    with pytest.raises(InputError, match=r'chunk 1: is no word but a stretch of 7 words; .*return_timestamps="word"'):
+def test_segments_in_place_of_words_are_refused_with_the_call_that_writes_words(tmp_path):
+    with pytest.raises(InputError, match=r'chunk 1: is not one word but 7 words; .*return_timestamps="word"'):
         read_transcripts(HYPOTHESES / "transformers-segments.json")
     segment = {"id": 0, "start": 0.0, "end": 1.0, "text": " one two"}
     path = tmp_path / "a.json"
@@ -138,14 +137,14 @@ def test_segments_in_place_of_words_are_refused_with_what_to_call(tmp_path):
     with pytest.raises(InputError, match=r"segment 1: has no list of words; transcribe with word_timestamps=True"):
         read_transcripts(path, "openai-whisper")
     (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,400\none two\n")
-    with pytest.raises(InputError, match=r"cue 1, line 2: holds 2 words and does not say when each is spoken"):
+    with pytest.raises(InputError, match=r"cue 1, line 2: holds 2 words without times for each"):
         read_transcripts(tmp_path / "a.srt")
 
 
 def test_recordings_of_a_pipeline_without_names_are_refused(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps([JSON_GOOD["transformers"]] * 2))
-    with pytest.raises(InputError, match=r"holds 2 recordings without names; write a file for each"):
+    with pytest.raises(InputError, match=r"holds 2 recordings without names; write one file per recording"):
         read_transcripts(path)
 
 
@@ -165,7 +164,7 @@ def words_of(text: str, suffix: str, tmp_path) -> list[tuple[str, float | None, 
     return [(w.text, w.start_s, w.end_s) for w in read_transcripts(path)[1][0].words]
 
 
-def test_silence_between_highlights_is_passed_over_and_a_word_never_highlighted_has_no_times(tmp_path):
+def test_silence_between_highlights_is_skipped_and_a_word_never_highlighted_has_no_times(tmp_path):
     text = (
         "1\n00:00:00,000 --> 00:00:00,100\n[SPEAKER_01]: so 2 far\n\n"
         "2\n00:00:00,100 --> 00:00:00,400\n[SPEAKER_01]: <u>so</u> 2 far\n\n"
@@ -175,7 +174,7 @@ def test_silence_between_highlights_is_passed_over_and_a_word_never_highlighted_
     assert words_of(text, ".srt", tmp_path) == [("so", 0.1, 0.4), ("2", None, None), ("far", 0.5, 0.9)]
 
 
-def test_a_line_that_is_said_twice_is_read_twice(tmp_path):
+def test_a_repeated_line_is_read_twice(tmp_path):
     line = "{i}\n00:00:0{i},000 --> 00:00:0{i},500\n{text}\n\n"
     texts = ["<u>thank</u> you.", "thank <u>you.</u>"] * 2
     text = "".join(line.format(i=i, text=text) for i, text in enumerate(texts, 1))
@@ -193,7 +192,7 @@ def test_a_mark_without_text_is_silence_and_escapes_are_characters(tmp_path):
     assert words_of(text, ".vtt", tmp_path) == [("rock", 1.0, 1.5), ("&", 1.75, 2.0), ("roll", 2.0, 3.0)]
 
 
-def test_a_mark_that_a_space_parts_from_its_word_belongs_to_it(tmp_path):
+def test_punctuation_after_a_space_belongs_to_the_word_before_it(tmp_path):
     text = "1\n00:00:00,100 --> 00:00:00,400\nbien ?\n\n2\n01:00:00,100 --> 01:00:00,400\n<i>« oui »</i>\n"
     assert words_of(text, ".srt", tmp_path) == [("bien ?", 0.1, 0.4), ("« oui »", 3600.1, 3600.4)]
 
@@ -201,7 +200,7 @@ def test_a_mark_that_a_space_parts_from_its_word_belongs_to_it(tmp_path):
 # CTM and TextGrid
 
 
-def test_channels_are_told_apart_only_where_there_are_several(tmp_path):
+def test_names_include_the_channel_only_if_there_are_several(tmp_path):
     path = tmp_path / "a.ctm"
     path.write_text("call A 0.1 0.2 yes\ncall B 0.2 0.2 no\nother 1 0 1 so\n")
     assert [(t.id, [w.text for w in t.words]) for t in read_transcripts(path)[1]] == [
@@ -210,7 +209,7 @@ def test_channels_are_told_apart_only_where_there_are_several(tmp_path):
 
 
 def test_labels_of_silence_are_no_words(tmp_path):
-    """As in references: ``sil`` is no word that a system inserted; ``silly`` is one."""
+    """``sil`` is silence, as in references; ``silly`` is a word."""
     ctm, grid = tmp_path / "a.ctm", tmp_path / "a.TextGrid"
     ctm.write_text("a 1 0 0.1 <eps>\na 1 0.1 0.3 silly\na 1 0.4 0.1 SIL\n")
     grid.write_text(GOOD["textgrid"].replace('"one"', '"sil"').replace('"two"', '"silly"'))
@@ -224,14 +223,14 @@ def test_a_no_break_space_belongs_to_its_word(tmp_path):
     assert read_transcripts(path)[1][0].words[0].text == "bien\u00a0?"
 
 
-def test_a_last_line_without_an_end_is_said(tmp_path):
+def test_a_last_line_without_a_line_break_is_warned_about(tmp_path):
     path = tmp_path / "a.ctm"
     path.write_text("a 1 0.1 0.2 o")
-    with pytest.warns(InputWarning, match=r"a\.ctm: its last line has no end"):
+    with pytest.warns(InputWarning, match=r"a\.ctm: the last line has no line break"):
         read_transcripts(path)
 
 
-def test_words_of_no_length_come_back_from_the_points_that_we_write(tmp_path):
+def test_words_of_no_length_are_read_back_from_the_points_that_we_write(tmp_path):
     words = [Word("a", 0.2, 0.5), Word("um", 0.5, 0.5), Word("b", 0.5, 0.9), Word("c", 0.9, 0.9)]
     write_words(tmp_path / "a.TextGrid", {"words": words}, 1.0)
     (transcript,) = read_transcripts(tmp_path / "a.TextGrid")[1]
@@ -239,7 +238,7 @@ def test_words_of_no_length_come_back_from_the_points_that_we_write(tmp_path):
     assert transcript.end_s == 1.0
 
 
-def test_another_tier_or_kind_of_alignment_is_named_with_tier(tmp_path):
+def test_tier_selects_another_tier_or_kind_of_alignment(tmp_path):
     write_words(tmp_path / "a.TextGrid", {"words": [Word("a", 0.2, 0.5)], "other": [Word("b", 0.2, 0.5)]}, 1.0)
     assert read_transcripts(tmp_path / "a.TextGrid", tier="other")[1][0].words[0].text == "b"
     supervision = {"id": "s", "recording_id": "r", "start": 0, "duration": 1, "text": "b"}
@@ -250,14 +249,14 @@ def test_another_tier_or_kind_of_alignment_is_named_with_tier(tmp_path):
     assert read_transcripts(path, tier="phone")[1][0].words[0].end_s == pytest.approx(0.3)
 
 
-def test_nothing_is_said_of_good_files(tmp_path):
+def test_good_files_raise_no_warnings(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for form in FORMATS:
-            read_transcripts(write_good(tmp_path, form))
+        for format_name in FORMATS:
+            read_transcripts(write_good(tmp_path, format_name))
 
 
-def test_utf_16_without_its_mark_is_named_by_its_zero_characters(tmp_path):
+def test_utf_16_without_its_mark_is_refused_for_its_zero_characters(tmp_path):
     path = tmp_path / "a.srt"
     path.write_bytes(GOOD["srt"].encode("utf-16-le"))
     with pytest.raises(InputError, match=r"a\.srt, line 1: holds zero characters"):

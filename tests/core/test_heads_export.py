@@ -1,4 +1,4 @@
-"""Sets of heads in other systems' forms: what is written is what those systems' own rules read back."""
+"""Heads exported to other systems: the rules of those systems read the same heads back."""
 
 import base64
 import gzip
@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align_eval.errors import InputError
-from align_eval.formats.heads_export import FORMS, export_heads, format_heads, parse_heads, write_heads
+from align_eval.formats.heads_export import FORMS, export_heads, parse_heads, write_heads
 
 TINY_EN = ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4))
 SHAPE = (4, 6)
 
 
 @given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1))
-def test_every_set_comes_back_from_every_form(chosen):
+def test_every_set_is_read_back_from_every_form(chosen):
     heads = sorted(chosen)
-    assert parse_heads(format_heads(heads)) == tuple(heads)
+    assert parse_heads("+".join(f"{layer}.{head}" for layer, head in heads)) == tuple(heads)
     packed = base64.b85decode(export_heads(heads, SHAPE, "openai"))
     mask = np.frombuffer(gzip.decompress(packed), dtype=bool).reshape(SHAPE)  # as Whisper.set_alignment_heads reads it
     assert np.argwhere(mask).tolist() == [list(head) for head in heads]
@@ -34,14 +34,14 @@ def test_the_list_for_whisper_cpp_is_an_array_of_its_pairs_with_their_number():
     assert "dtw_aheads = { 8, alignment_heads }" in text
 
 
-def test_heads_are_sorted_and_each_stands_once():
+def test_heads_are_sorted_without_repeats():
     assert json.loads(export_heads([(3, 1), (0, 2), (3, 1)], SHAPE, "transformers"))["alignment_heads"] == [
         [0, 2],
         [3, 1],
     ]
 
 
-def test_a_config_that_is_there_keeps_all_its_other_entries(tmp_path):
+def test_an_existing_config_keeps_its_other_entries(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"lang_ids": [1, 2], "alignment_heads": [[0, 0]], "ünïcode": "ß"}), encoding="utf-8")
     write_heads(path, TINY_EN, SHAPE, "ctranslate2")
@@ -66,21 +66,21 @@ def test_a_new_file_holds_the_entry_alone(tmp_path):
         (((-1, 0),), "openai", "there is no layer -1, head 0"),
     ],
 )
-def test_what_a_model_has_not_is_refused(heads, form, match):
+def test_an_unknown_form_and_heads_that_a_model_lacks_are_refused(heads, form, match):
     with pytest.raises(InputError, match=match):
         export_heads(heads, SHAPE, form)
 
 
 @pytest.mark.parametrize("text", ["", "3", "a.b", "1.2.3", "1.2+"])
-def test_what_are_no_heads_is_refused(text):
-    with pytest.raises(InputError, match="are no heads"):
+def test_text_that_is_not_heads_is_refused(text):
+    with pytest.raises(InputError, match="are not heads"):
         parse_heads(text)
 
 
 @pytest.mark.parametrize(
-    ("content", "match"), [(b"[1]", "holds no JSON object"), (b"{", "is no JSON"), (b"\xff", "is no JSON")]
+    ("content", "match"), [(b"[1]", "holds no JSON object"), (b"{", "is not JSON"), (b"\xff", "is not JSON")]
 )
-def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path, content, match):
+def test_another_file_is_refused_and_left_unchanged(tmp_path, content, match):
     path = tmp_path / "generation_config.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: {match}"):

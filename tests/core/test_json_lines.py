@@ -1,4 +1,4 @@
-"""Tables of JSON with an entry a line: JSON to everyone, read a line at a time, refused where they are cut short."""
+"""JSON tables with one entry per line: valid JSON, read one entry at a time, refused if cut short."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ values = st.recursive(
 
 
 @given(entries=st.dictionaries(st.text(), values))
-def test_what_is_written_is_json_and_is_read_back_in_its_order(tmp_path_factory, entries):
-    path = tmp_path_factory.getbasetemp() / "entries.json"  # one file for all cases: a folder each takes longer
+def test_a_table_is_valid_json_and_is_read_back_in_order(tmp_path_factory, entries):
+    path = tmp_path_factory.getbasetemp() / "entries.json"  # one file for all cases: one folder per case takes longer
     with entries_writer(path, '{"schema": 1, "table": {', "}}") as put:
         for key, value in entries.items():
             put({key: value})
@@ -28,7 +28,7 @@ def test_what_is_written_is_json_and_is_read_back_in_its_order(tmp_path_factory,
     assert list(read_entries(path)) == list(entries.items())
 
 
-def test_there_is_nothing_in_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_has_no_entries(tmp_path):
     assert list(read_entries(tmp_path / "none.json")) == []
 
 
@@ -39,7 +39,7 @@ def test_a_table_that_is_cut_short_or_on_one_line_is_refused(tmp_path, text):
         list(read_entries(tmp_path / "table.json"))
 
 
-def test_a_table_that_cannot_be_written_says_so(tmp_path):
+def test_a_table_that_cannot_be_written_is_named(tmp_path):
     match = r"table\.json: cannot be written \(No such file"
     with pytest.raises(InputError, match=match), entries_writer(tmp_path / "none" / "table.json"):
         pass

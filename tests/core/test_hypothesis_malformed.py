@@ -1,7 +1,7 @@
-"""Malformed files of every form: refused with file and place, or read; never anything else, and nothing is executed.
+"""Malformed hypothesis files: each is read, or refused with file and place, and nothing in it is executed.
 
-Each form's good file is damaged in every way that a user's file can be, by hand where the message must be right, and by
-hypothesis where only its kind must be. Reading is linear: a million words are read in a test of its own.
+The good file of each format is damaged by hand to check the messages, and at random to check that every error is an
+:class:`InputError`. One test reads a million words, to check that reading takes linear time.
 """
 
 import copy
@@ -19,49 +19,49 @@ from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import check_name
 from align_eval.records import GivenWord
 from tests.helpers.command_line import align_eval, start
-from tests.helpers.given_files import GOOD, JSON_GOOD, SUFFIX, write_good
+from tests.helpers.hypothesis_files import GOOD, JSON_GOOD, SUFFIX, write_good
 
-TEXT_FORMS = tuple(SUFFIX)
-JSON_FORMS = tuple(JSON_GOOD)
+TEXT_FORMATS = tuple(SUFFIX)
+JSON_FORMATS = tuple(JSON_GOOD)
 
 
-def start_as(form: str, value: str) -> str:
-    """The good JSON file of a form with the start of its first word as this text."""
-    if form == "transformers":
-        return GOOD[form].replace('"timestamp": [0.1', f'"timestamp": [{value}')
-    if form == "lhotse":
-        return GOOD[form].replace('"one", 0.1', f'"one", {value}')
-    return GOOD[form].replace('"one", "start": 0.1', f'"one", "start": {value}')
+def start_as(format_name: str, value: str) -> str:
+    """The good JSON file of a format, with ``value`` as the start of its first word."""
+    if format_name == "transformers":
+        return GOOD[format_name].replace('"timestamp": [0.1', f'"timestamp": [{value}')
+    if format_name == "lhotse":
+        return GOOD[format_name].replace('"one", 0.1', f'"one", {value}')
+    return GOOD[format_name].replace('"one", "start": 0.1', f'"one", "start": {value}')
 
 
 BAD_TIMES = {
     "text": ('"0.1"', "is '0.1', not a number"),
     "truth": ("true", "is True, not a number"),
     "table": ("{}", "is a table in JSON, not a number"),
-    "NaN": ("NaN", "is nan; give a finite number"),
-    "Infinity": ("Infinity", "is inf; give a finite number"),
-    "beyond floats": ("1e999", "is inf; give a finite number"),
-    "a huge whole number": ("9" * 400, "is beyond all floating-point numbers"),
+    "NaN": ("NaN", "is nan; write a finite number"),
+    "Infinity": ("Infinity", "is inf; write a finite number"),
+    "beyond floats": ("1e999", "is inf; write a finite number"),
+    "a huge whole number": ("9" * 400, "is larger than any floating-point number"),
     "negative": ("-0.1", r"is negative \(-0\.1 s\); count times from the start"),
-    "eleven days": ("2e6", r"is 2e\+06 s; give seconds"),
+    "eleven days": ("2e6", r"is 2e\+06 s; write times in seconds, 1e\+06 at most"),
 }
 
 
-@pytest.mark.parametrize("form", JSON_FORMS)
+@pytest.mark.parametrize("format_name", JSON_FORMATS)
 @pytest.mark.parametrize(("value", "problem"), BAD_TIMES.values(), ids=BAD_TIMES)
-def test_a_start_that_is_no_time_is_refused_with_its_place(form, value, problem, tmp_path):
+def test_an_invalid_start_is_refused_with_its_place(format_name, value, problem, tmp_path):
     path = tmp_path / "a.json"
-    assert start_as(form, value) != GOOD[form]
-    path.write_text(start_as(form, value))
-    place = {"transformers": "chunk 1", "lhotse": "supervision 1, word 1"}.get(form, "segment 1, word 1")
+    assert start_as(format_name, value) != GOOD[format_name]
+    path.write_text(start_as(format_name, value))
+    place = {"transformers": "chunk 1", "lhotse": "supervision 1, word 1"}.get(format_name, "segment 1, word 1")
     with pytest.raises(InputError, match=rf"a\.json, {place}: start {problem}"):
         read_transcripts(path)
 
 
-@pytest.mark.parametrize("form", [form for form in JSON_FORMS if form != "lhotse"])
-def test_a_word_that_ends_before_it_starts_is_refused(form, tmp_path):
+@pytest.mark.parametrize("format_name", [format_name for format_name in JSON_FORMATS if format_name != "lhotse"])
+def test_a_word_that_ends_before_it_starts_is_refused(format_name, tmp_path):
     path = tmp_path / "a.json"
-    path.write_text(start_as(form, "0.7"))
+    path.write_text(start_as(format_name, "0.7"))
     with pytest.raises(InputError, match=r"'one' ends \(0\.4 s\) before it starts \(0\.7 s\); correct the times"):
         read_transcripts(path)
 
@@ -78,34 +78,34 @@ BAD_WORDS = {
 }
 
 
-@pytest.mark.parametrize("form", JSON_FORMS)
+@pytest.mark.parametrize("format_name", JSON_FORMATS)
 @pytest.mark.parametrize(("word", "problem"), BAD_WORDS.values(), ids=BAD_WORDS)
-def test_a_word_that_is_none_is_refused_with_its_place(form, word, problem, tmp_path):
+def test_an_unprintable_or_marked_up_word_is_refused_with_its_place(format_name, word, problem, tmp_path):
     path = tmp_path / "a.json"
-    path.write_text(GOOD[form].replace('"one"', json.dumps(word)).replace('" one"', json.dumps(word)))
+    path.write_text(GOOD[format_name].replace('"one"', json.dumps(word)).replace('" one"', json.dumps(word)))
     with pytest.raises(InputError, match=rf"a\.json, (?:segment|chunk|supervision) 1.*: .*{problem}"):
         read_transcripts(path)
 
 
-@pytest.mark.parametrize("form", JSON_FORMS)
+@pytest.mark.parametrize("format_name", JSON_FORMATS)
 @pytest.mark.parametrize("label", ["<unk>", "<eps>", "[*]", "a<b", "<script>"])
-def test_a_label_in_brackets_is_a_word(form, label, tmp_path):
+def test_a_label_in_brackets_is_a_word(format_name, label, tmp_path):
     path = tmp_path / "a.json"
-    path.write_text(GOOD[form].replace('"one"', json.dumps(label)).replace('" one"', json.dumps(label)))
+    path.write_text(GOOD[format_name].replace('"one"', json.dumps(label)).replace('" one"', json.dumps(label)))
     assert read_transcripts(path)[1][0].words[0].text == label
 
 
-@pytest.mark.parametrize("form", ["textgrid", "ctm"])
+@pytest.mark.parametrize("format_name", ["textgrid", "ctm"])
 @pytest.mark.parametrize("word", ["<script>alert(1)</script>", "<img/src=x>"])
-def test_markup_in_a_textgrid_or_ctm_is_refused(form, word, tmp_path):
-    path = write_good(tmp_path, form)
-    path.write_text(GOOD[form].replace("one", word))
+def test_markup_in_a_textgrid_or_ctm_is_refused(format_name, word, tmp_path):
+    path = write_good(tmp_path, format_name)
+    path.write_text(GOOD[format_name].replace("one", word))
     with pytest.raises(InputError, match=r"a\.(?:TextGrid|ctm), (?:tier 'words', interval 1|line 2): .*holds markup"):
         read_transcripts(path)
 
 
 BAD_LINES = {
-    # form, what is replaced, by what, message
+    # format, replaced text, replacement, message
     "ctm, fields": ("ctm", " one 0.5", "", r"a\.ctm, line 2: has 4 fields \('a 1 0\.1 0\.3'\)"),
     "ctm, number": ("ctm", "0.1", "0,1", r"a\.ctm, line 2: start is '0,1', not a number"),
     "ctm, NaN": ("ctm", " 0.3", " nan", r"a\.ctm, line 2: duration is 'nan', not a number"),
@@ -117,17 +117,17 @@ BAD_LINES = {
     "ctm, alternatives": ("ctm", "one", "<ALT_BEGIN>", r"a\.ctm, line 2: marks alternatives"),
     "ctm, out of the folder": ("ctm", "a 1", "../a 1", r"a\.ctm: the recording is named '\.\./a'"),
     "srt, no times": ("srt", "00:00:00,100 --> 00:00:00,400\n", "", r"a\.srt, cue 1, line 2: has no times \('one'\)"),
-    "srt, half a time": ("srt", "00:00:00,900", "00:00:0", r"a\.srt, cue 2, line 6: '00:00:0' is no time"),
-    "srt, negative": ("srt", "00:00:00,500", "-00:00:00,500", r"a\.srt, cue 2, line 6: '-00:00:00,500' is no time"),
-    "srt, minutes": ("srt", "00:00:00,500", "00:61:00,500", r"a\.srt, cue 2, line 6: '00:61:00,500' is no time"),
-    "srt, NaN": ("srt", "00:00:00,500", "NaN", r"a\.srt, cue 2, line 6: 'NaN' is no time"),
+    "srt, half a time": ("srt", "00:00:00,900", "00:00:0", r"a\.srt, cue 2, line 6: '00:00:0' is not a time"),
+    "srt, negative": ("srt", "00:00:00,500", "-00:00:00,500", r"a\.srt, cue 2, line 6: '-00:00:00,500' is not a time"),
+    "srt, minutes": ("srt", "00:00:00,500", "00:61:00,500", r"a\.srt, cue 2, line 6: '00:61:00,500' is not a time"),
+    "srt, NaN": ("srt", "00:00:00,500", "NaN", r"a\.srt, cue 2, line 6: 'NaN' is not a time"),
     "srt, years": ("srt", "00:00:00,900", "999999:00:00,900", r"a\.srt, cue 2, line 6: a time is 3\.6e\+09 s"),
     "srt, reversed": ("srt", "00:00:00,500", "00:00:01,500", r"a\.srt, cue 2, line 6: ends .* before it starts"),
     "srt, script": ("srt", "one", "<script>alert(1)</script>", r"a\.srt, cue 1, line 2: has the tag <script>"),
     "srt, two highlights": ("srt", "one", "<u>a</u> b <u>c</u>", r"a\.srt, cue 1, line 2: highlights two places"),
     "vtt, script": ("webvtt", "one", "<script>x</script>", r"a\.vtt, cue 1, line 5: has the tag <script>"),
     "vtt, escaped script": ("webvtt", "one", "&lt;script&gt;x&lt;/script&gt;", r"a\.vtt, cue 1, line 5.*holds markup"),
-    "vtt, mark": ("webvtt", "<00:00.400>", "<00:70.400>", r"a\.vtt, cue 1, line 5: '00:70\.400' is no time"),
+    "vtt, mark": ("webvtt", "<00:00.400>", "<00:70.400>", r"a\.vtt, cue 1, line 5: '00:70\.400' is not a time"),
     "vtt, mark after the end": ("webvtt", "<00:00.500>", "<00:02.500>", r"a\.vtt, cue 1, line 5: 'two' ends .* before"),
     "vtt, half a tag": ("webvtt", "<00:00.500>two\n", "<00:0", r"a\.vtt, cue 1, line 5: a tag is opened"),
     "textgrid, NaN": ("textgrid", "0.4", "nan", r"a\.TextGrid, tier 'words', interval 1, line 14: its xmax is nan"),
@@ -136,13 +136,13 @@ BAD_LINES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("form", "old", "new", "message"), BAD_LINES.values(), ids=BAD_LINES)
-def test_a_damaged_text_file_is_refused_with_its_line(form, old, new, message, tmp_path):
-    path = write_good(tmp_path, form)
-    assert old in GOOD[form]
-    path.write_text(GOOD[form].replace(old, new, 1))
+@pytest.mark.parametrize(("format_name", "old", "new", "message"), BAD_LINES.values(), ids=BAD_LINES)
+def test_a_damaged_text_file_is_refused_with_its_line(format_name, old, new, message, tmp_path):
+    path = write_good(tmp_path, format_name)
+    assert old in GOOD[format_name]
+    path.write_text(GOOD[format_name].replace(old, new, 1))
     with pytest.raises(InputError, match=message):
-        read_transcripts(path, form)
+        read_transcripts(path, format_name)
 
 
 BAD_JSON = {
@@ -151,7 +151,7 @@ BAD_JSON = {
     "nested": ("[" * 200_000, r"a\.json: is JSON nested too deeply"),
     "nested tables": ('{"segments":' * 200_000, r"a\.json: is JSON nested too deeply"),
     "thousands of digits": ('{"segments": ' + "9" * 5000 + "}", r"a\.json: holds a number of thousands of digits"),
-    "a key twice": ('{"segments": [], "segments": []}', r"a\.json: key 'segments' stands twice in one table"),
+    "a key twice": ('{"segments": [], "segments": []}', r"a\.json: key 'segments' occurs twice in one table"),
     "a line cut short": ('{"recording_id": "a"}\n{"recording_id"\n', r"a\.json, line 2, column \d+: is not JSON"),
     "a bad line": ('{"recording_id": "a"}\n{"recording_id"}\n', r"a\.json, line 2, column \d+: is not JSON"),
     "empty": (" \n", r"a\.json: the file is empty"),
@@ -159,28 +159,28 @@ BAD_JSON = {
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_JSON.values(), ids=BAD_JSON)
-def test_what_is_no_json_is_refused(text, message, tmp_path):
+def test_invalid_json_is_refused(text, message, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         read_transcripts(path)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "textgrid"])
-def test_a_file_in_another_encoding_is_refused_with_its_line(form, tmp_path):
-    path = write_good(tmp_path, form)
-    path.write_bytes(GOOD[form].replace("one", "naïve").encode("latin-1"))
+@pytest.mark.parametrize("format_name", [format_name for format_name in FORMATS if format_name != "textgrid"])
+def test_a_file_in_another_encoding_is_refused_with_its_line(format_name, tmp_path):
+    path = write_good(tmp_path, format_name)
+    path.write_bytes(GOOD[format_name].replace("one", "naïve").encode("latin-1"))
     with pytest.raises(InputError, match=r"a\.\w+, line \d+: is not UTF-8 \(byte \d+\); save it as UTF-8"):
         read_transcripts(path)
 
 
-@pytest.mark.parametrize("form", JSON_FORMS)
-def test_json_cut_short_at_any_character_is_refused(form, tmp_path):
+@pytest.mark.parametrize("format_name", JSON_FORMATS)
+def test_json_cut_short_at_any_character_is_refused(format_name, tmp_path):
     path = tmp_path / "a.json"
-    for n in range(len(GOOD[form])):
-        path.write_text(GOOD[form][:n])
+    for n in range(len(GOOD[format_name])):
+        path.write_text(GOOD[format_name][:n])
         with pytest.raises(InputError, match=r"a\.json"):
-            read_transcripts(path, form)
+            read_transcripts(path, format_name)
 
 
 def test_gzip_cut_short_is_refused(tmp_path):
@@ -194,7 +194,7 @@ def test_gzip_cut_short_is_refused(tmp_path):
             read_transcripts(path)
 
 
-def test_a_file_that_unpacks_to_more_than_can_be_meant_is_refused(tmp_path, monkeypatch):
+def test_a_file_that_unpacks_to_more_than_the_limit_is_refused(tmp_path, monkeypatch):
     import gzip
 
     monkeypatch.setattr("align_eval.formats.hypothesis.document.MAX_BYTES", 1000)
@@ -205,7 +205,7 @@ def test_a_file_that_unpacks_to_more_than_can_be_meant_is_refused(tmp_path, monk
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "..", "a/../b", "a//b", "", "a\\b", "a\nb", "./a"])
-def test_a_recording_named_as_no_file_can_be_is_refused(name, tmp_path):
+def test_a_recording_name_that_is_no_file_name_is_refused(name, tmp_path):
     with pytest.raises(InputError, match=r"x: the recording is named"):
         check_name("x", name)
     path = tmp_path / "a.json"
@@ -215,28 +215,28 @@ def test_a_recording_named_as_no_file_can_be_is_refused(name, tmp_path):
 
 
 def test_nothing_in_a_file_is_executed(tmp_path):
-    """Words, names and numbers that Python, a shell or YAML would run are words and names, or refused."""
+    """Code of Python, a shell or YAML in words and numbers is read as a word, or refused."""
     mark = tmp_path / "ran"
     code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
-    for form in JSON_FORMS:
+    for format_name in JSON_FORMATS:
         for text in (code, f"$(touch {mark})", f"!!python/object/apply:os.system ['touch {mark}']"):
             path = tmp_path / "a.json"
-            path.write_text(GOOD[form].replace('"one"', json.dumps(text)))
-            parses_or_is_refused(path, form)
-        path.write_text(start_as(form, json.dumps(code)))
-        parses_or_is_refused(path, form)
+            path.write_text(GOOD[format_name].replace('"one"', json.dumps(text)))
+            parses_or_is_refused(path, format_name)
+        path.write_text(start_as(format_name, json.dumps(code)))
+        parses_or_is_refused(path, format_name)
     assert not mark.exists()
 
 
 # Properties
 
 
-def parses_or_is_refused(path: Path, form: str | None = None) -> None:
-    """Anything but :class:`InputError` with the file's name, or words that keep the promises, fails the test."""
+def parses_or_is_refused(path: Path, format_name: str | None = None) -> None:
+    """Read the file and check its words, or the place of its :class:`InputError`. Any other error fails the test."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)
-            _, transcripts = read_transcripts(path, form)
+            _, transcripts = read_transcripts(path, format_name)
     except InputError as error:
         assert path.name in error.place  # noqa: PT017 (raising is allowed here, not required)
         return
@@ -264,16 +264,16 @@ VALUES = st.recursive(
 
 
 def places_of(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-    """Paths of every value inside a JSON value, itself included."""
+    """Paths to every value inside a JSON value, including itself."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, v in inside for place in places_of(v, (*path, key)))]
 
 
 @st.composite
 def damaged_json(draw):
-    """A form, and its good content with one to three values replaced, removed or doubled."""
-    form = draw(st.sampled_from(JSON_FORMS))
-    content = copy.deepcopy(JSON_GOOD[form])
+    """A format, and its good content with one to three values replaced, removed or doubled."""
+    format_name = draw(st.sampled_from(JSON_FORMATS))
+    content = copy.deepcopy(JSON_GOOD[format_name])
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.sampled_from(places_of(content)))
         if not place:
@@ -289,7 +289,7 @@ def damaged_json(draw):
             del holder[place[-1]]
         elif isinstance(holder, list):
             holder.insert(0, copy.deepcopy(holder[place[-1]]))
-    return form, content
+    return format_name, content
 
 
 QUICK = settings(
@@ -298,12 +298,12 @@ QUICK = settings(
 
 
 @QUICK
-@given(damaged=damaged_json(), told=st.booleans())
-def test_damaged_json_is_never_worse_than_refused(damaged, told, tmp_path):
-    form, content = damaged
+@given(damaged=damaged_json(), chosen=st.booleans())
+def test_damaged_json_is_read_or_refused(damaged, chosen, tmp_path):
+    format_name, content = damaged
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    parses_or_is_refused(path, form if told else None)
+    parses_or_is_refused(path, format_name if chosen else None)
 
 
 PIECES = st.sampled_from(
@@ -318,56 +318,58 @@ PIECES = st.sampled_from(
 
 @st.composite
 def damaged_text(draw):
-    """A form, and its good file with one to four deletions, insertions and swaps of pieces."""
-    form = draw(st.sampled_from(TEXT_FORMS))
-    text = GOOD[form]
+    """A format, and its good file with one to four deletions, insertions and swaps of pieces."""
+    format_name = draw(st.sampled_from(TEXT_FORMATS))
+    text = GOOD[format_name]
     for _ in range(draw(st.integers(1, 4))):
         a, b, c = sorted(draw(st.lists(st.integers(0, len(text)), min_size=3, max_size=3)))
         kind = draw(st.sampled_from(["delete", "insert", "swap"]))
         middle = {"delete": "", "insert": text[a:b] + draw(PIECES) + text[b:c], "swap": text[b:c] + text[a:b]}[kind]
         text = text[:a] + middle + text[c:]
-    return form, text
+    return format_name, text
 
 
 @QUICK
-@given(damaged=damaged_text(), told=st.booleans())
-def test_damaged_text_is_never_worse_than_refused(damaged, told, tmp_path):
-    form, text = damaged
-    path = tmp_path / f"a{SUFFIX[form]}"
+@given(damaged=damaged_text(), chosen=st.booleans())
+def test_damaged_text_is_read_or_refused(damaged, chosen, tmp_path):
+    format_name, text = damaged
+    path = tmp_path / f"a{SUFFIX[format_name]}"
     path.write_bytes(text.encode("utf-8"))
-    parses_or_is_refused(path, form if told else None)
+    parses_or_is_refused(path, format_name if chosen else None)
 
 
 @QUICK
 @given(
-    pieces=st.lists(PIECES, max_size=40), glue=st.sampled_from(["", " ", "\n"]), form=st.sampled_from(["srt", "webvtt"])
+    pieces=st.lists(PIECES, max_size=40),
+    glue=st.sampled_from(["", " ", "\n"]),
+    format_name=st.sampled_from(["srt", "webvtt"]),
 )
-def test_random_pieces_of_cues_are_never_worse_than_refused(pieces, glue, form, tmp_path):
-    path = tmp_path / f"a{SUFFIX[form]}"
-    path.write_bytes((GOOD[form] + glue.join(pieces)).encode("utf-8"))
-    parses_or_is_refused(path, form)
+def test_random_pieces_of_cues_are_read_or_refused(pieces, glue, format_name, tmp_path):
+    path = tmp_path / f"a{SUFFIX[format_name]}"
+    path.write_bytes((GOOD[format_name] + glue.join(pieces)).encode("utf-8"))
+    parses_or_is_refused(path, format_name)
 
 
 @QUICK
 @given(
     data=st.one_of(st.binary(), st.text().map(lambda t: t.encode(errors="replace"))),
-    form=st.sampled_from([None, *FORMATS]),
+    format_name=st.sampled_from([None, *FORMATS]),
 )
-def test_random_bytes_are_never_worse_than_refused(data, form, tmp_path):
+def test_random_bytes_are_read_or_refused(data, format_name, tmp_path):
     path = tmp_path / "a.any"
     path.write_bytes(data)
-    parses_or_is_refused(path, form)
+    parses_or_is_refused(path, format_name)
 
 
 # Size
 
 
-def many_words(form: str, n: int) -> str:
-    """A good file of ``n`` words of 0.25 s, 0.3 s apart."""
+def many_words(format_name: str, n: int) -> str:
+    """A good file with ``n`` words of 0.25 s that start 0.3 s apart."""
     starts = [i * 0.3 for i in range(n)]
-    if form == "ctm":
+    if format_name == "ctm":
         return "".join(f"a 1 {s:.2f} 0.25 w\n" for s in starts)
-    if form == "webvtt":
+    if format_name == "webvtt":
         marks = "".join(f"<{int(s // 3600):02d}:{int(s // 60) % 60:02d}:{s % 60:06.3f}>w" for s in starts)
         end_s = round(n * 0.3)
         end = f"{end_s // 3600:02d}:{end_s // 60 % 60:02d}:{end_s % 60:02d}.000"
@@ -377,27 +379,26 @@ def many_words(form: str, n: int) -> str:
 
 
 @pytest.mark.parametrize("n", [60_000, pytest.param(10**6, marks=pytest.mark.validate)])
-@pytest.mark.parametrize("form", ["ctm", "webvtt", "openai-whisper"])
-def test_a_million_words_are_read_and_linted_and_too_many_to_pair(form, n, tmp_path):
-    """Reading, linting and the refusal, at either size; in linear time, at the full one.
+@pytest.mark.parametrize("format_name", ["ctm", "webvtt", "openai-whisper"])
+def test_a_million_words_are_read_and_linted_and_too_many_to_pair(format_name, n, tmp_path):
+    """Reading and linting succeed and scoring refuses to pair.
 
-    Quadratic work on a million words would be hours: `make validate` runs them in a process with a limit of minutes.
-    The smaller size runs without a limit.
+    The full size, which `make validate` runs with a time limit of minutes, checks linear time: quadratic work on a
+    million words would take hours. The smaller size runs without a limit.
     """
-    path = tmp_path / f"a{SUFFIX.get(form, '.json')}"
-    path.write_text(many_words(form, n))
+    path = tmp_path / f"a{SUFFIX.get(format_name, '.json')}"
+    path.write_text(many_words(format_name, n))
     write_good(tmp_path, "textgrid", "reference")
-    for arguments, code, said in (
+    for arguments, code, message in (
         (["lint", str(path)], 0, f"lint: {n} words, nothing found"),
         (["score", str(tmp_path / "reference.TextGrid"), str(path)], 2, f"has {n} words of one recording"),
     ):
         done = start("-m", "align_eval", *arguments, timeout=550) if n == 10**6 else align_eval(*arguments)
-        assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stderr
+        assert (done.returncode, message in done.stdout + done.stderr) == (code, True), done.stderr
 
 
-def test_claims_read_no_names(tmp_path):
-    """A file under a wrong suffix is what it is."""
-    for form in FORMATS:
+def test_a_wrong_suffix_does_not_change_the_detected_format(tmp_path):
+    for format_name in FORMATS:
         path = tmp_path / "a.txt"
-        path.write_text(GOOD[form])
-        assert claimants(read_document(path)) == (form,)
+        path.write_text(GOOD[format_name])
+        assert claimants(read_document(path)) == (format_name,)
