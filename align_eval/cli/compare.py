@@ -54,7 +54,7 @@ def compare(
     from align_eval.formats.run.folder import write_baseline
     from align_eval.gate.compare import compare_or_reason, read_side
     from align_eval.gate.pairs import parse_map
-    from align_eval.gate.records import GateOptions
+    from align_eval.gate.verdicts import GateOptions
     from align_eval.reporting.ci.files import FILES, append_summary, write_comparison
     from align_eval.reporting.ci.markdown import accepted_note
     from align_eval.reporting.terminal.gate import print_comparison

@@ -111,7 +111,7 @@ def agree(
     from align_eval.findings.agreement.measure import measure_agreement
     from align_eval.findings.kept_run import read_kept
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.reporting.terminal.budget import print_agreement
+    from align_eval.reporting.terminal.agreement import print_agreement
 
     finding = measure_agreement(read_kept(run), seed)
     write_finding(run / "agree.json", finding)

@@ -15,8 +15,8 @@ from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.gate.checks import check_all, weights_of
 from align_eval.gate.pairs import PairedWords, match_systems, paired_words, system_labels
-from align_eval.gate.records import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.gate.signatures import check_comparable, signature_differences
+from align_eval.gate.verdicts import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.records import Run
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import sum_by

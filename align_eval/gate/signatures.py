@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from align_eval.errors import NotComparableError
-from align_eval.gate.records import SignatureDifference
+from align_eval.gate.verdicts import SignatureDifference
 
 MUST_AGREE = ("corpus_checksum", "text", "transcripts_checksum")
 """Speech, reference words, speakers and kinds of reference are in the checksum of the corpus; ``text`` says whether

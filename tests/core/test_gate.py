@@ -14,7 +14,7 @@ from align_eval.errors import InputError, NotComparableError
 from align_eval.formats.run.words_table import SCHEMA, words_table
 from align_eval.gate.compare import compare, compare_or_reason, read_side
 from align_eval.gate.pairs import match_systems, parse_map
-from align_eval.gate.records import GateOptions, worst_of
+from align_eval.gate.verdicts import GateOptions, worst_of
 from align_eval.records import AudioSpan, Pairing, System, Unit, Utterance, Word
 from tests.helpers.planted_words import LABEL, SYSTEM, corpus, moved, side, without
 
@@ -313,7 +313,7 @@ def test_a_name_that_is_not_there_is_refused(renamed, only, message):
 @pytest.mark.parametrize("value", [0.0, -5.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["margin_ms", "shift_ms"])
 def test_a_limit_that_is_no_positive_number_is_refused(name, value):
-    with pytest.raises(InputError, match="is no positive number of milliseconds"):
+    with pytest.raises(InputError, match="is not a positive number of milliseconds"):
         GateOptions(**{name: value})
 
 

@@ -17,7 +17,7 @@ from align_eval.corpus.bundled import bundled_path
 from align_eval.formats.run.folder import write_baseline
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.gate.compare import compare, read_side
-from align_eval.gate.records import MIN_WORDS
+from align_eval.gate.verdicts import MIN_WORDS
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_words import corpus, moved, side, without
 

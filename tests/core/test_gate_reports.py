@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from align_eval.gate.compare import compare
-from align_eval.gate.records import Comparison
+from align_eval.gate.verdicts import Comparison
 from align_eval.reporting.ci.benchmark import benchmark
 from align_eval.reporting.ci.files import FILES, append_summary, write_comparison
 from align_eval.reporting.ci.junit import junit
 from align_eval.reporting.ci.markdown import escaped, summary
-from align_eval.reporting.gate_text import N_SPEAKERS, regressions, sentence
+from align_eval.reporting.gate_sentences import N_SPEAKERS, regressions, sentence
 from align_eval.reporting.terminal.gate import print_comparison
 from tests.helpers.planted_words import LABEL, by_word, corpus, jittered, moved, side, without
 
@@ -87,7 +87,7 @@ def test_a_long_list_of_speakers_is_cut_and_counted():
 
 def test_the_ten_words_that_lost_most_are_listed():
     lines = printed(SHIFTED).splitlines()
-    first = lines.index("the words that lost most:")
+    first = lines.index("words that lost most:")
     listed = lines[first + 1 : first + 11]
     assert all(line.startswith("  'w") and line.endswith(f" ms, {LABEL}") for line in listed)
     worst = next(c for c in SHIFTED.checks if c.speaker is None and c.metric == "wbe_mean").worst
