@@ -259,10 +259,8 @@ def test_a_table_with_fewer_words_is_not_comparable():
         compare(side(TABLE), side(TABLE.slice(0, 50)))
 
 
-def test_a_word_that_stands_twice_is_refused():
-    with pytest.raises(
-        InputError, match=r"words.parquet of the run: utterance s00/u0, word 0 of .* stands there twice"
-    ):
+def test_a_duplicate_word_is_refused():
+    with pytest.raises(InputError, match=r"words.parquet of the run: has utterance s00/u0, word 0 of .* twice"):
         compare(side(TABLE), side(pa.concat_tables([TABLE, TABLE.slice(0, 1)])))
 
 
@@ -300,9 +298,9 @@ def test_a_system_that_is_mapped_twice_is_refused(given):
 @pytest.mark.parametrize(
     ("renamed", "only", "message"),
     [
-        ({"c": "b"}, [], "--map, baseline: there is no system 'c'; known: a"),
-        ({"a": "c"}, [], "--map, run: there is no system 'c'; known: a; b"),
-        ({}, ["b"], "--system: there is no system 'b'; known: a"),
+        ({"c": "b"}, [], "--map, baseline: there is no system 'c'; choose one of: a"),
+        ({"a": "c"}, [], "--map, run: there is no system 'c'; choose one of: a; b"),
+        ({}, ["b"], "--system: there is no system 'b'; choose one of: a"),
     ],
 )
 def test_a_name_that_is_not_there_is_refused(renamed, only, message):

@@ -69,7 +69,7 @@ def test_what_cannot_be_compared_is_exit_code_3_and_names_the_key(folders):
         (["baseline", "empty"], "is no run of this version"),
         (["baseline", "broken"], "cannot be read as a words table"),
         (["baseline", "same", "--margin-ms", "0"], "is not a positive number of milliseconds"),
-        (["baseline", "same", "--system", "dtw"], f"there is no system 'dtw'; known: {LABEL}"),
+        (["baseline", "same", "--system", "dtw"], f"there is no system 'dtw'; choose one of: {LABEL}"),
         (["baseline", "same", "--map", "dtw"], "is not of the form 'OLD -> NEW'"),
         (["baseline", "same", "--accept", "run"], "is the folder of a run"),
     ],
