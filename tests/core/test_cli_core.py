@@ -37,8 +37,8 @@ def test_what_was_scored_says_how_it_is_looked_at(tmp_path):
     (tmp_path / "theirs").mkdir()
     shutil.copy(bundled_path("demo") / "en_praatio_bobby.TextGrid", tmp_path / "theirs")
     done = align_eval("score", "demo", "theirs", "--out", "their words", cwd=tmp_path)
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("to look at it: "))
-    said = shlex.split(line.removeprefix("to look at it: "))
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("to view it: "))
+    said = shlex.split(line.removeprefix("to view it: "))
     assert said == ["align-eval", "report", "their words", "--corpus", "demo"]
     shown = align_eval(*said[1:], cwd=tmp_path)
     assert "to see and hear" in shown.stdout
