@@ -110,7 +110,7 @@ def score(
 
 
 def lint(
-    path: Annotated[Path, typer.Argument(help="File of words, folder of such files, or folder of a run.")],
+    path: Annotated[Path, typer.Argument(help="File of words, folder of word files, or folder of a run.")],
     form: Form = None,
     tier: Tier = None,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if there is a finding.")] = False,

@@ -124,7 +124,7 @@ def _shift(
 def _lost(words: PairedWords, selected: Bools, speaker: str | None, *, recognised: bool) -> _Measured:
     """Words that the baseline found and the run did not.
 
-    A single one is a regression, except where the text was recognised: there, a test compares lost with gained words.
+    One lost word is a regression if the text is known. If it was recognised, a test compares lost with gained words.
     """
     lost = selected & words.in_baseline & ~words.in_run
     gained = selected & ~words.in_baseline & words.in_run

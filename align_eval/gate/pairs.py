@@ -35,7 +35,7 @@ class PairedWords:
     clusters, cluster : str, int64[n_words]
         Name of the units that are resampled overall, and the number of each word's unit, from 0.
     in_baseline, in_run : bool[n_words]
-        Words that were found, with or without both times.
+        Words that were recognised and have times, alone or inside several words recognised as one.
     """
 
     system: str

@@ -13,7 +13,7 @@ MUST_AGREE = ("corpus_checksum", "text", "transcripts_checksum")
 
 The corpus checksum covers audio, reference words, speakers and kinds of reference. ``text`` is the origin of the
 aligned text: reference words, transcripts or recognition. Transcripts have a separate checksum. All other keys (model,
-heads, packages, device, context, ...) may differ, since a comparison is about such changes.
+heads, packages, device, context, ...) may differ: they are the changes that a comparison tests.
 """
 
 NOT_COMPARED = ("id", "corpus", "protocols")

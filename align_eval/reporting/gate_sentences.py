@@ -50,11 +50,11 @@ def warning(comparison: Comparison) -> list[str]:
     """Return the undecided verdicts: one line per check on all words, and one line for all speakers together."""
     undecided = [check for check in comparison.checks if check.verdict == "undecided"]
     lines = [sentence(check) for check in undecided if check.speaker is None]
-    of_speakers = [check for check in undecided if check.speaker is not None]
-    if of_speakers:
-        checks, speakers = len(of_speakers), len({check.speaker for check in of_speakers})
+    speaker_checks = [check for check in undecided if check.speaker is not None]
+    if speaker_checks:
+        checks, speakers = len(speaker_checks), len({check.speaker for check in speaker_checks})
         text = f"undecided: {_count(checks, 'check')} of {_count(speakers, 'speaker')}"
-        smallest = [check.smallest for check in of_speakers if check.smallest is not None]
+        smallest = [check.smallest for check in speaker_checks if check.smallest is not None]
         if smallest:
             text += f"; the smallest loss that a speaker's words could have shown is {min(smallest):.1f} ms"
             text += f" at the best, {max(smallest):.1f} ms at the worst"
