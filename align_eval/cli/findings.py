@@ -130,7 +130,7 @@ def budget(
         float | None,
         typer.Option(
             min=0,
-            help="Disagreement of two references of similar speech, in ms; default: that of the run's second reference.",
+            help="Disagreement of two references of similar speech, in ms; default: from the second reference.",
         ),
     ] = None,
     saliency: Annotated[
