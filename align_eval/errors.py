@@ -1,4 +1,4 @@
-"""Errors that users meet: each says the place, what is wrong there with its value, and the remedy."""
+"""Exceptions and exit codes. A message names the place, the problem with its value, and the remedy."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ EXIT_REGRESSION = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_COMPARABLE = 3
 EXIT_BUG = 70
-"""As ``EX_SOFTWARE`` of ``sysexits.h``."""
+"""``EX_SOFTWARE`` in ``sysexits.h``."""
 EXIT_INTERRUPTED = 130
-"""As shells give it: 128 and the number of SIGINT."""
+"""128 plus the number of SIGINT, as in shells."""
 EXIT_CLOSED_PIPE = 141
-"""As shells give it: 128 and the number of SIGPIPE."""
+"""128 plus the number of SIGPIPE, as in shells."""
 
 EXIT_CODES = {
-    EXIT_PASS: "done or passed",
+    EXIT_PASS: "success",
     EXIT_REGRESSION: "a check failed: a regression (compare), or lint findings (score --lint fail, lint --fail)",
-    EXIT_BAD_INPUT: "an input or an option was bad (what could be done was done)",
-    EXIT_NOT_COMPARABLE: "not comparable (compare)",
-    EXIT_BUG: "a bug in align-eval (what could be done was done)",
+    EXIT_BAD_INPUT: "a bad input or option (the other inputs were processed)",
+    EXIT_NOT_COMPARABLE: "run and baseline are not comparable (compare)",
+    EXIT_BUG: "a bug in align-eval (the other inputs were processed)",
     EXIT_INTERRUPTED: "interrupted",
-    EXIT_CLOSED_PIPE: "standard output was closed by its reader",
+    EXIT_CLOSED_PIPE: "the reader closed standard output",
 }
-"""Every code that a command ends with, and its meaning."""
+"""Meaning of every exit code."""
 
 OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "_ALLOC_FAILED")
-"""Parts of torch's out-of-memory messages: of a device, of its allocator for CPUs, and of CUDA's libraries."""
+"""Parts of torch's out-of-memory messages: from a device, from the CPU allocator, and from CUDA's libraries."""
 
 
 class AlignEvalError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose."""
 
     exit_code = EXIT_BAD_INPUT
 
 
 class InputWarning(UserWarning):
-    """An input that was used, and on what assumption."""
+    """An input that was used under an assumption, which the message names."""
 
 
 class InputError(AlignEvalError, ValueError):
@@ -44,11 +44,11 @@ class InputError(AlignEvalError, ValueError):
     Parameters
     ----------
     place
-        File, and tier, interval, key or word inside it.
+        File, with the tier, interval, key or word inside it.
     problem
-        What is wrong, with the offending value.
+        The problem, with the offending value.
     remedy
-        What the user can do about it.
+        An action that solves the problem.
     """
 
     def __init__(self, place: object, problem: str, remedy: str) -> None:
@@ -59,13 +59,13 @@ class InputError(AlignEvalError, ValueError):
 
 
 class NotComparableError(InputError):
-    """Two runs that measure different things, so that no difference between them means anything."""
+    """Two runs whose difference has no meaning, because they measure different things."""
 
     exit_code = EXIT_NOT_COMPARABLE
 
 
 class BugError(AlignEvalError):
-    """An unexpected error, which is a bug in align-eval, with its traceback as text."""
+    """An unexpected error in align-eval, with its traceback as text."""
 
     exit_code = EXIT_BUG
 
@@ -75,14 +75,15 @@ class BugError(AlignEvalError):
 
 
 def bug_message(error: BaseException) -> str:
-    """Say that an unexpected error is a bug, and what it is."""
+    """Return the message for an unexpected error."""
     return f"a bug in align-eval ({type(error).__name__}: {error})"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether the machine or its device lacked memory, which is no bug.
+    """Tell whether the error is a lack of memory on the machine or its device, and hence not a bug.
 
-    torch raises its OutOfMemoryError, which is known by its name since this module imports no torch, or a RuntimeError.
+    torch raises an OutOfMemoryError or a RuntimeError. This module does not import torch, so that it compares the name
+    of the class.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

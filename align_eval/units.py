@@ -1,8 +1,8 @@
-"""Constants of Whisper's time axes, each derived once.
+"""Constants of Whisper's time axes, in seconds unless the name says otherwise.
 
 The short-time Fourier transform is centred, so log-mel frame ``m`` is centred at ``m * MEL_FRAME_S``. The second
 convolution has stride 2 and padding 1, so encoder frame ``j`` is centred at ``j * FRAME_S``: column ``j`` of a map
-covers ``[START_S + j * FRAME_S, START_S + (j + 1) * FRAME_S)`` with ``START_S`` half a frame before zero.
+covers ``[START_S + j * FRAME_S, START_S + (j + 1) * FRAME_S)`` where ``START_S`` is half a frame before zero.
 """
 
 SAMPLE_RATE = 16_000
@@ -18,5 +18,5 @@ MS_PER_S = 1000.0
 
 
 def full_frames(n_samples: int) -> int:
-    """Encoder frames that so many samples at 16 kHz fill."""
+    """Return the number of whole encoder frames in ``n_samples`` samples at 16 kHz."""
     return n_samples // HOP_LENGTH // 2

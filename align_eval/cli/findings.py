@@ -1,4 +1,4 @@
-"""The verbs that make findings: `faithfulness` of a model's maps; `agree`, `budget`, `drift` of a finished run."""
+"""Commands that compute findings: `faithfulness` of a corpus; `agree`, `budget` and `drift` of a finished run."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ def faithfulness(
     corpus: CorpusName,
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     model: Model = "tiny.en",
-    source: Annotated[list[str] | None, typer.Option(help="A relevance source; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Relevance source; may be repeated.")] = None,
     form: Annotated[
-        str, typer.Option(help="log-prob (teacher-forced) or wer (re-decoded, several times slower).")
+        str, typer.Option(help="Score: log-prob (teacher-forced) or wer (re-decoded, several times slower).")
     ] = "log-prob",
-    step: Annotated[int, typer.Option(min=1, max=50, help="Percent of the frames between two points.")] = 5,
-    random_orders: Annotated[int, typer.Option(min=1, help="Random orders that the baseline is averaged over.")] = 5,
+    step: Annotated[int, typer.Option(min=1, max=50, help="Percentage of frames between two points of a curve.")] = 5,
+    random_orders: Annotated[int, typer.Option(min=1, help="Number of random orders in the random baseline.")] = 5,
     infidelity_samples: Annotated[
-        int, typer.Option(min=0, help="Random masks an utterance for infidelity (log-prob only); 0 leaves it out.")
+        int,
+        typer.Option(min=0, help="Random masks per utterance for infidelity (log-prob only); 0 skips it."),
     ] = 50,
     sensitivity_samples: Annotated[
-        int, typer.Option(min=0, help="Noises an utterance for max-sensitivity (log-prob only); 0 leaves it out.")
+        int, typer.Option(min=0, help="Noises per utterance for max-sensitivity (log-prob only); 0 skips it.")
     ] = 3,
     kind: CorpusKind = None,
     task: Annotated[
-        str, typer.Option(help="transcribe (the reference words) or translate (the model's own translation).")
+        str, typer.Option(help="Text: transcribe (the reference words) or translate (the model's translation).")
     ] = "transcribe",
     tier: Tier = None,
     language: Language = None,
@@ -52,11 +53,12 @@ def faithfulness(
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
 ) -> None:
-    """Delete and insert frames in the order a source ranks them, beside random orders and the loudest first.
+    """Measure how faithful each source is to the model: delete and insert frames in the order of its relevance.
 
-    Also how well each map explains what random masks change (infidelity), and how steady it is (max-sensitivity).
+    The baselines are random orders and the loudest frames first. Also measures infidelity (how well a map explains
+    the effect of random masks) and max-sensitivity (how much noise changes a map).
 
-    Without --source: attention of all heads, and the gradient at the encoder output.
+    Default sources: attention of all heads, and the gradient at the encoder output.
 
     Example: align-eval faithfulness demo --source gradient:at=mel --out runs/faithfulness.json
     """
@@ -65,7 +67,7 @@ def faithfulness(
     from align_eval.findings.faithfulness.records import FaithfulnessOptions
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.formats.run.folder import prepare_folder
-    from align_eval.formats.run.tracebacks import as_json as plain
+    from align_eval.formats.run.tracebacks import as_json as finding_values
     from align_eval.formats.run.tracebacks import folder_of_finding
     from align_eval.reporting.terminal.faithfulness import print_faithfulness
 
@@ -76,7 +78,7 @@ def faithfulness(
         n_infidelity=infidelity_samples,
         n_sensitivity=sensitivity_samples,
         seed=seed,
-        task=task,  # type: ignore[arg-type]  # it is checked there
+        task=task,  # type: ignore[arg-type]  # FaithfulnessOptions checks it
     )
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     prepare_folder(out.parent)
@@ -92,26 +94,26 @@ def faithfulness(
     say(console, f"written: {out}")
     tracebacks = folder_of_finding(out)
     if as_json:
-        print_json(plain(finding, tracebacks.name))
+        print_json(finding_values(finding, tracebacks.name))
     exit_for_failures(finding.failures, out, tracebacks)
 
 
 def agree(
-    run: Annotated[Path, typer.Argument(help="The folder of a run with --keep heads and some saliency.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run with --keep heads and a saliency source.")],
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
-    """Agreement of cross-attention with every saliency that a run kept, by head, layer and average.
+    """Measure the agreement of cross-attention with each saved saliency: per head, per layer and for the average.
 
-    Beside it: what a map faithful by construction scores on this corpus, the noise ceiling, coverage and entropy.
-    Writes RUN/agree.json.
+    Also measures the score of a map that is faithful by construction, the noise ceiling, coverage and entropy. Writes
+    RUN/agree.json.
 
     Example: align-eval agree runs/kept
     """
     from align_eval.findings.agreement.measure import measure_agreement
     from align_eval.findings.kept_run import read_kept
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.reporting.terminal.budget import print_agreement
+    from align_eval.reporting.terminal.agreement import print_agreement
 
     finding = measure_agreement(read_kept(run), seed)
     write_finding(run / "agree.json", finding)
@@ -123,24 +125,24 @@ def agree(
 
 
 def budget(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs with --keep heads; a missing map is named.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs with --keep heads.")],
     floor_ms: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="How far two references of such speech lie apart; without it, what a run's second reference says.",
+            help="Disagreement of two references of similar speech, in ms; default: from the second reference.",
         ),
     ] = None,
     saliency: Annotated[
-        str, typer.Option(help="The kept source whose residual is injected; another than this is exploratory.")
+        str, typer.Option(help="Saved source whose residual is injected. Any other than the default is exploratory.")
     ] = "gradient:at=encoder-output",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
 ) -> None:
-    """What attention's incompleteness costs its word times, and what the rest of the error is made of.
+    """Measure how much word error the incompleteness of attention costs, and divide the rest of the error.
 
-    Residual injection with its placebos, the effect of agreement per word, the cells of the error budget, Shapley
-    shares. Writes budget.json and a picture, budget.png, into every run; p-values are adjusted over all of them.
+    Computes residual injection with placebos, the effect of agreement per word, the cells of the error budget, and
+    Shapley shares. Writes budget.json and budget.png into each run. p-values are adjusted over all runs.
 
     Example: align-eval budget runs/tiny runs/base --floor-ms 24
     """
@@ -152,14 +154,14 @@ def budget(
     from align_eval.reporting.terminal.budget import print_budget
     from align_eval.reporting.terminal.scores import floors_ms
 
-    kept = [read_kept(run) for run in runs]
-    with progress(sum(len(items) for of_run in kept for items in of_run.items.values())) as on_done:
-        findings = with_holm([measure_budget(of_run, seed, on_done, saliency=saliency) for of_run in kept])
+    kept_runs = [read_kept(run) for run in runs]
+    with progress(sum(len(items) for kept in kept_runs for items in kept.items.values())) as on_done:
+        findings = with_holm([measure_budget(kept, seed, on_done, saliency=saliency) for kept in kept_runs])
     console = make_console(quiet=as_json)
-    for run, of_run, finding in zip(runs, kept, findings, strict=True):
+    for run, kept, finding in zip(runs, kept_runs, findings, strict=True):
         write_finding(run / "budget.json", finding)
         references = {stratum.reference for stratum in finding.strata}
-        floors = floors_ms(of_run.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
+        floors = floors_ms(kept.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
         draw_budget(run / "budget.png", finding, floors)
         print_budget(finding, console, floors)
         say(console, f"written: {run}/budget.json, budget.png")
@@ -172,9 +174,9 @@ def drift(
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
-    """Does the error grow with time in the recording? Slopes in ms a minute, and the error of every minute.
+    """Measure drift: slope of the error against time in the recording, in ms per minute, and error per minute.
 
-    Writes RUN/drift.json and a picture, RUN/drift.png.
+    Writes RUN/drift.json and RUN/drift.png.
 
     Example: align-eval drift runs/long
     """

@@ -1,4 +1,4 @@
-"""The verb `list`: what can be named."""
+"""Command `list`: names that other commands accept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from align_eval.cli.common import AsJson, print_json
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="sources, aligns, presets, protocols, models, corpora, formats or kinds (of corpora).")
+        str,
+        typer.Argument(
+            help="List: sources, aligns, presets, protocols, models, corpora, formats or kinds (of corpora)."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """List what can be named: sources and alignments with their keys, presets, protocols, models, corpora, formats.
+    """List sources and alignments with their keys, presets, protocols, models, corpora, formats or corpus kinds.
 
     Example: align-eval list sources
     """

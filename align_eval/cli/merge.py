@@ -1,4 +1,4 @@
-"""The verb for corpora that take more than one machine: `merge` puts the shards of a run together."""
+"""Command `merge`: combine the shards of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from align_eval.cli.common import AsJson, Protocols, exit_for_failures, make_con
 
 
 def merge(
-    runs: Annotated[list[Path], typer.Argument(help="The folders of all shards of a run, made with run --shard i/n.")],
-    out: Annotated[Path, typer.Option(help="Folder for run.json, words.parquet, textgrids/ and maps/.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of all shards, each written by run --shard i/n.")],
+    out: Annotated[Path, typer.Option(help="Folder to write run.json, words.parquet, textgrids/ and maps/ to.")],
     protocols: Protocols = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the shards of a run together: what is written is, to the byte, the run of the whole corpus.
+    """Combine the shards of a run. The result is byte for byte the run of the whole corpus.
 
-    With --batch it is that within a tolerance.
+    With --batch, times can differ within a tolerance.
 
     Example: align-eval merge runs/part1 runs/part2 --out runs/whole
     """

@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, a plain line an utterance elsewhere. Both go to standard error."""
+"""Progress on standard error: a bar on a terminal, else one plain line per utterance."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from rich.progress import (
 from rich.text import Text
 
 Report = Callable[[str], None]
-"""Called with an utterance's id when it is done."""
+"""Function to call with the id of each finished utterance."""
 
 
 class _Rate(ProgressColumn):
+    """Utterances per second."""
+
     def render(self, task: Task) -> Text:
         rate = task.finished_speed or task.speed
         return Text(f"{rate:.2f}/s" if rate else "-/s")
@@ -30,33 +32,45 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(total: int, console: Console | None = None) -> Iterator[Report]:
-    """Show how far a run is: utterance, rate and time left."""
+    """Show the last finished utterance, the count, the rate and the remaining time.
+
+    Parameters
+    ----------
+    total
+        Number of utterances.
+    console
+        Standard error by default.
+
+    Yields
+    ------
+    Report
+    """
     console = console or Console(stderr=True)
-    if not console.is_terminal:
-        done, began = 0, time.monotonic()
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda id_: bar.update(task, advance=1, description=id_)
+    else:
+        yield _line_printer(total, console)
 
-        def line(id_: str) -> None:
-            nonlocal done
-            done += 1
-            rate = done / max(time.monotonic() - began, 1e-9)
-            console.print(
-                f"[{done}/{total}] {id_}  {rate:.2f}/s, {(total - done) / rate:.0f} s left",
-                markup=False, emoji=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
 
-        yield line
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
+def _line_printer(total: int, console: Console) -> Report:
+    n_done, start_s = 0, time.monotonic()
 
-        def step(id_: str) -> None:
-            bar.update(task, advance=1, description=id_)
+    def print_progress(id_: str) -> None:
+        nonlocal n_done
+        n_done += 1
+        rate = n_done / max(time.monotonic() - start_s, 1e-9)
+        console.print(
+            f"[{n_done}/{total}] {id_}  {rate:.2f}/s, {(total - n_done) / rate:.0f} s left",
+            markup=False, emoji=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
-        yield step
+    return print_progress

@@ -58,7 +58,7 @@ def report(
     Example: align-eval report runs/kept --finding runs/heads.json --baseline baselines/mine --out report.html
     """
     from align_eval.gate.compare import compare_or_reason, read_side
-    from align_eval.gate.records import GateOptions
+    from align_eval.gate.verdicts import GateOptions
     from align_eval.reporting.findings import gather_findings
     from align_eval.reporting.html.page import write_report
     from align_eval.reporting.media import find_audio

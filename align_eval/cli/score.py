@@ -1,4 +1,4 @@
-"""The verbs for what other systems wrote: `score` files of word times, `lint` them."""
+"""Commands for word times of other systems: `score` and `lint`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
 
 
 class Lint(StrEnum):
-    """What is done about words whose times no speech has."""
+    """Treatment of words with impossible times."""
 
     off = "off"
     counted = "counted"
@@ -33,34 +33,39 @@ class Lint(StrEnum):
 
 
 Form = Annotated[
-    str | None, typer.Option("--format", help="Form of the files; see `align-eval list formats`. Found by content.")
+    str | None,
+    typer.Option("--format", help="File format, from `align-eval list formats`; detected by default."),
 ]
 
 
 def score(
-    reference: Annotated[str, typer.Argument(help="Reference words: a bundled name, a folder or a file.")],
-    hypothesis: Annotated[Path, typer.Argument(help="A system's words: a file, or a folder with the same names.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for run.json, words.parquet and textgrids/.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the system; that of its form without.")] = None,
+    reference: Annotated[str, typer.Argument(help="Reference words: bundled name, folder or file.")],
+    hypothesis: Annotated[Path, typer.Argument(help="Word times of a system: file, or folder with the same names.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write run.json, words.parquet and textgrids/ to.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the system; default: the name of its format.")] = None,
     form: Form = None,
-    reference_format: Annotated[str | None, typer.Option(help="Form of the reference's files.")] = None,
+    reference_format: Annotated[
+        str | None, typer.Option(help="File format of the reference; detected by default.")
+    ] = None,
     tier: Tier = None,
     hypothesis_tier: Annotated[
-        str | None, typer.Option(help="Tier of the hypothesis, where that is a TextGrid; kind of Lhotse's alignments.")
+        str | None, typer.Option(help="Tier of a TextGrid hypothesis, or kind of a Lhotse alignment.")
     ] = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
     protocols: Protocols = None,
     lint: Annotated[
-        Lint, typer.Option(help="Times that no speech has: count them, list them, or list them and exit 1 for any.")
+        Lint,
+        typer.Option(help="Impossible times: ignore, count or list them; fail: list them and exit with 1."),
     ] = Lint.counted,
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
-    """Score word times that any system wrote against reference words; no model is run.
+    """Score word times from any system against reference words. Runs no model.
 
-    Words are paired by their normalised text. Reads TextGrid, CTM, SRT and WebVTT with word cues, Lhotse supervisions,
-    and JSON of openai-whisper, faster-whisper, whisper-timestamped, stable-ts, whisperX and transformers pipelines.
+    Words are paired by their normalised text. Formats: TextGrid, CTM, SRT and WebVTT with word cues, Lhotse
+    supervisions, and JSON of openai-whisper, faster-whisper, whisper-timestamped, stable-ts, whisperX and transformers
+    pipelines.
 
     Example: align-eval score demo hypotheses --out runs/theirs
     """
@@ -105,29 +110,29 @@ def score(
 
 
 def lint(
-    path: Annotated[Path, typer.Argument(help="A file of words, a folder of them, or the folder of a run.")],
+    path: Annotated[Path, typer.Argument(help="File of words, folder of word files, or folder of a run.")],
     form: Form = None,
     tier: Tier = None,
-    fail: Annotated[bool, typer.Option("--fail", help="Exit 1 where anything is found.")] = False,
+    fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if there is a finding.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List words whose times no speech has: of no length, piled up, too long, overlapping, outside, out of order.
+    """List words with impossible times: zero length, pile-ups, too long, overlapping, outside the audio, unordered.
 
     Example: align-eval lint hypotheses --fail
     """
     from align_eval.lint_files import lint_path
     from align_eval.reporting.terminal.lint import lint_values, print_failures, print_lint
 
-    linted = lint_path(path, form=form, tier=tier)
+    result = lint_path(path, form=form, tier=tier)
     if as_json:
-        values = lint_values(linted.findings, linted.n_words)
-        failures = [failure.message for failure in linted.failures]
-        print_json({"form": linted.form, **values, "failures": failures})
+        values = lint_values(result.findings, result.n_words)
+        failures = [failure.message for failure in result.failures]
+        print_json({"form": result.form, **values, "failures": failures})
     else:
         console = make_console()
-        print_lint(linted.findings, linted.n_words, console)
-        print_failures(linted.failures, console)
-    if linted.failures:
+        print_lint(result.findings, result.n_words, console)
+        print_failures(result.failures, console)
+    if result.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
-    if linted.findings and fail:
+    if result.findings and fail:
         raise typer.Exit(EXIT_REGRESSION)

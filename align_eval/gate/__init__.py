@@ -1,1 +1,1 @@
-"""The gate: a run against a baseline, word by word. Torch-free."""
+"""Gate: compares a run with a baseline, word by word. Imports no torch."""

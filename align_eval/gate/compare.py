@@ -1,4 +1,4 @@
-"""A run against its baseline: read both, see that they can be compared, pair, judge."""
+"""Comparison of a run with a baseline: read both, check that they are comparable, pair their words, judge."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.gate.checks import check_all, weights_of
 from align_eval.gate.pairs import PairedWords, match_systems, paired_words, system_labels
-from align_eval.gate.records import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.gate.signatures import check_comparable, signature_differences
+from align_eval.gate.verdicts import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.records import Run
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import sum_by
@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two that are compared: its folder, run and words."""
+    """Baseline or run: its folder, scores with signature, and words."""
 
     place: str
     run: Run
@@ -37,15 +37,15 @@ class Side:
 
 
 def read_side(folder: Path) -> Side:
-    """Read the folder of a run or an accepted baseline.
+    """Read the folder of a run or of an accepted baseline.
 
     Raises
     ------
     InputError
-        Where it is none.
+        If the folder is neither, or has no words.
     """
     if not folder.is_dir():
-        raise InputError(folder, "there is no such folder", "give the folder of a run, or a baseline that was accepted")
+        raise InputError(folder, "there is no such folder", "pass the folder of a run or of an accepted baseline")
     side = Side(str(folder), read_run(folder), read_words_table(folder / "words.parquet"))
     if not side.words.num_rows:
         raise InputError(folder / "words.parquet", "holds no words", "run again")
@@ -60,31 +60,36 @@ def compare(
     renamed: Mapping[str, str] | None = None,
     only: Iterable[str] = (),
 ) -> Comparison:
-    """Hold a run to a baseline, word by word.
+    """Compare a run with a baseline, word by word.
 
     Parameters
     ----------
     baseline, run
-        As :func:`read_side` gives them.
+        Results of :func:`read_side`.
     options
-        What counts as a regression.
+        Thresholds of a regression.
     renamed
-        Systems of the baseline that have another name in the run, as ``source | align``.
+        New names of renamed systems, by their name in the baseline, each ``source | align``.
     only
-        Compare only these systems of the baseline; without any, all.
+        Systems of the baseline to compare; all if empty.
+
+    Returns
+    -------
+    Comparison
+        All verdicts and figures.
 
     Raises
     ------
     NotComparableError
-        Where the two are about other speech, words or references, or the run lacks a system.
+        If speech, words or references differ, or the run lacks a system.
     InputError
-        Where a name is unknown or a table is not what it should be.
+        If a name is unknown or a table has a word twice.
     """
     options, renamed = options or GateOptions(), dict(renamed or {})
     differences = signature_differences(baseline.run.signature, run.run.signature)
     check_comparable(differences, baseline.place, run.place)
-    of_baseline, of_run = system_labels(baseline.words), system_labels(run.words)
-    systems = match_systems(of_baseline, of_run, renamed, only)
+    baseline_systems, run_systems = system_labels(baseline.words), system_labels(run.words)
+    systems = match_systems(baseline_systems, run_systems, renamed, only)
     paired = list(paired_words(baseline.words, run.words, systems))
     recognised = run.run.signature.get("text") == "hypothesis"
     checks = check_all(paired, options, recognised=recognised)
@@ -100,7 +105,9 @@ def compare(
         figures=tuple(_figures(words, options.seed) for words in paired),
         differences=differences,
         renamed={old: new for old, new in systems.items() if old != new},
-        new_systems=tuple(name for name in of_run if name not in systems.values() and name not in of_baseline),
+        new_systems=tuple(
+            name for name in run_systems if name not in systems.values() and name not in baseline_systems
+        ),
     )
 
 
@@ -112,8 +119,9 @@ def compare_or_reason(
     renamed: Mapping[str, str] | None = None,
     only: Iterable[str] = (),
 ) -> Comparison | NotComparableError:
-    """As :func:`compare`, with the reason in place of an error where the two cannot be compared: for accepting a run
-    on another corpus.
+    """Compare as :func:`compare` does, but return a NotComparableError instead of raising it.
+
+    A run on another corpus cannot be compared but can be accepted as a new baseline.
     """
     try:
         return compare(baseline, run, options, renamed=renamed, only=only)
@@ -122,26 +130,26 @@ def compare_or_reason(
 
 
 def _figures(words: PairedWords, seed: int) -> SystemFigures:
-    """Each side on all boundaries that it found: what a chart over time shows."""
+    """Mean absolute error of each side over all boundaries that this side knows, for charts over time."""
     n_clusters = int(words.cluster.max()) + 1
 
     def mean_error(start_s: Floats, end_s: Floats) -> Ratio:
         errors_ms = np.abs([start_s - words.reference_start_s, end_s - words.reference_end_s]) * MS_PER_S
-        known = np.isfinite(errors_ms)  # (start or end, word)
+        known = np.isfinite(errors_ms)  # [2, n_words]: starts, ends
         sums = sum_by(words.cluster, np.nansum(errors_ms, axis=0), n_clusters)
         return Ratio(sums, sum_by(words.cluster, known.sum(axis=0), n_clusters))
 
-    of_baseline = mean_error(words.baseline_start_s, words.baseline_end_s)
-    of_run = mean_error(words.run_start_s, words.run_end_s)
-    value, low, high = estimate(of_run, weights_of(n_clusters, seed))
-    before = float(of_baseline.evaluate(np.ones((1, n_clusters)))[0])
+    baseline_error = mean_error(words.baseline_start_s, words.baseline_end_s)
+    run_error = mean_error(words.run_start_s, words.run_end_s)
+    baseline_ms = float(baseline_error.evaluate(np.ones((1, n_clusters)))[0])
+    run_ms, ci_low, ci_high = estimate(run_error, weights_of(n_clusters, seed))
     return SystemFigures(
         system=words.system,
         reference=words.reference,
-        baseline_ms=None if math.isnan(before) else before,
-        run_ms=None if math.isnan(value) else value,
-        run_ci_low=low,
-        run_ci_high=high,
+        baseline_ms=None if math.isnan(baseline_ms) else baseline_ms,
+        run_ms=None if math.isnan(run_ms) else run_ms,
+        run_ci_low=ci_low,
+        run_ci_high=ci_high,
         n_words=len(words.word),
         baseline_lost=int((~words.in_baseline).sum()),
         run_lost=int((~words.in_run).sum()),

@@ -1,7 +1,7 @@
-"""The action, its workflows and those of docs/ci.md: they parse, name what exists, and their scripts run.
+"""The action, the repository's workflow and the workflows of docs/ci.md: they parse, use existing inputs, and run.
 
-GitHub's runner is not here; what it does with a composite action is replayed: inputs become environment variables, and
-each step's script is run by bash with the folders and files that a runner gives it.
+The tests replay a composite action as GitHub's runner executes it: inputs become environment variables, and bash runs
+the script of each step with the folders and files that the runner provides.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ from tests.helpers.planted_words import moved
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
-OWN = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-SHOWN = [
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+DOCS_WORKFLOWS = [
     yaml.safe_load(block)
     for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "ci.md").read_text(encoding="utf-8"), re.M | re.S)
 ]
 BASELINE = ROOT / "corpora" / "demo" / "baseline"
+EACH_WORKFLOW = pytest.mark.parametrize(
+    "workflow", [WORKFLOW, *DOCS_WORKFLOWS], ids=["repository", *(f"docs {i}" for i in range(len(DOCS_WORKFLOWS)))]
+)
 INPUT = re.compile(r"\$\{\{ inputs\.([\w-]+) \}\}")
 
 
@@ -40,15 +43,15 @@ def steps_of(workflow: dict) -> list[dict]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_the_action_is_a_composite_one_whose_scripts_name_their_shell():
+def test_the_action_is_composite_and_every_step_names_its_shell():
     assert ACTION["runs"]["using"] == "composite"
     assert all(step["shell"] == "bash" for step in STEPS.values())
     assert ACTION["inputs"].keys() >= {"baseline", "run", "margin-ms", "strict"}
     assert all(spec["description"] for spec in ACTION["inputs"].values())
 
 
-def test_inputs_reach_the_scripts_as_environment_and_never_as_text():
-    """What is pasted into a script is run: a branch name may hold a command."""
+def test_inputs_reach_the_scripts_as_environment_variables_only():
+    """Text pasted into a script would be executed: a branch name may contain a command."""
     for step in STEPS.values():
         assert "${{" not in step["run"]
         named = {match.group(1) for value in step.get("env", {}).values() for match in INPUT.finditer(value)}
@@ -56,8 +59,8 @@ def test_inputs_reach_the_scripts_as_environment_and_never_as_text():
         assert all(f"${name}" in step["run"] for name in step.get("env", {}))
 
 
-@pytest.mark.parametrize("workflow", [OWN, *SHOWN], ids=["own", *(f"docs {i}" for i in range(len(SHOWN)))])
-def test_a_workflow_says_when_it_runs_with_which_rights_and_pins_what_it_uses(workflow):
+@EACH_WORKFLOW
+def test_a_workflow_has_triggers_permissions_and_pinned_actions(workflow):
     assert workflow[True]  # YAML 1.1 reads the key `on` as a truth value
     assert workflow["permissions"] == {"contents": "read"}
     for step in steps_of(workflow):
@@ -65,35 +68,36 @@ def test_a_workflow_says_when_it_runs_with_which_rights_and_pins_what_it_uses(wo
         assert step.get("uses", "./") == "./" or re.fullmatch(r"[\w-]+/[\w.-]+@\w[\w.-]*", step["uses"])
 
 
-@pytest.mark.parametrize("workflow", [OWN, *SHOWN], ids=["own", *(f"docs {i}" for i in range(len(SHOWN)))])
-def test_a_workflow_gives_the_action_the_inputs_that_it_has(workflow):
-    ours = [step for step in steps_of(workflow) if re.search(r"^\./$|/align-eval@", step.get("uses", ""))]
-    assert ours
-    for step in ours:
-        given, known = step["with"].keys(), ACTION["inputs"]
-        assert given <= known.keys()
-        assert given >= {name for name, spec in known.items() if spec.get("required")}
+@EACH_WORKFLOW
+def test_a_workflow_passes_existing_and_all_required_inputs(workflow):
+    action_steps = [step for step in steps_of(workflow) if re.search(r"^\./$|/align-eval@", step.get("uses", ""))]
+    assert action_steps
+    for step in action_steps:
+        passed, inputs = step["with"].keys(), ACTION["inputs"]
+        assert passed <= inputs.keys()
+        assert passed >= {name for name, spec in inputs.items() if spec.get("required")}
 
 
-def test_our_own_workflow_runs_what_decides_whether_a_change_lands():
-    """Its jobs together run each part that .ci/run runs where none is named."""
+def test_the_workflow_of_this_repository_runs_every_part_of_the_checks():
+    """The jobs together run each part that .ci/run runs by default."""
     (parts,) = re.findall(r"^ *set -- (.+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.M)
-    commands = [step["run"].split() for step in steps_of(OWN) if "run" in step]
+    commands = [step["run"].split() for step in steps_of(WORKFLOW) if "run" in step]
     assert {part for name, *named in commands if name == ".ci/run" for part in named} == set(parts.split())
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
-def test_our_own_workflow_tests_the_core_on_every_declared_python_and_validates_weekly():
+def test_the_workflow_of_this_repository_tests_every_declared_python_and_validates_weekly():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = [re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", text) for text in project["classifiers"]]
-    assert OWN["jobs"]["core"]["strategy"]["matrix"]["python"] == [found.group(1) for found in declared if found]
-    assert OWN[True]["schedule"]
-    assert "schedule" in OWN["jobs"]["validate"]["if"]
-    assert {"run": "make validate"} in OWN["jobs"]["validate"]["steps"]
+    tested = WORKFLOW["jobs"]["core"]["strategy"]["matrix"]["python"]
+    assert tested == [version.group(1) for version in declared if version]
+    assert WORKFLOW[True]["schedule"]
+    assert "schedule" in WORKFLOW["jobs"]["validate"]["if"]
+    assert {"run": "make validate"} in WORKFLOW["jobs"]["validate"]["steps"]
 
 
-def test_the_gate_on_ourselves_is_held_to_a_baseline_with_words():
-    (gate,) = (step["with"] for step in steps_of(OWN) if step.get("uses") == "./")
+def test_the_baseline_of_the_workflow_has_words():
+    (gate,) = (step["with"] for step in steps_of(WORKFLOW) if step.get("uses") == "./")
     assert read_side(ROOT / gate["baseline"]).words.num_rows > 0
 
 
@@ -104,19 +108,19 @@ for arguments in {arguments!r}:
     sys.argv = ["align-eval", *arguments]
     try:
         main()
-    except SystemExit as ended:
-        assert not ended.code, arguments
+    except SystemExit as exit_:
+        assert not exit_.code, arguments
 print(*{{name.partition(".")[0] for name in sys.modules}})
 """
 
 
-def test_the_action_installs_what_score_and_compare_import_and_no_more(tmp_path):
-    given = tmp_path / "theirs"
-    given.mkdir()
+def test_the_action_installs_exactly_the_packages_that_score_and_compare_import(tmp_path):
+    speech = tmp_path / "speech"
+    speech.mkdir()
     for file in (ROOT / "corpora" / "demo").glob("en_praatio_*"):
-        shutil.copy(file, given)
+        shutil.copy(file, speech)
     arguments = [
-        ["score", str(given), str(given), "--out", str(tmp_path / "scored")],
+        ["score", str(speech), str(speech), "--out", str(tmp_path / "scored")],
         ["compare", str(BASELINE), str(BASELINE), "--out", str(tmp_path / "gate")],
     ]
     done = start("-c", IMPORTED.format(arguments=arguments))
@@ -132,7 +136,7 @@ def test_the_action_installs_what_score_and_compare_import_and_no_more(tmp_path)
 
 
 class Runner:
-    """The files and folders that a runner gives a step."""
+    """GitHub's runner: files and folders for the steps of the action."""
 
     def __init__(self, folder: Path, **inputs: str) -> None:
         self.folder = folder
@@ -142,12 +146,13 @@ class Runner:
             file.touch()
 
     def run(self, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        given = {key: INPUT.sub(lambda m: self.inputs[m.group(1)], text) for key, text in STEPS[name]["env"].items()}
+        step = STEPS[name]
+        values = {key: INPUT.sub(lambda m: self.inputs[m.group(1)], text) for key, text in step["env"].items()}
         runner = {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(self.folder)}
         paths = {key: str(path) for key, path in self.files.items()}
         return subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]["run"]],
-            cwd=self.folder, env=os.environ | runner | paths | given | environment,
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self.folder, env=os.environ | runner | paths | values | environment,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -170,7 +175,7 @@ def test_the_compare_step_passes_on_the_baseline_and_writes_every_report(tmp_pat
     }  # fmt: skip
 
 
-def test_the_compare_step_fails_on_a_shifted_run_and_says_so(tmp_path, shifted):
+def test_the_compare_step_fails_on_a_shifted_run_with_its_verdict(tmp_path, shifted):
     runner = Runner(tmp_path, baseline=str(BASELINE), run=str(shifted), out="gate reports")
     done = runner.run("Compare", ALIGN_EVAL_PYTHON=sys.executable)
     assert done.returncode == 1
@@ -178,7 +183,7 @@ def test_the_compare_step_fails_on_a_shifted_run_and_says_so(tmp_path, shifted):
     assert json.loads((tmp_path / "gate reports" / "compare.json").read_text())["verdict"] == "regression"
 
 
-def test_a_run_that_is_not_there_fails_the_step_and_leaves_no_verdict_of_an_earlier_one(tmp_path):
+def test_a_missing_run_fails_the_step_and_leaves_no_earlier_verdict(tmp_path):
     (tmp_path / "align-eval").mkdir()
     (tmp_path / "align-eval" / "compare.json").write_text('{"verdict": "pass"}')
     runner = Runner(tmp_path, baseline=str(BASELINE), run="$(touch pwned)")
@@ -189,11 +194,11 @@ def test_a_run_that_is_not_there_fails_the_step_and_leaves_no_verdict_of_an_earl
 
 
 def test_the_score_step_writes_a_run_that_can_be_compared(tmp_path):
-    given = tmp_path / "theirs"
-    given.mkdir()
+    speech = tmp_path / "speech"
+    speech.mkdir()
     for file in (ROOT / "corpora" / "demo").glob("en_praatio_*"):
-        shutil.copy(file, given)
-    runner = Runner(tmp_path, reference=str(given), hypothesis=str(given), run="scored", baseline="scored")
+        shutil.copy(file, speech)
+    runner = Runner(tmp_path, reference=str(speech), hypothesis=str(speech), run="scored", baseline="scored")
     done = runner.run("Score", ALIGN_EVAL_PYTHON=sys.executable)
     assert done.returncode == 0, done.stderr
     done = runner.run("Compare", ALIGN_EVAL_PYTHON=sys.executable)
@@ -201,8 +206,8 @@ def test_the_score_step_writes_a_run_that_can_be_compared(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_the_install_step_installs_is_enough(tmp_path):
-    """In an environment of its own, from the package index: minutes."""
+def test_the_installed_packages_suffice_for_the_compare_step(tmp_path):
+    """Installs into a new environment from the package index: takes minutes."""
     runner = Runner(tmp_path, python=sys.executable, baseline=str(BASELINE), run=str(BASELINE))
     done = runner.run("Install", PYTHONPATH="")
     assert done.returncode == 0, done.stderr

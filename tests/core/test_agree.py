@@ -15,7 +15,7 @@ from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding, me
 from align_eval.findings.agreement.statistics import LEVELS, METHODS, NORMALISATIONS
 from align_eval.findings.kept_run import read_kept
 from align_eval.formats.run.finding_json import write_finding
-from align_eval.reporting.terminal.budget import print_agreement
+from align_eval.reporting.terminal.agreement import print_agreement
 from tests.helpers.command_line import LOADED, align_eval, start
 from tests.helpers.planted_run import (
     DEFAULT,

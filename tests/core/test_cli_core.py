@@ -1,4 +1,4 @@
-"""The command line as users start it: what it prints, its exit codes, and that torch stays unloaded."""
+"""Command line: output, exit codes, and imports."""
 
 import shlex
 import shutil
@@ -27,20 +27,20 @@ def test_help_is_printed(arguments):
     assert "Usage:" in done.stdout
 
 
-def test_the_version_is_that_of_the_package():
+def test_version_prints_the_version_of_the_package():
     done = align_eval("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"align-eval {version('align-eval')}\n", "")
 
 
-def test_what_was_scored_says_how_it_is_looked_at(tmp_path):
-    """The command that it prints is one that works, audio and all: the reference was a corpus."""
+def test_score_prints_the_command_that_shows_the_run(tmp_path):
+    """The printed command works and finds the audio, because the reference was a corpus."""
     (tmp_path / "theirs").mkdir()
     shutil.copy(bundled_path("demo") / "en_praatio_bobby.TextGrid", tmp_path / "theirs")
     done = align_eval("score", "demo", "theirs", "--out", "their words", cwd=tmp_path)
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("to look at it: "))
-    said = shlex.split(line.removeprefix("to look at it: "))
-    assert said == ["align-eval", "report", "their words", "--corpus", "demo"]
-    shown = align_eval(*said[1:], cwd=tmp_path)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("to view it: "))
+    command = shlex.split(line.removeprefix("to view it: "))
+    assert command == ["align-eval", "report", "their words", "--corpus", "demo"]
+    shown = align_eval(*command[1:], cwd=tmp_path)
     assert "to see and hear" in shown.stdout
     assert (tmp_path / "their words" / "report.html").is_file()
 
@@ -83,14 +83,14 @@ LISTS = {
 
 
 @pytest.mark.parametrize(("what", "expected"), LISTS.items(), ids=LISTS.keys())
-def test_a_list_prints_what_its_table_holds(what, expected):
+def test_a_list_prints_its_whole_table(what, expected):
     done = align_eval("list", what)
     assert (done.returncode, done.stderr) == (0, "")
     headings = [line for line in done.stdout.splitlines() if not line.startswith("    ") and line]
     assert headings == expected
 
 
-def test_the_list_of_sources_says_every_choice():
+def test_the_list_of_sources_has_every_choice_of_a_key():
     lines = align_eval("list", "sources").stdout.splitlines()
     preparations = "prep: zscore-median | log | zscore | norm | mean-norm | mean"
     for choices in (preparations, "softmax: cropped | full", "reduce: l2 | l1 | input"):
@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_option_that_is_not_known_is_exit_code_2():
+def test_an_unknown_option_is_exit_code_2():
     done = align_eval("run", "demo", "--out", "out", "--speed", "fast")
     assert done.returncode == 2
     assert "--speed" in done.stderr

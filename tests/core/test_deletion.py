@@ -400,7 +400,7 @@ def test_a_share_of_no_change_is_left_out():
 
 def test_the_table_of_maps_says_what_steadiness_is_not():
     text = printed("log-prob", mapped(), np.arange(4))
-    assert "9 random masks, 4 noises an utterance" in text
+    assert "9 random masks, 4 noises per utterance" in text
     assert "0.375 [0." in text  # (0 + 1 + 2 + 3) / 16
     assert "1.000 [1.00, 1.00]" in text
     assert "0.150 [0." in text  # the mean of 0, .1, .2 and .3

@@ -1,4 +1,4 @@
-"""The forecast finds the line that times were planted on, and says durations as people do."""
+"""Forecast of planted times, and durations as text."""
 
 import pytest
 
@@ -38,5 +38,5 @@ def test_those_measured_are_spread_from_first_to_last(n, chosen):
     ("seconds", "text"),
     [(0.04, "0.0 s"), (119, "119.0 s"), (120, "2.0 minutes"), (7200, "2.0 hours"), (3.5 * 86400, "3.5 days")],
 )
-def test_durations_are_said_in_their_unit(seconds, text):
+def test_a_duration_is_printed_in_its_largest_unit(seconds, text):
     assert duration(seconds) == text

@@ -1,4 +1,4 @@
-"""Pairing two runs and judging them: whose verdict is what, on tables whose changes are planted."""
+"""Verdicts on pairs of words tables with planted changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from align_eval.errors import InputError, NotComparableError
 from align_eval.formats.run.words_table import SCHEMA, words_table
 from align_eval.gate.compare import compare, compare_or_reason, read_side
 from align_eval.gate.pairs import match_systems, parse_map
-from align_eval.gate.records import GateOptions, worst_of
+from align_eval.gate.verdicts import GateOptions, worst_of
 from align_eval.records import AudioSpan, Pairing, System, Unit, Utterance, Word
 from tests.helpers.planted_words import LABEL, SYSTEM, corpus, moved, side, without
 
@@ -24,12 +24,12 @@ N_WORDS = {str(name): int((name == SPEAKER).sum()) for name in np.unique(SPEAKER
 LARGE = [name for name, n in N_WORDS.items() if n >= 20]
 
 
-def checks(found, **wanted):
-    return [c for c in found.checks if all(getattr(c, name) == value for name, value in wanted.items())]
+def checks(comparison, **fields):
+    return [c for c in comparison.checks if all(getattr(c, name) == value for name, value in fields.items())]
 
 
-def one(found, **wanted):
-    (check,) = checks(found, **wanted)
+def one(comparison, **fields):
+    (check,) = checks(comparison, **fields)
     return check
 
 
@@ -38,81 +38,81 @@ def set_column(table: pa.Table, name: str, values: list[object]) -> pa.Table:
     return table.set_column(i, SCHEMA.field(name), pa.array(values, SCHEMA.field(name).type))
 
 
-def test_a_run_against_itself_passes_and_nothing_has_moved():
-    found = compare(side(TABLE, "baseline"), side(TABLE))
-    assert found.verdict == "pass"
-    assert {(c.value, c.verdict) for c in found.checks} == {(0.0, "pass")}
-    assert (found.differences, found.renamed, found.new_systems) == ((), {}, ())
-    assert not found.fails(strict=True)
+def test_a_run_passes_against_itself_without_any_change():
+    result = compare(side(TABLE, "baseline"), side(TABLE))
+    assert result.verdict == "pass"
+    assert {(c.value, c.verdict) for c in result.checks} == {(0.0, "pass")}
+    assert (result.differences, result.renamed, result.new_systems) == ((), {}, ())
+    assert not result.fails(strict=True)
 
 
-def test_every_speaker_of_20_words_and_more_has_a_verdict_and_no_other():
+def test_only_speakers_with_20_or_more_words_have_a_verdict():
     assert 0 < len(LARGE) < len(N_WORDS)
-    found = compare(side(TABLE), side(TABLE))
-    assert {c.speaker for c in found.checks} == {None, *LARGE}
-    assert {c.speaker: c.n_words for c in found.checks if c.speaker} == {name: N_WORDS[name] for name in LARGE}
+    result = compare(side(TABLE), side(TABLE))
+    assert {c.speaker for c in result.checks} == {None, *LARGE}
+    assert {c.speaker: c.n_words for c in result.checks if c.speaker} == {name: N_WORDS[name] for name in LARGE}
     metrics = {"wbe_mean", "start_shift", "end_shift", "lost_words"}
-    assert all({c.metric for c in checks(found, speaker=name)} == metrics for name in (None, *LARGE))
+    assert all({c.metric for c in checks(result, speaker=name)} == metrics for name in (None, *LARGE))
 
 
 def test_the_loss_is_the_difference_of_the_mean_absolute_errors_and_the_shift_the_median_difference():
     later = np.random.default_rng(1).normal(10.0, 30.0, len(TABLE))
-    found = compare(side(TABLE), side(moved(TABLE, later, -later)))
+    result = compare(side(TABLE), side(moved(TABLE, later, -later)))
 
     def wbe(table: pa.Table) -> float:
         return float(np.mean([np.abs(table.column(n).to_numpy()) for n in ("start_error_s", "end_error_s")]) * 1000)
 
-    loss = one(found, metric="wbe_mean", speaker=None)
+    loss = one(result, metric="wbe_mean", speaker=None)
     assert loss.value == pytest.approx(wbe(moved(TABLE, later, -later)) - wbe(TABLE), abs=1e-9)
-    assert one(found, metric="start_shift", speaker=None).value == pytest.approx(np.median(later))
-    assert one(found, metric="end_shift", speaker=None).value == pytest.approx(-np.median(later))
-    (figures,) = found.figures
+    assert one(result, metric="start_shift", speaker=None).value == pytest.approx(np.median(later))
+    assert one(result, metric="end_shift", speaker=None).value == pytest.approx(-np.median(later))
+    (figures,) = result.figures
     assert figures.baseline_ms == pytest.approx(wbe(TABLE))
     assert figures.run_ms - figures.baseline_ms == pytest.approx(loss.value)
 
 
-def test_rows_may_stand_in_any_order():
+def test_the_order_of_rows_does_not_matter():
     shuffled = TABLE.take(pa.array(np.random.default_rng(0).permutation(len(TABLE))))
     assert compare(side(shuffled), side(TABLE)).checks == compare(side(TABLE), side(TABLE)).checks
 
 
 def test_speakers_are_resampled_overall_and_words_within_a_speaker_or_of_few_speakers():
-    found = compare(side(TABLE), side(TABLE))
-    overall = one(found, metric="wbe_mean", speaker=None)
+    result = compare(side(TABLE), side(TABLE))
+    overall = one(result, metric="wbe_mean", speaker=None)
     assert (overall.resampled, overall.n_units) == ("speakers", 8)
-    single = one(found, metric="wbe_mean", speaker=LARGE[0])
+    single = one(result, metric="wbe_mean", speaker=LARGE[0])
     assert (single.resampled, single.n_units) == ("words", N_WORDS[LARGE[0]])
     few = TABLE.filter(pa.array(np.isin(SPEAKER, ["s00", "s01", "s02", "s03", "s04"])))
     assert one(compare(side(few), side(few)), metric="wbe_mean", speaker=None).resampled == "words"
 
 
 @pytest.mark.parametrize("by_ms", [60.0, -60.0, 20.5])
-def test_a_shift_of_one_boundary_is_a_regression_also_where_the_absolute_error_hides_it(by_ms):
-    """The baseline is half of the shift early, so that the run is as late: the absolute error stays as it was."""
+def test_a_shift_of_one_boundary_is_a_regression_even_if_the_absolute_error_is_unchanged(by_ms):
+    """The baseline is early and the run is late, by half of the shift each: the absolute error is unchanged."""
     reference = np.zeros(len(TABLE))
     exact = moved(TABLE, reference - TABLE.column("start_error_s").to_numpy() * 1000, 0.0)
-    found = compare(side(moved(exact, -by_ms / 2, 0.0)), side(moved(exact, by_ms / 2, 0.0)))
-    assert one(found, metric="wbe_mean", speaker=None).value == pytest.approx(0.0, abs=1e-9)
-    assert one(found, metric="start_shift", speaker=None).value == pytest.approx(by_ms)
-    assert {c.metric for c in checks(found, verdict="regression")} == {"start_shift"}
-    assert {c.speaker for c in checks(found, verdict="regression")} == {None, *LARGE}
+    result = compare(side(moved(exact, -by_ms / 2, 0.0)), side(moved(exact, by_ms / 2, 0.0)))
+    assert one(result, metric="wbe_mean", speaker=None).value == pytest.approx(0.0, abs=1e-9)
+    assert one(result, metric="start_shift", speaker=None).value == pytest.approx(by_ms)
+    assert {c.metric for c in checks(result, verdict="regression")} == {"start_shift"}
+    assert {c.speaker for c in checks(result, verdict="regression")} == {None, *LARGE}
 
 
-def test_a_shift_of_exactly_the_limit_is_none_and_the_limit_is_an_option():
+def test_a_shift_of_exactly_the_limit_passes_and_the_limit_is_an_option():
     run = side(moved(TABLE, 20.0, 20.0))
     assert not [c for c in compare(side(TABLE), run).checks if "shift" in c.metric and c.verdict != "pass"]
     tighter = compare(side(TABLE), run, GateOptions(shift_ms=19.0))
     assert {c.metric for c in checks(tighter, verdict="regression")} >= {"start_shift", "end_shift"}
 
 
-def test_a_shift_of_four_words_may_be_scatter_and_is_undecided():
+def test_a_shift_of_four_words_could_be_chance_and_is_undecided():
     few = TABLE.slice(0, 4)
-    found = compare(side(few), side(moved(few, 60.0, 60.0)))
-    assert found.verdict == "undecided"
-    assert one(found, metric="start_shift").verdict == "undecided"
+    result = compare(side(few), side(moved(few, 60.0, 60.0)))
+    assert result.verdict == "undecided"
+    assert one(result, metric="start_shift").verdict == "undecided"
 
 
-def test_one_given_word_without_times_is_a_regression_and_one_gained_is_none():
+def test_one_lost_word_of_a_known_text_is_a_regression_and_one_gained_word_is_not():
     lost = compare(side(TABLE), side(without(TABLE, [17])))
     assert lost.verdict == "regression"
     check = one(lost, metric="lost_words", speaker=None)
@@ -121,7 +121,7 @@ def test_one_given_word_without_times_is_a_regression_and_one_gained_is_none():
     assert compare(side(without(TABLE, [17])), side(TABLE)).verdict == "pass"
 
 
-def test_recognised_words_come_and_go_but_a_tenth_of_them_does_not():
+def test_few_lost_recognised_words_are_undecided_and_a_tenth_is_a_regression():
     def text(table: pa.Table):
         return side(table, text="hypothesis")
 
@@ -136,22 +136,20 @@ def test_recognised_words_come_and_go_but_a_tenth_of_them_does_not():
 
 
 def test_a_run_without_any_word_is_a_regression():
-    found = compare(side(TABLE), side(without(TABLE, range(len(TABLE)))))
-    assert found.verdict == "regression"
-    assert {c.metric for c in found.checks} == {"lost_words"}
-    assert (found.figures[0].run_ms, found.figures[0].run_lost) == (None, len(TABLE))
+    result = compare(side(TABLE), side(without(TABLE, range(len(TABLE)))))
+    assert result.verdict == "regression"
+    assert {c.metric for c in result.checks} == {"lost_words"}
+    assert (result.figures[0].run_ms, result.figures[0].run_lost) == (None, len(TABLE))
 
 
-def test_words_that_are_said_to_be_found_but_have_no_times_are_lost():
-    gone = without(TABLE, range(0, len(TABLE), 3))
-    claimed = set_column(gone, "hypothesis", TABLE.column("hypothesis").to_pylist())
-    assert one(compare(side(TABLE), side(claimed)), metric="lost_words", speaker=None).value == len(
-        range(0, len(TABLE), 3)
-    )
+def test_recognised_words_without_times_are_lost():
+    without_times = without(TABLE, range(0, len(TABLE), 3))
+    run = set_column(without_times, "hypothesis", TABLE.column("hypothesis").to_pylist())
+    assert one(compare(side(TABLE), side(run)), metric="lost_words", speaker=None).value == len(range(0, len(TABLE), 3))
 
 
-def test_several_words_recognised_as_one_are_compared_where_both_runs_know_a_boundary():
-    """ "can not go" against "cannot go": the shared start and end are 30 ms late, the middle is known to one side."""
+def test_words_recognised_as_one_are_compared_at_boundaries_that_both_runs_know():
+    """ "can not go" against "cannot go": the shared start and end are 30 ms late, only one side knows the middle."""
     reference = tuple(Word(text, i * 0.5, i * 0.5 + 0.4) for i, text in enumerate(("can", "not", "go")))
     utterance = Utterance("a", AudioSpan(Path("a.wav")), reference, "can not go", "en", None, "a", 2.0)
     system = System(*SYSTEM)
@@ -160,10 +158,10 @@ def test_several_words_recognised_as_one_are_compared_where_both_runs_know_a_bou
     units = (Unit((0, 1), (0,), same=True), Unit((2,), (1,), same=True))
     pairing = Pairing(units, (), (), (), 3, 2)
     as_one = words_table([utterance], [system], {"a": {system: merged}}, {"a": {system: pairing}})
-    found = compare(side(one_by_one, text="hypothesis"), side(as_one, text="hypothesis"))
-    assert one(found, metric="lost_words").value == 0
-    assert one(found, metric="wbe_mean").value == pytest.approx((30 + 0 + 30 + 0) / 4)  # can's start, not's end, go
-    assert [(w.word, round(w.ms)) for w in one(found, metric="wbe_mean").worst] == [("can", 30), ("not", 30)]
+    result = compare(side(one_by_one, text="hypothesis"), side(as_one, text="hypothesis"))
+    assert one(result, metric="lost_words").value == 0
+    assert one(result, metric="wbe_mean").value == pytest.approx((30 + 0 + 30 + 0) / 4)  # can's start, not's end, go
+    assert [(w.word, round(w.ms)) for w in one(result, metric="wbe_mean").worst] == [("can", 30), ("not", 30)]
 
 
 def test_the_worst_words_are_the_ten_that_lost_most_in_their_order():
@@ -177,17 +175,17 @@ def test_the_worst_words_are_the_ten_that_lost_most_in_their_order():
     assert worst[0].ms == pytest.approx(1100 / 2)  # a word has two boundaries
 
 
-def test_kinds_of_reference_are_judged_apart():
+def test_kinds_of_reference_are_judged_separately():
     kinds = ["automatic" if name < "s04" else "manual" for name in SPEAKER]
     table = set_column(TABLE, "reference", kinds)
     run = moved(table, np.where(np.array(kinds) == "manual", 60.0, 0.0), 0.0)
-    found = compare(side(table), side(run))
-    assert {c.reference for c in checks(found, verdict="regression")} == {"manual"}
-    assert [f.reference for f in found.figures] == ["automatic", "manual"]
+    result = compare(side(table), side(run))
+    assert {c.reference for c in checks(result, verdict="regression")} == {"manual"}
+    assert [f.reference for f in result.figures] == ["automatic", "manual"]
 
 
-def test_more_systems_make_each_finding_harder():
-    """The p-values of a family are adjusted for all of it: eight copies of a system for eight times as many."""
+def test_more_systems_raise_each_p_value():
+    """The p-values of a family are adjusted for all of its tests: eight times more with eight copies of a system."""
     copies = pa.concat_tables([set_column(TABLE, "align", [f"dtw{i}"] * len(TABLE)) for i in range(8)])
     later = np.random.default_rng(0).normal(0.0, 70.0, len(TABLE))
     alone = compare(side(TABLE), side(moved(TABLE, later, 0.0)))
@@ -208,7 +206,7 @@ def test_the_worst_verdict_counts(verdicts, expected):
     assert worst_of(verdicts) == expected
 
 
-# --- What can be compared ---
+# --- Comparable runs ---
 
 
 @pytest.mark.parametrize(
@@ -228,11 +226,11 @@ def test_runs_on_other_speech_or_another_text_are_not_comparable(key, value, mes
     assert raised.value.exit_code == 3
 
 
-def test_what_may_have_changed_is_compared_and_told():
+def test_other_signature_keys_may_differ_and_are_reported():
     changed = {"id": "x", "corpus": "elsewhere", "model_checksum": "d" * 64, "packages": {"torch": "2.14.0"}}
-    found = compare(side(TABLE), side(TABLE, **changed))
-    assert found.verdict == "pass"
-    assert [(d.key, d.baseline, d.run) for d in found.differences] == [
+    result = compare(side(TABLE), side(TABLE, **changed))
+    assert result.verdict == "pass"
+    assert [(d.key, d.baseline, d.run) for d in result.differences] == [
         ("model_checksum", "a" * 64, "d" * 64),
         ("packages.torch", "2.13.0", "2.14.0"),
         ("packages.numpy", "2.4.6", "absent"),
@@ -259,14 +257,12 @@ def test_a_table_with_fewer_words_is_not_comparable():
         compare(side(TABLE), side(TABLE.slice(0, 50)))
 
 
-def test_a_word_that_stands_twice_is_refused():
-    with pytest.raises(
-        InputError, match=r"words.parquet of the run: utterance s00/u0, word 0 of .* stands there twice"
-    ):
+def test_a_duplicate_word_is_refused():
+    with pytest.raises(InputError, match=r"words.parquet of the run: has utterance s00/u0, word 0 of .* twice"):
         compare(side(TABLE), side(pa.concat_tables([TABLE, TABLE.slice(0, 1)])))
 
 
-def test_a_system_that_the_run_lacks_is_not_comparable_and_one_that_is_new_is_told():
+def test_a_missing_system_is_not_comparable_and_a_new_system_is_reported():
     two = pa.concat_tables([TABLE, set_column(TABLE, "align", ["viterbi"] * len(TABLE))])
     with pytest.raises(
         NotComparableError, match=r"lacks systems of the baseline: attention:heads=alignment \| viterbi;"
@@ -277,35 +273,35 @@ def test_a_system_that_the_run_lacks_is_not_comparable_and_one_that_is_new_is_to
     assert (only.verdict, {c.system for c in only.checks}) == ("pass", {LABEL})
 
 
-def test_a_system_under_another_name_is_compared_where_it_is_mapped():
+def test_a_renamed_system_is_compared_if_it_is_mapped():
     other = "attention:heads=all | dtw"
     renamed = set_column(moved(TABLE, 60.0, 60.0), "source", ["attention:heads=all"] * len(TABLE))
     assert isinstance(compare_or_reason(side(TABLE), side(renamed)), NotComparableError)
-    found = compare(side(TABLE), side(renamed), renamed=parse_map([f"{LABEL} -> {other}"]))
-    assert (found.verdict, found.renamed, found.new_systems) == ("regression", {LABEL: other}, ())
+    result = compare(side(TABLE), side(renamed), renamed=parse_map([f"{LABEL} -> {other}"]))
+    assert (result.verdict, result.renamed, result.new_systems) == ("regression", {LABEL: other}, ())
 
 
 @pytest.mark.parametrize("text", ["a | dtw", "-> b", "a ->", "->", ""])
-def test_a_map_that_is_none_is_refused(text):
+def test_a_map_of_another_form_is_refused(text):
     with pytest.raises(InputError, match="is not of the form 'OLD -> NEW'"):
         parse_map([text])
 
 
-@pytest.mark.parametrize("given", [["a -> b", "a -> c"], ["a -> c", "b -> c"]])
-def test_a_system_that_is_mapped_twice_is_refused(given):
+@pytest.mark.parametrize("arguments", [["a -> b", "a -> c"], ["a -> c", "b -> c"]])
+def test_a_system_that_is_mapped_twice_is_refused(arguments):
     with pytest.raises(InputError, match="names a system that another --map names"):
-        parse_map(given)
+        parse_map(arguments)
 
 
 @pytest.mark.parametrize(
     ("renamed", "only", "message"),
     [
-        ({"c": "b"}, [], "--map, baseline: there is no system 'c'; known: a"),
-        ({"a": "c"}, [], "--map, run: there is no system 'c'; known: a; b"),
-        ({}, ["b"], "--system: there is no system 'b'; known: a"),
+        ({"c": "b"}, [], "--map, baseline: there is no system 'c'; choose one of: a"),
+        ({"a": "c"}, [], "--map, run: there is no system 'c'; choose one of: a; b"),
+        ({}, ["b"], "--system: there is no system 'b'; choose one of: a"),
     ],
 )
-def test_a_name_that_is_not_there_is_refused(renamed, only, message):
+def test_an_unknown_name_is_refused(renamed, only, message):
     with pytest.raises(InputError, match=message):
         match_systems(["a"], ["a", "b"], renamed, only)
 
@@ -313,7 +309,7 @@ def test_a_name_that_is_not_there_is_refused(renamed, only, message):
 @pytest.mark.parametrize("value", [0.0, -5.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["margin_ms", "shift_ms"])
 def test_a_limit_that_is_no_positive_number_is_refused(name, value):
-    with pytest.raises(InputError, match="is no positive number of milliseconds"):
+    with pytest.raises(InputError, match="is not a positive number of milliseconds"):
         GateOptions(**{name: value})
 
 
@@ -322,7 +318,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         read_side(tmp_path / "missing")
 
 
-def test_what_is_compared_is_not_changed():
+def test_a_comparison_does_not_change_its_inputs():
     before = TABLE.to_pylist()
     compare(side(TABLE), side(moved(TABLE, 60.0, 0.0)))
     assert TABLE.to_pylist() == before

@@ -1,4 +1,4 @@
-"""``align-eval compare`` as it is started: exit codes, accepted baselines, the job summary."""
+"""Command `compare`: exit codes, accepted baselines, job summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
 
 @pytest.fixture
 def folders(tmp_path) -> Path:
-    """A baseline and runs that are the same, shifted, unclear, of another corpus."""
+    """A baseline, and runs that are equal, shifted, undecided, of another corpus, or lost a word."""
     runs = {
         "baseline": side(TABLE),
         "same": side(TABLE),
@@ -30,8 +30,8 @@ def folders(tmp_path) -> Path:
         "elsewhere": side(TABLE, corpus_checksum="c" * 64),
         "lost": side(without(TABLE, [5])),
     }
-    for name, made in runs.items():
-        write_baseline(tmp_path / name, made.run, made.words, "")
+    for name, run in runs.items():
+        write_baseline(tmp_path / name, run.run, run.words, "")
     return tmp_path
 
 
@@ -52,11 +52,11 @@ def compare(folders: Path, run: str, *options: object, baseline: str = "baseline
         ("lost", [], 1),
     ],
 )
-def test_exit_codes_of_what_can_be_compared(folders, run, options, code):
+def test_exit_codes_of_comparable_runs(folders, run, options, code):
     assert compare(folders, run, *options).returncode == code
 
 
-def test_what_cannot_be_compared_is_exit_code_3_and_names_the_key(folders):
+def test_runs_that_are_not_comparable_are_exit_code_3_with_the_key(folders):
     done = align_eval("compare", str(folders / "baseline"), str(folders / "elsewhere"))
     assert (done.returncode, done.stdout) == (3, "")
     assert "they differ in corpus_checksum (bbbbbbbbbbbb... in the baseline, cccccccccccc... in the run)" in done.stderr
@@ -68,8 +68,8 @@ def test_what_cannot_be_compared_is_exit_code_3_and_names_the_key(folders):
         (["missing", "same"], "there is no such folder"),
         (["baseline", "empty"], "is no run of this version"),
         (["baseline", "broken"], "cannot be read as a words table"),
-        (["baseline", "same", "--margin-ms", "0"], "is no positive number of milliseconds"),
-        (["baseline", "same", "--system", "dtw"], f"there is no system 'dtw'; known: {LABEL}"),
+        (["baseline", "same", "--margin-ms", "0"], "is not a positive number of milliseconds"),
+        (["baseline", "same", "--system", "dtw"], f"there is no system 'dtw'; choose one of: {LABEL}"),
         (["baseline", "same", "--map", "dtw"], "is not of the form 'OLD -> NEW'"),
         (["baseline", "same", "--accept", "run"], "is the folder of a run"),
     ],
@@ -86,7 +86,7 @@ def test_bad_input_is_one_line_and_exit_code_2(folders, arguments, message):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1, "rows": 3}', "\x00", "null", "nan"])
-def test_a_run_json_that_is_none_is_exit_code_2(folders, text):
+def test_an_invalid_run_json_is_exit_code_2(folders, text):
     (folders / "same" / "run.json").write_text(text)
     done = compare(folders, "same")
     assert (done.returncode, done.stderr.partition(": ")[0]) == (2, "error")
@@ -97,7 +97,7 @@ def test_nothing_heavy_is_loaded(folders):
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_the_report_is_appended_to_the_job_summary_where_there_is_one(folders, monkeypatch):
+def test_the_report_is_appended_to_the_job_summary(folders, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folders / "summary.md"))
     compare(folders, "same")
     compare(folders, "shifted")
@@ -105,7 +105,7 @@ def test_the_report_is_appended_to_the_job_summary_where_there_is_one(folders, m
     assert [line.split(": ")[1] for line in text.splitlines() if line.startswith("## ")] == ["pass", "regression"]
 
 
-def test_no_file_is_written_that_was_not_asked_for(folders, monkeypatch):
+def test_no_file_is_written_without_options(folders, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     monkeypatch.chdir(folders)
     before = sorted(os.walk(folders))
@@ -113,12 +113,12 @@ def test_no_file_is_written_that_was_not_asked_for(folders, monkeypatch):
     assert sorted(os.walk(folders)) == before
 
 
-def test_reports_are_written_where_they_are_asked_for(folders):
+def test_reports_are_written_to_out(folders):
     compare(folders, "shifted", "--out", str(folders / "gate"))
     assert json.loads((folders / "gate" / "compare.json").read_text())["verdict"] == "regression"
 
 
-def test_accepting_a_regression_makes_it_the_baseline_and_says_what_moved(folders):
+def test_an_accepted_regression_becomes_the_baseline_with_a_note_of_its_changes(folders):
     accepted = folders / "accepted"
     done = compare(folders, "shifted", "--accept", str(accepted))
     assert done.returncode == 0
@@ -130,18 +130,18 @@ def test_accepting_a_regression_makes_it_the_baseline_and_says_what_moved(folder
     assert compare(folders, "same", baseline="accepted").returncode == 1
 
 
-def test_a_baseline_can_be_replaced_by_the_run_that_it_is_compared_with(folders):
+def test_a_baseline_can_be_replaced_by_the_compared_run(folders):
     assert compare(folders, "shifted", "--accept", str(folders / "baseline")).returncode == 0
     assert compare(folders, "shifted", "--strict").returncode == 0
 
 
-def test_a_run_on_another_corpus_can_be_accepted_and_the_note_says_that_nothing_was_compared(folders):
+def test_a_run_on_another_corpus_can_be_accepted_with_a_note_of_the_reason(folders):
     assert compare(folders, "elsewhere").returncode == EXIT_NOT_COMPARABLE
     assert compare(folders, "elsewhere", "--accept", str(folders / "new")).returncode == 0
     assert "corpus\\_checksum" in (folders / "new" / "accepted.md").read_text()
 
 
-def test_a_baseline_holds_the_signature_and_the_words_and_no_scores(folders):
+def test_a_baseline_has_signature_and_words_but_no_scores(folders):
     run = read_run(folders / "baseline")
     assert (run.signature, run.rows) == (SIGNATURE, ())
     assert {path.name for path in (folders / "baseline").iterdir()} == {"run.json", "words.parquet", "accepted.md"}

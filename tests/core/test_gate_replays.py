@@ -1,6 +1,6 @@
-"""Known failures, replayed on real words: the demo's accepted baseline, real speech timed by tiny.en, 17 systems.
+"""Known failures, replayed on the accepted baseline of the demo: real speech, timed by tiny.en with 17 systems.
 
-Each must exit 1 and say which system, how many milliseconds and which words.
+Each must exit with 1 and print the system, the milliseconds and the worst words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from align_eval.corpus.bundled import bundled_path
 from align_eval.formats.run.folder import write_baseline
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.gate.compare import compare, read_side
-from align_eval.gate.records import MIN_WORDS
+from align_eval.gate.verdicts import MIN_WORDS
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_words import corpus, moved, side, without
 
@@ -33,51 +33,51 @@ def of_speaker(name: str) -> np.ndarray:
 
 
 def gate(tmp_path: Path, words, *options: str):
-    """Exit code and output of the command on the baseline and a run of these words."""
+    """Exit code and output of `compare` on the baseline and a run with these words."""
     run = tmp_path / "run"
     write_baseline(run, replace(read_side(BASELINE).run), words, "")
     return align_eval("compare", str(BASELINE), str(run), *options)
 
 
-def named(output: str) -> set[str]:
-    """Systems that are named in a regression with a figure and words in their place."""
+def regressed_systems(output: str) -> set[str]:
+    """Systems in the lines of regressions that have a value in ms and words with their places."""
     pattern = r"^regression: (.* \| .*), (?:manual|automatic) reference; .*\d ms.*; worst: '.+' \(\S+, \d+\.\d\d s\) "
     return {match.group(1) for match in re.finditer(pattern, output, re.MULTILINE)}
 
 
-def test_the_demo_has_speakers_to_replay():
+def test_the_baseline_has_two_large_speakers_and_17_systems():
     assert len(LARGE) == 2
     assert len(SYSTEMS) == 17
 
 
 @pytest.mark.parametrize("by_ms", [60.0, -60.0])
 @pytest.mark.parametrize("speaker", LARGE)
-def test_words_of_one_speaker_that_are_shifted_are_caught(tmp_path, speaker, by_ms):
+def test_shifted_words_of_one_speaker_are_caught(tmp_path, speaker, by_ms):
     later = np.where(of_speaker(speaker), by_ms, 0.0)
     done = gate(tmp_path, moved(WORDS, later, later))
     assert done.returncode == 1
-    assert named(done.stdout) == {" | ".join(system) for system in SYSTEMS}
-    side_text = "later" if by_ms > 0 else "earlier"
-    told = f"speaker {speaker}: .*starts 60.0 ms {side_text} .*, ends 60.0 ms {side_text} "
-    assert len(re.findall(told, done.stdout)) == len(SYSTEMS)
+    assert regressed_systems(done.stdout) == {" | ".join(system) for system in SYSTEMS}
+    direction = "later" if by_ms > 0 else "earlier"
+    pattern = f"speaker {speaker}: .*starts 60.0 ms {direction} .*, ends 60.0 ms {direction} "
+    assert len(re.findall(pattern, done.stdout)) == len(SYSTEMS)
 
 
-def test_a_run_that_is_shifted_as_a_whole_is_caught(tmp_path):
+def test_a_shifted_run_is_caught(tmp_path):
     done = gate(tmp_path, moved(WORDS, 60.0, 60.0))
     assert done.returncode == 1
-    assert named(done.stdout)
+    assert regressed_systems(done.stdout)
     assert len(re.findall("all words: .*starts 60.0 ms later .*, ends 60.0 ms later ", done.stdout)) == 2 * len(SYSTEMS)
 
 
-def test_a_tenth_of_the_words_lost_is_caught(tmp_path):
+def test_loss_of_a_tenth_of_the_words_is_caught(tmp_path):
     done = gate(tmp_path, without(WORDS, range(0, len(WORDS), 10)))
     assert done.returncode == 1
-    assert named(done.stdout)
+    assert regressed_systems(done.stdout)
     assert re.search(r"all words: 1\d of 108 words lost their times, the longest \d+ ms; .*worst: ", done.stdout)
 
 
-def test_times_that_are_spread_evenly_as_without_any_attention_are_caught(tmp_path):
-    """What a path makes of a flat map: every word as long as its neighbour."""
+def test_evenly_spread_times_are_caught(tmp_path):
+    """Equal lengths of all words are the path through a flat map, as without any attention."""
     index, n = (WORDS.column(name).to_numpy() for name in ("word_index", "n_words"))
     length = WORDS.column("duration_s").to_numpy() / n
     starts, ends = (WORDS.column(name).to_numpy() for name in ("start_s", "end_s"))
@@ -89,30 +89,30 @@ def test_times_that_are_spread_evenly_as_without_any_attention_are_caught(tmp_pa
     )
 
 
-def test_the_baseline_itself_passes_also_strictly(tmp_path):
+def test_the_baseline_itself_passes_even_if_strict(tmp_path):
     done = gate(tmp_path, WORDS, "--strict")
     assert (done.returncode, done.stderr) == (0, "")
     assert "warning" not in done.stdout
 
 
-def caught_speakers(names: slice) -> None:
-    """Simulated words; each of the speakers with 20 or more in turn is shifted, and that one alone is caught."""
+def check_that_only_the_shifted_speaker_is_caught(names: slice) -> None:
+    """Shift each large speaker of a simulated corpus in turn, and check that no other is caught."""
     table = corpus(np.random.default_rng(0))
     speakers = np.array(table.column("speaker").to_pylist())
     large = [name for name, n in Counter(speakers.tolist()).items() if n >= MIN_WORDS]
     assert len(large) > 20
     for i, name in enumerate(large[names]):
         later = np.where(speakers == name, 60.0 * (-1) ** i, 0.0)
-        found = compare(side(table), side(moved(table, later, later)))
-        caught = {(c.speaker, c.metric) for c in found.checks if c.verdict == "regression"}
+        result = compare(side(table), side(moved(table, later, later)))
+        caught = {(c.speaker, c.metric) for c in result.checks if c.verdict == "regression"}
         assert {(name, "start_shift"), (name, "end_shift")} <= caught
         assert {speaker for speaker, _ in caught} == {name}
 
 
-def test_some_of_40_speakers_that_are_shifted_are_caught():
-    caught_speakers(slice(0, None, 6))
+def test_each_of_some_shifted_speakers_of_40_is_caught():
+    check_that_only_the_shifted_speaker_is_caught(slice(0, None, 6))
 
 
 @pytest.mark.validate
-def test_any_one_of_40_speakers_that_is_shifted_is_caught():
-    caught_speakers(slice(None))
+def test_each_shifted_speaker_of_40_is_caught():
+    check_that_only_the_shifted_speaker_is_caught(slice(None))

@@ -1,4 +1,4 @@
-"""Progress: lines where nobody watches, a bar where somebody does."""
+"""Progress as lines and as a bar."""
 
 import re
 from io import StringIO
@@ -17,19 +17,19 @@ def shown(ids: list[str], total: int, **console: object) -> str:
     return file.getvalue()
 
 
-def test_off_a_terminal_each_utterance_is_a_plain_line_with_its_count_and_rate():
+def test_without_a_terminal_each_utterance_is_a_plain_line_with_count_and_rate():
     lines = shown(["s1/a", "s1/b", "s2/c"], total=4).splitlines()
     assert len(lines) == 3
     for i, (line, id_) in enumerate(zip(lines, ["s1/a", "s1/b", "s2/c"], strict=True), start=1):
         assert re.fullmatch(rf"\[{i}/4\] {id_}  \d+\.\d\d/s, \d+ s left", line)
 
 
-def test_the_last_utterance_leaves_no_time():
+def test_no_time_remains_after_the_last_utterance():
     assert shown(["a", "b"], total=2).splitlines()[-1].endswith(", 0 s left")
 
 
 @pytest.mark.parametrize("id_", ["take[red]1", "[/b]", "x" * 300])
-def test_off_a_terminal_an_id_is_printed_as_it_is_and_whole(id_):
+def test_without_a_terminal_an_id_is_printed_whole_and_without_markup(id_):
     (line,) = shown([id_], total=1).splitlines()
     assert line.startswith(f"[1/1] {id_}  ")
 
@@ -42,7 +42,7 @@ def test_on_a_terminal_there_is_a_bar_with_the_last_id_and_the_count():
     assert "[1/3]" not in text
 
 
-def test_on_a_terminal_a_run_that_stops_early_leaves_the_cursor_on():
+def test_an_interrupted_bar_shows_the_cursor_again():
     file = StringIO()
 
     def interrupted() -> None:
@@ -65,5 +65,5 @@ def test_nothing_goes_to_standard_output(capsys):
 
 
 @pytest.mark.parametrize("id_", ["take[red]1", "a[/x]", "c:100:"])
-def test_the_bar_shows_ids_as_they_are(id_):
+def test_the_bar_shows_ids_without_markup(id_):
     assert id_ in shown([id_, id_], total=2, force_terminal=True)

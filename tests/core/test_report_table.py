@@ -1,4 +1,4 @@
-"""What the score table prints."""
+"""Score table on the terminal."""
 
 import re
 from dataclasses import replace
@@ -29,18 +29,18 @@ def printed(*rows: ScoreRow, failures: tuple[Failure, ...] = (), **signature: ob
     return file.getvalue()
 
 
-def lines_of_systems(text: str) -> list[list[str]]:
-    """Cells of the lines that name an alignment."""
+def system_lines(text: str) -> list[list[str]]:
+    """Cells of each line of a system."""
     cells = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
     return [line for line in cells if len(line) > 2 and line[1].startswith("dtw")]
 
 
 def cells(*rows: ScoreRow) -> list[str]:
-    (line,) = lines_of_systems(printed(*rows))
+    (line,) = system_lines(printed(*rows))
     return line
 
 
-def test_values_stand_under_their_columns_with_their_intervals():
+def test_values_are_in_their_columns_with_their_intervals():
     interior = replace(ROW, boundaries="interior", ci_low=None, ci_high=None)
     rows = (
         ROW,
@@ -62,19 +62,19 @@ def test_values_stand_under_their_columns_with_their_intervals():
 def test_a_narrow_terminal_shows_whole_names_and_values():
     file = StringIO()
     print_run(Run(1, SIGNATURE, (ROW,)), Console(file=file, width=80))
-    ((source, align, value, *_),) = lines_of_systems(file.getvalue())
+    ((source, align, value, *_),) = system_lines(file.getvalue())
     assert (source, align, value) == ("attention:heads=all", "dtw", "61.3 [50, 74]")
 
 
-def test_what_was_not_scored_is_a_dash():
+def test_a_missing_score_is_a_dash():
     assert cells(ROW)[2:] == ["61.3 [50, 74]", *["-"] * 8]
 
 
-def test_a_system_has_a_line_and_a_kind_of_reference_has_a_table():
+def test_there_is_one_line_per_system_and_one_table_per_kind_of_reference():
     text = printed(ROW, replace(ROW, source="gradient", value=5.0), replace(ROW, reference="automatic", n_words=108))
     titles = [line for line in text.splitlines() if " reference: " in line]
     assert [title.split(",")[0] for title in titles] == ["automatic reference: 108 words", "manual reference: 83 words"]
-    assert [line[0] for line in lines_of_systems(text)] == ["attention:heads=all", "attention:heads=all", "gradient"]
+    assert [line[0] for line in system_lines(text)] == ["attention:heads=all", "attention:heads=all", "gradient"]
 
 
 def counts(row: ScoreRow, **values: float) -> list[ScoreRow]:
@@ -84,14 +84,14 @@ def counts(row: ScoreRow, **values: float) -> list[ScoreRow]:
 def test_recognised_text_shows_its_errors_and_the_share_of_all():
     row = replace(ROW, text="hypothesis")
     errors = counts(row, substituted=2, deleted=7, inserted=6, recognition_error_rate=0.18072)
-    of_all = replace(row, metric="within_50ms_of_all", unit="share", value=0.41)
-    text = printed(row, of_all, *errors)
+    within = replace(row, metric="within_50ms_of_all", unit="share", value=0.41)
+    text = printed(row, within, *errors)
     assert "\nrecognition: 2 substituted, 7 deleted, 6 inserted: 18.1% of the reference\n" in text
-    assert lines_of_systems(text)[0][-1] == "41%"
-    assert "recognition" not in printed(ROW, replace(of_all, text="words"))
+    assert system_lines(text)[0][-1] == "41%"
+    assert "recognition" not in printed(ROW, replace(within, text="words"))
 
 
-def test_systems_that_recognised_different_words_have_a_line_each_and_a_column_of_the_common_ones():
+def test_systems_that_recognised_different_words_have_separate_lines_and_a_column_of_common_words():
     row = replace(ROW, text="hypothesis")
     common = replace(row, metric="wbe_mean_common", value=12.25)
     one = [row, common, *counts(row, substituted=1, deleted=0, inserted=0, recognition_error_rate=0.1)]
@@ -99,7 +99,7 @@ def test_systems_that_recognised_different_words_have_a_line_each_and_a_column_o
     text = printed(*one, *other)
     assert "recognition, attention:heads=all | dtw: 1 substituted, 0 deleted, 0 inserted: 10.0%" in text
     assert "recognition, gradient | dtw: 0 substituted, 0 deleted, 0 inserted: 0.0%" in text
-    assert [line[-1] for line in lines_of_systems(text)] == ["12.2", "0.0"]
+    assert [line[-1] for line in system_lines(text)] == ["12.2", "0.0"]
 
 
 @pytest.mark.parametrize(
@@ -111,26 +111,26 @@ def test_systems_that_recognised_different_words_have_a_line_each_and_a_column_o
         (1, 1.0, "1 speaker, 1.0 effective: nothing to resample, no intervals"),
     ],
 )
-def test_the_title_says_what_the_intervals_are_worth(n_clusters, n_effective, label):
+def test_the_title_has_the_effective_number_of_clusters_and_the_scope_of_intervals(n_clusters, n_effective, label):
     text = printed(replace(ROW, n_clusters=n_clusters, n_effective_clusters=n_effective))
     title = next(line for line in text.splitlines() if " reference: " in line)
     assert title.rstrip() == f"manual reference: 83 words, {label}"
 
 
-def test_without_an_interval_the_value_stands_alone():
+def test_a_value_without_an_interval_is_printed_alone():
     assert cells(replace(ROW, n_clusters=1, ci_low=None, ci_high=None))[2] == "61.3"
 
 
-def test_failures_are_printed_each_and_counted():
+def test_each_failure_is_printed_and_all_are_counted():
     text = printed(ROW, failures=(Failure("a", "a.wav: is empty; copy it"), Failure("b", "b.wav: is cut; copy it")))
     assert "failed: a.wav: is empty; copy it\nfailed: b.wav: is cut; copy it\n2 failed and are not scored.\n" in text
 
 
-def test_without_failures_nothing_is_said_of_them():
+def test_without_failures_there_is_no_line_about_them():
     assert "failed" not in printed(ROW)
 
 
-def test_the_signature_is_printed_whole_on_one_line():
+def test_the_signature_is_printed_on_one_line():
     last = printed(ROW).splitlines()[-1]
     assert last == (
         "signature 0123456789ab: model tiny.en aaaaaaaaaaaa, corpus demo bbbbbbbbbbbb, text=words "
@@ -139,12 +139,12 @@ def test_the_signature_is_printed_whole_on_one_line():
 
 
 @pytest.mark.parametrize("name", ["[red]", "take[bold]1[/bold]", "[/x]"])
-def test_what_looks_like_markup_is_printed_as_it_is(name):
+def test_text_that_looks_like_markup_is_printed_unchanged(name):
     text = printed(ROW, failures=(Failure("a", f"{name}.wav: is empty; copy it"),), corpus=name, model=name)
     assert f"failed: {name}.wav: is empty" in text
     assert f"model {name} aaaaaaaaaaaa, corpus {name} bbbbbbbbbbbb" in text
 
 
 @pytest.mark.parametrize("name", ["[red]x", "a[/x]", "c:100:"])
-def test_what_looks_like_markup_in_a_system_is_printed_as_it_is(name):
+def test_a_system_that_looks_like_markup_is_printed_unchanged(name):
     assert name in printed(replace(ROW, source=name))

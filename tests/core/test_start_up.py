@@ -1,7 +1,7 @@
-"""Modules that verbs load, seen in one fresh process: nothing expensive is loaded by a verb that does not use it.
+"""Modules that each command loads: no expensive package without use.
 
-The process runs the verbs one after the other, the cheapest first, and says after each what is loaded by then: so
-what a verb is forbidden holds for those before it too.
+One fresh process runs the commands in turn, the cheapest first, and records the loaded modules after each. A package
+that is forbidden for a command is therefore forbidden for all commands before it.
 """
 
 import json
@@ -16,41 +16,45 @@ from align_eval.reporting.terminal.list import KINDS
 from tests.helpers.hypothesis_files import HYPOTHESES
 from tests.helpers.planted_run import write_planted
 
-COMMAND = """
+PROGRAM = """
 import json, sys
 from align_eval.cli import main
-verbs, out = json.loads(sys.argv[1]), sys.argv[2]
-said = []
-for verb in verbs:
-    sys.argv = ["align-eval", *verb]
+commands, out = json.loads(sys.argv[1]), sys.argv[2]
+results = []
+for command in commands:
+    sys.argv = ["align-eval", *command]
     try:
         main()
         code = 0
-    except SystemExit as done:
-        code = done.code or 0
-    said.append([code, sorted(sys.modules)])
+    except SystemExit as exit_:
+        code = exit_.code or 0
+    results.append([code, sorted(sys.modules)])
 with open(out, "w") as file:
-    json.dump(said, file)
+    json.dump(results, file)
 """
 
 SEARCHING = {"numba", "llvmlite", "dtw"}
-"""Packages that search paths."""
+"""Packages for searching an alignment path."""
 
 EXPENSIVE = SEARCHING | {"torch", "whisper", "scipy.stats", "statsmodels", "matplotlib", "captum", "sklearn", "skimage"}
 SCORING = {"scipy", "jiwer", "rapidfuzz", "whisper_normalizer", "pyarrow", "pandas"}
 AUDIO = {"soundfile", "soxr"}
 
-THEIRS = str(HYPOTHESES / "stable-ts")
+OTHER_SYSTEM = str(HYPOTHESES / "stable-ts")
 BASELINE = str(bundled_path("demo") / "baseline")
 
-# Arguments, with RUN and KEPT for the folders of runs and NEW for one to write; the exit code; what is not loaded.
-VERBS = [
+# Arguments (RUN and KEPT are run folders, NEW is a folder to write), exit code, packages that must not be loaded.
+COMMANDS = [
     (["--version"], 0, EXPENSIVE | SCORING | AUDIO | {"numpy", "pydantic"}),
     (["--help"], 0, EXPENSIVE | SCORING | AUDIO | {"numpy", "pydantic"}),
     (["list", "sources"], 0, EXPENSIVE | SCORING | AUDIO | {"numpy"}),
     *((["list", kind], 0, EXPENSIVE | SCORING | AUDIO) for kind in KINDS[1:]),
-    (["lint", THEIRS], 0, EXPENSIVE | SCORING | AUDIO),
-    (["score", "demo", THEIRS, "--out", "RUN"], 2, EXPENSIVE | {"scipy"}),  # 2: one clip of the demo is given, not all
+    (["lint", OTHER_SYSTEM], 0, EXPENSIVE | SCORING | AUDIO),
+    (
+        ["score", "demo", OTHER_SYSTEM, "--out", "RUN"],
+        2,
+        EXPENSIVE | {"scipy"},
+    ),  # 2: only one clip of the demo
     (["lint", "RUN"], 0, EXPENSIVE | {"scipy"}),
     (["corpus", "check", "demo-ru"], 0, EXPENSIVE | {"scipy"}),
     (["corpus", "convert", "demo-ru", "NEW"], 0, EXPENSIVE | {"scipy"}),
@@ -58,34 +62,37 @@ VERBS = [
     (["drift", "KEPT"], 0, EXPENSIVE - {"matplotlib"}),
     (["compare", BASELINE, BASELINE], 0, EXPENSIVE - {"matplotlib"}),
     (["report", "RUN", "--no-audio"], 0, EXPENSIVE - {"matplotlib"}),
-    (["merge", "RUN", "--out", "NEW"], 2, EXPENSIVE - {"matplotlib"}),  # 2: it is no shard
-    (["heads", "export", "KEPT/agree.json", "--form", "openai"], 2, EXPENSIVE - {"matplotlib"}),  # 2: it is no search
+    (["merge", "RUN", "--out", "NEW"], 2, EXPENSIVE - {"matplotlib"}),  # 2: not a shard
+    (["heads", "export", "KEPT/agree.json", "--form", "openai"], 2, EXPENSIVE - {"matplotlib"}),  # 2: not a head search
 ]
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory):
-    """Exit code and loaded modules after each of :data:`VERBS`, by its arguments."""
+def results(tmp_path_factory):
+    """Exit code and loaded modules after each of :data:`COMMANDS`, by its arguments."""
     folder = tmp_path_factory.mktemp("started")
     (folder / "KEPT").mkdir()
     write_planted(folder / "KEPT")
-    command = [sys.executable, "-c", COMMAND, json.dumps([verb for verb, _, _ in VERBS]), "said.json"]
+    arguments = json.dumps([command for command, _, _ in COMMANDS])
+    program = [sys.executable, "-c", PROGRAM, arguments, "results.json"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads((folder / "said.json").read_text("utf-8"))
-    return {tuple(verb): each for (verb, _, _), each in zip(VERBS, found, strict=True)}
+    recorded = json.loads((folder / "results.json").read_text("utf-8"))
+    return {tuple(command): result for (command, _, _), result in zip(COMMANDS, recorded, strict=True)}
 
 
-@pytest.mark.parametrize(("verb", "code", "unloaded"), VERBS, ids=[" ".join(verb[:2]) for verb, _, _ in VERBS])
-def test_a_verb_loads_nothing_expensive_that_it_does_not_use(said, verb, code, unloaded):
-    ended, loaded = said[tuple(verb)]
-    assert ended == code
+@pytest.mark.parametrize(
+    ("command", "code", "unloaded"), COMMANDS, ids=[" ".join(command[:2]) for command, _, _ in COMMANDS]
+)
+def test_a_command_loads_no_expensive_package_without_use(results, command, code, unloaded):
+    exit_code, loaded = results[tuple(command)]
+    assert exit_code == code
     assert unloaded & set(loaded) == set()
 
 
-def test_a_search_does_load_what_it_searches_with():
-    """The names that the table forbids are those that are loaded: a name spelt otherwise would forbid nothing."""
+def test_a_search_loads_the_packages_that_the_table_names():
+    """A misspelt name in the table would forbid nothing."""
     code = (
         "import sys, numpy; from align_eval.alignment.dtw import dtw_path; dtw_path(numpy.ones((2, 2)));"
         "print(*sorted(sys.modules))"

@@ -1,7 +1,7 @@
-"""The command line in this process: arguments in, exit code and both streams out, as a process would give them.
+"""Command line in this process, with exit code and output as from a separate process.
 
-:func:`align_eval` calls ``align_eval.cli.main``, in which exit codes and messages are made. :func:`start` starts a
-Python of its own, for what only a process shows: what it imports, that it ends.
+:func:`align_eval` calls ``align_eval.cli.main``, which sets exit codes and messages. :func:`start` starts Python as a
+separate process, for tests of imports and of the end of a process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ try:
 finally:
     print("loaded:", *(name for name in {HEAVY!r} if name in sys.modules))
 """
-"""A program that runs the command line and prints last which heavy packages that loaded."""
+"""A program that runs the command line and prints, on its last line, the heavy packages that were loaded."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Done:
 
 
 def align_eval(*arguments: object, cwd: Path | None = None) -> Done:
-    """Run ``align-eval`` in this process, in folder ``cwd``."""
+    """Run ``align-eval`` in this process with ``cwd`` as the current folder."""
     stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
     with (
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
         mock.patch.object(sys, "argv", ["align-eval", *map(str, arguments)]),
-        warnings.catch_warnings(),  # the command line sets how warnings are shown
+        warnings.catch_warnings(),  # the command line replaces the display of warnings
     ):
         warnings.resetwarnings()
         try:
             cli.main()
-        except SystemExit as ended:
-            returncode = int(ended.code or 0)
-    sys.stdout.write(stdout.getvalue())  # shown where the test fails
+        except SystemExit as exit_:
+            returncode = int(exit_.code or 0)
+    sys.stdout.write(stdout.getvalue())  # pytest shows this if the test fails
     sys.stderr.write(stderr.getvalue())
     return Done(returncode, stdout.getvalue(), stderr.getvalue())
 
@@ -62,7 +62,7 @@ def align_eval(*arguments: object, cwd: Path | None = None) -> Done:
 def start(
     *arguments: object, cwd: Path | None = None, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python with some arguments in a process of its own, ``timeout`` seconds at most."""
+    """Run Python as a separate process for at most ``timeout`` seconds."""
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, timeout=timeout, check=False

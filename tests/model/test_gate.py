@@ -1,7 +1,7 @@
-"""Known failures of Whisper's attention, replayed with the real tiny.en on real speech: each must not pass the gate.
+"""Known failures of Whisper's attention with the real tiny.en on real speech. None may pass the gate.
 
-The corpus is the demo's manually timed conversation, 59 words of one speaker, timed as openai-whisper does. What is
-broken is broken where libraries broke it: the command and the system's name are those of the baseline.
+The corpus is the demo's manually timed conversation, 59 words from one speaker, timed as by openai-whisper. Each
+failure is planted in the place where a library had it. Command and system name are those of the baseline.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def speech(demo) -> Corpus:
 
 @pytest.fixture(scope="module")
 def baseline(tiny_en, speech, tmp_path_factory):
-    """A run as it should be, accepted."""
+    """An intact run, accepted as the baseline."""
     return accepted(evaluate(speech, tiny_en, sources=(), presets=["openai"]), tmp_path_factory.mktemp("gate") / "old")
 
 
@@ -43,7 +43,7 @@ def accepted(evaluation, folder):
 
 
 def refused(baseline, run, system: str = OPENAI) -> str:
-    """What the command says of a run that it must refuse."""
+    """Output of `compare` on a run that it must refuse."""
     done = align_eval("compare", str(baseline), str(run))
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("regression: attention"))
@@ -52,32 +52,32 @@ def refused(baseline, run, system: str = OPENAI) -> str:
     return done.stdout
 
 
-def test_the_same_run_again_passes_strictly(tiny_en, speech, baseline, tmp_path):
+def test_a_repeated_run_passes_even_if_strict(tiny_en, speech, baseline, tmp_path):
     again = accepted(evaluate(speech, tiny_en, sources=(), presets=["openai"]), tmp_path / "new")
     done = align_eval("compare", str(baseline), str(again), "--strict")
     assert (done.returncode, "signatures differ in: nothing" in done.stdout) == (0, True)
 
 
-def test_a_model_whose_alignment_heads_are_wrong_is_caught_under_the_same_name(tiny_en, speech, baseline, tmp_path):
+def test_wrong_alignment_heads_are_caught_under_the_same_name(tiny_en, speech, baseline, tmp_path):
     wrong = copy.deepcopy(tiny_en)
     mask = torch.zeros(wrong.dims.n_text_layer, wrong.dims.n_text_head, dtype=torch.bool)
-    mask[0, :2] = True  # the first layer aligns nothing
+    mask[0, :2] = True  # heads of the first layer do not align
     wrong.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
     run = accepted(evaluate(speech, wrong, sources=(), presets=["openai"]), tmp_path / "new")
     assert "signatures differ in: model_checksum" in refused(baseline, run)
 
 
-def test_wrong_heads_under_another_name_are_caught_where_they_are_mapped(tiny_en, speech, baseline, tmp_path):
+def test_wrong_heads_under_another_name_are_caught_if_mapped(tiny_en, speech, baseline, tmp_path):
     made = evaluate(speech, tiny_en, sources=["attention:heads=0.0+0.1"], aligns=["dtw"], presets=())
     run = accepted(made, tmp_path / "new")
-    found = compare(read_side(baseline), read_side(run), renamed=parse_map([f"{OPENAI} -> {WRONG_HEADS}"]))
-    assert found.verdict == "regression"
-    assert align_eval("compare", str(baseline), str(run)).returncode == 3  # without it, nothing is compared
+    result = compare(read_side(baseline), read_side(run), renamed=parse_map([f"{OPENAI} -> {WRONG_HEADS}"]))
+    assert result.verdict == "regression"
+    assert align_eval("compare", str(baseline), str(run)).returncode == 3  # without the map, not comparable
 
 
 @pytest.fixture
 def flat_attention(monkeypatch):
-    """Fused kernels return no attention: what stands in its place is flat, but for noise of this size."""
+    """Replace attention by a flat map with noise of this size. Fused kernels return no attention."""
     real = forward.forced_passes
 
     def flatten(noise: float) -> None:
@@ -91,16 +91,14 @@ def flat_attention(monkeypatch):
     return flatten
 
 
-def test_attention_that_is_silently_absent_is_caught(tiny_en, speech, baseline, tmp_path, flat_attention):
+def test_missing_attention_is_caught(tiny_en, speech, baseline, tmp_path, flat_attention):
     flat_attention(1e-6)
     run = accepted(evaluate(speech, tiny_en, sources=(), presets=["openai"]), tmp_path / "new")
     refused(baseline, run)
 
 
-def test_attention_that_is_exactly_flat_is_refused_by_the_run_and_where_a_path_can_be_found_by_the_gate(
-    tiny_en, speech, tmp_path, flat_attention
-):
-    """Standardising a flat map divides zero by zero; its logarithm is as good as any other map."""
+def test_exactly_flat_attention_is_refused_by_the_run_or_by_the_gate(tiny_en, speech, tmp_path, flat_attention):
+    """Standardising a flat map divides zero by zero, which the run refuses. Its logarithm is finite."""
     log = {"sources": ["attention:heads=alignment,prep=log"], "aligns": ["dtw"], "presets": ()}
     before = accepted(evaluate(speech, tiny_en, **log), tmp_path / "old")
     flat_attention(0.0)

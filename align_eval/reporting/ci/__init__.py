@@ -1,1 +1,1 @@
-"""Reports that CI systems read: Markdown, JUnit, benchmark JSON."""
+"""Reports for continuous integration: Markdown, JUnit XML and benchmark JSON."""

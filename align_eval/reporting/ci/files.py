@@ -1,4 +1,4 @@
-"""The gate's answer as files: one record and three forms of it that continuous integration reads."""
+"""Files of a comparison for continuous integration: JSON, Markdown, JUnit XML and benchmark JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.run.finding_json import write_finding
-from align_eval.gate.records import Comparison
+from align_eval.gate.verdicts import Comparison
 from align_eval.reporting.ci.benchmark import benchmark
 from align_eval.reporting.ci.junit import junit
 from align_eval.reporting.ci.markdown import summary
@@ -14,33 +14,38 @@ from align_eval.reporting.ci.markdown import summary
 FILES = ("compare.json", "summary.md", "junit.xml", "benchmark.json")
 
 
-def write_comparison(out: Path, found: Comparison, *, strict: bool) -> None:
-    """Write all of it into a folder, which is made where it is missing.
+def write_comparison(out: Path, comparison: Comparison, *, strict: bool) -> None:
+    """Write :data:`FILES` into a folder, which is created where it is missing.
+
+    Parameters
+    ----------
+    strict
+        Report undecided checks as failures in junit.xml.
 
     Raises
     ------
     InputError
-        Where it cannot be written.
+        If a file cannot be written.
     """
-    write_finding(out / "compare.json", found)
+    write_finding(out / "compare.json", comparison)
     try:
-        (out / "summary.md").write_text(summary(found), encoding="utf-8")
-        (out / "junit.xml").write_text(junit(found, strict=strict), encoding="utf-8")
-        (out / "benchmark.json").write_text(benchmark(found), encoding="utf-8")
+        (out / "summary.md").write_text(summary(comparison), encoding="utf-8")
+        (out / "junit.xml").write_text(junit(comparison, strict=strict), encoding="utf-8")
+        (out / "benchmark.json").write_text(benchmark(comparison), encoding="utf-8")
     except OSError as error:
         raise cannot_write(out, error, "choose another --out") from error
 
 
-def append_summary(file: Path, found: Comparison) -> None:
-    """Append the Markdown to a job's summary, as the services that set ``GITHUB_STEP_SUMMARY`` want it.
+def append_summary(file: Path, comparison: Comparison) -> None:
+    """Append the Markdown summary to the file that ``GITHUB_STEP_SUMMARY`` names.
 
     Raises
     ------
     InputError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     try:
         with file.open("a", encoding="utf-8") as stream:
-            stream.write(summary(found))
+            stream.write(summary(comparison))
     except OSError as error:
         raise cannot_write(file, error, "unset GITHUB_STEP_SUMMARY") from error

@@ -1,7 +1,7 @@
-"""The gate's answer as JUnit XML: a case a system, kind of reference and metric.
+"""JUnit XML of a comparison: one test case per system, kind of reference and metric.
 
-A case holds the verdicts on all words and on each speaker: it fails where one is a regression, and is skipped, with the
-reason, where none is and one is undecided.
+A case covers all words and each speaker. It fails if one of these verdicts is a regression. It is skipped, with the
+reason, if none is a regression and one is undecided.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET  # writes only; nothing is parsed
 
-from align_eval.gate.records import Check, Comparison, worst_of
-from align_eval.reporting.gate_text import METRICS, headline, sentence
+from align_eval.gate.verdicts import Check, Comparison, worst_of
+from align_eval.reporting.gate_sentences import METRICS, headline, sentence
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML document may hold, not even as references."""
+"""Characters that XML does not allow, not even as references."""
 
 
-def junit(found: Comparison, *, strict: bool = False) -> str:
-    """The document. ``strict``: what is undecided fails."""
+def junit(comparison: Comparison, *, strict: bool = False) -> str:
+    """Return the XML document. With ``strict``, undecided cases fail."""
     cases: dict[tuple[str, str, str], list[Check]] = {}
-    for check in found.checks:
+    for check in comparison.checks:
         cases.setdefault((check.system, check.reference, check.metric), []).append(check)
     verdicts = {case: worst_of(check.verdict for check in checks) for case, checks in cases.items()}
     failing = {"regression", "undecided"} if strict else {"regression"}
@@ -27,16 +27,19 @@ def junit(found: Comparison, *, strict: bool = False) -> str:
     n_skipped = sum(verdict == "undecided" and verdict not in failing for verdict in verdicts.values())
     counts = {"tests": str(len(cases)), "failures": str(n_failures), "errors": "0", "skipped": str(n_skipped)}
     root = ET.Element("testsuites", {"name": "align-eval compare", **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": _clean(headline(found)), **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": _clean(headline(comparison)), **counts})
     for (system, reference, metric), checks in cases.items():
         name = f"{METRICS[metric]}, {reference} reference"
         case = ET.SubElement(suite, "testcase", {"classname": _clean(system), "name": _clean(name)})
         verdict = verdicts[system, reference, metric]
-        if verdict != "pass":
-            lines = [_clean(sentence(check)) for check in checks if check.verdict == verdict]
-            kind = "failure" if verdict in failing else "skipped"
-            told = ET.SubElement(case, kind, {"message": lines[0], **({"type": verdict} if kind == "failure" else {})})
-            told.text = "\n".join(lines)
+        if verdict == "pass":
+            continue
+        lines = [_clean(sentence(check)) for check in checks if check.verdict == verdict]
+        if verdict in failing:
+            result = ET.SubElement(case, "failure", {"message": lines[0], "type": verdict})
+        else:
+            result = ET.SubElement(case, "skipped", {"message": lines[0]})
+        result.text = "\n".join(lines)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 

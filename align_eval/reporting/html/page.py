@@ -15,14 +15,14 @@ from markupsafe import Markup
 
 from align_eval.errors import InputError, NotComparableError
 from align_eval.formats.atomic import cannot_write, write_bytes
-from align_eval.gate.records import Comparison
+from align_eval.gate.verdicts import Comparison
 from align_eval.records import AudioSpan
 from align_eval.reporting.findings import Findings, is_long
 from align_eval.reporting.html import charts, sections
 from align_eval.reporting.html.distributions import histograms
 from align_eval.reporting.html.embed import LONGEST_S, STRETCH_S, embed_media, stretches
 from align_eval.reporting.html.words import WordColumns, most_telling, packed, word_agreement, word_columns
-from align_eval.reporting.terminal.scores import run_signature_line
+from align_eval.reporting.signature_text import run_signature_line
 from align_eval.reporting.view import CALIBRATED, INTERIOR, RunView, StratumView, SystemView, stack_of
 from align_eval.scoring.boundaries import Floats
 

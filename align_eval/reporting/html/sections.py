@@ -15,14 +15,14 @@ from align_eval.findings.budget.measure import Budget, Stratum
 from align_eval.findings.budget.price import Figure
 from align_eval.findings.drift import Drift
 from align_eval.findings.heads import HeadSearch, HeadStratum
-from align_eval.gate.records import Comparison, SystemFigures
+from align_eval.gate.verdicts import Comparison, SystemFigures
 from align_eval.reporting.ci.markdown import MARKS, figures_row
 from align_eval.reporting.figures.waterfall import LABELS, STEPS
 from align_eval.reporting.findings import Findings
-from align_eval.reporting.gate_text import differences_text, headline, regressions, warning
+from align_eval.reporting.gate_sentences import differences_text, headline, regressions, warning
 from align_eval.reporting.html import charts
 from align_eval.reporting.html.svg import signed
-from align_eval.reporting.terminal.budget import signature_line
+from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.scores import floors_ms, named_align
 from align_eval.reporting.view import (
     ALL,

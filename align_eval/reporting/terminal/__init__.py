@@ -1,1 +1,1 @@
-"""Tables for the terminal, one module per command."""
+"""Tables for the terminal: one module per subject."""

@@ -1,163 +1,127 @@
-"""Agreement and the error budget on a terminal."""
+"""Error budget on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding
-from align_eval.findings.agreement.statistics import NORMALISATIONS
 from align_eval.findings.budget.cells import ARMS
 from align_eval.findings.budget.measure import Budget, Stratum
 from align_eval.findings.budget.price import Figure, Injection
+from align_eval.reporting.numbers import number_text
+from align_eval.reporting.signature_text import signature_line
+from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 
-MEANING = {
-    "agreement": "rho: correlation of attention with saliency, mean over utterances; its square is the share of "
-    "variance, which rho is not. paper: attention standardised per frame, saliency per token; rows: both per token.",
-    "cells": "Mean absolute error of interior boundaries in ms; best: heads, depth and silence chosen on other "
-    "clusters. difference: best attention minus best saliency. calibrated: the median error on other clusters taken "
-    "out, starts and ends apart; beside the budget, no step of it.",
-    "injection": "price of incompleteness: the best placebo minus the real residual. sign: whether it is the same "
-    "under every reference and 10 ms either way. The primary contrast is subword, log, silence-aware path; its p flips "
-    "the sign of whole clusters, adjusted over all kinds of reference and runs given. All else is exploratory.",
-}
+CELLS_MEANING = (
+    "Mean absolute error of interior boundaries in ms. best: heads, depth and silence chosen on other clusters. "
+    "difference: best attention minus best saliency. calibrated: after subtracting the median error on other clusters, "
+    "separately for starts and ends; shown for comparison, not a step of the budget."
+)
+INJECTION_MEANING = (
+    "cost of incompleteness: best placebo minus real residual. sign: whether it is the same under every reference and "
+    "when the reference moves by 10 ms either way. Only the primary contrast is tested: subword, log, silence-aware "
+    "path; p flips the sign of whole clusters, adjusted over kinds of reference and runs. The rest is exploratory."
+)
 
 
 def print_budget(budget: Budget, console: Console, floors_ms: Mapping[str, float] | None = None) -> None:
-    """Print every stratum: cells, residual injection, shares, the floor between references; and the run's signature."""
+    """Print one block per kind of reference and token unit, then what was left out and the signature.
+
+    Parameters
+    ----------
+    floors_ms
+        Disagreement of two references in ms, per kind of reference.
+    """
     for stratum in budget.strata:
         console.print(_cells(stratum))
         console.print(_injection(stratum.injection, "residual injection into all heads"))
         console.print(_injection(stratum.injection_upper, "residual injection into the upper half of the layers"))
-        for line in (*_shares(stratum), *_head_sets(stratum)):
-            console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        for line in (*_shares(stratum), *_word_effects(stratum)):
+            print_line(console, f"  {line}")
         floor_ms = (floors_ms or {}).get(stratum.reference)
         if floor_ms is not None:
-            console.print(f"  floor, between two references: {floor_ms:.1f} ms", highlight=False)
+            print_line(console, f"  floor, between two references: {floor_ms:.1f} ms")
         console.print()
     for line in budget.left_out:
-        console.print(f"left out: {line}", style="yellow", markup=False, emoji=False, highlight=False)
-    for meaning in ("cells", "injection"):
-        _dim(console, MEANING[meaning])
-    _dim(console, signature_line(budget.finding, budget.signature))
+        print_line(console, f"left out: {line}", "yellow")
+    for line in (CELLS_MEANING, INJECTION_MEANING, signature_line(budget.finding, budget.signature)):
+        print_line(console, line, "dim")
 
 
-def print_agreement(finding: AgreementFinding, console: Console) -> None:
-    """Print Pearson's rho per utterance by layer and average, ceilings beside; heads are in the file."""
-    shown = [row for row in finding.rows if row.level == "utterance" and row.method == "pearson"]
-    for saliency in dict.fromkeys(row.saliency for row in shown):
-        rows = {(r.group, r.normalisation): r for r in shown if r.saliency == saliency}
-        first = next(iter(rows.values()))
-        title = f"{first.source} with {saliency}: {finding.n_utterances} utterances, "
-        title += clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
-        table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-        table.add_column("heads", overflow="fold")
-        for normalisation in NORMALISATIONS:
-            table.add_column(f"rho, {normalisation}", justify="right")
-            table.add_column("squared", justify="right")
-        groups = dict.fromkeys(group for group, _ in rows)
-        for group in groups:
-            if group.startswith("head "):
-                continue
-            cells: list[str] = []
-            for normalisation in NORMALISATIONS:
-                row = rows.get((group, normalisation))
-                cells += ["-", "-"] if row is None else [_interval(row.value, row.ci_low, row.ci_high, 3)]
-                cells += [] if row is None else [f"{row.squared:.3f}"]
-            table.add_row(Text(group), *cells, end_section=group == FAITHFUL)
-        console.print(table)
-        for figure in finding.figures:
-            if figure.saliency == saliency:
-                value = _interval(figure.value, figure.ci_low, figure.ci_high, 3)
-                console.print(f"  {figure.measure} of {figure.source}: {value}", markup=False, highlight=False)
-    _dim(console, MEANING["agreement"])
-    _dim(console, signature_line(finding.finding, finding.signature))
-
-
-def signature_line(finding: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """The signature of a finding and of the run that it was made from."""
-    return (
-        f"{finding['finding']} {finding['id']}, seed={finding['seed']}, from run {run['id']}: model {run['model']} "
-        f"{run['model_checksum'][:12]}, corpus {run['corpus']} {run['corpus_checksum'][:12]}, context={run['context']}"
-    )
+def figure_text(figure: Figure, *, signed: bool = False) -> str:
+    """Return a value in ms and its interval."""
+    return number_text(figure.value, figure.ci_low, figure.ci_high, signed=signed)
 
 
 def _cells(stratum: Stratum) -> Table:
+    """Errors per preparation and path, each followed by its calibrated errors."""
     title = f"{stratum.reference} reference, {stratum.unit}: {stratum.n_utterances} utterances, "
     title += f"{stratum.n_boundaries} boundaries, "
     title += clusters_label(stratum.clusters, stratum.n_clusters, stratum.n_effective_clusters)
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("preparation", "path", *ARMS, "difference", "sign"):
-        table.add_column(name, justify="left" if name in ("preparation", "path", "sign") else "right")
+    table = titled_table(title)
+    add_columns(table, ("preparation", "path", *ARMS, "difference", "sign"), text=("preparation", "path", "sign"))
     for cell in stratum.cells:
-        arms = (_figure(cell.arms[arm]) for arm in ARMS)
-        table.add_row(cell.preparation, cell.path, *arms, _figure(cell.difference, signed=True), cell.stands)
-        moved = (_figure(cell.calibrated[arm]) for arm in ARMS)
-        table.add_row("", "calibrated", *moved, _figure(cell.calibrated_difference, signed=True), "", style="dim")
+        errors = (figure_text(cell.arms[arm]) for arm in ARMS)
+        table.add_row(cell.preparation, cell.path, *errors, figure_text(cell.difference, signed=True), cell.stands)
+        errors = (figure_text(cell.calibrated[arm]) for arm in ARMS)
+        difference = figure_text(cell.calibrated_difference, signed=True)
+        table.add_row("", "calibrated", *errors, difference, "", style="dim")
     return table
 
 
-def _injection(found: Injection, title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("arm", "error", "minus real", "calibrated", "sign", "p (Holm)", "could be shown"):
-        table.add_column(name, justify="left" if name in ("arm", "sign") else "right")
-    for arm, figure in found.arms.items():
-        over = found.over_real.get(arm)
-        calibrated = _figure(found.calibrated[arm])
-        table.add_row(arm, _figure(figure), "" if over is None else _figure(over, signed=True), calibrated)
+def _injection(injection: Injection, title: str) -> Table:
+    """Errors per arm, each placebo minus the real residual, and the cost of incompleteness with its test."""
+    table = titled_table(title)
+    add_columns(
+        table,
+        ("arm", "error", "minus real", "calibrated", "sign", "p (Holm)", "could be shown"),
+        text=("arm", "sign"),
+    )
+    for arm, error in injection.arms.items():
+        difference = injection.over_real.get(arm)
+        table.add_row(
+            arm,
+            figure_text(error),
+            "" if difference is None else figure_text(difference, signed=True),
+            figure_text(injection.calibrated[arm]),
+        )
     table.add_section()
     table.add_row(
-        "price of incompleteness",
+        "cost of incompleteness",
         "",
-        _figure(found.cost, signed=True),
-        _figure(found.calibrated_cost, signed=True),
-        found.stands,
-        "-" if found.p_holm is None else f"{found.p_holm:.3f}",
-        "nothing" if found.smallest_effect_ms is None else f"{found.smallest_effect_ms:.1f} ms",
+        figure_text(injection.cost, signed=True),
+        figure_text(injection.calibrated_cost, signed=True),
+        injection.stands,
+        "-" if injection.p_holm is None else f"{injection.p_holm:.3f}",
+        "nothing" if injection.smallest_effect_ms is None else f"{injection.smallest_effect_ms:.1f} ms",
     )
     return table
 
 
 def _shares(stratum: Stratum) -> Iterable[str]:
+    """Each step's share of the error, and its gain as the last step."""
     for name, shares in (("Shapley shares", stratum.shapley), ("last step", stratum.last_step)):
-        values = ", ".join(f"{player} {_figure(figure, signed=True)}" for player, figure in shares.items())
-        yield f"  {name}: {values} of {_figure(stratum.start)} down to {_figure(stratum.end)}"
+        values = ", ".join(f"{step} {figure_text(share, signed=True)}" for step, share in shares.items())
+        yield f"{name}: {values} of {figure_text(stratum.start)} down to {figure_text(stratum.end)}"
 
 
-def _head_sets(stratum: Stratum) -> Iterable[str]:
-    found = stratum.head_sets
-    if found is None:
+def _word_effects(stratum: Stratum) -> Iterable[str]:
+    """Effect of agreement on the error of a word, per 0.1 of rho."""
+    head_sets = stratum.head_sets
+    if head_sets is None:
         return
     for name, effect in (
-        ("agreement", found.effect),
-        ("with another word's saliency", found.null),
-        ("own less other", found.excess),
+        ("agreement", head_sets.effect),
+        ("with another word's saliency", head_sets.null),
+        ("own minus other", head_sets.excess),
     ):
         low, high = (None if end is None else end / 10 for end in (effect.ci_low, effect.ci_high))
         yield (
-            f"  per word, {name}: {_interval(effect.slope_ms / 10, low, high, 1, signed=True)} ms for .1 of rho, "
-            f"{effect.n_words} words under {found.n_sets} sets of {found.size} heads"
+            f"per word, {name}: {number_text(effect.slope_ms / 10, low, high, signed=True)} ms per 0.1 of rho, "
+            f"{effect.n_words} words under {head_sets.n_sets} sets of {head_sets.size} heads"
         )
-    quarters = ", ".join(f"{value:.1f}" for value in found.quartile_ms)
-    yield f"  mean error by quarter of agreement, the least first: {quarters} ms (descriptive)"
-
-
-def _figure(figure: Figure, *, signed: bool = False) -> str:
-    return _interval(figure.value, figure.ci_low, figure.ci_high, 1, signed=signed)
-
-
-def _interval(value: float, low: float | None, high: float | None, digits: int, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    if low is None or high is None:
-        return f"{value:{sign}.{digits}f}"
-    return f"{value:{sign}.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def _dim(console: Console, line: str) -> None:
-    console.print(line, style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True)
+    quarters = ", ".join(f"{error_ms:.1f}" for error_ms in head_sets.quartile_ms)
+    yield f"mean error by quarter of agreement, lowest agreement first: {quarters} ms (descriptive)"

@@ -1,4 +1,4 @@
-"""What `align-eval corpus check` prints."""
+"""Corpus checks on the terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from align_eval.corpus.check import Check
+from align_eval.reporting.terminal.printing import print_line
 
 
 def print_check(check: Check, console: Console) -> None:
-    """Counts, a line each, and every problem."""
+    """Print one line per count and one per problem."""
     speakers = str(check.n_speakers)
     if check.n_without_speaker:
-        speakers += f", and {check.n_without_speaker} utterances of nobody known"
+        speakers += f", and {check.n_without_speaker} utterances without a speaker"
     lines = [
         ("corpus", f"{check.name}, of kind {check.kind}"),
         ("utterances", f"{check.n_utterances} of {check.n_recordings} recordings"),
@@ -23,10 +24,10 @@ def print_check(check: Check, console: Console) -> None:
         ("languages", _counts(check.words_by_language.items())),
         ("marks", _counts(check.marks) or "none"),
         ("problems", str(len(check.problems))),
-        *(("", f"{problem.message}") for problem in check.problems),
+        *(("", problem.message) for problem in check.problems),
     ]
     for name, value in lines:
-        console.print(f"{name:12}{value}", markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_line(console, f"{name:12}{value}")
 
 
 def _counts(items: Iterable[tuple[str, int]]) -> str:

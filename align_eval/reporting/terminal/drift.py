@@ -1,49 +1,36 @@
-"""Drift on a terminal, and as a picture: error against time in the recording."""
+"""Drift on the terminal and as a picture: error against time in the recording."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from align_eval.findings.drift import Drift, DriftRow
 from align_eval.formats.atomic import cannot_write
-from align_eval.reporting.terminal.budget import signature_line
+from align_eval.reporting.numbers import number_text
+from align_eval.reporting.signature_text import signature_line
+from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 
 BOUNDARY_STYLE = {"start": "-", "end": "--"}
 
 MEANING = (
-    "Slope of the signed error, hypothesis minus reference, against time in the audio file, an intercept a file: 0 is "
-    "no drift. min, max: least and greatest median error of a minute of the recordings; all minutes are in drift.json."
+    "Slope of the signed error, hypothesis minus reference, against time in the audio file, with one intercept per "
+    "file: 0 is no drift. min, max: smallest and largest of the median errors of each minute, in ms; drift.json has "
+    "every minute."
 )
 
 
 def print_drift(drift: Drift, console: Console) -> None:
-    """Print a table a kind of reference: slopes of starts and of ends, and the minutes of least and greatest error."""
-    medians: dict[tuple[str, str, str, str], list[float]] = {}
-    for minute in drift.minutes:
-        key = (minute.reference, minute.source, minute.align, minute.boundary)
-        medians.setdefault(key, []).append(minute.median_ms)
+    """Print one table per kind of reference: slopes of starts and ends, and extremes of the error per minute."""
     for reference in dict.fromkeys(row.reference for row in drift.rows):
-        rows = [row for row in drift.rows if row.reference == reference]
-        first = rows[0]
-        title = f"{reference} reference: {first.n_words} words, up to {max(r.longest_min for r in rows):.1f} min, "
-        title += clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
-        table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-        for name in ("source", "align", "boundary", "ms a minute", "min", "max"):
-            right = name in ("ms a minute", "min", "max")
-            table.add_column(name, justify="right" if right else "left", overflow="fold")
-        for row in rows:
-            of_minutes = medians[reference, row.source, row.align, row.boundary]
-            ends = (f"{min(of_minutes):+.0f}", f"{max(of_minutes):+.0f}")
-            table.add_row(Text(row.source), Text(row.align), f"{row.boundary}s", _slope(row), *ends)
-        console.print(table)
+        console.print(_table(drift, [row for row in drift.rows if row.reference == reference]))
     for line in (MEANING, signature_line(drift.finding, drift.signature)):
-        console.print(line, style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_line(console, line, "dim")
 
 
 def draw_drift(path: Path, drift: Drift) -> None:
@@ -81,7 +68,23 @@ def draw_drift(path: Path, drift: Drift) -> None:
         raise cannot_write(path, error, "choose another place") from error
 
 
-def _slope(row: DriftRow) -> str:
-    if row.ci_low is None or row.ci_high is None:
-        return f"{row.slope_ms_per_min:+.2f}"
-    return f"{row.slope_ms_per_min:+.2f} [{row.ci_low:.2f}, {row.ci_high:.2f}]"
+def _table(drift: Drift, rows: Sequence[DriftRow]) -> Table:
+    """The rows of one kind of reference."""
+    first = rows[0]
+    title = f"{first.reference} reference: {first.n_words} words, up to {max(r.longest_min for r in rows):.1f} min, "
+    title += clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
+    table = titled_table(title)
+    add_columns(
+        table, ("source", "align", "boundary", "ms per minute", "min", "max"), text=("source", "align", "boundary")
+    )
+    for row in rows:
+        medians_ms = [
+            minute.median_ms
+            for minute in drift.minutes
+            if (minute.reference, minute.source, minute.align, minute.boundary)
+            == (row.reference, row.source, row.align, row.boundary)
+        ]
+        slope = number_text(row.slope_ms_per_min, row.ci_low, row.ci_high, 2, signed=True)
+        extremes = (f"{min(medians_ms):+.0f}", f"{max(medians_ms):+.0f}")
+        table.add_row(Text(row.source), Text(row.align), f"{row.boundary}s", slope, *extremes)
+    return table

@@ -1,11 +1,10 @@
-"""The faithfulness of sources on a terminal."""
+"""Faithfulness of relevance sources on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import get_args
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,56 +20,62 @@ from align_eval.findings.faithfulness.records import (
     MapRow,
     Metric,
 )
+from align_eval.reporting.numbers import interval_text
+from align_eval.reporting.terminal.printing import print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 
 MEANING = {
-    "log-prob": "Scores from the text's mean log-probability. deletion: area between the clean level and the curve, "
-    "insertion: area above the deleted level, both over clean minus deleted: more is more faithful. size: share of "
-    f"frames that, kept, bring {SIZE_SHARE:.0%} of the way from deleted to clean: less is more faithful.",
-    "wer": "Scores from the word error rate of re-decoding, clipped at 100 % a level. deletion: area under the curve, "
-    "insertion: one minus it: more is more faithful. corpus: errors and words summed before clipping.",
+    "log-prob": "Scores from the text's mean log-probability. deletion: area between the clean level and the curve; "
+    "insertion: area above the deleted level; both divided by clean minus deleted; more is more faithful. size: share "
+    f"of frames that must be kept to get {SIZE_SHARE:.0%} of the way from deleted to clean; less is more faithful.",
+    "wer": "Scores from the word error rate of re-decoding, clipped at 100 % per level. deletion: area under the "
+    "curve; insertion: one minus that area; more is more faithful. corpus: errors and words summed before clipping.",
 }
 
 MAPS_MEANING = (
     "unexplained: share of the squared change of log-probability under random masks that a map leaves unexplained, at "
-    "the scale that suits each token best: less is more faithful. sensitivity: greatest relative change of a map under "
-    f"noise of at most {SENSITIVITY_RADIUS:g} on the log-mel: less is steadier, which is not more faithful (the flat "
-    "map's would be 0; it and energy's owe nothing to the model and are given none)."
+    "the best scale per token; less is more faithful. sensitivity: largest relative change of a map under noise of at "
+    f"most {SENSITIVITY_RADIUS:g} on the log-mel; less is steadier, which is not more faithful. It is not computed for "
+    "the flat map, where it would be 0, and for energy, since neither depends on the model."
 )
 
 
 def print_faithfulness(finding: Faithfulness, console: Console) -> None:
-    """Print scores by pooling, the comparisons with the baselines, what was decoded, failures and the signature."""
+    """Print scores per pooling, comparisons with the baselines, decoder outputs, failures and the signature."""
     for pooling in POOLINGS:
         console.print(_scores(finding, pooling))
     console.print(_comparisons(finding))
     if finding.map_rows:
         console.print(_maps(finding))
-        _dim(console, MAPS_MEANING)
-    _dim(console, MEANING[finding.form] + " mean, floor: what masked frames are filled with.")
+        print_line(console, MAPS_MEANING, "dim")
+    print_line(console, f"{MEANING[finding.form]} mean, floor: values that replace masked frames.", "dim")
     for line in _outputs(finding):
-        _dim(console, line)
+        print_line(console, line, "dim")
     for failure in finding.failures:
-        console.print(f"failed: {failure.message}", style="red", markup=False, emoji=False, highlight=False)
+        print_line(console, f"failed: {failure.message}", "red")
+    print_line(console, _signature(finding), "dim")
+
+
+def _signature(finding: Faithfulness) -> str:
     s = finding.signature
-    _dim(
-        console,
+    return (
         f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
         f"{s['corpus_checksum'][:12]}, form={finding.form} step={s['faithfulness']['step_percent']} % "
-        f"random orders={s['faithfulness']['n_random']} device={s['device']} seed={s['seed']}",
+        f"random orders={s['faithfulness']['n_random']} device={s['device']} seed={s['seed']}"
     )
 
 
 def _scores(finding: Faithfulness, pooling: str) -> Table:
+    """One row per order of frames, one column per metric and fill."""
     rows = {(r.order, r.metric, r.fill): r for r in finding.rows if r.pooling == pooling}
     metrics = [metric for metric in get_args(Metric) if any(key[1] == metric for key in rows)]
-    n = len(finding.utterances)
-    title = f"pooled over the {pooling if pooling == 'corpus' else 'utterances'}: {n} utterances, "
+    title = f"pooled over the {pooling if pooling == 'corpus' else 'utterances'}: "
+    title += f"{len(finding.utterances)} utterances, "
     title += clusters_label(finding.clusters, finding.n_clusters, finding.n_effective_clusters)
-    undefined = max((r.n_undefined for r in rows.values()), default=0)
-    if undefined:
-        title += f"; {undefined} not defined"
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    n_undefined = max((r.n_undefined for r in rows.values()), default=0)
+    if n_undefined:
+        title += f"; {n_undefined} not defined"
+    table = titled_table(title)
     table.add_column("order", overflow="fold")
     for metric in metrics:
         for fill in FILLS:
@@ -81,56 +86,51 @@ def _scores(finding: Faithfulness, pooling: str) -> Table:
 
 
 def _comparisons(finding: Faithfulness) -> Table:
-    found = {(c.source, c.metric, c.pooling, c.baseline): c for c in finding.comparisons}
-    table = Table(title="than the baselines", title_justify="left", box=box.SIMPLE_HEAD)
+    """Verdicts on each source against each baseline."""
+    comparisons = {(c.source, c.metric, c.pooling, c.baseline): c for c in finding.comparisons}
+    table = titled_table("compared with the baselines")
     for name in ("source", "curve", "pooled over", *BASELINES):
         table.add_column(name, overflow="fold")
     for source in dict.fromkeys(c.source for c in finding.comparisons):
         for metric in KINDS:
             for pooling in POOLINGS:
-                cells = [found.get((source, metric, pooling, baseline)) for baseline in BASELINES]
+                cells = [comparisons.get((source, metric, pooling, baseline)) for baseline in BASELINES]
                 table.add_row(Text(source), metric, pooling, *("-" if c is None else c.verdict for c in cells))
     return table
 
 
 def _maps(finding: Faithfulness) -> Table:
-    found = {(r.source, r.metric, r.fill): r for r in finding.map_rows}
+    """Infidelity and sensitivity of each source's maps."""
+    rows = {(r.source, r.metric, r.fill): r for r in finding.map_rows}
     settings = finding.signature["faithfulness"]
-    title = f"maps as a whole: {settings['n_infidelity']} random masks, {settings['n_sensitivity']} noises an utterance"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    masks = f"{settings['n_infidelity']} random masks"
+    table = titled_table(f"maps as a whole: {masks}, {settings['n_sensitivity']} noises per utterance")
     table.add_column("source", overflow="fold")
     keys = list(dict.fromkeys((r.metric, r.fill) for r in finding.map_rows))
     for metric, fill in keys:
         table.add_column(f"{metric}, {fill}" if fill else metric, justify="right")
     for source in dict.fromkeys(r.source for r in finding.map_rows):
-        table.add_row(Text(source), *(_cell(found.get((source, metric, fill))) for metric, fill in keys))
+        table.add_row(Text(source), *(_cell(rows.get((source, metric, fill))) for metric, fill in keys))
     return table
 
 
 def _outputs(finding: Faithfulness) -> Iterable[str]:
-    """Lines on what the decoder made of masked audio."""
+    """One line per fill on the decoder's outputs for masked audio."""
     for fill in FILLS:
-        found = [h for h in finding.hallucinations if h.fill == fill]
-        if found:
+        outputs = [h for h in finding.hallucinations if h.fill == fill]
+        if outputs:
             ends = [u.ends for u in finding.utterances if u.ends]
-            words = sum(u.n_units for u in finding.utterances)
+            n_words = sum(u.n_units for u in finding.utterances)
             yield (
-                f"filled with the {fill}: of {sum(h.n_outputs for h in found)} outputs {sum(h.n_empty for h in found)} "
-                f"empty and {sum(h.n_capped for h in found)} capped, {sum(h.n_insertions for h in found)} insertions "
-                f"among {sum(h.n_errors for h in found)} errors; fully deleted: "
-                f"{sum(not e.deleted_text[fill] for e in ends)} of {len(ends)} empty, "
+                f"filled with the {fill}: of {sum(h.n_outputs for h in outputs)} outputs "
+                f"{sum(h.n_empty for h in outputs)} empty and {sum(h.n_capped for h in outputs)} capped, "
+                f"{sum(h.n_insertions for h in outputs)} insertions among {sum(h.n_errors for h in outputs)} errors; "
+                f"fully deleted: {sum(not e.deleted_text[fill] for e in ends)} of {len(ends)} empty, "
                 f"{sum(len(e.deleted_text[fill].split()) for e in ends)} words hallucinated, "
-                f"{sum(e.deleted_errors[fill] for e in ends)} errors on {words} words "
+                f"{sum(e.deleted_errors[fill] for e in ends)} errors on {n_words} words "
                 f"(clean: {sum(e.clean_errors for e in ends)})"
             )
 
 
 def _cell(row: FaithfulnessRow | MapRow | None) -> str:
-    if row is None:
-        return "-"
-    interval = "" if row.ci_low is None or row.ci_high is None else f" [{row.ci_low:.2f}, {row.ci_high:.2f}]"
-    return f"{row.value:.3f}{interval}"
-
-
-def _dim(console: Console, line: str) -> None:
-    console.print(line, style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True)
+    return "-" if row is None else f"{row.value:.3f}{interval_text(row.ci_low, row.ci_high, 2)}"

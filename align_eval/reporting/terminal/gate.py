@@ -1,75 +1,64 @@
-"""The gate's answer on a terminal."""
+"""Comparison of a run with a baseline on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.gate.records import SHIFTS, Check, Comparison, Metric, SystemFigures, worst_of
-from align_eval.reporting.gate_text import (
+from align_eval.gate.verdicts import MIN_WORDS, Check, Comparison, worst_of
+from align_eval.reporting.gate_cells import system_cells
+from align_eval.reporting.gate_sentences import (
     differences_text,
     headline,
-    interval,
     regressions,
     warning,
     word_text,
     worst_words,
 )
+from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 
 STYLES = {"pass": "green", "undecided": "yellow", "regression": "red"}
 
 COLUMNS = ("system", "baseline ms", "run ms", "loss ms", "starts ms", "ends ms", "lost", "overall", "speakers")
 
 
-def print_comparison(found: Comparison, console: Console) -> None:
-    """Print a table a kind of reference, the regressions, what stayed undecided, and the worst words."""
-    for reference in dict.fromkeys(figures.reference for figures in found.figures):
-        console.print(_table(found, reference))
-    for line in regressions(found):
-        _say(console, line, "red")
-    for line in warning(found):
-        _say(console, f"warning: {line}", "yellow")
-    worst = worst_words(found)
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print one table per kind of reference, then regressions, undecided verdicts, worst words and the verdict."""
+    for reference in dict.fromkeys(figures.reference for figures in comparison.figures):
+        console.print(_table(comparison, reference))
+    for line in regressions(comparison):
+        print_line(console, line, "red")
+    for line in warning(comparison):
+        print_line(console, f"warning: {line}", "yellow")
+    worst = worst_words(comparison)
     if worst:
-        _say(console, "the words that lost most:", "dim")
+        print_line(console, "words that lost most:", "dim")
         for check, word in worst:
-            _say(console, f"  {word_text(word)}, {check.system}", "dim")
-    for old, new in found.renamed.items():
-        _say(console, f"compared under another name: {old} -> {new}", "dim")
-    if found.new_systems:
-        _say(console, f"not in the baseline, not compared: {'; '.join(found.new_systems)}", "dim")
-    _say(console, f"signatures differ in: {differences_text(found.differences)}", "dim")
-    _say(console, headline(found), STYLES[found.verdict])
+            print_line(console, f"  {word_text(word)}, {check.system}", "dim")
+    for old, new in comparison.renamed.items():
+        print_line(console, f"compared under another name: {old} -> {new}", "dim")
+    if comparison.new_systems:
+        print_line(console, f"not in the baseline, not compared: {'; '.join(comparison.new_systems)}", "dim")
+    print_line(console, f"signatures differ in: {differences_text(comparison.differences)}", "dim")
+    print_line(console, headline(comparison), STYLES[comparison.verdict])
 
 
-def _table(found: Comparison, reference: str) -> Table:
-    table = Table(title=Text(f"{reference} reference"), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in COLUMNS:
-        table.add_column(
-            name, justify="left" if name in ("system", "overall", "speakers") else "right", overflow="fold"
-        )
-    for figures in found.figures:
-        if figures.reference != reference:
-            continue
-        checks = [c for c in found.checks if (c.system, c.reference) == (figures.system, reference)]
-        overall = {check.metric: check for check in checks if check.speaker is None}
-        table.add_row(Text(figures.system), *_cells(figures, overall), _verdict(overall.values()), _speakers(checks))
+def _table(comparison: Comparison, reference: str) -> Table:
+    table = titled_table(f"{reference} reference")
+    add_columns(table, COLUMNS, text=("system", "overall", "speakers"))
+    for figures in comparison.figures:
+        if figures.reference == reference:
+            checks = comparison.checks_on(figures.system, reference)
+            table.add_row(
+                Text(figures.system),
+                *system_cells(comparison, figures),
+                _verdict(check for check in checks if check.speaker is None),
+                _speakers(checks),
+            )
     return table
-
-
-def _cells(figures: SystemFigures, overall: Mapping[Metric, Check]) -> list[str]:
-    loss = overall.get("wbe_mean")
-    return [
-        "-" if figures.baseline_ms is None else f"{figures.baseline_ms:.1f}",
-        "-" if figures.run_ms is None else f"{figures.run_ms:.1f}",
-        "-" if loss is None else f"{loss.value:+.1f}{interval(loss)}",
-        *(f"{overall[name].value:+.0f}" if name in overall else "-" for name in SHIFTS),
-        f"{overall['lost_words'].value:.0f}",
-    ]
 
 
 def _verdict(checks: Iterable[Check]) -> Text:
@@ -78,14 +67,11 @@ def _verdict(checks: Iterable[Check]) -> Text:
 
 
 def _speakers(checks: list[Check]) -> str:
+    """Number of speakers per verdict."""
     by_speaker: dict[str, list[Check]] = {}
     for check in checks:
         if check.speaker is not None:
             by_speaker.setdefault(check.speaker, []).append(check)
-    verdicts = [worst_of(check.verdict for check in own) for own in by_speaker.values()]
-    counted = {verdict: verdicts.count(verdict) for verdict in ("regression", "undecided", "pass")}
-    return ", ".join(f"{n} {verdict}" for verdict, n in counted.items() if n) or "none of 20 words"
-
-
-def _say(console: Console, line: str, style: str) -> None:
-    console.print(line, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    verdicts = [worst_of(check.verdict for check in speaker_checks) for speaker_checks in by_speaker.values()]
+    counts = {verdict: verdicts.count(verdict) for verdict in ("regression", "undecided", "pass")}
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n) or f"none with {MIN_WORDS} words"

@@ -1,4 +1,4 @@
-"""Lines of ``align-eval list``, read from the tables themselves; each table is loaded when it is asked for."""
+"""Lines of ``align-eval list``. Each list imports its table only when it is printed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "form
 
 
 def listing(what: str) -> Iterator[str]:
-    """Lines of one kind.
+    """Yield the lines of one list.
+
+    Parameters
+    ----------
+    what
+        Name of the list, one of :data:`KINDS`.
 
     Raises
     ------
     InputError
-        For an unknown kind.
+        If there is no list of this name.
     """
     if what == "sources":
         from align_eval.relevance.options import SOURCE_OPTIONS
@@ -66,6 +71,7 @@ def listing(what: str) -> Iterator[str]:
 
 
 def _specs(table: Mapping[str, type]) -> Iterator[str]:
+    """Each spec with its default values, the documentation of its options, and the choices of each key."""
     for name, options in table.items():
         yield format_spec(name, options(), full=True)
         for line in inspect.cleandoc(options.__doc__ or "").splitlines():
@@ -76,6 +82,7 @@ def _specs(table: Mapping[str, type]) -> Iterator[str]:
 
 
 def _protocol(name: str, protocol: Protocol) -> Iterator[str]:
+    """Name, hash and source of a protocol, then each field that is set."""
     yield f"{name}  {protocol.hash}  ({protocol.paper})"
     for field in fields(protocol):
         value = getattr(protocol, field.name)

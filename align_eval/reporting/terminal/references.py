@@ -1,19 +1,18 @@
-"""What came of making references, on a terminal."""
+"""Results of `corpus reference` on the terminal."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from align_eval.corpus.make_references import References
+from align_eval.reporting.terminal.printing import print_line
 
 
 def print_references(references: References, console: Console) -> None:
-    """Print how many words were aligned, the words that the lexicon lacks, and what failed."""
-    n = len(references.made)
-    lines = [f"{references.aligner}: {references.n_words} words of {n} utterances aligned"]
-    lines += [f"not in the lexicon: {word} ({', '.join(ids)})" for word, ids in references.unknown.items()]
-    for line in lines:
-        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    """Print the number of aligned words, the words missing from the lexicon, and the failures."""
+    n_utterances = len(references.made)
+    print_line(console, f"{references.aligner}: {references.n_words} words of {n_utterances} utterances aligned")
+    for word, ids in references.unknown.items():
+        print_line(console, f"not in the lexicon: {word} ({', '.join(ids)})")
     for failure in references.failures:
-        line = f"failed: {failure.message}"
-        console.print(line, style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_line(console, f"failed: {failure.message}", "red")

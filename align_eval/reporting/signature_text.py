@@ -1,0 +1,28 @@
+"""Signatures of runs and findings, on one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from align_eval.records import Run
+
+
+def run_signature_line(run: Run) -> str:
+    """Return the signature of a run: model, corpus, settings and package versions."""
+    s = run.signature
+    batch = f" batch={s['batch']}" if "batch" in s else ""
+    packages = " ".join(f"{name}-{version}" for name, version in s["packages"].items() if version != "absent")
+    return (
+        f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
+        f"{s['corpus_checksum'][:12]}, text={s['text']} context={s['context']} device={s['device']} "
+        f"dtype={s['dtype']}{batch} seed={s['seed']}, {packages}"
+    )
+
+
+def signature_line(finding: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Return the signature of a finding and of the run that it was computed from."""
+    return (
+        f"{finding['finding']} {finding['id']}, seed={finding['seed']}, from run {run['id']}: model {run['model']} "
+        f"{run['model_checksum'][:12]}, corpus {run['corpus']} {run['corpus_checksum'][:12]}, context={run['context']}"
+    )

@@ -1,0 +1,60 @@
+"""Agreement of attention with saliency on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding
+from align_eval.findings.agreement.statistics import NORMALISATIONS, AgreementRow
+from align_eval.reporting.numbers import number_text
+from align_eval.reporting.signature_text import signature_line
+from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
+from align_eval.reporting.terminal.scores import clusters_label
+
+MEANING = (
+    "rho: Pearson correlation of attention with saliency, mean over utterances; its square is the share of variance, "
+    "which rho is not. paper: attention standardised per frame, saliency per token; rows: both per token."
+)
+
+
+def print_agreement(finding: AgreementFinding, console: Console) -> None:
+    """Print Pearson's rho per layer and for the average of all heads; agree.json also has each head."""
+    correlations = [
+        row
+        for row in finding.rows
+        if row.level == "utterance" and row.method == "pearson" and not row.group.startswith("head ")
+    ]
+    for saliency in dict.fromkeys(row.saliency for row in correlations):
+        rows = [row for row in correlations if row.saliency == saliency]
+        console.print(_table(rows, finding.n_utterances))
+        for figure in finding.figures:
+            if figure.saliency == saliency:
+                value = number_text(figure.value, figure.ci_low, figure.ci_high, 3)
+                print_line(console, f"  {figure.measure} of {figure.source}: {value}")
+    print_line(console, MEANING, "dim")
+    print_line(console, signature_line(finding.finding, finding.signature), "dim")
+
+
+def _table(rows: Sequence[AgreementRow], n_utterances: int) -> Table:
+    """One row per group of heads, two columns per normalisation."""
+    first = rows[0]
+    label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
+    table = titled_table(f"{first.source} with {first.saliency}: {n_utterances} utterances, {label}")
+    add_columns(table, ["heads"], text=["heads"])
+    for normalisation in NORMALISATIONS:
+        add_columns(table, [f"rho, {normalisation}", "squared"])
+    by_key = {(row.group, row.normalisation): row for row in rows}
+    for group in dict.fromkeys(row.group for row in rows):
+        cells: list[str] = []
+        for normalisation in NORMALISATIONS:
+            row = by_key.get((group, normalisation))
+            if row is None:
+                cells += ["-", "-"]
+            else:
+                cells += [number_text(row.value, row.ci_low, row.ci_high, 3), f"{row.squared:.3f}"]
+        table.add_row(Text(group), *cells, end_section=group == FAITHFUL)
+    return table
