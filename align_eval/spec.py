@@ -42,7 +42,7 @@ def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Op
     name, _, tail = text.strip().partition(":")
     if name not in table:
         raise InputError(place, f"unknown {kind} {name!r}", f"known: {', '.join(table)}")
-    hints = _types_of_keys(table[name])
+    hints = types_of_keys(table[name])
     values: dict[str, Any] = {}
     for part in _split(tail, place) if tail else []:
         key, equals, value_text = part.partition("=")
@@ -82,7 +82,7 @@ def with_value(options: Options, key: str, value_text: str) -> Options:
     InputError, ValueError
         Where the value is none of that key's.
     """
-    value = _convert(value_text, _types_of_keys(type(options))[key], f"key {key!r}")
+    value = _convert(value_text, types_of_keys(type(options))[key], f"key {key!r}")
     return dataclasses.replace(options, **{key: value})
 
 
@@ -93,8 +93,9 @@ def _keys(options: type) -> list[dataclasses.Field[Any]]:
     return sorted(fields, key=lambda field: 1 if field.name in shared else 2 * (field.metadata == AFTER_SHARED))
 
 
-def _types_of_keys(options: type) -> dict[str, Any]:
-    hints = get_type_hints(options)
+def types_of_keys(options: type) -> dict[str, Any]:
+    """The type of each key of a dataclass of options, in canonical order."""
+    hints = get_type_hints(options, localns={"Source": object})  # a field that no key sets
     return {field.name: hints[field.name] for field in _keys(options)}
 
 

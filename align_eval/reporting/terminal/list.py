@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from align_eval.errors import InputError
-from align_eval.spec import format_spec
+from align_eval.spec import format_spec, types_of_keys
 
 if TYPE_CHECKING:
     from align_eval.scoring.protocols import Protocol
@@ -30,17 +30,17 @@ def listing(what: str) -> Iterator[str]:
         If there is no list of this name.
     """
     if what == "sources":
-        from align_eval.relevance.options import SOURCE_OPTIONS
+        from align_eval.relevance.source import SOURCE_OPTIONS
 
         yield from _specs(SOURCE_OPTIONS)
     elif what == "aligns":
-        from align_eval.alignment.options import ALIGN_OPTIONS
+        from align_eval.alignment.aligner import ALIGNER_OPTIONS
 
-        yield from _specs(ALIGN_OPTIONS)
+        yield from _specs(ALIGNER_OPTIONS)
     elif what == "presets":
         from align_eval.presets import PRESETS
 
-        yield from (f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items())
+        yield from (f"{name}: {system.source} | {system.aligner}" for name, system in PRESETS.items())
     elif what == "protocols":
         from align_eval.scoring.protocols import PROTOCOLS
 
@@ -76,7 +76,7 @@ def _specs(table: Mapping[str, type]) -> Iterator[str]:
         yield format_spec(name, options(), full=True)
         for line in inspect.cleandoc(options.__doc__ or "").splitlines():
             yield f"    {line}".rstrip()
-        for key, hint in get_type_hints(options).items():
+        for key, hint in types_of_keys(options).items():
             if get_origin(hint) is Literal:
                 yield f"    {key}: {' | '.join(get_args(hint))}"
 

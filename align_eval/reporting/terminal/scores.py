@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from align_eval.presets import PRESETS
-from align_eval.records import SECOND_REFERENCE, Run, ScoreRow, System
+from align_eval.records import SECOND_REFERENCE, Run, ScoreRow, SystemName
 from align_eval.reporting.numbers import interval_text
 from align_eval.reporting.signature_text import run_signature_line
 from align_eval.reporting.terminal.printing import print_line, titled_table
@@ -153,7 +153,7 @@ def clusters_label(clusters: str, n_clusters: int, n_effective: float) -> str:
 
 def named_align(source: str, align: str) -> str:
     """Return the alignment, followed by the names of the presets that consist of this source and alignment."""
-    names = [name for name, system in PRESETS.items() if system == System(source, align)]
+    names = [name for name, system in PRESETS.items() if system.name == SystemName(source, align)]
     return f"{align} ({', '.join(names)})" if names else align
 
 
