@@ -61,8 +61,8 @@ def report(
     from align_eval.gate.records import GateOptions
     from align_eval.reporting.findings import gather_findings
     from align_eval.reporting.html.page import write_report
-    from align_eval.reporting.media import find_audio
-    from align_eval.reporting.view import view_run
+    from align_eval.reporting.run_view import view_run
+    from align_eval.reporting.utterance_audio import find_audio
 
     view = view_run(run)
     findings = gather_findings(view, finding or ())
@@ -81,7 +81,7 @@ def report(
         say(console, "no sound: the run does not say where its audio is; give --corpus")
     drawn: list[str] = []
     if figures:
-        from align_eval.reporting.figures.figures import draw_figures
+        from align_eval.reporting.figures.run_figures import draw_figures
 
         drawn = draw_figures(figures, view, findings, spans, [f.value for f in form or [Form.pdf]])
         say(console, f"written: {figures}/{', '.join(drawn)}")
@@ -112,7 +112,8 @@ def explain(
     from align_eval.engine.explain import explain as explain_text
     from align_eval.formats.textgrids import read_words
     from align_eval.model.load import load_model
-    from align_eval.reporting.figures.figures import draw_explained, require_matplotlib
+    from align_eval.reporting.figures.explained import draw_explained
+    from align_eval.reporting.figures.save import require_matplotlib
 
     require_matplotlib()
     sources = source or ["attention:heads=all", "gradient:at=encoder-output"]

@@ -18,8 +18,8 @@ from playwright.sync_api import Page
 from align_eval.corpus.bundled import bundled_path
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
-from align_eval.reporting.html.words import word_columns
-from align_eval.reporting.view import INTERIOR, view_run
+from align_eval.reporting.run_view import INTERIOR, view_run
+from align_eval.reporting.word_columns import word_columns
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.planted_run import SPEAKERS
 from tests.helpers.reported_run import write_many_words, write_reported
@@ -160,7 +160,7 @@ def test_a_word_is_heard_from_its_start_to_its_end(run, page):
     for n, (button, start_s, end_s) in enumerate(
         (
             ("▶ word", row["reference_start_s"], row["reference_end_s"]),
-            ("▶ as the first cut it", row["start_s"], row["end_s"]),
+            ("▶ first system", row["start_s"], row["end_s"]),
             ("▶ utterance", 0.0, row["duration_s"]),
         ),
         start=1,

@@ -21,11 +21,12 @@ from align_eval.formats.run.finding_json import finding_of, read_finding, write_
 from align_eval.formats.run.folder import read_run
 from align_eval.gate.compare import compare_or_reason, read_side
 from align_eval.reporting.findings import Findings, gather_findings
-from align_eval.reporting.html.distributions import bin_shares
-from align_eval.reporting.html.page import default_pair, write_report
-from align_eval.reporting.html.svg import Plane, signed, ticks
-from align_eval.reporting.html.words import most_telling, word_columns
-from align_eval.reporting.view import INTERIOR, family_of, stack_of, view_run
+from align_eval.reporting.html.page import write_report
+from align_eval.reporting.html.sections.histograms import bin_shares
+from align_eval.reporting.html.svg import Plane, ticks
+from align_eval.reporting.number_text import signed
+from align_eval.reporting.run_view import INTERIOR, default_pair, family_of, stack_of, view_run
+from align_eval.reporting.word_columns import rank_words, word_columns
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import SPEAKERS, Planted
 from tests.helpers.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
@@ -107,8 +108,8 @@ def test_the_table_has_the_figures_of_the_run(folder, page):
 
 def test_the_cards_name_the_best_of_both_signals(page):
     text = re.sub(r"<[^>]+>|\s+", " ", page[page.index('class="answers"') : page.index("Milliseconds by source")])
-    assert re.search(r"attention at its best\s+60\.0\s+ms\s+95 %: 60 to 60\s+attention:heads=all \| dtw", text)
-    assert re.search(r"saliency at its best\s+20\.0\s+ms\s+95 %: 20 to 20\s+gradient:at=encoder-output", text)
+    assert re.search(r"best attention\s+60\.0\s+ms\s+95 %: 60 to 60\s+attention:heads=all \| dtw", text)
+    assert re.search(r"best saliency\s+20\.0\s+ms\s+95 %: 20 to 20\s+gradient:at=encoder-output", text)
     assert "signature 0123456789ab: model planted.en" in page
 
 
@@ -134,7 +135,7 @@ def test_equal_maps_agree_wholly(page):
 
 def test_of_very_many_words_an_even_part_is_drawn(folder, monkeypatch):
     """Sixteen words and room for five dots: every fourth."""
-    monkeypatch.setattr("align_eval.reporting.html.page.MAX_DOTS", 5)
+    monkeypatch.setattr("align_eval.reporting.html.sections.agreement.MAX_DOTS", 5)
     page = page_of(folder)
     assert "16 words, manual reference; 4 are drawn" in page
     assert page.count('class="dot"') == 4
@@ -172,7 +173,7 @@ def test_the_least_telling_is_left_out_where_there_is_no_room(tmp_path):
     assert len(page.encode()) <= 3_000_000
     n_left_out = 4 - len(media_of(page))
     assert 0 < n_left_out < 4
-    assert f"Left out for the size of the file: {n_left_out} of 4 utterances" in page
+    assert f"Left out to limit the size of the file: {n_left_out} of 4 utterances" in page
 
 
 def test_words_beyond_the_room_are_left_out_and_counted(tmp_path):
@@ -271,7 +272,7 @@ def test_the_most_telling_words_come_by_turns(folder):
     errors[pair[0]][:, 3], errors[pair[1]][:, 3] = 1.0, 0.9  # worst of the first
     errors[pair[0]][:, 5], errors[pair[1]][:, 5] = 0.9, 0.95  # worst of the second
     errors[pair[0]][:, 9], errors[pair[1]][:, 9] = -0.8, 0.8  # farthest apart
-    assert most_telling(replace(columns, errors_s=errors), *pair)[:3] == [3, 5, 9]
+    assert rank_words(replace(columns, errors_s=errors), *pair)[:3] == [3, 5, 9]
 
 
 HYBRID = "hybrid:a=(attention:heads=all),b=(gradient:at=encoder-output),alpha=0.5"
@@ -284,7 +285,7 @@ HYBRID = "hybrid:a=(attention:heads=all),b=(gradient:at=encoder-output),alpha=0.
         ("gradient:at=encoder-output", "saliency", "gradient:at=encoder-output"),
         ("control-energy", "control", "control-energy"),
         (HYBRID, "hybrid", HYBRID),
-        ("whisperx", "given", None),
+        ("whisperx", "external", None),
         ("second reference", "reference", None),
     ],
 )

@@ -20,12 +20,14 @@ from align_eval.formats.run.finding_json import finding_of, read_finding, write_
 from align_eval.formats.run.maps import write_maps
 from align_eval.formats.textgrids import read_words
 from align_eval.records import System, Word
-from align_eval.reporting.figures.figures import draw_explained, draw_figures, save
+from align_eval.reporting.figures.explained import draw_explained
+from align_eval.reporting.figures.run_figures import draw_figures
+from align_eval.reporting.figures.save import save
 from align_eval.reporting.figures.utterance import LONGEST_S, Panel, Tier, utterance_figure
 from align_eval.reporting.findings import gather_findings
 from align_eval.reporting.html.page import write_report
-from align_eval.reporting.media import MapView, map_views
-from align_eval.reporting.view import view_run
+from align_eval.reporting.map_images import MapImage, map_images
+from align_eval.reporting.run_view import view_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
 
@@ -100,10 +102,10 @@ def test_figures_are_drawn_in_every_form_and_the_same_each_time(folder, tmp_path
 
 def test_a_long_utterance_is_drawn_around_its_word():
     """8 s around second 10 of 20; the rows are those of words that lie there."""
-    view = map_views(maps_of(SPEAKERS[0]))["gradient:at=encoder-output"]
+    view = map_images(maps_of(SPEAKERS[0]))["gradient:at=encoder-output"]
     words = [Word(f"w{i}", 5.0 * i, 5.0 * i + 1) for i in range(4)]  # seconds 0, 5, 10 and 15
-    panel = Panel("gradient", "saliency", MapView(view.levels, view.word_of_row, 0.4, 0.0), None)
-    picture = utterance_figure("", [w.text for w in words], None, [Tier("x", "given", words)], [panel], 10.5)
+    panel = Panel("gradient", "saliency", MapImage(view.levels, view.word_of_row, 0.4, 0.0), None)
+    picture = utterance_figure("", [w.text for w in words], None, [Tier("x", "external", words)], [panel], 10.5)
     axes = picture.axes[-1]
     assert axes.get_xlim() == (10.5 - LONGEST_S / 2, 10.5 + LONGEST_S / 2)
     assert axes.get_ylim() == (1.5, 2.5)  # word 2 alone lies between 6.5 and 14.5 s
@@ -111,7 +113,9 @@ def test_a_long_utterance_is_drawn_around_its_word():
 
 def test_a_form_that_matplotlib_does_not_know_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"cannot be written .*give a file that ends in \.pdf, \.svg or \.png"):
-        save(utterance_figure("", [], None, [Tier("x", "given", [Word("a", 0.0, 1.0)])], []), tmp_path / "figure.xyz")
+        save(
+            utterance_figure("", [], None, [Tier("x", "external", [Word("a", 0.0, 1.0)])], []), tmp_path / "figure.xyz"
+        )
 
 
 def test_explained_words_are_those_that_are_aligned(tiny_en, clip, tmp_path):

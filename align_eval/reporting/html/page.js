@@ -3,18 +3,18 @@
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
   const n = data.text.length;
-  const MS = 10, S = 10000, LONG_S = 60, PRINTED = 40; // the page's integers are tenths of a millisecond
+  const MS = 10, S = 10000, LONG_S = 60, PRINTED = 40; // times are integers in tenths of a millisecond
   const state = { a: data.pair[0], b: data.pair[1], order: "a", down: true, shown: [], here: -1, open: -1 };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // ---- numbers of a word -------------------------------------------------------------------------------------------
+  // ---- figures of a word --------------------------------------------------------------------------------------------
   const NONE = -Infinity;
   const errors = (system, i) => (system === null ? [null, null] : [data.errors[system][0][i], data.errors[system][1][i]]);
-  const mean = (x, y) => (x === null ? y : y === null ? x : (x + y) / 2); // of what is known
+  const mean = (x, y) => (x === null ? y : y === null ? x : (x + y) / 2); // of those that are not null
   const size = (x) => (x === null ? null : Math.abs(x));
   const inMs = (x) => (x === null ? null : x / MS);
   const distance = (x, y) => (x === null || y === null ? null : Math.abs(x - y));
-  const columns = new Map(); // a number a word, reckoned once a system or pair
+  const columns = new Map(); // one number per word, computed once for each system or pair
   function column(name, of) {
     if (!columns.has(name)) columns.set(name, Array.from({ length: n }, (_, i) => of(i)));
     return columns.get(name);
@@ -29,11 +29,11 @@
   const utterance = (i) => data.utterances[data.utterance[i]];
   const NOTHING = { maps: {} };
   const packs = new Map([...document.querySelectorAll("script.media")].map((e) => [e.dataset.utterance, e])), read = new Map();
-  function media(id) { // read when it is first looked at: all of it at once would keep the page waiting
+  function media(id) { // parsed at first use: parsing all of it at once would block the page
     if (!read.has(id)) read.set(id, packs.has(id) ? JSON.parse(packs.get(id).textContent) : []);
     return read.get(id);
   }
-  function mediaOf(i) { // what there is to see and hear of a word: of long utterances the stretch it lies deepest in
+  function mediaOf(i) { // spectrogram, maps and sound of a word; in a long utterance, those of the stretch that holds it most centrally
     const start = (data.start[i] - utterance(i).offset) / S, end = (data.end[i] - utterance(i).offset) / S;
     const depth = (part) => Math.min(start - part.from, part.to - end);
     const parts = media(utterance(i).id);
@@ -50,36 +50,36 @@
   };
   const FALLING = new Set(["a", "b", "apart"]);
 
-  // ---- the table: only the rows in sight are in the page -----------------------------------------------------------
+  // ---- the table: only visible rows are in the document -------------------------------------------------------------
   const rows = $("rows"), body = $("body");
-  document.body.classList.toggle("alone", data.systems.length < 2); // nothing to hold it against
+  document.body.classList.toggle("alone", data.systems.length < 2); // no second system to compare with
   const withRho = Boolean(data.rho);
   if (withRho) $("rho-head").hidden = false;
   let height = 36, printing = false;
   const folded = data.text.map((word, i) => `${word} ${utterance(i).id} ${speaker(i)}`.toLowerCase());
 
   function select() {
-    const find = $("find").value.trim().toLowerCase(), reference = $("reference").value, who = $("speaker").value, least = Number($("least").value) || 0;
-    const kept = [];
+    const find = $("find").value.trim().toLowerCase(), reference = $("reference").value, wanted = $("speaker").value, least = Number($("least").value) || 0;
+    const selected = [];
     for (let i = 0; i < n; i++) {
       if (find && !folded[i].includes(find)) continue;
       if (reference && utterance(i).reference !== reference) continue;
-      if (who && speaker(i) !== who) continue;
+      if (wanted && speaker(i) !== wanted) continue;
       if (least && Math.max(off(state.a, i) ?? NONE, off(state.b, i) ?? NONE) < least) continue;
-      kept.push(i);
+      selected.push(i);
     }
-    const key = KEYS[state.order], value = new Map(kept.map((i) => [i, key(i)])), turn = state.down ? -1 : 1;
-    kept.sort((i, j) => {
+    const key = KEYS[state.order], value = new Map(selected.map((i) => [i, key(i)])), turn = state.down ? -1 : 1;
+    selected.sort((i, j) => {
       const x = value.get(i), y = value.get(j);
       if (x === y) return i - j;
-      if (x === null) return 1; // what is not known stands last, whichever way
+      if (x === null) return 1; // missing values come last in either order
       if (y === null) return -1;
       return x < y ? -turn : turn;
     });
-    state.shown = kept;
-    state.here = kept.length ? 0 : -1;
+    state.shown = selected;
+    state.here = selected.length ? 0 : -1;
     rows.scrollTop = 0;
-    $("count").textContent = `${kept.length} of ${n} words`;
+    $("count").textContent = `${selected.length} of ${n} words`;
     for (const th of document.querySelectorAll(".words th")) {
       if (th.firstElementChild.dataset.order === state.order) th.setAttribute("aria-sort", state.down ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");
@@ -158,7 +158,7 @@
     const choices = [...new Set(values)].sort();
     option($(id), "", "all");
     for (const value of choices) option($(id), value, value);
-    $(id).parentElement.hidden = choices.length < 2; // nothing to choose
+    $(id).parentElement.hidden = choices.length < 2; // only one value
   }
   for (const which of ["a", "b"]) {
     data.systems.forEach((system, i) => option($(which), i, system.name));
@@ -173,7 +173,7 @@
     document.documentElement.style.setProperty("--key-b", a === b ? "var(--hybrid)" : `var(--${b})`);
   }
 
-  // ---- one word: what is seen --------------------------------------------------------------------------------------
+  // ---- one word: its picture ----------------------------------------------------------------------------------------
   const dialog = $("word"), canvas = $("view");
   const unpacked = new Map();
   async function bytes(image) {
@@ -191,13 +191,13 @@
   function picture(levels, image, colours, first, last) {
     const shown = last - first, off_ = new OffscreenCanvas(image.frames, shown), context = off_.getContext("2d"), pixels = context.createImageData(image.frames, shown);
     for (let row = 0; row < shown; row++) for (let frame = 0; frame < image.frames; frame++) {
-      const c = colours[levels[(first + row) * image.frames + frame]], at = ((shown - 1 - row) * image.frames + frame) * 4; // the first row lies below
+      const c = colours[levels[(first + row) * image.frames + frame]], at = ((shown - 1 - row) * image.frames + frame) * 4; // the first row is at the bottom
       pixels.data[at] = c[0]; pixels.data[at + 1] = c[1]; pixels.data[at + 2] = c[2]; pixels.data[at + 3] = 255;
     }
     context.putImageData(pixels, 0, 0);
     return off_;
   }
-  function near(i) { // the words of the utterance, and the stretch of time that is shown
+  function near(i) { // the words of the utterance, the words near word i, and the visible time span
     const all = [];
     for (let j = i; j >= 0 && data.utterance[j] === data.utterance[i]; j--) all.unshift(j);
     for (let j = i + 1; j < n && data.utterance[j] === data.utterance[i]; j++) all.push(j);
@@ -205,9 +205,9 @@
     const few = $("whole").checked ? all.filter(inside) : all.slice(Math.max(0, at - 2), at + 3);
     const edges = few.flatMap((j) => [data.start[j], data.end[j]]).concat([state.a, state.b].flatMap((s) => few.flatMap((j) => cut(s, j)))).filter((t) => t !== null).map((t) => (t - u.offset) / S);
     const span = $("whole").checked ? [from, to] : [Math.max(0, from, Math.min(...edges) - 0.12), Math.min(to, Math.max(...edges) + 0.12)];
-    return { all, few, span, said: u.duration / S > LONG_S ? all.filter(inside) : all };
+    return { all, few, span, sentence: u.duration / S > LONG_S ? all.filter(inside) : all };
   }
-  let drawn = null; // how seconds of the open word lie on the canvas, for the cursor
+  let drawn = null; // scale of the open word's picture, for the cursor
   async function paint() {
     const i = state.open;
     if (i < 0) return;
@@ -269,17 +269,17 @@
         const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
         const first_s = p.image.start_s + (pack.from ?? 0), from = x(first_s), to = x(first_s + p.image.frames * p.image.frame_s);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, h); c.clip(); c.imageSmoothingEnabled = p.ramp === "spectrogram"; c.drawImage(image, from, y, to - from, h);
-        for (const j of all) for (const who of p.lines) if (who !== null) for (const t of who === "reference" ? [data.start[j], data.end[j]] : cut(who, j)) edge(t, who, y, y + h);
+        for (const j of all) for (const system of p.lines) if (system !== null) for (const t of system === "reference" ? [data.start[j], data.end[j]] : cut(system, j)) edge(t, system, y, y + h);
         c.restore();
         if (p.words) {
           const row = h / (p.last - p.first); c.textAlign = "right";
-          let said = -2, lowest = Infinity;
-          for (let r = p.first; r < p.last; r++) if (p.words[r] !== said) {
-            said = p.words[r];
-            const text = said < 0 ? "end" : data.text[all[said]] ?? "", tokens = p.words.slice(p.first, p.last).filter((w) => w === said).length;
+          let word = -2, lowest = Infinity;
+          for (let r = p.first; r < p.last; r++) if (p.words[r] !== word) {
+            word = p.words[r];
+            const text = word < 0 ? "end" : data.text[all[word]] ?? "", tokens = p.words.slice(p.first, p.last).filter((w) => w === word).length;
             const mid = y + h - (r - p.first + tokens / 2) * row;
             if (lowest - mid < 11) continue;
-            lowest = mid; c.fillStyle = said === data.index[i] ? ink : soft; c.font = said === data.index[i] ? "bold 12px system-ui, sans-serif" : "12px system-ui, sans-serif";
+            lowest = mid; c.fillStyle = word === data.index[i] ? ink : soft; c.font = word === data.index[i] ? "bold 12px system-ui, sans-serif" : "12px system-ui, sans-serif";
             c.fillText(clip(text, gutter - 8), gutter - 6, mid);
           }
           c.font = "12px system-ui, sans-serif";
@@ -296,15 +296,15 @@
     c.textAlign = "right"; c.fillText("s", gutter - 22, top + 11);
     drawn = { x, gutter, width };
     const shown = panels.filter((p) => p.image).map((p) => p.label).join("; ");
-    canvas.setAttribute("aria-label", `${data.text[i]}: ${shown || "boundaries only"}. The times stand in the table below.`);
+    canvas.setAttribute("aria-label", `${data.text[i]}: ${shown || "boundaries only"}. The table below has the times.`);
     canvas.dataset.panels = panels.length;
   }
   function describe(i) {
-    const u = utterance(i), { few, said } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
+    const u = utterance(i), { few, sentence } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
     for (const id of ["all-name", "whole-name"]) $(id).textContent = long ? `${Math.round(to - from)} s around it` : "utterance";
     $("word-title").textContent = data.text[i];
-    $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · ${state.b === null ? "" : "first "}${plain(off(state.a, i))} ms${state.b === null ? "" : `, second ${plain(off(state.b, i))} ms`} off`;
-    $("sentence").replaceChildren(...said.flatMap((j) => {
+    $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · error: ${state.b === null ? "" : "first "}${plain(off(state.a, i))} ms${state.b === null ? "" : `, second ${plain(off(state.b, i))} ms`}`;
+    $("sentence").replaceChildren(...sentence.flatMap((j) => {
       const part = document.createElement(j === i ? "mark" : "span");
       part.textContent = data.text[j];
       return [part, " "];
@@ -322,11 +322,11 @@
     $("name-b").textContent = state.b === null ? "none" : data.systems[state.b].name;
     const pack = mediaOf(i), sound = Boolean(pack.audio), mapped = Object.keys(pack.maps).length > 0;
     $("rows-note").hidden = !mapped;
-    const lacking = [];
-    if (!pack.spectrogram) lacking.push("spectrogram");
-    if (!mapped) lacking.push("maps");
-    if (!sound) lacking.push("sound");
-    $("silent").textContent = lacking.length ? `Of this word the page holds no ${lacking.join(", no ")}.` : "";
+    const missing = [];
+    if (!pack.spectrogram) missing.push("spectrogram");
+    if (!mapped) missing.push("maps");
+    if (!sound) missing.push("sound");
+    $("silent").textContent = missing.length ? `This page has no ${missing.join(" and no ")} for this word.` : "";
     for (const button of document.querySelectorAll("[data-play]")) {
       const t = stretch(button.dataset.play, i);
       button.disabled = !sound || t === null;
@@ -355,7 +355,7 @@
   });
   $("whole").addEventListener("input", () => { describe(state.open); paint(); });
 
-  // ---- one word: what is heard -------------------------------------------------------------------------------------
+  // ---- one word: its sound ------------------------------------------------------------------------------------------
   let audio = null, playing = null;
   const decoded = new Map();
   function stretch(kind, i) { // seconds from the start of the utterance
@@ -405,7 +405,7 @@
   }
   for (const button of document.querySelectorAll("[data-play]")) button.addEventListener("click", () => { if (dialog.dataset.playing === button.dataset.play) stop(); else play(button.dataset.play); });
 
-  // ---- page --------------------------------------------------------------------------------------------------------
+  // ---- page ---------------------------------------------------------------------------------------------------------
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   function remembered(theme) { // a file opened from disk may have no storage
     try { if (theme) localStorage.setItem("align-eval-theme", theme); return localStorage.getItem("align-eval-theme"); } catch { return null; }
@@ -426,7 +426,7 @@
   addEventListener("beforeprint", () => {
     printing = true;
     const names = [["first", state.a], ["second", state.b]].filter(([, system]) => system !== null).map(([which, system]) => `${which}: ${data.systems[system].name}`);
-    $("on-paper").textContent = `${names.join("; ")}. ${Math.min(state.shown.length, PRINTED)} of them are printed.`;
+    $("on-paper").textContent = `${names.join("; ")}. ${Math.min(state.shown.length, PRINTED)} words are printed.`;
     draw();
   });
   addEventListener("afterprint", () => { printing = false; draw(); });
