@@ -2,9 +2,9 @@
 
 Usage: screenshots.py [RUN [FINDING...]] [--out FOLDER]
 
-RUN is a run of the demo with --keep heads, with the findings of `agree` and `budget` in its folder. FINDING is a file that
-`heads search` wrote. Without RUN both are read from runs/, or made there as in docs/findings.md (some minutes). Needs
-Chromium and the extra `test`. Look at the pictures before you commit them.
+RUN is a run of the demo with --keep heads, with the findings of `agree` and `budget` in its folder. FINDING is a file
+that `heads search` wrote. Without RUN both are read from runs/, or made there as in docs/findings.md (some minutes).
+Needs Chromium and the extra `test`. Look at the pictures before you commit them.
 """
 
 from __future__ import annotations

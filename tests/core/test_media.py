@@ -140,7 +140,7 @@ def test_without_sound_the_spectrograms_remain(reported):
 
 
 def test_long_utterances_are_embedded_20_s_around_a_word():
-    """By hand: 20 s around 50.2 s, no stretch for a word inside, one for a word 1 s from the edge; none beyond the ends."""
+    """By hand: 20 s around 50.2 s. Words inside get no stretch, a word 1 s from the edge does."""
     words = [
         ("long", 100.0, 50.0, 50.4),
         ("long", 100.0, 55.0, 56.0),

@@ -102,7 +102,7 @@ def words_note(n_selected: int, n_words: int, media: Media, *, has_sources: bool
         notes.append("Sound was left out on request.")
     if media.has_stretches:
         notes.append(
-            f"Utterances longer than {LONGEST_S:g} s are shown only {STRETCH_S:g} s around their words of largest error."
+            f"Of utterances over {LONGEST_S:g} s, the page has the {STRETCH_S:g} s around words of largest error."
         )
     if media.left_out:
         n_left_out = len(media.left_out)
