@@ -32,6 +32,9 @@ from align_eval.reporting.terminal.scores import run_signature_line
 from align_eval.reporting.word_columns import rank_words, word_columns
 
 HERE = Path(__file__).resolve().parent
+SCRIPTS = ("words.js", "table.js", "picture.js", "sound.js", "page.js")
+"""Parts of the page's script, in order. They share one scope."""
+
 MB = 1_000_000
 MAX_MB = 25.0
 WORDS_SHARE = 0.5
@@ -139,7 +142,7 @@ def _render(**values: Any) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         **values,
@@ -147,6 +150,11 @@ def _render(**values: Any) -> str:
         script=Markup(script),
         script_hash=Markup(f"'sha256-{digest}'"),
     )
+
+
+def _script() -> str:
+    parts = [(HERE / "script" / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return f'"use strict";\n(() => {{\n{"".join(parts)}}})();\n'
 
 
 def _write(path: Path, text: str) -> None:
