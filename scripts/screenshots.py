@@ -143,6 +143,7 @@ def main() -> None:
             "report-390.png": phone(browser, report),
         }
         browser.close()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         file = arguments.out / name
         picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)

@@ -22,28 +22,29 @@ function picture(levels, image, colours, first, last) {
   context.putImageData(pixels, 0, 0);
   return off_;
 }
-function near(i) { // the words of the utterance, the words near word i, and the visible time span
+// The words of the utterance, the words near word i, and the visible time span.
+function near(i) {
   const all = [];
   for (let j = i; j >= 0 && data.utterance[j] === data.utterance[i]; j--) all.unshift(j);
   for (let j = i + 1; j < n && data.utterance[j] === data.utterance[i]; j++) all.push(j);
   const u = utterance(i), at = all.indexOf(i), [from, to] = bounds(i), inside = (j) => data.end[j] - u.offset >= from * S && data.start[j] - u.offset <= to * S;
-  const few = $("whole").checked ? all.filter(inside) : all.slice(Math.max(0, at - 2), at + 3);
-  const edges = few.flatMap((j) => [data.start[j], data.end[j]]).concat([state.a, state.b].flatMap((s) => few.flatMap((j) => cut(s, j)))).filter((t) => t !== null).map((t) => (t - u.offset) / S);
+  const nearby = $("whole").checked ? all.filter(inside) : all.slice(Math.max(0, at - 2), at + 3);
+  const edges = nearby.flatMap((j) => [data.start[j], data.end[j]]).concat([state.a, state.b].flatMap((s) => nearby.flatMap((j) => timesOf(s, j)))).filter((t) => t !== null).map((t) => (t - u.offset) / S);
   const span = $("whole").checked ? [from, to] : [Math.max(0, from, Math.min(...edges) - 0.12), Math.min(to, Math.max(...edges) + 0.12)];
-  return { all, few, span, sentence: u.duration / S > LONG_S ? all.filter(inside) : all };
+  return { all, nearby, span, sentence: u.duration / S > LONG_S ? all.filter(inside) : all };
 }
 let drawn = null; // scale of the open word's picture, for the cursor
 async function paint() {
   const i = state.open;
   if (i < 0) return;
-  const u = utterance(i), pack = mediaOf(i), { all, few, span } = near(i);
+  const u = utterance(i), pack = mediaOf(i), { all, nearby, span } = near(i);
   const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : pack.maps[data.systems[system].stack] }));
   const panels = [];
   const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", null, "--reference"], ["first", state.a, "--key-a"], ["second", state.b, "--key-b"]].filter(([, s], k) => k === 0 || s !== null);
   panels.push({ kind: "tiers", height: 24 * tiers.length, tiers });
   if (pack.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: pack.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: pack.spectrogram.rows, lines: ["reference", state.a, state.b] });
   for (const { system, map } of maps) if (map) {
-    const wanted = new Set(few.map((j) => data.index[j]));
+    const wanted = new Set(nearby.map((j) => data.index[j]));
     let first = map.words.findIndex((w) => wanted.has(w)), last = map.words.length - [...map.words].reverse().findIndex((w) => wanted.has(w));
     if (first < 0) { first = 0; last = map.rows; }
     const name = data.systems[system].family === "saliency" ? "saliency" : "attention";
@@ -79,7 +80,7 @@ async function paint() {
         c.fillStyle = soft; c.textAlign = "right"; c.fillText(name, gutter - 6, y + 11);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, 22); c.clip();
         for (const j of all) {
-          const [s, e] = row === 0 ? [data.start[j], data.end[j]] : cut(system, j);
+          const [s, e] = row === 0 ? [data.start[j], data.end[j]] : timesOf(system, j);
           if (s === null || e === null) continue;
           const from = x(rel(s)), to = x(rel(e));
           c.fillStyle = j === i ? key(colour_) : panel; c.globalAlpha = j === i ? 0.25 : 1; c.fillRect(from, y, to - from, 21); c.globalAlpha = 1;
@@ -94,7 +95,7 @@ async function paint() {
       const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
       const first_s = p.image.start_s + (pack.from ?? 0), from = x(first_s), to = x(first_s + p.image.frames * p.image.frame_s);
       c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, h); c.clip(); c.imageSmoothingEnabled = p.ramp === "spectrogram"; c.drawImage(image, from, y, to - from, h);
-      for (const j of all) for (const system of p.lines) if (system !== null) for (const t of system === "reference" ? [data.start[j], data.end[j]] : cut(system, j)) edge(t, system, y, y + h);
+      for (const j of all) for (const system of p.lines) if (system !== null) for (const t of system === "reference" ? [data.start[j], data.end[j]] : timesOf(system, j)) edge(t, system, y, y + h);
       c.restore();
       if (p.words) {
         const row = h / (p.last - p.first); c.textAlign = "right";
@@ -125,21 +126,21 @@ async function paint() {
   canvas.dataset.panels = panels.length;
 }
 function describe(i) {
-  const u = utterance(i), { few, sentence } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
+  const u = utterance(i), { nearby, sentence } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
   for (const id of ["all-name", "whole-name"]) $(id).textContent = long ? `${Math.round(to - from)} s around it` : "utterance";
   $("word-title").textContent = data.text[i];
-  $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · error: ${state.b === null ? "" : "first "}${plain(off(state.a, i))} ms${state.b === null ? "" : `, second ${plain(off(state.b, i))} ms`}`;
+  $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · error: ${state.b === null ? "" : "first "}${plain(errorMs(state.a, i))} ms${state.b === null ? "" : `, second ${plain(errorMs(state.b, i))} ms`}`;
   $("sentence").replaceChildren(...sentence.flatMap((j) => {
     const part = document.createElement(j === i ? "mark" : "span");
     part.textContent = data.text[j];
     return [part, " "];
   }));
-  const rows_ = few.map((j) => {
+  const rows_ = nearby.map((j) => {
     const tr = document.createElement("tr"), th = document.createElement("th");
     th.textContent = data.text[j]; th.scope = "row"; tr.append(th);
     if (j === i) tr.className = "here";
     const span = ([s, e]) => `${s === null ? "–" : (s / S).toFixed(3)} to ${e === null ? "–" : (e / S).toFixed(3)}`;
-    cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(cut(state.a, j)), "number"); cell(tr, span(cut(state.b, j)), "number of-two");
+    cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(timesOf(state.a, j)), "number"); cell(tr, span(timesOf(state.b, j)), "number of-two");
     return tr;
   });
   $("times").tBodies[0].replaceChildren(...rows_);

@@ -3,7 +3,7 @@ let audio = null, playing = null;
 const decoded = new Map();
 function stretch(kind, i) { // seconds from the start of the utterance
   const u = utterance(i), all = near(i).all, at = all.indexOf(i), [from, to] = bounds(i);
-  const times = { word: [data.start[i], data.end[i]], a: cut(state.a, i), b: cut(state.b, i), near: [data.start[all[Math.max(0, at - 1)]], data.end[all[Math.min(all.length - 1, at + 1)]]] }[kind];
+  const times = { word: [data.start[i], data.end[i]], a: timesOf(state.a, i), b: timesOf(state.b, i), near: [data.start[all[Math.max(0, at - 1)]], data.end[all[Math.min(all.length - 1, at + 1)]]] }[kind];
   if (!times) return [from, to];
   if (times[0] === null || times[1] === null) return null;
   return times.map((t) => Math.max(from, Math.min(to, (t - u.offset) / S)));

@@ -13,7 +13,7 @@ function select() {
     if (find && !folded[i].includes(find)) continue;
     if (reference && utterance(i).reference !== reference) continue;
     if (wanted && speaker(i) !== wanted) continue;
-    if (least && Math.max(off(state.a, i) ?? NONE, off(state.b, i) ?? NONE) < least) continue;
+    if (least && Math.max(errorMs(state.a, i) ?? NONE, errorMs(state.b, i) ?? NONE) < least) continue;
     selected.push(i);
   }
   const key = KEYS[state.order], value = new Map(selected.map((i) => [i, key(i)])), turn = state.down ? -1 : 1;
@@ -60,7 +60,7 @@ function draw() {
     tr.id = `row-${i}`; tr.dataset.at = at; tr.setAttribute("aria-rowindex", at + 2);
     const heard = data.heard && data.heard[i] !== data.text[i] ? ` → ${data.heard[i] ?? "∅"}` : "";
     cell(tr, data.text[i] + heard); cell(tr, utterance(i).id, "wide").title = utterance(i).id; cell(tr, speaker(i), "wide"); cell(tr, plain(data.start[i] / S, 2), "number wide");
-    cell(tr, plain(off(state.a, i)), "number", `${signed(as)} / ${signed(ae)}`); cell(tr, plain(off(state.b, i)), "number of-two", `${signed(bs)} / ${signed(be)}`);
+    cell(tr, plain(errorMs(state.a, i)), "number", `${signed(as)} / ${signed(ae)}`); cell(tr, plain(errorMs(state.b, i)), "number of-two", `${signed(bs)} / ${signed(be)}`);
     cell(tr, plain(apart(i)), "number of-two");
     if (withRho) cell(tr, plain(data.rho[i], 2), "number wide");
     parts.push(tr);
