@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.reporting.run_view import number_systems
-from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.units import MS_PER_S
 
 UTTERANCE_COLUMNS = (
@@ -134,7 +134,7 @@ def rank_words(columns: WordColumns, first: str | None, second: str | None) -> l
     return list(dict.fromkeys(word for turn in zip(*rankings, strict=True) for word in turn))
 
 
-def _number_words(words: pa.Table) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[int]]:
+def _number_words(words: pa.Table) -> tuple[Ints, list[int]]:
     """The number of each row's word, in order of appearance, and the first row of each word."""
     number: dict[tuple[str, int], int] = {}
     first_rows: list[int] = []

@@ -51,7 +51,7 @@ class Waterfall:
     @property
     def labels(self) -> list[str]:
         """Labels of bars and costs, from left to right."""
-        return [mark.label for mark in (*self.bars, *self.costs)]
+        return [*(bar.label for bar in self.bars), *(cost.label for cost in self.costs)]
 
 
 def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Waterfall:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from align_eval.findings.agreement.statistics import agreement
@@ -122,7 +123,7 @@ def agreement_lines(findings: Findings) -> list[str]:
     return lines
 
 
-def _mean_map(stack: Floats) -> Floats:
+def _mean_map(stack: npt.NDArray[np.float32]) -> Floats:
     """The mean over heads, without the row of the end of the text."""
     return np.asarray(stack.mean(axis=0)[:-1], dtype=np.float64)
 
