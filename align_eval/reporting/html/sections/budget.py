@@ -61,7 +61,7 @@ def _steps(stratum: Stratum) -> list[list[str]]:
 
 
 def _change(share: Figure) -> Figure:
-    """The change of the error that a Shapley share stands for: negative if the share is positive."""
+    """The change of the error by a Shapley share: negative if the share is positive."""
     if share.ci_low is None or share.ci_high is None:
         return Figure(-share.value, None, None)
     return Figure(-share.value, -share.ci_high, -share.ci_low)
