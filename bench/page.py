@@ -28,7 +28,7 @@ from align_eval.formats.run.maps import FOLDER, SUFFIX
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.page import write_report
-from align_eval.reporting.view import view_run
+from align_eval.reporting.run_view import view_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DROPPED_MS = 50.0

@@ -1,10 +1,10 @@
-"""Make the pictures of the report in docs again: wide, dark, and on a phone.
+"""Make the pictures of the report in docs: wide, dark, and on a phone.
 
 Usage: screenshots.py [RUN [FINDING...]] [--out FOLDER]
 
-RUN is a run of the demo that kept its heads, with what `agree` and `budget` found in it; FINDING is what `heads search`
-wrote. Without them both are made in runs/, as docs/findings.md does, where they are not there yet (some minutes). Needs
-Chromium and the extra `test`. Look at the pictures before they are committed.
+RUN is a run of the demo with --keep heads, with the findings of `agree` and `budget` in its folder. FINDING is a file
+that `heads search` wrote. Without RUN both are read from runs/, or made there as in docs/findings.md (some minutes).
+Needs Chromium and the extra `test`. Look at the pictures before you commit them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def align_eval(*arguments: str | Path) -> None:
 
 
 def make_run(run: Path, heads: Path) -> None:
-    """The run and its findings, as far as they are not there."""
+    """Make the run and its findings, except those that exist."""
     if not (run / "run.json").is_file():
         sources = [argument for source in SOURCES for argument in ("--source", source)]
         align_eval("run", "demo", *sources, "--preset", "openai", "--align", "dtw", "--align", "viterbi",
@@ -53,24 +53,24 @@ def make_run(run: Path, heads: Path) -> None:
 
 
 def shot(page: Page) -> Image.Image:
-    """What is in the window."""
+    """A picture of the window."""
     return Image.open(BytesIO(page.screenshot())).convert("RGB")
 
 
-def beside(images: list[Image.Image], *, down: bool) -> Image.Image:
-    """Pictures below each other or side by side on grey."""
+def join(images: list[Image.Image], *, down: bool) -> Image.Image:
+    """Join pictures on grey, below each other or side by side."""
     widths, heights = [image.width for image in images], [image.height for image in images]
     gaps = GAP * (len(images) - 1)
     size = (max(widths), sum(heights) + gaps) if down else (sum(widths) + gaps, max(heights))
-    whole, at = Image.new("RGB", size, GREY), 0
+    joined, at = Image.new("RGB", size, GREY), 0
     for image in images:
-        whole.paste(image, (0, at) if down else (at, 0))
+        joined.paste(image, (0, at) if down else (at, 0))
         at += (image.height if down else image.width) + GAP
-    return whole
+    return joined
 
 
-def opened(browser: Browser, report: Path, size: tuple[int, int], scheme: str) -> Page:
-    """The page, in a window of that size."""
+def open_page(browser: Browser, report: Path, size: tuple[int, int], scheme: str) -> Page:
+    """Open the report in a window of a size, in pixels."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -81,41 +81,41 @@ def opened(browser: Browser, report: Path, size: tuple[int, int], scheme: str) -
 
 
 def show(page: Page, heading: str, above: int) -> None:
-    """Scroll to the first heading of those, with some pixels above it."""
+    """Scroll to the first heading that matches, with some pixels above it."""
     scroll = "(element, above) => scrollTo({ top: element.offsetTop - above, behavior: 'instant' })"
     page.locator(heading).first.evaluate(scroll, above)
 
 
 def show_word(page: Page) -> None:
-    """Open the first of the words, the worst."""
+    """Open the first word, the worst."""
     page.locator("#body tr.word").first.click()
     page.locator("#view[data-panels]").wait_for()
 
 
 def wide(browser: Browser, report: Path, scheme: str) -> Image.Image:
-    """The answer and the table, and a word."""
-    page = opened(browser, report, WIDE, scheme)
+    """The summary with the table of sources, and a word."""
+    page = open_page(browser, report, WIDE, scheme)
     first = shot(page)
     page.locator("#words").scroll_into_view_if_needed()
     show_word(page)
-    return beside([first, shot(page)], down=True)
+    return join([first, shot(page)], down=True)
 
 
 def charts(browser: Browser, report: Path, scheme: str) -> Image.Image:
-    """What the error is made of, and how it is spread."""
-    page = opened(browser, report, (WIDE[0], 1240), scheme)
+    """The error budget and the distribution of errors."""
+    page = open_page(browser, report, (WIDE[0], 1240), scheme)
     show(page, "#budget, #errors", 24)
     return shot(page)
 
 
 def phone(browser: Browser, report: Path) -> Image.Image:
-    """Top, table of words, and a word."""
-    page = opened(browser, report, PHONE, "light")
+    """The top of the page, the table of words, and a word."""
+    page = open_page(browser, report, PHONE, "light")
     first = shot(page)
     show(page, "#words", 8)
     second = shot(page)
     show_word(page)
-    return beside([first, second, shot(page)], down=False)
+    return join([first, second, shot(page)], down=False)
 
 
 def main() -> None:
@@ -123,17 +123,18 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("finding", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=DOCS)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if executable is None:
         sys.exit(f"none of {', '.join(BROWSERS)} is installed")
-    run, findings = asked.run or Path("runs/kept"), asked.finding if asked.run else [Path("runs/heads.json")]
-    if asked.run is None:
+    run, findings = arguments.run, arguments.finding
+    if run is None:
+        run, findings = Path("runs/kept"), [Path("runs/heads.json")]
         make_run(run, findings[0])
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        report = Path(place) / "report.html"
-        shown = [argument for finding in findings for argument in ("--finding", finding)]
-        align_eval("report", run, *shown, "--out", report)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        report = Path(folder) / "report.html"
+        options = [argument for finding in findings for argument in ("--finding", finding)]
+        align_eval("report", run, *options, "--out", report)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         pictures = {
             "report-1440.png": wide(browser, report, "light"),
@@ -142,8 +143,9 @@ def main() -> None:
             "report-390.png": phone(browser, report),
         }
         browser.close()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        file = asked.out / name
+        file = arguments.out / name
         picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
         print(f"written: {file} ({file.stat().st_size / 1000:.0f} kB)")
 

@@ -182,7 +182,8 @@ def drift(
     """
     from align_eval.findings.drift import measure_drift
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.reporting.terminal.drift import draw_drift, print_drift
+    from align_eval.reporting.figures.drift import draw_drift
+    from align_eval.reporting.terminal.drift import print_drift
 
     finding = measure_drift(run, seed)
     write_finding(run / "drift.json", finding)

@@ -1,4 +1,4 @@
-"""The verbs that show: `report` a finished run as a page and figures, `explain` one recording as a figure."""
+"""The commands `report`, which writes a run as a page and figures, and `explain`, which draws one recording."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from align_eval.cli.common import (
 
 
 class Form(StrEnum):
-    """Of figures."""
+    """File formats of figures."""
 
     pdf = "pdf"
     svg = "svg"
@@ -36,24 +36,33 @@ def report(
     run: RunFolder,
     finding: Annotated[
         list[Path] | None,
-        typer.Option(help="A finding's file, as of `heads search`; may be repeated. Those in RUN are shown anyway."),
+        typer.Option(
+            help="File of a finding, as from `heads search`; may be repeated. Findings in RUN are always shown."
+        ),
     ] = None,
-    baseline: Annotated[Path | None, typer.Option(help="A run or baseline that RUN is held to, as by compare.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="A run or baseline to compare RUN with, as in compare.")] = None,
     margin_ms: MarginMs = 5.0,
     shift_ms: ShiftMs = 20.0,
     corpus: Annotated[
-        str | None, typer.Option(help="Where the audio is, where it was moved or the run does not say: as for run.")
+        str | None,
+        typer.Option(help="Corpus with the audio, as in run, if the audio was moved or RUN does not name it."),
     ] = None,
-    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Whether the page can play words.")] = True,
-    max_mb: Annotated[float, typer.Option(min=3, help="The page's greatest size; what is least telling goes.")] = 25.0,
-    out: Annotated[Path | None, typer.Option(help="The page; RUN/report.html without.")] = None,
+    audio: Annotated[
+        bool, typer.Option("--audio/--no-audio", help="Embed sound, so that the page can play words.")
+    ] = True,
+    max_mb: Annotated[
+        float, typer.Option(min=3, help="Size limit of the page; words of small errors are left out first.")
+    ] = 25.0,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: RUN/report.html.")] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Folder for figures fit for a paper (needs the extra `figures`).")
+        Path | None, typer.Option(help="Folder for figures for a paper (needs the extra `figures`).")
     ] = None,
-    form: Annotated[list[Form] | None, typer.Option(help="Of figures; may be repeated. pdf without.")] = None,
+    form: Annotated[
+        list[Form] | None, typer.Option(help="File format of figures; may be repeated. Default: pdf.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run as one HTML page that needs no network: figures, words to see and hear, the verdict.
+    """Write a run as one HTML page that needs no network: scores, charts, the verdict, and words to see and hear.
 
     Example: align-eval report runs/kept --finding runs/heads.json --baseline baselines/mine --out report.html
     """
@@ -61,8 +70,8 @@ def report(
     from align_eval.gate.verdicts import GateOptions
     from align_eval.reporting.findings import gather_findings
     from align_eval.reporting.html.page import write_report
-    from align_eval.reporting.media import find_audio
-    from align_eval.reporting.view import view_run
+    from align_eval.reporting.run_view import view_run
+    from align_eval.reporting.utterance_audio import find_audio
 
     view = view_run(run)
     findings = gather_findings(view, finding or ())
@@ -70,24 +79,24 @@ def report(
     verdict = compare_or_reason(read_side(baseline), read_side(run), options) if baseline else None
     spans = find_audio(run, view.run, corpus)
     page = out or run / "report.html"
-    written = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)
+    content = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)
     console = make_console(quiet=as_json)
     say(
         console,
-        f"written: {page} ({written.size_bytes / 1e6:.1f} MB, {written.n_words} of {written.n_words_of} words, "
-        f"{written.n_media} of {written.n_media_of} utterances to see{' and hear' if written.with_sound else ''})",
+        f"written: {page} ({content.size_bytes / 1e6:.1f} MB, {content.n_words} of {content.n_words_of} words, "
+        f"{content.n_media} of {content.n_media_of} utterances to see{' and hear' if content.with_sound else ''})",
     )
     if audio and not spans:
-        say(console, "no sound: the run does not say where its audio is; give --corpus")
-    drawn: list[str] = []
+        say(console, "no sound: the run does not name its audio; give --corpus")
+    names: list[str] = []
     if figures:
-        from align_eval.reporting.figures.figures import draw_figures
+        from align_eval.reporting.figures.run_figures import draw_figures
 
-        drawn = draw_figures(figures, view, findings, spans, [f.value for f in form or [Form.pdf]])
-        say(console, f"written: {figures}/{', '.join(drawn)}")
+        names = draw_figures(figures, view, findings, spans, [f.value for f in form or [Form.pdf]])
+        say(console, f"written: {figures}/{', '.join(names)}")
     if as_json:
         print_json(
-            {"page": str(page), "content": written, "figures": [str(figures / name) for name in drawn if figures]}
+            {"page": str(page), "content": content, "figures": [str(figures / name) for name in names if figures]}
         )
 
 
@@ -97,29 +106,30 @@ def explain(
     out: Annotated[Path, typer.Option(help="Figure to write: .pdf, .svg or .png.")],
     model: Model = "tiny.en",
     source: Annotated[
-        list[str] | None, typer.Option(help="A relevance source; may be repeated. Attention and gradient without.")
+        list[str] | None, typer.Option(help="A relevance source; may be repeated. Default: attention and gradient.")
     ] = None,
-    align: Annotated[str, typer.Option(help="An alignment for every source.")] = "viterbi",
-    reference: Annotated[Path | None, typer.Option(help="A TextGrid whose words are drawn above.")] = None,
+    align: Annotated[str, typer.Option(help="Alignment of every source.")] = "viterbi",
+    reference: Annotated[Path | None, typer.Option(help="A TextGrid of reference words to draw above.")] = None,
     language: Language = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Draw one recording: spectrogram, attention map and saliency map on one time axis, with the words read off them.
+    """Draw one recording: spectrogram, attention map and saliency map on one time axis, with the words read from them.
 
     Example: align-eval explain speech.wav --text "and you always want to see it" --out speech.pdf
     """
     from align_eval.api import explain as explain_text
     from align_eval.formats.textgrids import read_words
     from align_eval.model.load import load_model
-    from align_eval.reporting.figures.figures import draw_explained, require_matplotlib
+    from align_eval.reporting.figures.explained import draw_explained
+    from align_eval.reporting.figures.save import require_matplotlib
 
     require_matplotlib()
     sources = source or ["attention:heads=all", "gradient:at=encoder-output"]
     words = read_words(reference) if reference else None
-    found = explain_text(load_model(model, device=device), audio, text, sources, align, language)
-    draw_explained(out, f"{audio.name}, {model}", found.samples, found.texts, found.words, found.maps, words)
+    result = explain_text(load_model(model, device=device), audio, text, sources, align, language)
+    draw_explained(out, f"{audio.name}, {model}", result.samples, result.texts, result.words, result.maps, words)
     say(make_console(quiet=as_json), f"written: {out}")
     if as_json:
-        by_system = [{"system": system, "words": of_system} for system, of_system in found.words.items()]
-        print_json({"figure": str(out), "systems": by_system})
+        systems = [{"system": system, "words": system_words} for system, system_words in result.words.items()]
+        print_json({"figure": str(out), "systems": systems})

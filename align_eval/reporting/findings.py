@@ -1,4 +1,4 @@
-"""The findings that a report shows beside a run: those that lie in its folder, and those that were named."""
+"""The findings that a report shows with a run: those in its folder, and those named on the command line."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from align_eval.findings.drift import S_PER_MIN, Drift, measure_drift
 from align_eval.findings.heads import HeadSearch
 from align_eval.formats.run.finding_json import finding_of, read_finding
 from align_eval.records import Run
-from align_eval.reporting.view import RunView
+from align_eval.reporting.run_view import RunView
 
 IN_FOLDER = ("budget.json", "agree.json", "drift.json")
 
 LONG_MIN = 2.0
-"""Drift is shown where a stretch of one file is at least that long."""
+"""Drift is shown if one audio file spans at least this many minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found of a run, each None where it was not."""
+    """The findings of a run; None for each that was not measured."""
 
     budget: Budget | None = None
     agree: AgreementFinding | None = None
@@ -47,54 +47,62 @@ _READERS: dict[str, Callable[[dict[str, Any], Path], Any]] = {
 }
 
 
-def gather_findings(view: RunView, given: Sequence[Path] = ()) -> Findings:
-    """Findings of a run: those given, then those of its folder; drift is measured where recordings are long.
+def gather_findings(view: RunView, paths: Sequence[Path] = ()) -> Findings:
+    """Read the findings of a run, and measure drift if recordings are long and no drift was read.
 
-    One of the folder that is of another run (which stood there before) is left out with a warning.
+    Parameters
+    ----------
+    paths
+        Files of findings. They replace findings of the same kind in the run folder.
 
     Raises
     ------
     InputError
-        Where a file that was given is no such finding, or is of another model or corpus.
+        If a file of ``paths`` holds no finding of this version, or one of another model or corpus.
+
+    Warns
+    -----
+    InputWarning
+        If a finding in the run folder is of another run. It is left out.
     """
-    found, run = Findings(), view.run
-    for path in given:
-        found = _with(found, path, run)
+    findings, run = Findings(), view.run
+    for path in paths:
+        findings = _with(findings, path, run)
     for path in (view.folder / name for name in IN_FOLDER):
-        if path.is_file() and getattr(found, path.stem) is None:
-            of_run = read_finding(path)["finding"].get("run")
-            if of_run == run.signature["id"]:
-                found = _with(found, path, run)
+        if path.is_file() and getattr(findings, path.stem) is None:
+            run_id = read_finding(path)["finding"].get("run")
+            if run_id == run.signature["id"]:
+                findings = _with(findings, path, run)
             else:
-                warnings.warn(InputWarning(f"{path}: is of run {of_run} and is not shown"), stacklevel=2)
-    if found.drift is None and _longest_min(view.words) >= LONG_MIN:
-        found = replace(found, drift=measure_drift(view.folder))
-    return found
+                warnings.warn(InputWarning(f"{path}: is of run {run_id} and is not shown"), stacklevel=2)
+    if findings.drift is None and _longest_min(view.words) >= LONG_MIN:
+        findings = replace(findings, drift=measure_drift(view.folder))
+    return findings
 
 
-def is_long(found: Drift | None) -> bool:
-    """Whether recordings are long enough to show drift in."""
-    return found is not None and max(row.longest_min for row in found.rows) >= LONG_MIN
+def is_long(finding: Drift | None) -> bool:
+    """Whether recordings are long enough to show drift."""
+    return finding is not None and max(row.longest_min for row in finding.rows) >= LONG_MIN
 
 
 def _longest_min(words: pa.Table) -> float:
-    """The longest stretch between starts, or ends, of words with times in one file, in minutes."""
+    """The longest span between starts, or ends, of timed words in one file, in minutes."""
     timed = words.filter(pc.is_valid(words.column("start_s")))
     edges = ("reference_start_s", "reference_end_s")
-    of_file = timed.group_by("audio").aggregate([(edge, end) for edge in edges for end in ("min", "max")])
-    spans_s = [pc.max(pc.subtract(of_file.column(f"{edge}_max"), of_file.column(f"{edge}_min"))) for edge in edges]
+    files = timed.group_by("audio").aggregate([(edge, end) for edge in edges for end in ("min", "max")])
+    spans_s = [pc.max(pc.subtract(files.column(f"{edge}_max"), files.column(f"{edge}_min"))) for edge in edges]
     return max(float(span.as_py() or 0.0) for span in spans_s) / S_PER_MIN
 
 
-def _with(found: Findings, path: Path, run: Run) -> Findings:
+def _with(findings: Findings, path: Path, run: Run) -> Findings:
     data = read_finding(path)
     name = data["finding"].get("finding")
     if name not in _READERS:
         raise InputError(path, f"is a finding of {name!r}", f"give one of {', '.join(_READERS)}")
-    of_finding = data.get("signature", {})
-    held_to = ["model_checksum"] if name == "heads" else ["model_checksum", "corpus_checksum"]
-    other = [key for key in held_to if of_finding.get(key) != run.signature.get(key)]
-    if other:
-        what = " and ".join(key.partition("_")[0] for key in other)
+    signature = data.get("signature", {})
+    checksums = ["model_checksum"] if name == "heads" else ["model_checksum", "corpus_checksum"]
+    different = [key for key in checksums if signature.get(key) != run.signature.get(key)]
+    if different:
+        what = " and ".join(key.partition("_")[0] for key in different)
         raise InputError(path, f"is of another {what} than the run", "give a finding of this run")
-    return replace(found, **{name: _READERS[name](data, path)})
+    return replace(findings, **{name: _READERS[name](data, path)})

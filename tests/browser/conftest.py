@@ -20,16 +20,16 @@ AudioBufferSourceNode.prototype.start = function (when, offset, duration) {
   return start.call(this, when, offset, duration);
 };
 """
-"""Notes what is played: from where, how long, of how much."""
+"""Records each playback: its offset, its length, and the length of the buffer, in seconds."""
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
         pytest.fail(f"none of {', '.join(BROWSERS)} is installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -39,19 +39,21 @@ Opener = Callable[..., Page]
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Opener]:
-    """Opens a file in a window of a size; what the console said and what was asked of the network fails the test."""
+    """Open a file in a window of a size. Any message of the console and any request to the network fails the test."""
     contexts: list[BrowserContext] = []
-    said: list[str] = []
+    messages: list[str] = []
 
     def open_page(path: Path, width: int = 1440, height: int = 1000, **options: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         context.add_init_script(STARTED)
         page = context.new_page()
-        page.on("console", lambda message: said.append(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: said.append(f"request: {request.url[:200]}") if request.url != url else None)
+        page.on("console", lambda message: messages.append(f"console {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: messages.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (messages.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request", lambda request: messages.append(f"request: {request.url[:200]}") if request.url != url else None
+        )
         url = path.resolve().as_uri()
         page.goto(url)
         return page
@@ -59,4 +61,4 @@ def opened(browser: Browser) -> Iterator[Opener]:
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
+    assert messages == []

@@ -1,4 +1,4 @@
-"""The report in a real browser, made of a real run: sort, filter, open, hear, light and dark, on a desk and a phone."""
+"""The report of a real run in a real browser: sort, filter, open, hear, light and dark, wide and on a phone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from playwright.sync_api import Page
 from align_eval.corpus.bundled import bundled_path
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
-from align_eval.reporting.html.words import word_columns
-from align_eval.reporting.view import INTERIOR, view_run
+from align_eval.reporting.run_view import INTERIOR, view_run
+from align_eval.reporting.word_columns import word_columns
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.planted_run import SPEAKERS
 from tests.helpers.reported_run import write_many_words, write_reported
@@ -40,7 +40,7 @@ def command(*arguments: str | Path) -> str:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory) -> Path:
-    """tiny.en on three clips of the demo, maps kept."""
+    """A run of tiny.en on three clips of the demo, with saved maps and a report."""
     folder = tmp_path_factory.mktemp("report")
     for clip in CLIPS:
         for suffix in (".flac", ".TextGrid"):
@@ -62,8 +62,8 @@ def texts(page: Page, selector: str) -> list[str]:
 
 
 def column(page: Page, number: int) -> list[float]:
-    found = texts(page, f"#body tr.word td:nth-child({number})")
-    return [float(re.match(r"[\d.]+", text)[0]) for text in found]  # signed errors of start and end stand behind
+    cells = texts(page, f"#body tr.word td:nth-child({number})")
+    return [float(re.match(r"[\d.]+", text)[0]) for text in cells]  # signed errors of start and end follow
 
 
 def errors_ms(run: Path, system: str) -> np.ndarray:
@@ -71,23 +71,23 @@ def errors_ms(run: Path, system: str) -> np.ndarray:
 
 
 def test_the_page_has_the_figures_of_the_run(run, page):
-    """Every system's interior error, as `run.json` has it, and the mean over the words that the page itself holds."""
+    """The interior error of every system equals `run.json`, and the words of the page have the same mean."""
     view = view_run(run)
     rows = {r.source + r.align: r for r in read_run(run).rows if (r.boundaries, r.calibration, r.metric) == INTERIOR}
     assert len(rows) == 4
-    shown = page.locator(".sources tbody tr").all()
-    assert len(shown) == 4
-    for row in shown:
-        source, align = row.locator("th").inner_text().split("\n")
-        found = rows[source + align]
-        assert row.locator("td.main").inner_text() == f"{found.value:.1f} [{found.ci_low:.0f}, {found.ci_high:.0f}]"
+    lines = page.locator(".sources tbody tr").all()
+    assert len(lines) == 4
+    for line in lines:
+        source, align = line.locator("th").inner_text().split("\n")
+        row = rows[source + align]
+        assert line.locator("td.main").inner_text() == f"{row.value:.1f} [{row.ci_low:.0f}, {row.ci_high:.0f}]"
     data = json.loads(page.locator("#data").text_content())
     mean = np.abs(data["errors"][data["pair"][0]]).mean() / 10  # of starts and ends; tenths of a millisecond
     best = view.strata[0].best("attention")
     assert mean == pytest.approx(best.rows["all", "none", "wbe_mean"].value, abs=0.05)
 
 
-def test_words_are_sorted_by_what_is_asked(run, page):
+def test_words_are_sorted_by_each_criterion(run, page):
     page.locator("#a").select_option(label=ATTENTION)
     page.locator("#b").select_option(label=GRADIENT)
     assert column(page, 5) == pytest.approx(sorted(errors_ms(run, ATTENTION), reverse=True), abs=0.06)
@@ -112,7 +112,7 @@ def test_words_are_filtered_by_text_speaker_and_error(run, page):
     page.keyboard.type("ledger")
     assert texts(page, "#body tr.word td:first-child") == ["ledger"]
     assert page.locator("#count").inner_text() == f"1 of {n} words"
-    page.locator("#find").fill("nothing such")
+    page.locator("#find").fill("no match")
     assert page.locator("#body tr.word").count() == 0
     page.locator("#find").fill("")
     worst = max(errors_ms(run, ATTENTION).max(), errors_ms(run, GRADIENT).max())
@@ -129,7 +129,7 @@ def open_word(page: Page, word: str) -> None:
 
 
 def test_a_click_shows_the_maps_of_a_word_and_its_times(run, page):
-    """Tiers, spectrogram and two maps; the picture is not one colour; times as the words table has them."""
+    """Tiers, spectrogram and two maps; the picture has many colours; times equal the words table."""
     page.locator("#a").select_option(label=ATTENTION)
     page.locator("#b").select_option(label=GRADIENT)
     open_word(page, "ripped")
@@ -152,7 +152,7 @@ def test_a_click_shows_the_maps_of_a_word_and_its_times(run, page):
 
 
 def test_a_word_is_heard_from_its_start_to_its_end(run, page):
-    """The stretch of the utterance's samples that is played: as the reference, and as each system cut the word."""
+    """The played samples run from the start to the end by the reference, and by the first system."""
     page.locator("#a").select_option(label=ATTENTION)
     open_word(page, "ledger")
     rows = [r for r in read_words_table(run / "words.parquet").to_pylist() if r["word"] == "ledger"]
@@ -160,7 +160,7 @@ def test_a_word_is_heard_from_its_start_to_its_end(run, page):
     for n, (button, start_s, end_s) in enumerate(
         (
             ("▶ word", row["reference_start_s"], row["reference_end_s"]),
-            ("▶ as the first cut it", row["start_s"], row["end_s"]),
+            ("▶ first system", row["start_s"], row["end_s"]),
             ("▶ utterance", 0.0, row["duration_s"]),
         ),
         start=1,
@@ -170,11 +170,11 @@ def test_a_word_is_heard_from_its_start_to_its_end(run, page):
         offset, length, of = page.evaluate("window.started.at(-1)")
         assert (offset, length) == pytest.approx((start_s, end_s - start_s), abs=1e-4)
         assert of == pytest.approx(row["duration_s"], abs=1e-4)
-    page.locator("#word:not([data-playing])").wait_for()  # it ends by itself
+    page.locator("#word:not([data-playing])").wait_for()  # playback ends by itself
 
 
-def test_a_window_of_a_long_recording_is_heard_at_its_own_place(run, opened, tmp_path):
-    """The same run as a window that begins 10 s into its file: times are 10 s later, what is played is the same."""
+def test_a_window_of_a_long_recording_is_played_at_its_place(run, opened, tmp_path):
+    """A window that starts 10 s into its file: times are 10 s later, and the played samples are the same."""
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     table = read_words_table(folder / "words.parquet")
@@ -193,8 +193,8 @@ def test_a_window_of_a_long_recording_is_heard_at_its_own_place(run, opened, tmp
     assert page.evaluate("window.started[0]")[:2] == pytest.approx([start_s, end_s - start_s], abs=2e-4)
 
 
-def test_of_minutes_the_20_s_around_a_word_are_seen_and_heard(opened, tmp_path):
-    """Words 50 s into 80 s of tone: what is embedded lasts 20 s, and the word is played from its place in that."""
+def test_long_utterances_show_and_play_20_s_around_a_word(opened, tmp_path):
+    """Words 50 s into 80 s of tone: the embedded stretch lasts 20 s, and the word is played from its place in it."""
     folder = write_reported(tmp_path / "run", SPEAKERS[:1], longer_s=80.0)
     table = read_words_table(folder / "words.parquet")
     for name in ("reference_start_s", "reference_end_s", "start_s", "end_s"):
@@ -222,7 +222,7 @@ def test_of_minutes_the_20_s_around_a_word_are_seen_and_heard(opened, tmp_path):
 
 
 def test_the_keyboard_is_enough(run, page):
-    """Down to the second word, open it, to the next, back, hear it, close."""
+    """Move to the second word, open it, go to the next and back, play it, close it."""
     page.locator("#rows").focus()
     page.keyboard.press("ArrowDown")
     second = page.locator("#body tr.here td").first.inner_text()
@@ -262,8 +262,8 @@ def test_a_phone_has_no_sideways_scrolling(run, opened):
     assert (box["x"], box["width"]) == (0, 390)
 
 
-def test_a_transcript_that_holds_markup_is_text(run, opened, tmp_path):
-    """Markup in a word, a speaker and an utterance's name: shown as it is, nothing runs, nothing is asked for."""
+def test_markup_in_a_transcript_is_text(run, opened, tmp_path):
+    """Markup in words, speakers, failures and the corpus name is shown as text; nothing runs or is requested."""
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     table = read_words_table(folder / "words.parquet")
@@ -305,8 +305,8 @@ def test_ten_thousand_words_keep_few_rows_in_the_page(opened, tmp_path):
     assert page.locator("#body tr").count() < 60
 
 
-def test_what_is_printed_has_words_and_no_buttons(run, opened):
-    page = opened(run / "report.html", width=717)  # A4 at 96 dots an inch, within Chromium's margins
+def test_a_printed_page_has_words_and_no_buttons(run, opened):
+    page = opened(run / "report.html", width=717)  # A4 at 96 dots per inch, within Chromium's margins
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.documentElement.scrollWidth") == 717
@@ -328,10 +328,10 @@ def script(*arguments: str | Path) -> str:
 
 @pytest.mark.validate
 def test_the_pictures_of_the_docs_are_made_by_a_script(run, tmp_path):
-    """Every one that docs/report.md shows, at the width that it says, and none of one colour."""
+    """The script makes every picture in docs/report.md, at the right width and with many colours."""
     script("scripts/screenshots.py", run, "--out", tmp_path)
-    shown = set(re.findall(r"report-\w+\.png", (ROOT / "docs" / "report.md").read_text(encoding="utf-8")))
-    assert {path.name for path in tmp_path.iterdir()} == shown
+    pictures = set(re.findall(r"report-\w+\.png", (ROOT / "docs" / "report.md").read_text(encoding="utf-8")))
+    assert {path.name for path in tmp_path.iterdir()} == pictures
     for name, width in (("report-1440.png", 1440), ("report-dark.png", 1440), ("report-390.png", 3 * 390 + 40)):
         picture = Image.open(tmp_path / name)
         assert picture.width == width
@@ -340,13 +340,13 @@ def test_the_pictures_of_the_docs_are_made_by_a_script(run, tmp_path):
 
 @pytest.mark.validate
 def test_the_benchmark_of_the_page_repeats_a_run_and_drives_it(run, tmp_path):
-    """11 words: 3 copies are 33, of which every copy sorts, filters, scrolls and opens; maps go with them."""
-    said = script("bench/page.py", run, "--words", "30", "--json", tmp_path / "page.json")
-    found = json.loads((tmp_path / "page.json").read_text())
+    """Three copies of 11 words have maps, and the page sorts, filters, scrolls and opens them."""
+    output = script("bench/page.py", run, "--words", "30", "--json", tmp_path / "page.json")
+    result = json.loads((tmp_path / "page.json").read_text())
     n = len(errors_ms(run, ATTENTION))
-    assert (found["words"], found["systems"]) == (n * -(-30 // n), 4)
-    assert set(found["pages"]) == {"sound and pictures", "words alone"}
-    for of_page in found["pages"].values():
-        assert all(value > 0 for name, value in of_page.items() if name != "scroll, dropped frames")
-    assert found["pages"]["sound and pictures"]["size, MB"] > found["pages"]["words alone"]["size, MB"]
-    assert "| load |" in said
+    assert (result["words"], result["systems"]) == (n * -(-30 // n), 4)
+    assert set(result["pages"]) == {"sound and pictures", "words alone"}
+    for figures in result["pages"].values():
+        assert all(value > 0 for name, value in figures.items() if name != "scroll, dropped frames")
+    assert result["pages"]["sound and pictures"]["size, MB"] > result["pages"]["words alone"]["size, MB"]
+    assert "| load |" in output

@@ -1,4 +1,4 @@
-"""The page says what the run says, holds what it needs, and takes no transcript for markup."""
+"""The page shows the figures of the run, loads nothing, and never reads a transcript as markup."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from align_eval.formats.run.finding_json import finding_of, read_finding, write_
 from align_eval.formats.run.folder import read_run
 from align_eval.gate.compare import compare_or_reason, read_side
 from align_eval.reporting.findings import Findings, gather_findings
-from align_eval.reporting.html.distributions import bin_shares
-from align_eval.reporting.html.page import default_pair, write_report
-from align_eval.reporting.html.svg import Plane, signed, ticks
-from align_eval.reporting.html.words import most_telling, word_columns
-from align_eval.reporting.view import INTERIOR, family_of, stack_of, view_run
+from align_eval.reporting.html.page import write_report
+from align_eval.reporting.html.sections.histograms import bin_shares
+from align_eval.reporting.html.svg import Plane, ticks
+from align_eval.reporting.numbers import signed
+from align_eval.reporting.run_view import INTERIOR, default_pair, family_of, stack_of, view_run
+from align_eval.reporting.word_columns import rank_words, word_columns
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import SPEAKERS, Planted
 from tests.helpers.reported_run import ATTENTION, GRADIENT, write_many_words, write_reported
@@ -61,8 +62,8 @@ class Cells(HTMLParser):
 def page_of(folder: Path, findings: Findings | None = None, baseline: Path | None = None, **options: object) -> str:
     view = view_run(folder)
     verdict = compare_or_reason(read_side(baseline), read_side(folder)) if baseline else None
-    found = findings or gather_findings(view)
-    write_report(folder / "report.html", view, found, read_audio_spans(folder), verdict, **options)
+    findings = findings or gather_findings(view)
+    write_report(folder / "report.html", view, findings, read_audio_spans(folder), verdict, **options)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -71,7 +72,7 @@ def data_of(page: str) -> dict:
 
 
 def media_of(page: str) -> dict[str, list[dict]]:
-    """What is seen and heard, by utterance."""
+    """The embedded media, by utterance."""
     pattern = r'<script type="application/json" class="media" data-utterance="(.*?)">(.*?)</script>'
     return {html.unescape(id_): json.loads(parts) for id_, parts in re.findall(pattern, page, re.DOTALL)}
 
@@ -107,13 +108,13 @@ def test_the_table_has_the_figures_of_the_run(folder, page):
 
 def test_the_cards_name_the_best_of_both_signals(page):
     text = re.sub(r"<[^>]+>|\s+", " ", page[page.index('class="answers"') : page.index("Milliseconds by source")])
-    assert re.search(r"attention at its best\s+60\.0\s+ms\s+95 %: 60 to 60\s+attention:heads=all \| dtw", text)
-    assert re.search(r"saliency at its best\s+20\.0\s+ms\s+95 %: 20 to 20\s+gradient:at=encoder-output", text)
+    assert re.search(r"best attention\s+60\.0\s+ms\s+95 %: 60 to 60\s+attention:heads=all \| dtw", text)
+    assert re.search(r"best saliency\s+20\.0\s+ms\s+95 %: 20 to 20\s+gradient:at=encoder-output", text)
     assert "signature 0123456789ab: model planted.en" in page
 
 
 def test_the_words_are_those_of_the_table(folder, page):
-    """Sixteen words with times, errors and which systems; in tenths of a millisecond."""
+    """Sixteen words with times and errors in tenths of a millisecond, and the names of systems."""
     data = data_of(page)
     columns = word_columns(view_run(folder).words)
     assert data["text"] == list(columns.text)
@@ -127,21 +128,21 @@ def test_the_words_are_those_of_the_table(folder, page):
     assert set(media_of(page)["a"][0]["maps"]) >= {"attention:heads=all", "gradient:at=encoder-output"}
 
 
-def test_equal_maps_agree_wholly(page):
-    """The planted maps of both signals are the same: every word's agreement is 1."""
+def test_equal_maps_have_agreement_one(page):
+    """The planted maps of both signals are equal."""
     assert data_of(page)["rho"] == [1.0] * 16
 
 
-def test_of_very_many_words_an_even_part_is_drawn(folder, monkeypatch):
+def test_too_many_words_are_thinned_evenly(folder, monkeypatch):
     """Sixteen words and room for five dots: every fourth."""
-    monkeypatch.setattr("align_eval.reporting.html.page.MAX_DOTS", 5)
+    monkeypatch.setattr("align_eval.reporting.html.sections.agreement.MAX_DOTS", 5)
     page = page_of(folder)
     assert "16 words, manual reference; 4 are drawn" in page
     assert page.count('class="dot"') == 4
 
 
-def test_a_transcript_that_holds_markup_is_text(tmp_path):
-    """In words, and in the names of speakers and systems: no tag comes of it, and the words are read back whole."""
+def test_markup_in_a_transcript_is_text(tmp_path):
+    """Markup in words and speakers makes no tag, and the words are read back unchanged."""
     utterances = [replace(u, speaker=HOSTILE if u.id == "a" else u.speaker) for u in SPEAKERS]
     page = page_of(write_reported(tmp_path / "run", utterances, texts={"w1": HOSTILE}))
     cells = parsed(page)
@@ -152,8 +153,8 @@ def test_a_transcript_that_holds_markup_is_text(tmp_path):
     assert data["utterances"][0]["speaker"] == HOSTILE
 
 
-def test_nothing_is_loaded_from_elsewhere(page):
-    """No address but places on the page itself, and a policy that forbids any."""
+def test_nothing_is_loaded_from_the_network(page):
+    """Every address is a place on the page, and the policy forbids others."""
     for tag, attributes in parsed(page).tags:
         for name in ("src", "href", "action", "srcset", "poster"):
             assert (attributes.get(name) or "#").startswith(("#", "data:,")), (tag, attributes)
@@ -162,7 +163,7 @@ def test_nothing_is_loaded_from_elsewhere(page):
     assert "default-src 'none'" in page
 
 
-def test_the_least_telling_is_left_out_where_there_is_no_room(tmp_path):
+def test_utterances_that_do_not_fit_are_left_out_and_counted(tmp_path):
     """Four utterances of 21 s of noise take about 0.9 MB each: a page of 3 MB has room for some, not for all."""
     folder = write_reported(tmp_path / "run", longer_s=20.0)
     rng = np.random.default_rng(0)
@@ -172,11 +173,11 @@ def test_the_least_telling_is_left_out_where_there_is_no_room(tmp_path):
     assert len(page.encode()) <= 3_000_000
     n_left_out = 4 - len(media_of(page))
     assert 0 < n_left_out < 4
-    assert f"Left out for the size of the file: {n_left_out} of 4 utterances" in page
+    assert f"Left out to limit the size of the file: {n_left_out} of 4 utterances" in page
 
 
-def test_words_beyond_the_room_are_left_out_and_counted(tmp_path):
-    """Half of the 1.5 MB that a page of 3 MB leaves has room for 5,208 rows of six systems, 144 bytes a row."""
+def test_words_that_do_not_fit_are_left_out_and_counted(tmp_path):
+    """A page of 3 MB leaves 1.5 MB; half of it has room for 5,208 rows of six systems at 144 bytes per row."""
     n_words = write_many_words(tmp_path / "run", n_speakers=240, n_systems=6)
     page = page_of(tmp_path / "run", max_mb=3.0)
     assert n_words > 5208 == len(data_of(page)["text"])
@@ -193,7 +194,7 @@ def test_no_audio_leaves_the_sound_out(folder, tmp_path):
     assert media_of(page)
 
 
-def test_the_verdict_stands_on_top(folder, tmp_path):
+def test_the_verdict_is_at_the_top(folder, tmp_path):
     """A run against itself passes; 60 ms against 20 ms is a regression that names its system."""
     assert "<strong>pass: nothing got worse by more than the margin</strong>" in page_of(folder, baseline=folder)
     worse = write_reported(tmp_path / "worse", late_s={ATTENTION: 0.060, GRADIENT: 0.120})
@@ -202,7 +203,7 @@ def test_the_verdict_stands_on_top(folder, tmp_path):
     assert "regression: gradient:at=encoder-output | viterbi, manual reference; all words: " in page
 
 
-def test_a_baseline_that_cannot_be_compared_is_said_and_not_hidden(folder, tmp_path):
+def test_a_baseline_that_cannot_be_compared_is_reported(folder, tmp_path):
     other = write_reported(tmp_path / "other", late_s={ATTENTION: 0.060})
     page = page_of(other, baseline=folder)
     assert "<strong>not comparable</strong>" in page
@@ -210,7 +211,7 @@ def test_a_baseline_that_cannot_be_compared_is_said_and_not_hidden(folder, tmp_p
 
 
 def test_one_system_alone_has_a_page(tmp_path):
-    """As what `score` writes: no second system, no maps."""
+    """As `score` writes it: no second system, no maps."""
     folder = write_reported(tmp_path / "run", late_s={ATTENTION: 0.060})
     for path in (folder / "maps").iterdir():
         path.unlink()
@@ -219,11 +220,11 @@ def test_one_system_alone_has_a_page(tmp_path):
     assert "rho" not in data
 
 
-def test_a_finding_is_read_as_the_record_that_it_was(folder, tmp_path):
+def test_a_finding_survives_a_round_trip(folder, tmp_path):
     drift = measure_drift(folder)
     write_finding(tmp_path / "drift.json", drift)
-    found = finding_of(read_finding(tmp_path / "drift.json"), type(drift), 1, tmp_path / "drift.json")
-    assert (found.rows, found.minutes) == (drift.rows, drift.minutes)
+    finding = finding_of(read_finding(tmp_path / "drift.json"), type(drift), 1, tmp_path / "drift.json")
+    assert (finding.rows, finding.minutes) == (drift.rows, drift.minutes)
 
 
 def test_a_finding_of_another_version_is_refused(folder, tmp_path):
@@ -238,40 +239,40 @@ def test_a_finding_of_another_version_is_refused(folder, tmp_path):
         gather_findings(view_run(folder), [path])
 
 
-def test_a_finding_of_other_speech_is_refused_where_it_was_given(folder, tmp_path):
+def test_a_named_finding_of_another_corpus_is_refused(folder, tmp_path):
     drift = measure_drift(folder)
     write_finding(tmp_path / "drift.json", replace(drift, signature={**drift.signature, "corpus_checksum": "c" * 64}))
     with pytest.raises(InputError, match="is of another corpus than the run"):
         gather_findings(view_run(folder), [tmp_path / "drift.json"])
 
 
-def test_a_finding_that_an_earlier_run_left_is_not_shown(reported_copy):
+def test_a_finding_of_an_earlier_run_is_not_shown(reported_copy):
     drift = measure_drift(reported_copy)
     write_finding(reported_copy / "drift.json", replace(drift, finding={**drift.finding, "run": "ffffffffffff"}))
     with pytest.warns(InputWarning, match="is of run ffffffffffff and is not shown"):
         gather_findings(view_run(reported_copy))
 
 
-def test_drift_is_shown_where_recordings_are_long(tmp_path, page):
+def test_drift_is_shown_for_long_recordings(tmp_path, page):
     """Words over 2.5 minutes have a section with both slopes; a second of speech has none."""
     assert "Over time" not in page
-    long_ones = [Planted(id_, id_, (0, 50, 4000, 7500)) for id_ in ("a", "b")]
-    page = page_of(write_reported(tmp_path / "run", long_ones))
+    planted = [Planted(id_, id_, (0, 50, 4000, 7500)) for id_ in ("a", "b")]
+    page = page_of(write_reported(tmp_path / "run", planted))
     assert "Over time" in page
     assert [row[:2] for row in parsed(page).rows if len(row) == 3 and row[0].startswith("attention")] == [
         ["attention:heads=all | dtw", "starts"], ["attention:heads=all | dtw", "ends"],
     ]  # fmt: skip
 
 
-def test_the_most_telling_words_come_by_turns(folder):
-    """Worst of attention, worst of the gradient, farthest apart: here three different words."""
+def test_the_ranking_takes_the_criteria_in_turn(folder):
+    """Worst of attention, worst of the gradient, farthest apart: three different words."""
     columns = word_columns(view_run(folder).words)
     pair = default_pair(view_run(folder))
     errors = {name: values.copy() for name, values in columns.errors_s.items()}
     errors[pair[0]][:, 3], errors[pair[1]][:, 3] = 1.0, 0.9  # worst of the first
     errors[pair[0]][:, 5], errors[pair[1]][:, 5] = 0.9, 0.95  # worst of the second
     errors[pair[0]][:, 9], errors[pair[1]][:, 9] = -0.8, 0.8  # farthest apart
-    assert most_telling(replace(columns, errors_s=errors), *pair)[:3] == [3, 5, 9]
+    assert rank_words(replace(columns, errors_s=errors), *pair)[:3] == [3, 5, 9]
 
 
 HYBRID = "hybrid:a=(attention:heads=all),b=(gradient:at=encoder-output),alpha=0.5"
@@ -284,30 +285,30 @@ HYBRID = "hybrid:a=(attention:heads=all),b=(gradient:at=encoder-output),alpha=0.
         ("gradient:at=encoder-output", "saliency", "gradient:at=encoder-output"),
         ("control-energy", "control", "control-energy"),
         (HYBRID, "hybrid", HYBRID),
-        ("whisperx", "given", None),
+        ("whisperx", "external", None),
         ("second reference", "reference", None),
     ],
 )
-def test_sources_are_told_apart(source, family, stack):
+def test_sources_have_families_and_stacks(source, family, stack):
     assert family_of(source) == family
     assert stack_of(source) == stack
 
 
-def test_bins_hold_what_lies_in_them_and_the_edges_what_lies_beyond():
-    """By hand: -10, 0 and 10 ms in the middle bin, on either side of no edge; 1 s late and 290 in the last."""
+def test_bins_count_their_errors_and_the_edges_those_beyond():
+    """By hand: -10, 0 and 10 ms are in the middle bin; 290 ms and 1 s are in the last."""
     shares = bin_shares(np.array([-0.010, 0.0, 0.010, 0.020, 1.0, 0.290, -0.5, np.nan]))
     assert np.flatnonzero(shares).tolist() == [0, 10, 11, 20]
     assert shares[[0, 10, 11, 20]] * 7 == pytest.approx([1, 3, 1, 2])
     assert not bin_shares(np.array([])).any()
-    mirrored = bin_shares(-np.arange(-0.31, 0.311, 0.01))[::-1]  # the 10 ms grid itself: no side is favoured
+    mirrored = bin_shares(-np.arange(-0.31, 0.311, 0.01))[::-1]  # the 10 ms grid: neither side is favoured
     np.testing.assert_array_equal(bin_shares(np.arange(-0.31, 0.311, 0.01)), mirrored)
 
 
 @pytest.mark.parametrize(
-    ("value", "digits", "shown"), [(-0.4, 0, "0"), (-0.9, 1, "−0.9"), (12.3, 0, "+12"), (0.0, 1, "0.0")]
+    ("value", "digits", "text"), [(-0.4, 0, "0"), (-0.9, 1, "−0.9"), (12.3, 0, "+12"), (0.0, 1, "0.0")]
 )
-def test_signs_are_shown_and_zero_has_none(value, digits, shown):
-    assert signed(value, digits) == shown
+def test_zero_has_no_sign(value, digits, text):
+    assert signed(value, digits) == text
 
 
 def test_ticks_are_round_and_inside():
@@ -320,7 +321,7 @@ def test_a_plane_puts_its_corners_inside_the_margins():
     assert (plane.x(0), plane.x(10), plane.y(0), plane.y(1)) == (20, 190, 85, 5)
 
 
-def test_the_command_writes_the_page_and_says_what_is_in_it(folder, tmp_path):
+def test_the_command_writes_the_page_and_prints_its_content(folder, tmp_path):
     done = align_eval("report", str(folder), "--out", str(tmp_path / "page.html"))
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(

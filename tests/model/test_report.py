@@ -7,10 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
+from align_eval.engine.explain import explain
 
 from align_eval.api import align
 from align_eval.corpus.audio import read_audio
-from align_eval.engine.explain import explain
 from align_eval.errors import InputError
 from align_eval.findings.budget.measure import SCHEMA_VERSION, Budget, measure_budget, with_holm
 from align_eval.findings.heads import search_heads
@@ -20,12 +20,14 @@ from align_eval.formats.run.finding_json import finding_of, read_finding, write_
 from align_eval.formats.run.maps import write_maps
 from align_eval.formats.textgrids import read_words
 from align_eval.records import System, Word
-from align_eval.reporting.figures.figures import draw_explained, draw_figures, save
+from align_eval.reporting.figures.explained import draw_explained
+from align_eval.reporting.figures.run_figures import draw_figures
+from align_eval.reporting.figures.save import save
 from align_eval.reporting.figures.utterance import LONGEST_S, Panel, Tier, utterance_figure
 from align_eval.reporting.findings import gather_findings
 from align_eval.reporting.html.page import write_report
-from align_eval.reporting.media import MapView, map_views
-from align_eval.reporting.view import view_run
+from align_eval.reporting.map_images import MapImage, map_images
+from align_eval.reporting.run_view import view_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
 
@@ -45,21 +47,21 @@ def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001
     folder = shutil.copytree(reported, tmp_path_factory.mktemp("findings") / "run")
     for u in SPEAKERS:
         write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u, {**EXACT, EVERY: late}))
-    kept = read_kept(folder)
-    (budget,) = with_holm([measure_budget(kept, 0)])
+    run = read_kept(folder)
+    (budget,) = with_holm([measure_budget(run, 0)])
     write_finding(folder / "budget.json", budget)
-    write_finding(folder.parent / "heads.json", search_heads(kept))
+    write_finding(folder.parent / "heads.json", search_heads(run))
     return folder
 
 
-def test_a_budget_is_read_as_the_record_that_it_was(folder):
+def test_a_budget_survives_a_round_trip(folder):
     (budget,) = with_holm([measure_budget(read_kept(folder), 0)])
     path = folder / "budget.json"
     assert finding_of(read_finding(path), Budget, SCHEMA_VERSION, path).strata == budget.strata
 
 
-def test_budget_and_heads_stand_on_the_page(folder, tmp_path):
-    """Start and end of the waterfall, the price, and every head with its error, the later the greater."""
+def test_the_page_shows_budget_and_heads(folder, tmp_path):
+    """Start and end of the waterfall, the cost, and every head; later heads have larger errors."""
     view = view_run(folder)
     findings = gather_findings(view, [folder.parent / "heads.json"])
     write_report(tmp_path / "report.html", view, findings, {})
@@ -79,7 +81,7 @@ def test_budget_and_heads_stand_on_the_page(folder, tmp_path):
         assert f"head {row.head}: {row.agreement.value:.2f}" in heads
 
 
-def test_figures_are_drawn_in_every_form_and_the_same_each_time(folder, tmp_path):
+def test_figures_have_every_format_and_the_same_bytes_each_time(folder, tmp_path):
     view = view_run(folder)
     findings = gather_findings(view, [folder.parent / "heads.json"])
     spans = read_audio_spans(folder)
@@ -87,9 +89,9 @@ def test_figures_are_drawn_in_every_form_and_the_same_each_time(folder, tmp_path
     assert {name.rpartition(".")[0] for name in names} == {
         "tolerance", "heads-manual", "waterfall", "utterance-a", "utterance-b", "utterance-c",
     }  # fmt: skip
-    begins = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
+    signatures = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
     for name in names:
-        assert (tmp_path / "one" / name).read_bytes().startswith(begins[name.rpartition(".")[2]])
+        assert (tmp_path / "one" / name).read_bytes().startswith(signatures[name.rpartition(".")[2]])
     draw_figures(tmp_path / "two", view, findings, spans, ["svg"])
     again = [name for name in names if name.endswith(".svg")]
     for name in again:
@@ -99,30 +101,32 @@ def test_figures_are_drawn_in_every_form_and_the_same_each_time(folder, tmp_path
 
 
 def test_a_long_utterance_is_drawn_around_its_word():
-    """8 s around second 10 of 20; the rows are those of words that lie there."""
-    view = map_views(maps_of(SPEAKERS[0]))["gradient:at=encoder-output"]
+    """8 s around second 10 of 20, with the rows of the words in that stretch."""
+    image = map_images(maps_of(SPEAKERS[0]))["gradient:at=encoder-output"]
     words = [Word(f"w{i}", 5.0 * i, 5.0 * i + 1) for i in range(4)]  # seconds 0, 5, 10 and 15
-    panel = Panel("gradient", "saliency", MapView(view.levels, view.word_of_row, 0.4, 0.0), None)
-    picture = utterance_figure("", [w.text for w in words], None, [Tier("x", "given", words)], [panel], 10.5)
+    panel = Panel("gradient", "saliency", MapImage(image.levels, image.word_of_row, 0.4, 0.0), None)
+    picture = utterance_figure("", [w.text for w in words], None, [Tier("x", "external", words)], [panel], 10.5)
     axes = picture.axes[-1]
     assert axes.get_xlim() == (10.5 - LONGEST_S / 2, 10.5 + LONGEST_S / 2)
-    assert axes.get_ylim() == (1.5, 2.5)  # word 2 alone lies between 6.5 and 14.5 s
+    assert axes.get_ylim() == (1.5, 2.5)  # only word 2 lies between 6.5 and 14.5 s
 
 
-def test_a_form_that_matplotlib_does_not_know_is_refused(tmp_path):
+def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"cannot be written .*give a file that ends in \.pdf, \.svg or \.png"):
-        save(utterance_figure("", [], None, [Tier("x", "given", [Word("a", 0.0, 1.0)])], []), tmp_path / "figure.xyz")
+        save(
+            utterance_figure("", [], None, [Tier("x", "external", [Word("a", 0.0, 1.0)])], []), tmp_path / "figure.xyz"
+        )
 
 
-def test_explained_words_are_those_that_are_aligned(tiny_en, clip, tmp_path):
-    found = explain(tiny_en, clip.audio.path, clip.text, [ATTENTION.source, GRADIENT.source], "viterbi", "en")
+def test_explain_gives_the_words_of_align(tiny_en, clip, tmp_path):
+    result = explain(tiny_en, clip.audio.path, clip.text, [ATTENTION.source, GRADIENT.source], "viterbi", "en")
     for system in (ATTENTION, GRADIENT):
-        assert found.words[system] == align(
+        assert result.words[system] == align(
             tiny_en, clip.audio.path, clip.text, source=system.source, align=system.align, language="en"
         )
-    assert (found.samples == read_audio(clip.audio)).all()
-    assert set(found.maps.stacks) == {ATTENTION.source, GRADIENT.source}
-    draw_explained(tmp_path / "x.svg", "x", found.samples, found.texts, found.words, found.maps, clip.words)
+    assert (result.samples == read_audio(clip.audio)).all()
+    assert set(result.maps.stacks) == {ATTENTION.source, GRADIENT.source}
+    draw_explained(tmp_path / "x.svg", "x", result.samples, result.texts, result.words, result.maps, clip.words)
     assert "ledger" in re.findall(r">([^<>]+)</text>", (tmp_path / "x.svg").read_text())
 
 

@@ -1,8 +1,8 @@
-"""One utterance as a figure: words on tiers, spectrogram and maps under each other on one time axis."""
+"""One utterance as a figure: word tiers, spectrogram and maps below each other on one time axis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from align_eval.corpus.audio import Samples
 from align_eval.records import Word
-from align_eval.reporting.media import MapView
+from align_eval.reporting.figures.style import COLOURS
+from align_eval.reporting.map_images import MapImage
+from align_eval.reporting.run_view import Family
 from align_eval.reporting.spectrogram import spectrogram
-from align_eval.reporting.view import Family
 from align_eval.units import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -20,27 +21,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-COLOURS: Mapping[Family, str] = {
-    "attention": "#0067a5",
-    "saliency": "#c2500a",
-    "hybrid": "#9c4682",
-    "control": "#7a7f87",
-    "given": "#6a4fb3",
-    "reference": "#00795a",
-}
-"""Of the families, told apart by the colour-blind too; the page has the same."""
-
-MAPS = {"attention": "Blues", "saliency": "Oranges"}
+COLOUR_MAPS = {"attention": "Blues", "saliency": "Oranges"}
 TIER, SPECTROGRAM, LETTER = 0.24, 1.1, 0.045
-"""Heights, and the width of a letter, in inches."""
+"""Height of a tier, height of the spectrogram, and width of a letter, in inches."""
 
 LONGEST_S = 8.0
-"""More than that on a page's width tells no words apart."""
+"""Longest stretch drawn: words of a longer one cannot be told apart at the width of a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Words by one system, or by the reference; times in seconds from the start of the utterance."""
+    """Words by one system or the reference, timed in seconds from the start of the utterance."""
 
     name: str
     family: Family
@@ -49,11 +40,11 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The map of a source, with the name of the tier that was read off it."""
+    """The map of a source; ``tier`` names the tier that was read from it."""
 
     name: str
     family: Family
-    map: MapView
+    map: MapImage
     tier: str | None
 
 
@@ -70,22 +61,23 @@ def utterance_figure(
     Parameters
     ----------
     texts
-        The words that the rows of maps belong to.
+        The words that the rows of the maps belong to.
     samples
-        At 16 kHz; without them there is no spectrogram.
+        ``float32[n_samples]`` at 16 kHz; None draws no spectrogram.
     tiers
-        A line of words each; the boundaries of the first, where it is the reference, stand on every panel.
+        One line of words each. Boundaries of a reference tier are drawn on every panel.
     panels
-        Maps, each with the boundaries of its tier.
+        Maps, each drawn with the boundaries of its tier.
     around_s
-        Of an utterance longer than :data:`LONGEST_S` the stretch around that is drawn, with the rows of its words.
+        Time of interest, in seconds. If the utterance is longer than :data:`LONGEST_S`, only that stretch around the
+        time is drawn, with the rows of its words.
     """
     from matplotlib.figure import Figure
 
     span_s = _span_s(_duration_s(samples, tiers, panels), around_s)
-    shown = {p.name: _rows(p, tiers, span_s) for p in panels}
+    rows = {panel.name: _rows(panel, tiers, span_s) for panel in panels}
     heights = [TIER * len(tiers), *([SPECTROGRAM] if samples is not None else [])]
-    heights += [min(3.6, max(1.0, 0.13 * (shown[panel.name][1] - shown[panel.name][0]))) for panel in panels]
+    heights += [min(3.6, max(1.0, 0.13 * (rows[panel.name][1] - rows[panel.name][0]))) for panel in panels]
     picture = Figure(figsize=(_width(span_s), sum(heights) + 1.1), layout="constrained")
     axes = picture.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     _tiers(axes[0], tiers, _width(span_s) / (span_s[1] - span_s[0]))
@@ -95,7 +87,7 @@ def utterance_figure(
             _boundaries(axes[1], tier)
     for axis, panel in zip(axes[len(heights) - len(panels) :], panels, strict=True):
         _map(axis, panel, texts)
-        low, high = shown[panel.name]
+        low, high = rows[panel.name]
         axis.set_ylim(low - 0.5, high - 0.5)
         for tier in tiers:
             if tier.family == "reference" or tier.name == panel.tier:
@@ -119,7 +111,7 @@ def _span_s(duration_s: float, around_s: float | None) -> tuple[float, float]:
 
 
 def _rows(panel: Panel, tiers: Sequence[Tier], span_s: tuple[float, float]) -> tuple[int, int]:
-    """The rows of a map whose words lie in a span by any tier: the first and the one after the last."""
+    """The rows of a map whose words lie in a span by any tier: the first row, and the row after the last."""
     n_words = 1 + max(panel.map.word_of_row)
     inside = {
         i
@@ -146,7 +138,7 @@ def _tiers(axis: Axes, tiers: Sequence[Tier], inches_per_s: float) -> None:
         for word in tier.words:
             axis.add_patch(_box(word.start_s, y + 0.08, word.end_s - word.start_s, 0.84, colour))
             if LETTER * len(word.text) > (word.end_s - word.start_s) * inches_per_s:
-                continue  # a name beyond its box would read as its neighbour's
+                continue  # text wider than its box would run into the next word
             middle = (word.start_s + word.end_s) / 2
             axis.text(middle, y + 0.47, _plain(word.text), ha="center", va="center", fontsize=6, clip_on=True)
     axis.set_ylim(0, len(tiers))
@@ -163,21 +155,21 @@ def _box(x: float, y: float, width: float, height: float, colour: str) -> Rectan
 
 
 def _spectrogram(axis: Axes, samples: Samples) -> None:
-    found = spectrogram(samples)
-    half, khz = found.frame_s / 2, found.top_hz / 1000
-    extent = (-half, found.frame_s * found.levels.shape[1] - half, 0.0, khz)
-    axis.imshow(found.levels, origin="lower", aspect="auto", extent=extent, cmap="Greys", interpolation="bilinear")
+    image = spectrogram(samples)
+    half, khz = image.frame_s / 2, image.top_hz / 1000
+    extent = (-half, image.frame_s * image.levels.shape[1] - half, 0.0, khz)
+    axis.imshow(image.levels, origin="lower", aspect="auto", extent=extent, cmap="Greys", interpolation="bilinear")
     axis.set_ylabel("kHz", fontsize=7)
     axis.tick_params(labelsize=6)
 
 
 def _map(axis: Axes, panel: Panel, texts: Sequence[str]) -> None:
-    view = panel.map
-    n_rows, n_frames = view.levels.shape
-    extent = (view.start_s, view.start_s + view.frame_s * n_frames, -0.5, n_rows - 0.5)
-    cmap = MAPS.get(panel.family, "Greys")
-    axis.imshow(view.levels, origin="lower", aspect="auto", extent=extent, cmap=cmap, interpolation="nearest")
-    words = np.array(view.word_of_row)
+    image = panel.map
+    n_rows, n_frames = image.levels.shape
+    extent = (image.start_s, image.start_s + image.frame_s * n_frames, -0.5, n_rows - 0.5)
+    cmap = COLOUR_MAPS.get(panel.family, "Greys")
+    axis.imshow(image.levels, origin="lower", aspect="auto", extent=extent, cmap=cmap, interpolation="nearest")
+    words = np.array(image.word_of_row)
     first = np.flatnonzero(np.diff(words, prepend=-2))
     last = np.append(first[1:], n_rows)
     names = [_plain(texts[words[row]]) if words[row] >= 0 else "(end)" for row in first]
@@ -188,11 +180,14 @@ def _map(axis: Axes, panel: Panel, texts: Sequence[str]) -> None:
 def _boundaries(axis: Axes, tier: Tier) -> None:
     times_s = sorted({time for word in tier.words for time in (word.start_s, word.end_s)})
     style = {"reference": "-", "saliency": ":"}.get(tier.family, "--")
-    for width, colour in ((2.0, "white"), (0.9, COLOURS[tier.family])):  # a rim, so that it is seen on dark, too
+    for width, colour in (
+        (2.0, "white"),
+        (0.9, COLOURS[tier.family]),
+    ):  # white rim for dark maps
         for time_s in times_s:
             axis.axvline(time_s, color=colour, linewidth=width, linestyle=style if width < 1 else "-", alpha=0.9)
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib does not take for mathematics."""
+    """Text with dollar signs escaped, so that matplotlib does not read it as mathematics."""
     return text.replace("$", r"\$")

@@ -1,10 +1,10 @@
-"""Pictures and sound inside the page: packed bytes as base64, the most telling words first, up to a size."""
+"""Spectrograms, maps and sound inside the page: packed bytes as base64, top-ranked words first, up to a size."""
 
 from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,24 @@ import numpy.typing as npt
 
 from align_eval.corpus.audio import Samples
 from align_eval.records import AudioSpan
-from align_eval.reporting.media import MapView, flac, map_views, maps_of, samples_of
+from align_eval.reporting.map_images import MapImage, map_images, saved_maps
 from align_eval.reporting.spectrogram import spectrogram
+from align_eval.reporting.utterance_audio import flac, read_samples
+from align_eval.reporting.word_columns import WordColumns
 
 LONGEST_S = 60.0
-"""Of longer utterances stretches are embedded: a whole one would take the room of all others."""
+"""Longer utterances are embedded in stretches, so that one does not take the room of all others."""
 
 STRETCH_S = 20.0
-"""Of a stretch around a word."""
+"""Length of a stretch around a word."""
 
 MARGIN_S = 2.0
-"""A word that is so far inside a stretch that is there already needs none of its own."""
+"""A word at least this far inside an earlier stretch gets no stretch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of an utterance, or all of it, in s from the utterance's start."""
+    """A part of an utterance, or the whole utterance, in seconds from its start."""
 
     utterance: str
     start_s: float
@@ -37,95 +39,138 @@ class Stretch:
     whole: bool
 
 
-def stretches(words: Iterable[tuple[str, float, float, float]]) -> list[Stretch]:
-    """What is embedded of the words' utterances, in the order of the words.
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The embedded media of a page.
+
+    Attributes
+    ----------
+    entries
+        Spectrogram, maps and sound of each stretch, by utterance.
+    left_out
+        Ids of the utterances that did not fit at all.
+    n_utterances
+        Number of utterances that were to be embedded.
+    has_stretches
+        Whether any utterance was to be embedded in stretches.
+    """
+
+    entries: Mapping[str, Sequence[Mapping[str, Any]]]
+    left_out: Sequence[str]
+    n_utterances: int
+    has_stretches: bool
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether any utterance can be played."""
+        return any("audio" in entry for entries in self.entries.values() for entry in entries)
+
+
+def word_place(columns: WordColumns, i: int) -> tuple[str, float, float, float]:
+    """The utterance of a word, the length of the utterance, and the word's start and end in it, in seconds."""
+    id_ = columns.utterance[i]
+    row = columns.utterance_rows[id_]
+    start_s, end_s = (float(times[i] - row["offset_s"]) for times in (columns.start_s, columns.end_s))
+    return id_, float(row["duration_s"]), start_s, end_s
+
+
+def choose_stretches(words: Iterable[tuple[str, float, float, float]]) -> list[Stretch]:
+    """Choose the stretches of the words' utterances to embed, in the order of the words.
 
     Parameters
     ----------
     words
-        Utterance, its length, and where the word starts and ends in it, in s; the most telling word first.
+        For each word, as :func:`word_place` returns it: its utterance, the length of the utterance, and its start and
+        end in the utterance, in seconds. The top-ranked word comes first.
 
     Returns
     -------
     list of Stretch
-        Utterances of at most :data:`LONGEST_S` once and whole; of longer ones :data:`STRETCH_S` around a word, for
-        each word that does not lie inside an earlier stretch.
+        Each utterance of at most :data:`LONGEST_S`, once and whole; for longer ones, :data:`STRETCH_S` around each word
+        that no earlier stretch covers.
     """
-    found: dict[str, list[Stretch]] = {}
-    in_order: list[Stretch] = []
+    chosen: list[Stretch] = []
+    by_utterance: dict[str, list[Stretch]] = {}
     for utterance, duration_s, start_s, end_s in words:
-        there = found.setdefault(utterance, [])
+        earlier = by_utterance.setdefault(utterance, [])
         if duration_s <= LONGEST_S:
             stretch = Stretch(utterance, 0.0, duration_s, whole=True)
-            if there:
+            if earlier:
                 continue
         else:
             first, last = max(0.0, start_s - MARGIN_S), min(duration_s, end_s + MARGIN_S)
-            if any(s.start_s <= first and last <= s.end_s for s in there):
+            if any(s.start_s <= first and last <= s.end_s for s in earlier):
                 continue
             begin = min(max(0.0, (start_s + end_s - STRETCH_S) / 2), duration_s - STRETCH_S)
             stretch = Stretch(utterance, begin, begin + STRETCH_S, whole=False)
-        there.append(stretch)
-        in_order.append(stretch)
-    return in_order
+        earlier.append(stretch)
+        chosen.append(stretch)
+    return chosen
 
 
 def embed_media(
-    folder: Path, wanted: Iterable[Stretch], spans: Mapping[str, AudioSpan], room_bytes: int, *, audio: bool
-) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
-    """Spectrogram, maps and sound by utterance, and the ids of those that found no room.
+    folder: Path, stretches: Sequence[Stretch], spans: Mapping[str, AudioSpan], room_bytes: int, *, audio: bool
+) -> Media:
+    """Embed the spectrogram, maps and sound of each stretch that fits.
 
     Parameters
     ----------
-    wanted
-        What is embedded, the most telling first. Maps are those of whole utterances.
+    stretches
+        The stretches to embed, the most important first. Maps are embedded for whole utterances only.
     spans
-        Where their samples are; an utterance that is not there has no sound and no spectrogram.
+        Audio of the utterances, by id. An utterance without audio has no sound and no spectrogram.
     room_bytes
-        What all of it may take on the page. An utterance that does not fit is left out, a shorter one may still fit;
-        after a stretch that does not fit no other is tried.
+        Size limit. An utterance that does not fit is left out, and shorter ones may still fit. After a stretch that
+        does not fit, no other stretch is tried.
+    audio
+        Whether to embed sound.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
-    left_out: dict[str, None] = {}
+    entries: dict[str, list[dict[str, Any]]] = {}
+    refused: dict[str, None] = {}
     full = False
-    for stretch in wanted:
+    for stretch in stretches:
         id_ = stretch.utterance
         if room_bytes <= 0 or (full and not stretch.whole):
-            left_out[id_] = None
+            refused[id_] = None
             continue
-        samples = samples_of(_part(spans[id_], stretch)) if id_ in spans else None
-        kept = maps_of(folder, id_) if stretch.whole else None
-        if samples is None and kept is None:
+        samples = read_samples(_part(spans[id_], stretch)) if id_ in spans else None
+        maps = saved_maps(folder, id_) if stretch.whole else None
+        if samples is None and maps is None:
             continue
-        entry = _entry(samples, map_views(kept) if kept is not None else {}, audio=audio)
+        entry = _entry(samples, map_images(maps) if maps is not None else {}, audio=audio)
         entry |= {"from": stretch.start_s, "to": stretch.end_s}
         size = _size(entry)
         if size > room_bytes:
-            left_out[id_] = None
+            refused[id_] = None
             full = full or not stretch.whole
             continue
-        found.setdefault(id_, []).append(entry)
+        entries.setdefault(id_, []).append(entry)
         room_bytes -= size
-    return found, [id_ for id_ in left_out if id_ not in found]
+    return Media(
+        entries,
+        [id_ for id_ in refused if id_ not in entries],
+        n_utterances=len({stretch.utterance for stretch in stretches}),
+        has_stretches=any(not stretch.whole for stretch in stretches),
+    )
 
 
 def _part(span: AudioSpan, stretch: Stretch) -> AudioSpan:
-    """Where the samples of a stretch are."""
+    """The audio of a stretch."""
     if stretch.whole:
         return span
     return replace(span, start_s=span.start_s + stretch.start_s, end_s=span.start_s + stretch.end_s)
 
 
-def _entry(samples: Samples | None, maps: Mapping[str, MapView], *, audio: bool) -> dict[str, Any]:
+def _entry(samples: Samples | None, maps: Mapping[str, MapImage], *, audio: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "maps": {
             spec: {
-                **_image(view.levels),
-                "words": list(view.word_of_row),
-                "frame_s": view.frame_s,
-                "start_s": view.start_s,
+                **_image(image.levels),
+                "words": list(image.word_of_row),
+                "frame_s": image.frame_s,
+                "start_s": image.start_s,
             }
-            for spec, view in maps.items()
+            for spec, image in maps.items()
         }
     }
     if samples is not None:
@@ -147,7 +192,7 @@ def _image(levels: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
 
 def _size(entry: Mapping[str, Any]) -> int:
-    """About what it takes on the page: its long strings, and a little for each of the rest."""
+    """Approximate size of an entry on the page: its long strings, and a little for the rest."""
     images = [*entry["maps"].values(), *([entry["spectrogram"]] if "spectrogram" in entry else [])]
-    of_images: int = sum(len(image["data"]) + 4 * image["rows"] + 200 for image in images)
-    return of_images + len(entry.get("audio", ""))
+    image_bytes: int = sum(len(image["data"]) + 4 * image["rows"] + 200 for image in images)
+    return image_bytes + len(entry.get("audio", ""))

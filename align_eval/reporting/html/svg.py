@@ -1,7 +1,7 @@
-"""Drawing primitives of the page's charts: a plane with axes, and marks on it, as SVG markup.
+"""Drawing primitives of the page's charts as SVG markup: a plane with axes, lines, boxes, marks and text.
 
-Text is escaped by :class:`markupsafe.Markup`. Colours are classes, ``f-attention`` and so on, whose values the page's
-style gives for light and dark; families differ by mark and dash as well, so that colour is never the only sign.
+:class:`markupsafe.Markup` escapes all text. Colours are CSS classes, such as ``f-attention``, which the page's style
+sheet defines for light and dark. Families also differ by mark and dash, so that no reader depends on colour.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDTH = 440
-"""Of a chart in its own units: about a phone's width, so that text stays legible there."""
+"""Default width of a chart, in its own units: about that of a phone, so that text is legible there."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Where values lie: from ``x_range`` and ``y_range`` to pixels inside the margins."""
+    """The mapping from ``x_range`` and ``y_range`` to pixels inside the margins."""
 
     x_range: tuple[float, float]
     y_range: tuple[float, float]
@@ -32,12 +32,12 @@ class Plane:
     width: int = WIDTH
 
     def x(self, value: float) -> float:
-        """Pixel of a value across."""
+        """Horizontal pixel of a value."""
         low, high = self.x_range
         return round(self.left + (value - low) / (high - low) * (self.width - self.left - self.right), 2)
 
     def y(self, value: float) -> float:
-        """Pixel of a value upwards."""
+        """Vertical pixel of a value; greater values are higher."""
         low, high = self.y_range
         return round(
             self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom), 2
@@ -45,19 +45,19 @@ class Plane:
 
 
 def join(parts: Iterable[Markup]) -> Markup:
-    """Markup one after another."""
+    """Concatenate markup."""
     return Markup("").join(parts)
 
 
 def figure(plane: Plane, title: str, parts: Iterable[Markup]) -> Markup:
-    """The whole drawing, with what it shows in words."""
+    """The whole drawing; screen readers read its title."""
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         plane.width, plane.height, title, join(parts)
     )
 
 
 def ticks(low: float, high: float, n: int = 5) -> list[float]:
-    """Round values inside a range, about ``n``."""
+    """About ``n`` round values inside a range."""
     if not high > low:
         return [low]
     raw = (high - low) / n
@@ -65,12 +65,6 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.75 * raw)
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def signed(value: float, digits: int = 0) -> str:
-    """A number with its sign: a true minus, and none at what is shown as zero."""
-    shown = f"{value:+.{digits}f}".replace("-", "−")
-    return shown[1:] if float(f"{value:.{digits}f}") == 0 else shown
 
 
 def text(x: float, y: float, content: str, classes: str = "", anchor: str = "middle") -> Markup:
@@ -84,19 +78,19 @@ def line(a: Point, b: Point, classes: str) -> Markup:
 
 
 def path(points: Sequence[Point], classes: str) -> Markup:
-    """A line through points."""
+    """A line through points, in pixels."""
     return Markup('<polyline points="{}" class="{}"/>').format(" ".join(f"{x:g},{y:g}" for x, y in points), classes)
 
 
 def box(x: float, y: float, width: float, height: float, classes: str, title: str = "") -> Markup:
-    """A rectangle; a title is shown where the pointer rests."""
+    """A rectangle; its title is shown under the pointer."""
     return Markup('<rect x="{:g}" y="{:g}" width="{:g}" height="{:g}" class="{}">{}</rect>').format(
         x, y, max(width, 0), max(height, 0), classes, _title(title)
     )
 
 
 def mark(x: float, y: float, family: str, size: float = 4, title: str = "") -> Markup:
-    """A family's mark: a disc for attention, a diamond for saliency, a square for all else."""
+    """The mark of a family: a disc for attention, a diamond for saliency, a square for the others."""
     classes = f"mark f-{family}"
     if family == "attention":
         return Markup('<circle cx="{:g}" cy="{:g}" r="{:g}" class="{}">{}</circle>').format(
@@ -116,7 +110,7 @@ def axes(
     x_ticks: Sequence[tuple[float, str]] | None = None,
     y_ticks: Sequence[tuple[float, str]] | None = None,
 ) -> Markup:
-    """Grid lines, tick labels and the names of both axes."""
+    """Grid lines, ticks with labels, and the names of both axes; without ticks, round values are chosen."""
     if x_ticks is None:
         x_ticks = [(value, f"{value:g}") for value in ticks(*plane.x_range)]
     if y_ticks is None:

@@ -1,22 +1,18 @@
-"""Drift on the terminal and as a picture: error against time in the recording."""
+"""Drift on the terminal: error against time in the recording."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from align_eval.findings.drift import Drift, DriftRow
-from align_eval.formats.atomic import cannot_write
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
-
-BOUNDARY_STYLE = {"start": "-", "end": "--"}
 
 MEANING = (
     "Slope of the signed error, hypothesis minus reference, against time in the audio file, with one intercept per "
@@ -31,41 +27,6 @@ def print_drift(drift: Drift, console: Console) -> None:
         console.print(_table(drift, [row for row in drift.rows if row.reference == reference]))
     for line in (MEANING, signature_line(drift.finding, drift.signature)):
         print_line(console, line, "dim")
-
-
-def draw_drift(path: Path, drift: Drift) -> None:
-    """Draw the median signed error of every minute as PNG, a panel a kind of reference, a colour a system.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be written.
-    """
-    from matplotlib.figure import Figure
-
-    references = list(dict.fromkeys(row.reference for row in drift.rows))
-    systems = list(dict.fromkeys((row.source, row.align) for row in drift.rows))
-    picture = Figure(figsize=(7.5 * len(references), 4 + 0.2 * len(systems)), layout="constrained")
-    axes = picture.subplots(1, len(references), sharey=True, squeeze=False)[0]
-    for axis, reference in zip(axes, references, strict=True):
-        for number, (source, align) in enumerate(systems):
-            for boundary, style in BOUNDARY_STYLE.items():
-                key = (reference, source, align, boundary)
-                found = [m for m in drift.minutes if (m.reference, m.source, m.align, m.boundary) == key]
-                label = f"{source} | {align}" if boundary == "start" else None
-                at_min, median_ms = [m.minute + 0.5 for m in found], [m.median_ms for m in found]
-                axis.plot(at_min, median_ms, style, color=f"C{number % 10}", marker=".", label=label)
-        axis.axhline(0, color="#4d4d4d", linewidth=0.6)
-        axis.set_title(f"{reference} reference; starts solid, ends dashed", fontsize=9)
-        axis.set_xlabel("time in the recording, minutes")
-        axis.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    axes[0].set_ylabel("median signed error, ms")
-    s = drift.signature
-    picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}", fontsize=10)
-    try:
-        picture.savefig(path, dpi=120)
-    except OSError as error:
-        raise cannot_write(path, error, "choose another place") from error
 
 
 def _table(drift: Drift, rows: Sequence[DriftRow]) -> Table:

@@ -1,7 +1,7 @@
-"""A run as a report shows it, on a page and in figures alike: its score rows by system, and the errors behind them.
+"""A run for display, on the page and in figures: its score rows by system, and the errors behind them.
 
-Values and intervals are those of ``run.json`` as they stand. What no score row holds (quantiles, curves) is read off
-the words of the run, over the very boundaries that the rows count. Kinds of reference are never pooled.
+Values and intervals are those of ``run.json``, unchanged. Quantiles and curves, which no score row holds, are computed
+from the words of the run, over the same boundaries that the rows count. Kinds of reference are never pooled.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.curves import signed_errors_s
 from align_eval.scoring.statistics import cluster_rows
 
-Family = Literal["attention", "saliency", "hybrid", "control", "given", "reference"]
+Family = Literal["attention", "saliency", "hybrid", "control", "external", "reference"]
+"""Kind of signal that word times come from."""
 
 BOUNDARIES = "interior"
-"""Of distributions and curves."""
+"""Boundaries that distributions and curves count."""
+
+TRUST = ("manual", "automatic")
+"""Kinds of reference, the most trusted first."""
 
 Key = tuple[str, str, str]
-"""boundaries, calibration, metric of a row of the protocol ``wbe``"""
+"""Boundaries, calibration and metric of a score row of the protocol ``wbe``."""
 
 ALL: Key = ("all", "none", "wbe_mean")
 INTERIOR: Key = ("interior", "none", "wbe_mean")
 CALIBRATED: Key = ("interior", "reference", "wbe_mean")
-MEDIAN: Key = ("interior", "none", "wbe_median")
 WITHIN: Key = ("interior", "none", "within_50ms")
 START_BIAS: Key = ("interior", "none", "start_bias")
 END_BIAS: Key = ("interior", "none", "end_bias")
@@ -46,8 +49,12 @@ END_BIAS: Key = ("interior", "none", "end_bias")
 class SystemView:
     """One system under one kind of reference.
 
-    ``rows`` are its score rows of the protocol ``wbe``; ``starts_s`` and ``ends_s`` the signed errors of its interior
-    boundaries in seconds.
+    Attributes
+    ----------
+    rows
+        Score rows of the protocol ``wbe``.
+    starts_s, ends_s
+        Signed errors of the interior starts and ends, ``float64[n_boundaries]``, in seconds.
     """
 
     source: str
@@ -65,14 +72,14 @@ class SystemView:
 
     @property
     def error_ms(self) -> float:
-        """Mean absolute error of interior boundaries; infinite where there is none."""
+        """Mean absolute error of interior boundaries; infinite without a score."""
         row = self.rows.get(INTERIOR) or self.rows.get(ALL)
         return row.value if row else float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class StratumView:
-    """All systems under one kind of reference, the least error first, a second reference last."""
+    """All systems under one kind of reference, in order of error; a second reference comes last."""
 
     reference: str
     n_words: int
@@ -84,8 +91,8 @@ class StratumView:
         return next((system for system in self.systems if system.family == family), None)
 
     @property
-    def one_a_source(self) -> tuple[SystemView, ...]:
-        """Of each relevance source the preparation and path with the least error."""
+    def best_per_source(self) -> tuple[SystemView, ...]:
+        """For each relevance source the preparation and path with the least error."""
         first: dict[str, SystemView] = {}
         for system in self.systems:
             first.setdefault(stack_of(system.source) or system.name, system)
@@ -94,7 +101,7 @@ class StratumView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run folder as it is shown."""
+    """A run folder, read for display."""
 
     folder: Path
     run: Run
@@ -108,53 +115,67 @@ def view_run(folder: Path) -> RunView:
     Raises
     ------
     InputError
-        Where it is none.
+        If the folder holds no run.
     """
     run, words = read_run(folder), read_words_table(folder / "words.parquet")
     references = sorted(set(words.column("reference").to_pylist()), key=by_trust)
     return RunView(folder, run, words, tuple(_stratum(run, words, reference) for reference in references))
 
 
+def default_pair(view: RunView) -> tuple[str | None, str | None]:
+    """Choose the two systems that the page compares first.
+
+    They are the attention system and the saliency system of least error under the first kind of reference. If either is
+    missing, they are the two systems of least error. The second is None if the run has one system.
+    """
+    stratum = view.strata[0]
+    attention, saliency = stratum.best("attention"), stratum.best("saliency")
+    if attention and saliency:
+        return attention.name, saliency.name
+    names = [system.name for system in stratum.systems]
+    return names[0], names[1] if len(names) > 1 else None
+
+
 def family_of(source: str) -> Family:
-    """What kind of signal a source is."""
+    """The family of a source, from its name."""
     name = source.partition(":")[0]
     if source == SECOND_REFERENCE:
         return "reference"
     if name not in SOURCES:
-        return "given"
+        return "external"
     if name in SALIENCIES:
         return "saliency"
     return "hybrid" if name == "hybrid" else "control" if name.startswith("control-") else "attention"
 
 
 def stack_of(source: str) -> str | None:
-    """The name under which a run keeps the maps of a source; None for what is no source."""
+    """The name under which a run saves the maps of a source; None for an external system."""
     return unprepared(source) if source.partition(":")[0] in SOURCES else None
 
 
-def numbered(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[str, str]]]:
-    """The number of each pair, from 0 as they first stand there, and the pairs by number."""
+def number_systems(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[str, str]]]:
+    """Number the systems of a words table in order of appearance.
+
+    Parameters
+    ----------
+    pairs
+        Source and alignment of each row.
+
+    Returns
+    -------
+    int64[n_rows]
+        The number of each row's system, from 0.
+    list of (str, str)
+        Source and alignment of each system, by number.
+    """
     number: dict[tuple[str, str], int] = {}
-    of_row = np.array([number.setdefault(pair, len(number)) for pair in pairs], dtype=np.int64)
-    return of_row, list(number)
-
-
-def interval(row: ScoreRow | None, digits: int = 1) -> str:
-    """A value with its interval, or a dash."""
-    if row is None:
-        return "–"
-    sign = "+" if row.metric.endswith("bias") else ""
-    scale, unit = (100, " %") if row.unit == "share" else (1, "")
-    text = f"{row.value * scale:{sign}.{0 if unit else digits}f}{unit}"
-    if row.ci_low is None or row.ci_high is None:
-        return text
-    return f"{text} [{row.ci_low * scale:.0f}, {row.ci_high * scale:.0f}]"
+    row_numbers = np.array([number.setdefault(pair, len(number)) for pair in pairs], dtype=np.int64)
+    return row_numbers, list(number)
 
 
 def by_trust(reference: str) -> tuple[int, str]:
-    """A key that sorts kinds of reference: times made by hand first."""
-    order = ("manual", "automatic")
-    return (order.index(reference) if reference in order else len(order), reference)
+    """A sort key for kinds of reference: manual times first."""
+    return (TRUST.index(reference) if reference in TRUST else len(TRUST), reference)
 
 
 def _stratum(run: Run, words: pa.Table, reference: str) -> StratumView:
@@ -163,17 +184,17 @@ def _stratum(run: Run, words: pa.Table, reference: str) -> StratumView:
     rows = [row for row in run.rows if row.reference == reference and row.protocol == "wbe"]
     pairs = list(zip(table.column("source").to_pylist(), table.column("align").to_pylist(), strict=True))
     systems: list[SystemView] = []
-    system_of_row, names = numbered(pairs)
+    system_of_row, names = number_systems(pairs)
     for i, (source, align) in enumerate(names):
         mask = system_of_row == i
         starts_s, ends_s = signed_errors_s(table.filter(pa.array(mask)), cluster[mask], BOUNDARIES)
-        of_system = {
+        system_rows = {
             (row.boundaries, row.calibration, row.metric): row
             for row in rows
             if (row.source, row.align) == (source, align)
         }
         label = f"{source} | {named_align(source, align)}"
-        systems.append(SystemView(source, align, label, family_of(source), of_system, starts_s, ends_s))
+        systems.append(SystemView(source, align, label, family_of(source), system_rows, starts_s, ends_s))
     systems.sort(key=lambda system: (system.family == "reference", system.error_ms))
     return StratumView(reference, _n_words(rows, table), _clusters(rows), tuple(systems))
 

@@ -1,0 +1,1 @@
+"""Contents of the charts, without geometry or colour: the page draws them as SVG, the figures with matplotlib."""

@@ -1,0 +1,49 @@
+"""One recording with its words and maps as a figure, without a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from align_eval.corpus.audio import Samples
+from align_eval.formats.run.maps import KeptMaps
+from align_eval.records import System, Word
+from align_eval.reporting.figures.save import save
+from align_eval.reporting.figures.utterance import Panel, Tier, utterance_figure
+from align_eval.reporting.map_images import map_images
+from align_eval.reporting.run_view import family_of, stack_of
+
+
+def draw_explained(
+    path: Path,
+    title: str,
+    samples: Samples,
+    texts: Sequence[str],
+    words: Mapping[System, Sequence[Word]],
+    maps: KeptMaps,
+    reference: Sequence[Word] | None = None,
+) -> None:
+    """Draw one recording: words by every system, the spectrogram and the maps, and reference words above if any.
+
+    Parameters
+    ----------
+    samples
+        ``float32[n_samples]`` at 16 kHz.
+    texts
+        The words that the rows of the maps belong to.
+
+    Raises
+    ------
+    InputError
+        If matplotlib does not know the format of ``path``, or the file cannot be written.
+    """
+    tiers = [Tier("reference", "reference", reference)] if reference else []
+    panels = []
+    images = map_images(maps)
+    for system, system_words in words.items():
+        name = f"{system.source} | {system.align}"
+        tiers.append(Tier(name, family_of(system.source), system_words))
+        stack = stack_of(system.source)
+        if stack in images:
+            panels.append(Panel(name, family_of(system.source), images[stack], name))
+    save(utterance_figure(title, texts, samples, tiers, panels), path)
