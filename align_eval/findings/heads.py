@@ -23,7 +23,14 @@ from align_eval.findings.head_search import (
     own_set_totals,
     set_totals,
 )
-from align_eval.findings.kept_run import Item, KeptRun, finding_signature, fits, require_stacks, with_interior
+from align_eval.findings.kept_run import (
+    Item,
+    KeptRun,
+    finding_signature,
+    has_enough_frames,
+    require_stacks,
+    with_interior,
+)
 from align_eval.findings.ranks import rank_correlation
 from align_eval.formats.heads_export import Head, Shape, parse_heads
 from align_eval.scoring.boundaries import Floats
@@ -140,7 +147,7 @@ def search_heads(
     strata, left_out = [], []
     every: list[str] = []
     for reference, found in kept.items.items():
-        items = with_interior([item for item in found if fits(item, reading.unit)])
+        items = with_interior([item for item in found if has_enough_frames(item, reading.unit)])
         if len({item.cluster for item in items}) < 2:
             left_out.append(f"{reference} reference: fewer than two {kept.clusters[reference]} with two words")
             continue

@@ -107,5 +107,5 @@ def test_there_is_no_slope_through_points_at_one_time():
 
 def test_a_run_without_times_is_refused(tmp_path):
     write_run(tmp_path, Run(1, SIGNATURE, ()), words_table(TALKS, [SYSTEM], {}))
-    with pytest.raises(InputError, match="has no file with two words that got times"):
+    with pytest.raises(InputError, match="no file has two words with times; run again on longer recordings"):
         measure_drift(tmp_path)

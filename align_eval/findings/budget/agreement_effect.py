@@ -23,8 +23,7 @@ from align_eval.findings.budget.word_effect import (
     random_head_sets,
     word_effect,
 )
-from align_eval.findings.kept_run import Item, decoded
-from align_eval.findings.seeds import seed_of
+from align_eval.findings.kept_run import Item, decoded, seed_of
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.units import MS_PER_S

@@ -42,7 +42,7 @@ from align_eval.findings.kept_run import (
     Item,
     KeptRun,
     finding_signature,
-    fits,
+    has_enough_frames,
     has_stack,
     require_stacks,
     with_interior,
@@ -146,7 +146,7 @@ def measure_budget(
     for reference, found in kept.items.items():
         items = with_interior(found)
         for unit in units_of(items):
-            fitting = with_interior([item for item in items if fits(item, unit)])
+            fitting = with_interior([item for item in items if has_enough_frames(item, unit)])
             if len(fitting) < len(items):
                 n_short = len(items) - len(fitting)
                 left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
