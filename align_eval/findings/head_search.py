@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from align_eval.findings.agreement.statistics import agreement
+from align_eval.findings.agreement.correlation import agreement
 from align_eval.findings.budget.cells import Stack, prepared
 from align_eval.findings.kept_run import Item, decoded, interior_errors_ms
 from align_eval.scoring.boundaries import Floats, Ints

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.findings import drift, heads
-from align_eval.findings.agreement import measure as agree
-from align_eval.findings.agreement.measure import AgreementFinding
+from align_eval.findings.agreement import records as agree
+from align_eval.findings.agreement.records import AgreementFinding
 from align_eval.findings.budget import measure as budget
 from align_eval.findings.budget.measure import Budget
 from align_eval.findings.drift import S_PER_MIN, Drift, measure_drift

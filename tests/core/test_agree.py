@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from align_eval.errors import InputError
-from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding, measure_agreement
-from align_eval.findings.agreement.statistics import LEVELS, METHODS, NORMALISATIONS
+from align_eval.findings.agreement.correlation import LEVELS, METHODS, NORMALISATIONS
+from align_eval.findings.agreement.measure import measure_agreement
+from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding
 from align_eval.findings.kept_run import read_kept
 from align_eval.formats.run.finding_json import write_finding
 from align_eval.reporting.terminal.budget import print_agreement

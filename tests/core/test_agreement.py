@@ -10,18 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from align_eval.findings.agreement.statistics import (
+from align_eval.findings.agreement.ceilings import faithful_by_construction
+from align_eval.findings.agreement.correlation import (
     METHODS,
     NORMALISATIONS,
     agreement,
-    entropy,
-    faithful_by_construction,
     head_groups,
     normalised,
-    relevance_coverage,
-    summarise_agreement,
     z_scored,
 )
+from align_eval.findings.agreement.coverage import entropy, relevance_coverage
+from align_eval.findings.agreement.measure import summarise_agreement
 from align_eval.scoring.statistics import draw_weights
 
 WORDS = np.array([0, 0, 1, 2, 2, 2], dtype=np.int32)
@@ -366,6 +365,6 @@ def test_one_cluster_with_a_value_has_no_interval_and_none_has_no_row():
 
 
 def test_agreement_needs_no_model():
-    code = "import sys, align_eval.findings.agreement.statistics\nprint(*({'torch', 'whisper'} & set(sys.modules)))"
+    code = "import sys, align_eval.findings.agreement.measure\nprint(*({'torch', 'whisper'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.findings.agreement.statistics import agreement, noise_ceiling
+from align_eval.findings.agreement.ceilings import noise_ceiling
+from align_eval.findings.agreement.correlation import agreement
 from align_eval.relevance.spes import reliability
 
 

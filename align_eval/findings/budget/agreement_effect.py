@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.findings.agreement.statistics import Normalisation, agreement, entropy
+from align_eval.findings.agreement.correlation import Normalisation, agreement
+from align_eval.findings.agreement.coverage import entropy
 from align_eval.findings.budget.cells import ALL_HEADS, in_unit, prepared
 from align_eval.findings.budget.residual import of_other_tokens
 from align_eval.findings.budget.word_effect import (

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from align_eval.findings.agreement.statistics import agreement
+from align_eval.findings.agreement.correlation import agreement
 from align_eval.records import Failure
 from align_eval.relevance import unit_of
 from align_eval.reporting.media import maps_of

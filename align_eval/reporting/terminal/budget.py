@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding
-from align_eval.findings.agreement.statistics import NORMALISATIONS
+from align_eval.findings.agreement.correlation import NORMALISATIONS
+from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding
 from align_eval.findings.budget.cells import ARMS
 from align_eval.findings.budget.measure import Budget, Stratum
 from align_eval.findings.budget.price import Figure, Injection
