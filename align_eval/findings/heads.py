@@ -11,7 +11,7 @@ import numpy as np
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
 from align_eval.findings.budget.injection import SALIENCY
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Figure
 from align_eval.findings.head_search import (
     N_SPLITS,
     Evidence,

@@ -1,4 +1,4 @@
-"""Effect of each heuristic of a preset on the word boundary error, from systems with and without it on the same words."""
+"""Effect of each heuristic of a preset on the word boundary error: systems with and without it, on the same words."""
 
 from __future__ import annotations
 

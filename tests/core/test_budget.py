@@ -14,8 +14,8 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
+from align_eval.findings.budget.cost import incompleteness_cost
 from align_eval.findings.budget.injection import needed_stacks
-from align_eval.findings.budget.price import incompleteness
 from align_eval.findings.budget.shapley import coalition, last_step, shapley, swap_gain
 from align_eval.findings.kept_run import heads_of, interior_errors_ms, read_kept
 from tests.helpers.command_line import LOADED, start
@@ -219,8 +219,8 @@ def test_the_price_is_what_the_best_placebo_leaves():
     attention, real = errors([60] * 4), errors([60] * 4, [10] * 4)
     injected = {"attention": attention, "real": real, "rolled": errors([60] * 4, [80] * 4)}
     injected["sharpened"] = errors([60] * 4, [45] * 4)
-    assert value(incompleteness(injected)) == 45 - 10
-    assert value(incompleteness(injected, 20)) == 25 - 10
+    assert value(incompleteness_cost(injected)) == 45 - 10
+    assert value(incompleteness_cost(injected, 20)) == 25 - 10
 
 
 def test_more_placebos_do_not_raise_the_price_where_the_residual_knows_nothing():
@@ -236,7 +236,7 @@ def test_more_placebos_do_not_raise_the_price_where_the_residual_knows_nothing()
         for arm in ("real", "rolled", "other token", "random weights", "sharpened"):
             moved = attention + rng.normal(0, 15, (6, len(speakers)))
             injected[arm] = Errors(tuple("abcdefg"), np.concatenate([attention, moved]), speakers, starts)
-        prices.append(float(incompleteness(injected).evaluate(np.ones((1, 12)))[0]))
+        prices.append(float(incompleteness_cost(injected).evaluate(np.ones((1, 12)))[0]))
     assert np.mean(prices) <= 0.0
 
 

@@ -9,11 +9,11 @@ import pytest
 from align_eval.findings.budget.residual import (
     LAMBDAS,
     arms,
-    as_large,
     entropy,
     injected,
     normalised,
-    of_other_tokens,
+    permuted_tokens,
+    rescaled,
     residual,
     rolled,
     sharpened,
@@ -93,21 +93,21 @@ def test_an_utterance_too_short_for_that_is_moved_by_half(n_frames, shift):
 def test_no_token_keeps_its_own_residual_and_none_is_lost(n_tokens):
     lacking = np.tile(np.arange(float(n_tokens))[:, None], (1, 4))  # a row says whose it is
     for seed in range(50):
-        owner = of_other_tokens(lacking, seed)[:, 0].astype(int)
+        owner = permuted_tokens(lacking, seed)[:, 0].astype(int)
         assert not (owner == np.arange(n_tokens)).any()
         seen, at = [], 0
         for _ in range(n_tokens):
             seen.append(at)
             at = owner[at]
         assert (at, sorted(seen)) == (0, list(range(n_tokens)))  # one cycle through all rows, the end of the text too
-    orders = {tuple(of_other_tokens(lacking, seed)[:, 0]) for seed in range(50)}
+    orders = {tuple(permuted_tokens(lacking, seed)[:, 0]) for seed in range(50)}
     assert len(orders) == {2: 1, 3: 2}.get(n_tokens, len(orders))  # (n - 1)! cycles there are
     assert len(orders) > (n_tokens > 2)
 
 
 def test_a_single_row_has_no_other():
     with pytest.raises(ValueError, match="a map of one row has no other token's residual"):
-        of_other_tokens(np.zeros((1, 4)), 0)
+        permuted_tokens(np.zeros((1, 4)), 0)
 
 
 def test_entropy_is_the_logarithm_of_how_many_frames_share_a_row():
@@ -165,10 +165,10 @@ def test_the_arms_are_attention_and_every_other_lambda_of_the_residual_and_its_p
         given = {arm: centred(made[arm, x] - log_attention) / x for arm in others}
         np.testing.assert_allclose(given["real"], lacking, atol=1e-12)
         np.testing.assert_allclose(
-            given["random weights"], as_large(residual(log_attention, random), lacking), atol=1e-12
+            given["random weights"], rescaled(residual(log_attention, random), lacking), atol=1e-12
         )
         np.testing.assert_allclose(np.sort(given["rolled"], axis=1), np.sort(lacking, axis=1), atol=1e-12)
-        np.testing.assert_allclose(given["other token"], of_other_tokens(lacking, 3), atol=1e-12)
+        np.testing.assert_allclose(given["other token"], permuted_tokens(lacking, 3), atol=1e-12)
         # one shift for all lambdas
         np.testing.assert_allclose(given["rolled"], centred(made["rolled", 1.0] - log_attention), atol=1e-12)
         assert abs(entropy(made["sharpened", x]).mean() - entropy(made["real", x]).mean()) < 1e-6

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from align_eval.findings.budget.cost import summarise_injection
 from align_eval.findings.budget.injection import injection_errors
-from align_eval.findings.budget.measure import with_interior
-from align_eval.findings.budget.price import Injection, price
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.budget.records import Injection
+from align_eval.findings.kept_run import read_kept, with_interior
 from align_eval.scoring.statistics import draw_weights
 from tests.helpers.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
 
@@ -89,11 +89,11 @@ def stacks(u: Planted, seed: int, *, timing: bool) -> dict[str, np.ndarray]:
 
 
 def simulate(folder: Path, seed: int, *, timing: bool) -> Injection:
-    """One corpus, from its maps to the price of incompleteness."""
+    """One corpus, from its maps to the cost of incompleteness."""
     made = utterances(np.random.default_rng(seed))
     of = {u.id: stacks(u, seed, timing=timing) for u in made}
     signals = {spec: (lambda u, _, spec=spec: of[u.id][spec]) for spec in (EVERY, DEFAULT, OUTPUT, RANDOM)}
     items = with_interior(read_kept(write_planted(folder, made, signals)).items["manual"])
     injected = injection_errors(items, "subword", seed)
     weights = draw_weights(N_SPEAKERS, seed)
-    return price(injected, {"manual": injected}, weights, seed, primary=True)
+    return summarise_injection(injected, {"manual": injected}, weights, seed, primary=True)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from align_eval.findings.budget.measure import Budget, Stratum
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Budget, Figure, Stratum
 from align_eval.formats.atomic import cannot_write
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from align_eval.findings.budget.measure import Stratum
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Figure, Stratum
 from align_eval.findings.drift import Drift
 from align_eval.reporting.figures.waterfall import LABELS, STEPS
 from align_eval.reporting.html.svg import WIDTH, Plane, axes, box, figure, join, line, mark, path, signed, text, ticks

@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from align_eval.errors import NotComparableError
 from align_eval.findings.budget.cells import ARMS
-from align_eval.findings.budget.measure import Budget, Stratum
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Budget, Figure, Stratum
 from align_eval.findings.drift import Drift
 from align_eval.findings.heads import HeadSearch, HeadStratum
 from align_eval.gate.records import Comparison, SystemFigures

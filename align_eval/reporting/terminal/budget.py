@@ -13,8 +13,7 @@ from rich.text import Text
 from align_eval.findings.agreement.correlation import NORMALISATIONS
 from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding
 from align_eval.findings.budget.cells import ARMS
-from align_eval.findings.budget.measure import Budget, Stratum
-from align_eval.findings.budget.price import Figure, Injection
+from align_eval.findings.budget.records import Budget, Figure, Injection, Stratum
 from align_eval.reporting.terminal.scores import clusters_label
 
 MEANING = {
