@@ -30,8 +30,8 @@ from whisper.model import Whisper
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.findings.faithfulness.curves import Order, log_prob_curves, word_error_curves
 from align_eval.findings.faithfulness.deletion import frame_relevance, most_relevant_first
-from align_eval.findings.faithfulness.measure import Order, log_prob_curves, word_error_curves
 from align_eval.findings.faithfulness.records import ENERGY, RANDOM, UtteranceCurves
 from align_eval.findings.faithfulness.summary import summarise
 from align_eval.model.decode import decoded_words

@@ -437,8 +437,8 @@ def test_the_command_refuses_bad_input_before_it_loads_a_model(arguments, messag
     [
         ({"form": "bleu"}, "form 'bleu': there is no such form; one of log-prob, wer"),
         ({"n_random": 0}, "random orders 0: a baseline needs at least one"),
-        ({"n_infidelity": -1}, "infidelity samples -1: are less than none; give 0 to leave it out"),
-        ({"n_sensitivity": -1}, "sensitivity samples -1: are less than none; give 0 to leave it out"),
+        ({"n_infidelity": -1}, "infidelity samples -1: must not be negative; give 0 to leave it out"),
+        ({"n_sensitivity": -1}, "sensitivity samples -1: must not be negative; give 0 to leave it out"),
         ({"step_percent": 30}, "step 30: a step of 30 % does not divide 100 %"),
     ],
 )

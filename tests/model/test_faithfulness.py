@@ -242,5 +242,5 @@ def test_character_targets_are_refused_before_anything_is_measured(clip, small_m
 
 
 def test_another_prompt_is_refused_before_anything_is_measured(clip, small_model):
-    with pytest.raises(InputError, match=r"prompt=timestamp: faithfulness is asked of one prompt for all"):
+    with pytest.raises(InputError, match=r"prompt=timestamp: faithfulness needs one prompt for all sources"):
         measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=["attention:prompt=timestamp"])

@@ -137,10 +137,9 @@ def candidates(items: Sequence[Item], unit: str) -> dict[str, Candidates]:
     require_stacks(f"unit {unit}", items, (default, every))
     groups = _head_groups(default, every, n_layers=len(heads_of(items[0], every)))
     if len(gradients) > len(groups):
-        problem = (
-            f"{len(gradients)} gradients were kept, and attention has {len(groups)} groups of heads to choose from"
-        )
-        raise InputError(f"unit {unit}", problem, f"run again with at most {len(groups)} gradients: as many for either")
+        n = len(groups)
+        problem = f"{len(gradients)} gradients were kept, but attention has {n} groups of heads to choose from"
+        raise InputError(f"unit {unit}", problem, f"run again with at most {n} gradients, to give both as many")
     return {
         "default heads": {default: groups[default]},
         "all heads": {every: groups[every]},
