@@ -7,16 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from align_eval.findings.head_search import (
-    Evidence,
+from align_eval.findings.heads.evidence import Evidence, head_norms
+from align_eval.findings.heads.search import (
     cross_validated,
-    families,
     greedy_by_agreement,
     greedy_by_error,
-    head_norms,
-    own_set_totals,
+    methods,
     set_totals,
     top_sets,
+    utterance_set_totals,
 )
 
 
@@ -66,7 +65,7 @@ def test_what_is_chosen_on_one_half_is_scored_on_the_other():
     On itself the best head errs by 50 ms in the mean; on the speaker that did not choose by 100.
     """
     table = evidence([[0, 100], [100, 0]], [0, 1])
-    choose, needs_reference = families(table, {}, seed=0)["top-k by error"]
+    choose, needs_reference = methods(table, {}, seed=0)["top-k by error"]
     assert needs_reference
     totals, sets = cross_validated(table, choose, seed=0)
     assert totals.tolist() == [1000.0, 1000.0]  # ten boundaries each
@@ -77,14 +76,14 @@ def test_what_is_chosen_on_one_half_is_scored_on_the_other():
 def test_a_speakers_items_are_never_split():
     """Four items of two speakers, as above but with the second items the other way: a split speaker would see them."""
     table = evidence([[0, 100], [0, 100], [100, 0], [100, 0]], [0, 0, 1, 1])
-    choose, _ = families(table, {}, seed=0)["greedy by error"]
+    choose, _ = methods(table, {}, seed=0)["greedy by error"]
     assert cross_validated(table, choose, seed=0)[0].tolist() == [2000.0, 2000.0]
 
 
 def test_the_size_is_chosen_within_the_half_that_chooses():
     """Heads 60, -60 and 90 ms for all: the pair 0 and 1 is exact, and is found from any half."""
     table = evidence([[60, -60, 90]] * 8, range(8))
-    choose, _ = families(table, {}, seed=0)["greedy by error"]
+    choose, _ = methods(table, {}, seed=0)["greedy by error"]
     totals, sets = cross_validated(table, choose, seed=0)
     assert set(sets) == {(0, 1)}
     assert totals.tolist() == [0.0] * 8
@@ -99,7 +98,7 @@ def without_reference(table: Evidence) -> Evidence:
 
 def test_sets_without_reference_times_look_at_none():
     table = evidence(np.zeros((4, 6)), range(4), [[0.1, 0.5, 0.2, 0.9, 0.0, 0.4]] * 4, [[1, 2, 3, 4, 6, 5]] * 4)
-    found = families(without_reference(table), {"all heads": (0, 1, 2, 3, 4, 5)}, seed=0)
+    found = methods(without_reference(table), {"all heads": (0, 1, 2, 3, 4, 5)}, seed=0)
     chosen = {name: choose(ALL) for name, (choose, needs_reference) in found.items() if not needs_reference}
     assert chosen == {
         "all heads": (0, 1, 2, 3, 4, 5),
@@ -118,7 +117,7 @@ def test_greedy_agreement_adds_a_head_only_where_the_mean_map_agrees_better():
 
 def test_each_utterance_may_be_read_by_its_own_heads():
     table = evidence([[0, 50, 100, 100], [100, 100, 0, 50]], [0, 1], norms=[[4, 3, 2, 1], [1, 2, 4, 3]])
-    assert own_set_totals(table, table.norms).tolist() == [250.0, 250.0]  # heads 0 and 1; heads 2 and 3
+    assert utterance_set_totals(table, table.norms).tolist() == [250.0, 250.0]  # heads 0 and 1; heads 2 and 3
 
 
 def test_norms_are_those_of_columns_and_rows():

@@ -13,8 +13,9 @@ from align_eval.alignment import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import prepared
-from align_eval.findings.head_search import Reading, gather
-from align_eval.findings.heads import OWN_NORMS, heads_of_search, search_heads
+from align_eval.findings.heads.evidence import Reading, gather
+from align_eval.findings.heads.measure import search_heads
+from align_eval.findings.heads.records import OWN_NORMS, heads_of_search
 from align_eval.findings.kept_run import read_kept
 from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
 from align_eval.formats.run.finding_json import read_finding, write_finding

@@ -84,9 +84,8 @@ def masked_mels(mel: Tensor, masks: Tensor, values: Tensor) -> Tensor:
 def batch_size(model: Whisper) -> int:
     """Number of masked windows per batch, which depends on the model alone."""
     dims = model.dims
-    floats = (
-        dims.n_audio_ctx * dims.n_audio_state * (12 + 2 * dims.n_text_layer)
-    )  # activations of a block, keys and values
+    # activations of a block, keys and values
+    floats = dims.n_audio_ctx * dims.n_audio_state * (12 + 2 * dims.n_text_layer)
     return rows_at_once(model, floats, MAX_BATCH)
 
 

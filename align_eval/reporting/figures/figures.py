@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
-from align_eval.findings.heads import HeadStratum
+from align_eval.findings.heads.records import HeadStratum
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.run.maps import KeptMaps
 from align_eval.records import AudioSpan, System, Word

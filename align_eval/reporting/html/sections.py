@@ -13,7 +13,7 @@ from align_eval.errors import NotComparableError
 from align_eval.findings.budget.cells import ARMS
 from align_eval.findings.budget.records import Budget, Figure, Stratum
 from align_eval.findings.drift import Drift
-from align_eval.findings.heads import HeadSearch, HeadStratum
+from align_eval.findings.heads.records import HeadSearch, HeadStratum
 from align_eval.gate.records import Comparison, SystemFigures
 from align_eval.reporting.ci.markdown import MARKS, figures_row
 from align_eval.reporting.figures.waterfall import LABELS, STEPS

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from align_eval.findings.budget.records import Figure
-from align_eval.findings.heads import HeadSearch, HeadStratum, SetRow
+from align_eval.findings.heads.records import HeadSearch, HeadStratum, SetRow
 from align_eval.reporting.terminal.budget import signature_line
 from align_eval.reporting.terminal.scores import clusters_label
 
