@@ -8,8 +8,8 @@ Cross-attention of a set of heads is z-scored per frame over tokens and the sali
 the row of the end of the text. rho is Pearson's correlation over the flattened matrices of an utterance, averaged over
 utterances (Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %. With
 `--task translate` the text is the model's own greedy translation instead of the reference words. At the encoder output
-SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the window. Intervals resample
-utterances, so with one speaker they hold for these recordings only.
+SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the window. Intervals
+resample utterances, so with one speaker they hold for these recordings only.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def rho(weights: Tensor, saliency: Tensor) -> float:
 
 
 def by_head(weights: Tensor, saliency: Tensor) -> dict[str, float]:
-    """Agreement of each head, of each layer's average and of the average over all, from ``(layer, head, token, frame)``."""
+    """Agreement by head, by layer average and over all heads; ``weights`` are ``(layer, head, token, frame)``."""
     values = {"all": rho(weights.mean(dim=(0, 1)), saliency)}
     for i, layer in enumerate(weights):
         values[f"layer {i}"] = rho(layer.mean(dim=0), saliency)
@@ -141,13 +141,9 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--masks", type=int, default=20_000)
     parser.add_argument("--grid-masks", type=int, default=4_800)
-    parser.add_argument(
-        "--step", type=int, default=5, help="distance of the levels of a deletion curve, in percent of the frames"
-    )
+    parser.add_argument("--step", type=int, default=5, help="distance of deletion levels in percent")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument(
-        "--dtype", default="float32", choices=["float32", "float16"], help="precision of the masked passes"
-    )
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="type of the masked passes")
     parser.add_argument("--compiled", default="no", choices=["no", "yes"])
     parser.add_argument("--wer", default="no", choices=["no", "yes"], help="measure deletion by re-decoding too")
     parser.add_argument("--language", default="en")

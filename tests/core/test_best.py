@@ -1,4 +1,4 @@
-"""The best aligners by model: named, made of parts that the model has, and refused where none was chosen."""
+"""The best presets by model: their names, their heads, and the refusal for other models."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.spec import parse_spec
 
 SHAPES = {"tiny.en": (4, 6), "base": (6, 8)}
-"""Layers, and heads a layer, of the decoders."""
+"""Layers of the decoders, and heads per layer."""
 
 
 def test_every_best_aligner_is_of_a_model_whose_heads_it_names():

@@ -1,4 +1,4 @@
-"""Switching heuristics: which systems are made, and what a planted difference is worth."""
+"""Switched heuristics: the systems that are made, and the worth of a planted difference."""
 
 import re
 from io import StringIO
@@ -57,7 +57,7 @@ N_SPEAKERS = 8
 
 
 def planted(shift_s):
-    """Words of eight speakers, off by 50 ms under the base and by ``shift_s`` more, a different one each, otherwise."""
+    """Words of eight speakers, 50 ms late under the base and ``shift_s`` more, per speaker, under the other system."""
     utterances, results = [], {}
     for i in range(N_SPEAKERS):
         words = tuple(Word(f"w{j}", j + 0.2, j + 0.7) for j in range(4))

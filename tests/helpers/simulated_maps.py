@@ -1,13 +1,13 @@
-"""Corpora of maps whose answer is planted: does residual injection find what was put in, and only that?
+"""Corpora of maps with a planted answer, to test that residual injection finds it and nothing else.
 
 40 speakers say an utterance of six words each. Every token of attention has a peak near the middle of its word, off by
 a normal number of frames that all heads share and one of each head's own; their mean is what is injected into. The
 saliency is one of two:
 
 timing
-    a peak of its own, nearer to the middle than attention's: what attention lacks tells where the word is;
+    a separate peak, nearer to the middle than attention's: the residual holds the position of the word;
 no timing
-    attention's own log at another temperature plus smooth noise: what attention lacks tells nothing.
+    the log of attention at another temperature plus smooth noise: the residual holds no information.
 
 The saliency of a model with random weights is smooth noise. The reference is off by a constant and by noise, the same
 for all arms.
@@ -56,7 +56,7 @@ def peaks(u: Planted, centres: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Noise of neighbouring frames alike."""
+    """Noise that is similar in neighbouring frames."""
     values = gaussian_filter1d(rng.normal(size=shape), 1.5, axis=-1)
     return NOISE * values / values.std()
 

@@ -1,4 +1,4 @@
-"""Masking, asking the model again, and what a real map is worth beside chance."""
+"""Masked audio, passes of the model over it, and a real map compared with chance."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def relevance_of(model, shared, spec):
 
 @pytest.fixture(scope="module")
 def small_model():
-    """Random weights, large enough that what the encoder hears reaches the tokens."""
+    """Random weights, large enough for the audio to affect the tokens."""
     return random_whisper(scale=0.5)
 
 
@@ -178,7 +178,7 @@ def test_map_measures_stand_in_the_signature_of_log_probabilities_only(small_fin
     assert "n_infidelity" not in errors.signature["faithfulness"]
 
 
-def test_what_fails_is_listed_and_nothing_at_all_is_an_error(small_model, clip, tmp_path):
+def test_failures_are_listed_and_an_error_is_raised_where_all_fail(small_model, clip, tmp_path):
     missing = replace(clip, id="gone", audio=replace(clip.audio, path=tmp_path / "gone.wav"))
     options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0)
     finding = measure_faithfulness(

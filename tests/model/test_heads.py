@@ -16,7 +16,7 @@ from align_eval.findings.budget.cells import prepared
 from align_eval.findings.heads.evidence import Reading, gather
 from align_eval.findings.heads.measure import search_heads
 from align_eval.findings.heads.records import OWN_NORMS, heads_of_search
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.kept_run import decoded, interior_errors_ms, read_kept
 from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
 from align_eval.formats.run.finding_json import read_finding, write_finding
 from align_eval.model.forward import shared_pass
@@ -29,7 +29,7 @@ from tests.helpers.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, e
 
 
 def heads_at(*shifts):
-    """A head a shift in columns, exact but for it; None is noise."""
+    """One head per shift in columns, otherwise exact; None is noise."""
     return lambda u, n: np.concatenate([noise(u, n) if s is None else exact(u, n, s) for s in shifts])
 
 
@@ -86,8 +86,6 @@ def test_a_set_is_read_as_a_run_reads_it(planted, prep):
     table = gather(items, EVERY, OUTPUT, Reading(prep=prep))
     for i, item in enumerate(items):
         values = prepared(item.maps.stacks[EVERY][[0, 2, 3]], prep)
-        from align_eval.findings.kept_run import decoded, interior_errors_ms
-
         expected = np.abs(interior_errors_ms(item, decoded(item, values, "subword", "dtw"))).sum()
         assert table.error_of((0, 2, 3), i) == pytest.approx(expected)
 
