@@ -73,7 +73,7 @@ class Item:
         try:
             state = self.path.stat()
         except OSError as error:
-            problem = f"cannot be read ({error.strerror}): the run kept no maps, or they were moved"
+            problem = f"cannot be read ({error.strerror}): the run saved no maps, or they were moved"
             raise InputError(self.path, problem, "run again with --keep heads") from error
         return _read(self.path, state.st_mtime_ns, state.st_size)
 
@@ -155,7 +155,7 @@ def _items(
         times = np.stack([start_s[words], end_s[words]], axis=1)
         path = folder / FOLDER / f"{id_}{SUFFIX}"
         if not path.is_file():
-            raise InputError(path, "is not there: the run kept no maps", "run again with --keep heads")
+            raise InputError(path, "is not there: the run saved no maps", "run again with --keep heads")
         yield Item(id_, reference, int(cluster[row]), corpus_cluster[id_], times, path)
 
 
@@ -224,7 +224,9 @@ def heads_of(item: Item, spec: str) -> npt.NDArray[np.float32]:
     """
     stack, names = item.maps.stacks[spec], item.maps.details[spec]["heads"]
     if len(stack) != len(names):
-        raise InputError(f"{item.id}, {spec}", "the mean over heads was kept, not the heads", "run with --keep heads")
+        raise InputError(
+            f"{item.id}, {spec}", "the run saved the mean over heads, not the heads", "run with --keep heads"
+        )
     n_layers = 1 + max(int(name.split(".")[0]) for name in names)
     return stack.reshape(n_layers, -1, *stack.shape[1:])
 

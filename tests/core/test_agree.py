@@ -159,12 +159,18 @@ def test_kinds_of_reference_are_not_kept_apart(tmp_path):
 @pytest.mark.parametrize(
     ("signals", "message"),
     [
-        ({EVERY: one_good_head, RANDOM: noise}, "kept no saliency; run with --keep heads and one of gradient, spes"),
+        (
+            {EVERY: one_good_head, RANDOM: noise},
+            "the run saved no saliency; run with --keep heads and one of gradient, spes",
+        ),
         (
             {DEFAULT: moved(0), OUTPUT: moved(0)},
             ", a: lacks maps that this needs; run with --keep heads --source attention:heads=all$",
         ),
-        ({EVERY: moved(0), OUTPUT: moved(0)}, "the mean over heads was kept, not the heads; run with --keep heads"),
+        (
+            {EVERY: moved(0), OUTPUT: moved(0)},
+            "the run saved the mean over heads, not the heads; run with --keep heads",
+        ),
     ],
     ids=["no saliency", "no heads", "mean of heads"],
 )
@@ -233,7 +239,7 @@ def test_the_command_refuses_a_folder_without_maps_in_one_line(tmp_path):
     write_planted(tmp_path)
     shutil.rmtree(tmp_path / "maps")
     done = align_eval("agree", str(tmp_path))
-    message = "is not there: the run kept no maps; run again with --keep heads"
+    message = "is not there: the run saved no maps; run again with --keep heads"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {tmp_path}/maps/a.safetensors: {message}\n"
     assert not (tmp_path / "agree.json").exists()

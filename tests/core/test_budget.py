@@ -114,7 +114,9 @@ def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
     assert heads[:, :, 0, 0].tolist() == [[0, 1], [2, 3]]  # 0.0, 0.1, 1.0, 1.1
     (mean, *_) = read_kept(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
     assert mean.maps.details[EVERY]["heads"] == HEADS
-    with pytest.raises(InputError, match=r"a, attention:heads=all: the mean over heads was .*; run with --keep heads"):
+    with pytest.raises(
+        InputError, match=r"a, attention:heads=all: the run saved the mean over heads, .*; run with --keep heads"
+    ):
         heads_of(mean, EVERY)
 
 
@@ -170,7 +172,9 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     np.testing.assert_array_equal(groups[f"{EVERY}, layer 0"](item), heads[:2])
     signals |= {"gradient:at=encoder.1": moved(0)}
     items = read_kept(write_planted(tmp_path / "five", signals=signals)).items["manual"]
-    with pytest.raises(InputError, match=r"unit subword: 5 gradients were kept, .* has 4 groups .*at most 4 gradients"):
+    with pytest.raises(
+        InputError, match=r"unit subword: 5 gradients were saved, .* has 4 groups .*at most 4 gradients"
+    ):
         candidates(items, "subword")
 
 
@@ -178,7 +182,7 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     ("lacking", "message"),
     [
         (DEFAULT, "unit subword, a: lacks maps .*; run with --keep heads --source attention:heads=alignment"),
-        (OUTPUT, "unit subword: no gradient was kept; run with --keep heads --source gradient"),
+        (OUTPUT, "unit subword: the run saved no gradient; run with --keep heads --source gradient"),
     ],
 )
 def test_cells_refuse_a_run_without_the_needed_maps(tmp_path, lacking, message):
@@ -311,7 +315,7 @@ def test_the_command_refuses_a_run_without_maps_in_one_line_and_before_torch_is_
     write_planted(tmp_path)
     shutil.rmtree(tmp_path / "maps")
     done = start("-c", LOADED, "budget", str(tmp_path))
-    message = "is not there: the run kept no maps; run again with --keep heads"
+    message = "is not there: the run saved no maps; run again with --keep heads"
     assert (done.returncode, done.stdout) == (2, "loaded:\n")
     assert done.stderr == f"error: {tmp_path}/maps/a.safetensors: {message}\n"
     assert not list(tmp_path.glob("budget.*"))

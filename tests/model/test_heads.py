@@ -123,7 +123,7 @@ def test_too_few_speakers_are_refused(tmp_path):
 
 def test_a_run_that_kept_means_is_refused(tmp_path):
     mean = {**PLANTED, EVERY: heads_at(0)}
-    with pytest.raises(InputError, match="the mean over heads was kept"):
+    with pytest.raises(InputError, match="the run saved the mean over heads"):
         search_heads(read_kept(write_planted(tmp_path, SPEAKERS, mean)))
 
 

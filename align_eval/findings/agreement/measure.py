@@ -81,7 +81,7 @@ def measure_agreement(kept: KeptRun, seed: int = 0, on_done: Callable[[str], Non
     pairs = [(in_unit(ALL_HEADS, unit), saliency) for saliency, unit in _saliencies(items)]
     if not pairs:
         sources = ", ".join(SALIENCIES)
-        raise InputError(f"{kept.folder}", "kept no saliency", f"run with --keep heads and one of {sources}")
+        raise InputError(f"{kept.folder}", "the run saved no saliency", f"run with --keep heads and one of {sources}")
     require_stacks(kept.folder, items, [heads for heads, _ in pairs])
     rows: list[AgreementRow] = []
     figures: list[MapFigure] = []

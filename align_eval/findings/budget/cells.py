@@ -120,7 +120,7 @@ def depths(items: Sequence[Item], unit: str) -> tuple[str, ...]:
     common = set.intersection(*(set(item.maps.stacks) for item in items))
     gradients = tuple(spec for spec in sorted(common) if is_gradient(spec))
     if not gradients:
-        raise InputError(f"unit {unit}", "no gradient was kept", "run with --keep heads --source gradient")
+        raise InputError(f"unit {unit}", "the run saved no gradient", "run with --keep heads --source gradient")
     return gradients
 
 
@@ -138,7 +138,7 @@ def candidates(items: Sequence[Item], unit: str) -> dict[str, Candidates]:
     groups = _head_groups(default, every, n_layers=len(heads_of(items[0], every)))
     if len(gradients) > len(groups):
         n = len(groups)
-        problem = f"{len(gradients)} gradients were kept, but attention has {n} groups of heads to choose from"
+        problem = f"{len(gradients)} gradients were saved, but attention has {n} groups of heads to choose from"
         raise InputError(f"unit {unit}", problem, f"run again with at most {n} gradients, to give both as many")
     return {
         "default heads": {default: groups[default]},

@@ -166,7 +166,7 @@ def _usable_items(items: Sequence[Item], unit: str, saliency: str, clusters: str
     if len({item.cluster for item in usable}) < 2:
         return (), [*reasons, f"fewer than two {clusters} with two words"]
     if unit != PRIMARY_UNIT and saliency != SALIENCY and not has_stack(items, in_unit(saliency, unit)):
-        return (), [*reasons, f"{in_unit(saliency, unit)} was not kept"]
+        return (), [*reasons, f"{in_unit(saliency, unit)} was not saved"]
     return usable, reasons
 
 

@@ -1,4 +1,4 @@
-"""Deletion and insertion curves of one utterance: the model is run on audio with frames masked in a given order.
+"""Deletion and insertion curves of one utterance: the model runs on audio with frames masked in some order.
 
 :mod:`align_eval.findings.faithfulness.masking` masks the audio and runs the model.
 """

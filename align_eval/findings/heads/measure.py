@@ -93,7 +93,7 @@ def search_heads(
         require_stacks(kept.folder, items, (heads_spec, saliency_spec))
         names = list(items[0].maps.details[heads_spec]["heads"])
         if len(items[0].maps.stacks[heads_spec]) != len(names):
-            problem = "the mean over heads was kept, not the heads"
+            problem = "the run saved the mean over heads, not the heads"
             raise InputError(f"{kept.folder}, {heads_spec}", problem, "run with --keep heads")
         evidence = gather(items, heads_spec, saliency_spec, reading)
         fixed = _fixed_sets(items[0], names)

@@ -1,8 +1,8 @@
 """Choice of sets of heads: top-k and greedy search over four rankings, with and without reference times.
 
 A set is read as a system reads it (token unit, preparation, path). The rankings are by error against the reference, by
-agreement with a saliency map, by norms of the head's map (Yeh, Meng, Tang 2025), and fixed: the heads that the model is
-said to align with, and all heads. Top-k takes the first heads of a ranking; greedy search adds the head that helps
+agreement with a saliency map, by norms of the head's map (Yeh, Meng, Tang 2025), and fixed: the model's alignment
+heads, and all heads. Top-k takes the first heads of a ranking; greedy search adds the head that helps
 most.
 
 A method with reference times chooses on half of the clusters (speakers or recordings, never split) and is scored on the
