@@ -10,7 +10,7 @@ import time
 
 from align_eval.engine.forecast import forecast
 from align_eval.engine.job import JobOptions, prepare_job
-from align_eval.engine.process import attempt, process
+from align_eval.engine.utterance import attempt, process
 from align_eval.presets import DEFAULT_SOURCES
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

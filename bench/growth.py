@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from clock import clock_of
-
-from align_eval.corpus.bundled import load_corpus
-from align_eval.corpus.folder import Corpus
 from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
-from align_eval.engine.run import evaluate
+from clock import clock_of
+
+from align_eval.api import evaluate
+from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.folder import Corpus
 from align_eval.model.load import load_model
 from align_eval.records import System
 from align_eval.units import SAMPLE_RATE

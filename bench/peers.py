@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from align_eval.engine.passes import Spoken
+from align_eval.engine.process import align_words
 from peer_worker import SYSTEMS
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.engine.passes import Spoken
-from align_eval.engine.process import align_words
 from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads
 from align_eval.formats.run.words_table import words_table

@@ -39,8 +39,9 @@ from align_eval.model.forward import Pass, encoder_steps, shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.relevance.captum_gradients import saliency
+from align_eval.relevance.captum_options import SaliencyOptions
 from align_eval.relevance.gradient import gradient
-from align_eval.relevance.options import GradientOptions, SaliencyOptions, SpesOptions
+from align_eval.relevance.options import GradientOptions, SpesOptions
 from align_eval.relevance.spes import DTYPES, batch_size, sampler, segment
 from align_eval.units import FRAME_S
 

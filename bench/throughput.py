@@ -22,20 +22,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from align_eval.engine.passes import Spoken
 from clock import clock_of
 from peers import write_weights
 
-from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
+from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.engine.batch import batches, process_spoken
-from align_eval.engine.passes import Spoken
 from align_eval.model.forward import encode, forced_passes, mel_of
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
+from align_eval.options import Plan
 from align_eval.presets import PRESETS
-from align_eval.records import Failure, Plan, System, Utterance
+from align_eval.records import Failure, System, Utterance
 from align_eval.relevance import relevance_maps
 
 WORKER = Path(__file__).with_name("peer_worker.py")

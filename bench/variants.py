@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from clock import clock_of
 
+from align_eval.api import Evaluation, evaluate
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.run import Evaluation, evaluate
 from align_eval.errors import InputError
 from align_eval.model.load import load_model
 from align_eval.scoring.metrics import mean_by

@@ -1,15 +1,15 @@
-"""The agreement of cross-attention with saliency on a corpus, by layer and head, and how faithful either is: the
-paper's tables redone for Whisper.
+"""Reproduction of the paper's tables for Whisper: agreement of cross-attention with saliency by layer and head, and the
+faithfulness of both.
 
 Usage: reproduction.py CORPUS MODEL OUT.json [--masks N] [--grid-masks N] [--device cuda] [--dtype float16]
                        [--compiled yes] [--wer yes] [--step 5] [--language en] [--task translate]
 
-Cross-attention of a set of heads is z-scored per frame over tokens, the saliency map per token over frames, the row of
-the end of the text left out; rho is Pearson's over the flattened matrices of an utterance, averaged over utterances
-(Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %.
-With `--task translate` the text is the model's own greedy translation, in place of the reference words.
-At the encoder output SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the
-window. Intervals resample utterances, so with one speaker they speak of these recordings only.
+Cross-attention of a set of heads is z-scored per frame over tokens and the saliency map per token over frames, without
+the row of the end of the text. rho is Pearson's correlation over the flattened matrices of an utterance, averaged over
+utterances (Papi et al. 2025). Deletion scores are those of `align-eval faithfulness`, in steps of `--step` %. With
+`--task translate` the text is the model's own greedy translation instead of the reference words. At the encoder output
+SPES is repeated with fewer masks over a grid of probabilities, and once with all frames of the window. Intervals
+resample utterances, so with one speaker they hold for these recordings only.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from whisper.model import Whisper
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.findings.faithfulness.curves import Order, log_prob_curves, word_error_curves
 from align_eval.findings.faithfulness.deletion import frame_relevance, most_relevant_first
-from align_eval.findings.faithfulness.measure import Order, log_prob_curves, word_error_curves
 from align_eval.findings.faithfulness.records import ENERGY, RANDOM, UtteranceCurves
 from align_eval.findings.faithfulness.summary import summarise
 from align_eval.model.decode import decoded_words
@@ -60,24 +60,24 @@ def z_scored(values: Tensor, axis: int) -> Tensor:
 
 
 def rho(weights: Tensor, saliency: Tensor) -> float:
-    """Pearson's correlation by the paper's recipe; both ``(token, frame)`` without the row of EOT."""
+    """Pearson's correlation by the paper's recipe; both are ``(token, frame)`` without the end of the text."""
     pair = torch.stack([z_scored(weights, 0).flatten(), z_scored(saliency, 1).flatten()])
     return float(torch.corrcoef(pair)[0, 1])
 
 
 def by_head(weights: Tensor, saliency: Tensor) -> dict[str, float]:
-    """Agreement of each head, each layer's average and the average over all, of ``(layer, head, token, frame)``."""
-    found = {"all": rho(weights.mean(dim=(0, 1)), saliency)}
+    """Agreement by head, by layer average and over all heads; ``weights`` are ``(layer, head, token, frame)``."""
+    values = {"all": rho(weights.mean(dim=(0, 1)), saliency)}
     for i, layer in enumerate(weights):
-        found[f"layer {i}"] = rho(layer.mean(dim=0), saliency)
-        found |= {f"head {i}.{j}": rho(head, saliency) for j, head in enumerate(layer)}
-    return found
+        values[f"layer {i}"] = rho(layer.mean(dim=0), saliency)
+        values |= {f"head {i}.{j}": rho(head, saliency) for j, head in enumerate(layer)}
+    return values
 
 
 def spes_maps(
     model: Whisper, shared: Pass, options: SpesOptions, masks: int, pools: Mapping[str, Pool]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Maps ``(token, frame)`` by pooling, and what was seen on the way."""
+    """Maps ``(token, frame)`` by pooling, and facts about their computation."""
     began = time.perf_counter()
     labels, draw = sampler(model, shared, options)
     segmented_s = time.perf_counter() - began
@@ -99,15 +99,15 @@ def spes_maps(
 def maps_of(
     model: Whisper, shared: Pass, a: argparse.Namespace
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]], Tensor]:
-    """Maps ``(token, frame)`` with the row of EOT and facts, by name; and attention, ``(layer, head, ...)``."""
+    """Maps ``(token, frame)`` with the end of the text, facts, both by name, and attention ``(layer, head, ...)``."""
     stack = attention(model, shared, AttentionOptions(heads="all"))
     heads = stack.values.cpu().view(model.dims.n_text_layer, -1, *stack.values.shape[1:])
     maps = {"attention": heads.mean(dim=(0, 1))}
     facts: dict[str, dict[str, Any]] = {"attention": dict(stack.details)}
     for at in ("mel", "encoder-output"):
-        of_gradient = gradient(model, shared, GradientOptions(at=at))
-        maps[f"gradient {at}"] = of_gradient.values[0].cpu()
-        facts[f"gradient {at}"] = dict(of_gradient.details)
+        gradients = gradient(model, shared, GradientOptions(at=at))
+        maps[f"gradient {at}"] = gradients.values[0].cpu()
+        facts[f"gradient {at}"] = dict(gradients.details)
     common = {"dtype": a.dtype}
     runs = {"spes mel": (SpesOptions(at="mel", compiled=a.compiled, **common), a.masks, POOLS)}
     for mask in ("zero", "remove"):
@@ -120,8 +120,8 @@ def maps_of(
     everywhere = SpesOptions(at="encoder-output", frames="all", compiled=a.compiled, **common)
     runs["spes encoder-output zero frames=all"] = everywhere, a.grid_masks, STATES
     for name, (options, masks, pools) in runs.items():
-        found, facts[name] = spes_maps(model, shared, options, masks, pools)
-        maps |= {f"{name} {how}".strip(): values for how, values in found.items()}
+        by_pooling, facts[name] = spes_maps(model, shared, options, masks, pools)
+        maps |= {f"{name} {how}".strip(): values for how, values in by_pooling.items()}
     return maps, facts, heads
 
 
@@ -141,11 +141,11 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--masks", type=int, default=20_000)
     parser.add_argument("--grid-masks", type=int, default=4_800)
-    parser.add_argument("--step", type=int, default=5, help="percent of the frames between two points of deletion")
+    parser.add_argument("--step", type=int, default=5, help="distance of deletion levels in percent")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="of the masked passes")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="type of the masked passes")
     parser.add_argument("--compiled", default="no", choices=["no", "yes"])
-    parser.add_argument("--wer", default="no", choices=["no", "yes"], help="deletion by re-decoding too")
+    parser.add_argument("--wer", default="no", choices=["no", "yes"], help="measure deletion by re-decoding too")
     parser.add_argument("--language", default="en")
     parser.add_argument("--task", default="transcribe", choices=["transcribe", "translate"])
     a = parser.parse_args()
@@ -158,7 +158,7 @@ def main() -> None:
     curves: dict[str, list[UtteranceCurves]] = {"log-prob": [], "wer": []}
     for u in load_corpus(Path(a.corpus), language=a.language).utterances:
         if any(word.text.startswith("<") for word in u.words):
-            continue  # a word that the aligner did not know is not what was said
+            continue  # the aligner marked a word that is not in its dictionary
         samples, texts = read_audio(u.audio), [word.text for word in u.words]
         if a.task == "translate":
             texts = decoded_words(model, samples, u.language, a.task)
@@ -180,19 +180,19 @@ def main() -> None:
         if a.wer == "yes":
             few = [order for order in orders if "p=" not in order.name and order.draw == 0]
             curves["wer"].append(word_error_curves(model, u, shared, few, a.step))
-        print(u.id, {name: round(found["all"], 3) for name, found in agreement.items()}, flush=True)
-        found = {"settings": settings, "agreement": agreement_summary(rows), "facts": facts_summary(rows)}
-        found |= {"deletion": {form: deletion_summary(form, done) for form, done in curves.items() if done}}
-        Path(a.out).write_text(json.dumps(found | {"rows": rows}, indent=1), encoding="utf-8")
+        print(u.id, {name: round(values["all"], 3) for name, values in agreement.items()}, flush=True)
+        result = {"settings": settings, "agreement": agreement_summary(rows), "facts": facts_summary(rows)}
+        result |= {"deletion": {form: deletion_summary(form, done) for form, done in curves.items() if done}}
+        Path(a.out).write_text(json.dumps(result | {"rows": rows}, indent=1), encoding="utf-8")
 
 
 def mean_and_interval(values: list[float]) -> list[float | None]:
-    """Mean over utterances and its interval."""
+    """Mean over utterances with its interval."""
     return list(estimate(Ratio(np.array(values), np.ones(len(values))), draw_weights(len(values), seed=0)))
 
 
 def agreement_summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[float | None]]]:
-    """Agreement by map, then by head, layer and all."""
+    """Agreement by map, and for each map by head, by layer and over all heads."""
     return {
         name: {part: mean_and_interval([row["agreement"][name][part] for row in rows]) for part in parts}
         for name, parts in rows[0]["agreement"].items()
@@ -200,15 +200,15 @@ def agreement_summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[fl
 
 
 def facts_summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[float | None]]]:
-    """Reliability and mass on the padding by map, and masks a second."""
-    found: dict[str, dict[str, list[float | None]]] = {}
+    """Reliability, mass on the padding, and masks per second by map."""
+    summary: dict[str, dict[str, list[float | None]]] = {}
     for name, facts in rows[0]["facts"].items():
-        known = {key for key in ("reliability", "mass_on_padding") if key in facts}
-        found[name] = {key: mean_and_interval([row["facts"][name][key] for row in rows]) for key in sorted(known)}
+        keys = sorted(key for key in ("reliability", "mass_on_padding") if key in facts)
+        summary[name] = {key: mean_and_interval([row["facts"][name][key] for row in rows]) for key in keys}
         if "seconds" in facts:
             rates = [row["facts"][name]["masks"] / row["facts"][name]["seconds"] for row in rows]
-            found[name]["masks_per_s"] = [float(np.median(rates)), None, None]
-    return found
+            summary[name]["masks_per_s"] = [float(np.median(rates)), None, None]
+    return summary
 
 
 def deletion_summary(form: str, done: list[UtteranceCurves]) -> dict[str, list[float | None]]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from join_audio import room_tone
 
-from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
+from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.model.forward import shared_pass

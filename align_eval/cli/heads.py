@@ -62,8 +62,8 @@ def search(
     Example: align-eval heads search my_corpus --language en --out runs/heads.json
     """
     from align_eval.cli.progress import progress
-    from align_eval.findings.head_search import Reading
-    from align_eval.findings.heads import search_heads
+    from align_eval.findings.heads.evidence import Reading
+    from align_eval.findings.heads.measure import search_heads
     from align_eval.findings.kept_run import read_kept
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.terminal.heads import print_heads
@@ -125,7 +125,7 @@ def export(
 
     Example: align-eval heads export runs/heads.json --form ctranslate2 --out my_model/config.json
     """
-    from align_eval.findings.heads import heads_of_search
+    from align_eval.findings.heads.records import heads_of_search
     from align_eval.formats.heads_export import export_heads, write_heads
     from align_eval.formats.run.finding_json import read_finding
 

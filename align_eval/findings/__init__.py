@@ -1,1 +1,1 @@
-"""What runs and curves say beyond a score: so far, whether a source's map is faithful to the model."""
+"""Analyses beyond the scores: agreement, faithfulness, error budget, drift, heuristics and the search for heads."""

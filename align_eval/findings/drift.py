@@ -1,9 +1,9 @@
-"""Does the error grow with time in the recording? Slopes of the signed error, from the words of a finished run.
+"""Drift: growth of the signed word-time error with time in the recording, from the words of a finished run.
 
-The slope is that of a straight line through the signed errors (ms) of all starts, or all ends, against the time of the
-reference boundary in its audio file (minutes), each file with an intercept of its own: a constant bias is no drift, nor
-is a bias that differs between files. Clusters are resampled whole; where there is only one, as with a single long
-recording, its windows are, and the interval speaks of that recording.
+Drift is the slope of a straight line through the signed errors (ms) of all starts, or of all ends, against the time of
+the reference boundary in its audio file (minutes). Each file has a separate intercept, so that neither a constant bias
+nor one that differs between files counts as drift. The bootstrap resamples whole clusters. With a single cluster, such
+as one long recording, it resamples the windows, and the interval holds for that recording only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,25 @@ Boundary = Literal["start", "end"]
 
 @dataclass(frozen=True, slots=True)
 class DriftRow:
-    """Slope of a system's signed error in ms a minute; ``longest_min`` is the longest stretch of one file."""
+    """Slope of a system's signed error.
+
+    Attributes
+    ----------
+    source, align, reference : str
+        The system's specs, and the kind of reference times.
+    boundary : str
+        ``start`` or ``end``.
+    slope_ms_per_min : float
+        Growth of the signed error in ms per minute. ``ci_low`` and ``ci_high`` are its 95 % interval.
+    n_words : int
+        Words with times.
+    longest_min : float
+        Longest stretch between two words of one file, in minutes.
+    clusters : str
+        Name of the resampling units.
+    n_clusters, n_effective_clusters
+        Their number, and their effective number given unequal sizes.
+    """
 
     source: str
     align: str
@@ -52,7 +70,7 @@ class DriftRow:
 
 @dataclass(frozen=True, slots=True)
 class DriftMinute:
-    """Signed errors in ms of the boundaries in one minute of the recordings, counted from 0."""
+    """Signed errors in ms of all boundaries in one minute of the recordings; ``minute`` counts from 0."""
 
     source: str
     align: str
@@ -67,7 +85,7 @@ class DriftMinute:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The finding of a run, with the signature of that run."""
+    """Drift of every system of a run: signature of the finding, signature of the run, slopes and minutes."""
 
     schema: int
     finding: Mapping[str, Any]
@@ -78,7 +96,14 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """Least-squares slope of ``y`` on ``x`` with an intercept a group, one entry a point; points belong to clusters."""
+    """Least-squares slope of ``y`` on ``x`` with one intercept per group.
+
+    Attributes
+    ----------
+    x, y : float64[n_points]
+    group, cluster : int64[n_points]
+        Group and cluster of each point, both from 0.
+    """
 
     x: Floats
     y: Floats
@@ -86,10 +111,20 @@ class Slope:
     cluster: Ints
 
     def evaluate(self, weights: Floats) -> Floats:
-        """Slope for each row of ``(draw, cluster)`` weights; NaN where all points of every group share one ``x``."""
+        """Slope under each weighting of the clusters.
+
+        Parameters
+        ----------
+        weights : float64[n_draws, n_clusters]
+
+        Returns
+        -------
+        float64[n_draws]
+            NaN where all points of every group share one ``x``.
+        """
         n_groups, n_clusters = int(self.group.max()) + 1, weights.shape[1]
         size = count_by(self.group, n_groups)
-        # centred first: the sums below then lose no digits
+        # centre first, so that the sums below lose no digits
         x, y = (v - (sum_by(self.group, v, n_groups) / size)[self.group] for v in (self.x, self.y))
         cell = self.group * n_clusters + self.cluster
         n, sx, sy, sxx, sxy = (
@@ -105,60 +140,60 @@ class Slope:
 
 
 def measure_drift(folder: Path, seed: int = 0) -> Drift:
-    """Slopes and minutes of every system of a run, under every kind of reference.
+    """Measure the drift of every system of a run under every kind of reference.
 
     Raises
     ------
     InputError
-        Where it is no run folder, or no system has two words with times in one file.
+        Where the folder holds no run, or no system has two words with times in one file.
     """
     run = read_run(folder)
     table = read_words_table(folder / "words.parquet")
     rows: list[DriftRow] = []
     minutes: list[DriftMinute] = []
     for reference in sorted(set(table.column("reference").to_pylist())):
-        of_kind = table.filter(pc.equal(table.column("reference"), reference))
-        clusters, cluster = cluster_rows(of_kind)
+        same_kind = table.filter(pc.equal(table.column("reference"), reference))
+        clusters, cluster = cluster_rows(same_kind)
         if cluster.max() == 0:
-            clusters, cluster = "windows", _numbered(of_kind, "utterance")
+            clusters, cluster = "windows", _numbered(same_kind, "utterance")
         weights = draw_weights(int(cluster.max()) + 1, seed)
-        for keys, words, of_words in _systems(of_kind, cluster):
+        for key, words, word_cluster in _systems(same_kind, cluster):
             for boundary in get_args(Boundary):
-                timed = words.column(f"{boundary}_error_s").is_valid().to_numpy()
-                if timed.any():
-                    of_boundary = words.filter(pa.array(timed))
-                    rows += _row(keys, of_boundary, of_words[timed], boundary, weights, clusters)
-                    minutes += _minutes(keys, of_boundary, boundary)
+                has_time = words.column(f"{boundary}_error_s").is_valid().to_numpy()
+                if has_time.any():
+                    timed = words.filter(pa.array(has_time))
+                    rows += _row(key, timed, word_cluster[has_time], boundary, weights, clusters)
+                    minutes += _minutes(key, timed, boundary)
     if not rows:
-        raise InputError(folder, "has no file with two words that got times", "run again on a corpus that has")
+        raise InputError(folder, "no file has two words with times", "run again on longer recordings")
     return Drift(SCHEMA_VERSION, finding_signature(run, "drift", seed, {}), run.signature, tuple(rows), tuple(minutes))
 
 
-_Keys = tuple[str, str, str]
-"""source, align, reference"""
+_Key = tuple[str, str, str]
+"""Source, alignment and kind of reference."""
 
 
-def _systems(table: pa.Table, cluster: Ints) -> Iterator[tuple[_Keys, pa.Table, Ints]]:
-    """The words of each system, with their clusters."""
-    names = zip(*(table.column(name).to_pylist() for name in ("source", "align", "reference")), strict=True)
-    key_of_row = list(names)
-    for keys in dict.fromkeys(key_of_row):
-        mask = np.array([key == keys for key in key_of_row])
-        yield keys, table.filter(pa.array(mask)), cluster[mask]
+def _systems(table: pa.Table, cluster: Ints) -> Iterator[tuple[_Key, pa.Table, Ints]]:
+    """Words of each system with their clusters."""
+    key_of_row = list(zip(*(table.column(name).to_pylist() for name in ("source", "align", "reference")), strict=True))
+    for key in dict.fromkeys(key_of_row):
+        mask = np.array([row_key == key for row_key in key_of_row])
+        yield key, table.filter(pa.array(mask)), cluster[mask]
 
 
 def _row(
-    keys: _Keys, words: pa.Table, cluster: Ints, boundary: Boundary, weights: Floats, clusters: str
+    key: _Key, words: pa.Table, cluster: Ints, boundary: Boundary, weights: Floats, clusters: str
 ) -> Iterator[DriftRow]:
+    """The slope of a system, or nothing where it is undefined."""
     at_s, error_s = _errors(words, boundary)
-    slope = Slope(at_s / S_PER_MIN, error_s * MS_PER_S, _numbered(words, "audio"), cluster)
+    audio = _numbered(words, "audio")
+    slope = Slope(at_s / S_PER_MIN, error_s * MS_PER_S, audio, cluster)
     value, low, high = estimate(slope, weights)
     if np.isnan(value):
         return
-    audio = _numbered(words, "audio")
     longest_s = max(float(np.ptp(at_s[audio == i])) for i in range(int(audio.max()) + 1))
     yield DriftRow(
-        *keys,
+        *key,
         boundary=boundary,
         slope_ms_per_min=value,
         ci_low=low,
@@ -171,13 +206,14 @@ def _row(
     )
 
 
-def _minutes(keys: _Keys, words: pa.Table, boundary: Boundary) -> Iterator[DriftMinute]:
+def _minutes(key: _Key, words: pa.Table, boundary: Boundary) -> Iterator[DriftMinute]:
+    """Errors of a system in each minute that has words."""
     at_s, error_s = _errors(words, boundary)
     minute = (at_s // S_PER_MIN).astype(np.int64)
     for number in np.unique(minute).tolist():
         error_ms = error_s[minute == number] * MS_PER_S
         yield DriftMinute(
-            *keys,
+            *key,
             boundary=boundary,
             minute=number,
             mean_ms=float(error_ms.mean()),
@@ -188,12 +224,12 @@ def _minutes(keys: _Keys, words: pa.Table, boundary: Boundary) -> Iterator[Drift
 
 
 def _errors(words: pa.Table, boundary: Boundary) -> tuple[Floats, Floats]:
-    """Times of the reference boundaries in their file, and signed errors, in seconds."""
+    """Times of the reference boundaries in their file and signed errors, both float64[n_words] in seconds."""
     columns = (words.column(f"reference_{boundary}_s"), words.column(f"{boundary}_error_s"))
     at_s, error_s = (np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64) for column in columns)
     return at_s, error_s
 
 
 def _numbered(table: pa.Table, column: str) -> Ints:
-    """Each value of a column by its number, from 0 in the order of values."""
+    """Number of each row's value among the sorted distinct values of a column, from 0."""
     return np.unique(table.column(column).to_pylist(), return_inverse=True)[1].astype(np.int64)

@@ -1,11 +1,12 @@
-"""What a finished run kept, read for a finding: reference words, clusters and maps, and no model.
+"""A finished run whose relevance maps were saved with ``run --keep``, read without a model.
 
-An utterance whose words all have reference times and whose maps are there is an :class:`Item`; the kinds of reference
-are told apart, never pooled.
+An :class:`Item` is an utterance that was aligned, whose words have reference times and whose maps were saved. Items are
+grouped by the kind of their reference times (manual, automatic): findings never pool different kinds.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from align_eval.alignment import align_map
+from align_eval.alignment.word_times import align_map
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.maps import FOLDER, SUFFIX, KeptMaps, read_maps
@@ -30,7 +31,7 @@ from align_eval.signature import package_version, signature_id
 from align_eval.units import MS_PER_S
 
 PACKAGES = ("align-eval", "numpy", "scipy", "statsmodels", "dtw-python", "numba")
-"""That decide a finding made from kept maps."""
+"""Packages whose versions can change a finding that is made from saved maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,18 @@ class Item:
 
     Attributes
     ----------
-    id, reference : str
-        The utterance, and the kind of its reference times.
-    cluster, corpus_cluster : int
-        What is resampled, numbered from 0 within its kind of reference, and within the whole corpus.
+    id : str
+        Id of the utterance.
+    reference : str
+        Kind of its reference times.
+    cluster : int
+        Resampling unit (speaker or recording), numbered from 0 within the items of one kind of reference.
+    corpus_cluster : int
+        Resampling unit, numbered from 0 within the whole corpus.
     reference_s : float64[n_words, 2]
-        Start and end of each word, from the start of the utterance, as the maps have it.
+        Start and end of each word in seconds from the start of the utterance, the same origin as the maps.
     path : Path
-        Where its maps are: :attr:`maps` reads them when they are asked for, so that a run is never held whole.
+        File of its maps. :attr:`maps` reads it on access, so that memory never holds the maps of a whole run.
     """
 
     id: str
@@ -58,7 +63,7 @@ class Item:
 
     @property
     def maps(self) -> KeptMaps:
-        """What was kept of it.
+        """The saved maps of this utterance.
 
         Raises
         ------
@@ -68,22 +73,31 @@ class Item:
         try:
             state = self.path.stat()
         except OSError as error:
-            problem = f"cannot be read ({error.strerror}): the run kept no maps, or they were moved"
+            problem = f"cannot be read ({error.strerror}): the run saved no maps, or they were moved"
             raise InputError(self.path, problem, "run again with --keep heads") from error
         return _read(self.path, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=2)
 def _read(path: Path, *_state: int) -> KeptMaps:
-    """Maps of one utterance, the last two held: findings go through a run item by item."""
+    """Maps of one utterance. The last two stay in memory, since findings go through a run item by item."""
     return read_maps(path)
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRun:
-    """A run with its items by kind of reference.
+    """A run and its items by kind of reference.
 
-    ``clusters`` names what is resampled, by kind of reference, ``corpus_clusters`` in the whole corpus.
+    Attributes
+    ----------
+    folder : Path
+    run : Run
+    items : mapping
+        From a kind of reference to its items.
+    clusters : mapping
+        From a kind of reference to the name of its resampling units, such as ``speakers``.
+    corpus_clusters : str
+        Name of the resampling units of the whole corpus.
     """
 
     folder: Path
@@ -94,62 +108,64 @@ class KeptRun:
 
 
 def read_kept(folder: Path, needed: Sequence[str] = ()) -> KeptRun:
-    """Read a run folder and the maps in it.
+    """Read a run folder with saved maps.
 
     Parameters
     ----------
+    folder
+        Folder that ``run --out`` wrote.
     needed
-        Specs of sources without preparation whose stacks must be there.
+        Sources, as specs without preparation, whose maps must be present.
 
     Raises
     ------
     InputError
-        Where it is no run folder, or kept no maps, or lacks some: they are named with the command that makes them.
+        Where the folder holds no run, no maps, or not the maps of a needed source. In the last case the message names
+        the options of ``run`` that save them.
     """
     run = read_run(folder)
     table = read_words_table(folder / "words.parquet")
     failed = pa.array([failure.id for failure in run.failures], pa.string())
     table = table.filter(pc.invert(pc.is_in(table.column("utterance"), value_set=failed)))  # clusters without gaps
     items: dict[str, tuple[Item, ...]] = {}
-    kinds: dict[str, str] = {}
-    corpus_clusters, of_row = cluster_rows(table)
-    of_corpus = dict(zip(table.column("utterance").to_pylist(), of_row.tolist(), strict=True))
+    clusters: dict[str, str] = {}
+    corpus_clusters, cluster_of_row = cluster_rows(table)
+    corpus_cluster = dict(zip(table.column("utterance").to_pylist(), cluster_of_row.tolist(), strict=True))
     for reference in sorted(set(table.column("reference").to_pylist())):
-        of_kind = table.filter(pc.equal(table.column("reference"), reference))
-        kinds[reference], cluster = cluster_rows(of_kind)
-        items[reference] = tuple(_items(folder, of_kind, cluster, reference, of_corpus))
-    require_stacks(folder, [item for found in items.values() for item in found], needed)
-    return KeptRun(folder, run, items, kinds, corpus_clusters)
+        rows = table.filter(pc.equal(table.column("reference"), reference))
+        clusters[reference], cluster = cluster_rows(rows)
+        items[reference] = tuple(_items(folder, rows, cluster, reference, corpus_cluster))
+    require_stacks(folder, [item for same_kind in items.values() for item in same_kind], needed)
+    return KeptRun(folder, run, items, clusters, corpus_clusters)
 
 
 def _items(
-    folder: Path, table: pa.Table, cluster: Ints, reference: str, of_corpus: Mapping[str, int]
+    folder: Path, table: pa.Table, cluster: Ints, reference: str, corpus_cluster: Mapping[str, int]
 ) -> Iterable[Item]:
-    first: dict[str, int] = {}
-    ids = table.column("utterance").to_pylist()
-    for row, id_ in enumerate(ids):
-        first.setdefault(id_, row)
+    first_row: dict[str, int] = {}
+    for row, id_ in enumerate(table.column("utterance").to_pylist()):
+        first_row.setdefault(id_, row)
     offset_s = table.column("offset_s").to_numpy(zero_copy_only=False)
     start_s, end_s = (
         table.column(f"reference_{edge}_s").to_numpy(zero_copy_only=False) - offset_s for edge in ("start", "end")
     )
     n_words = table.column("n_words").to_pylist()
-    for id_, row in first.items():
-        words = slice(row, row + n_words[row])  # of the first system: every system has the same
+    for id_, row in first_row.items():
+        words = slice(row, row + n_words[row])  # rows of the first system; all systems share the reference
         times = np.stack([start_s[words], end_s[words]], axis=1)
         path = folder / FOLDER / f"{id_}{SUFFIX}"
         if not path.is_file():
-            raise InputError(path, "is not there: the run kept no maps", "run again with --keep heads")
-        yield Item(id_, reference, int(cluster[row]), of_corpus[id_], times, path)
+            raise InputError(path, "is not there: the run saved no maps", "run again with --keep heads")
+        yield Item(id_, reference, int(cluster[row]), corpus_cluster[id_], times, path)
 
 
 def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) -> None:
-    """Refuse a run that kept no stack of a source.
+    """Check that every item has the maps of every needed source.
 
     Raises
     ------
     InputError
-        Naming every source that is missing.
+        Where one is missing. The message names all missing sources of the first such item.
     """
     for item in items:
         missing = [spec for spec in needed if spec not in item.maps.stacks]
@@ -159,12 +175,12 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
 
 
 def has_stack(items: Iterable[Item], spec: str) -> bool:
-    """Whether every item has the stack of a source."""
+    """Whether every item has the maps of a source."""
     return all(spec in item.maps.stacks for item in items)
 
 
 def finding_signature(run: Run, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides a finding beside its run, with a short id over both."""
+    """Signature of a finding: everything beside the run's own signature that decides its figures, and a short id."""
     deciding = {
         "finding": name,
         "run": run.signature["id"],
@@ -175,23 +191,68 @@ def finding_signature(run: Run, name: str, seed: int, settings: Mapping[str, Any
     return {"id": signature_id(deciding), **deciding}
 
 
+def rng_of(seed: int, utterance: str, purpose: str) -> np.random.Generator:
+    """Random generator for one purpose in one utterance."""
+    return np.random.default_rng(seed_of(seed, utterance, purpose))
+
+
+def seed_of(seed: int, utterance: str, purpose: str) -> int:
+    """Seed for one purpose in one utterance: 128 bits of a hash.
+
+    It does not depend on other utterances or purposes, nor on their order.
+    """
+    digest = hashlib.sha256(f"{seed}\n{utterance}\n{purpose}".encode()).digest()
+    return int.from_bytes(digest[:16], "big")
+
+
 def heads_of(item: Item, spec: str) -> npt.NDArray[np.float32]:
-    """All heads of attention, ``(layer, head, row, frame)``.
+    """Attention of every head.
+
+    Parameters
+    ----------
+    spec
+        Source of attention with all heads.
+
+    Returns
+    -------
+    float32[n_layers, n_heads, n_rows, n_frames]
 
     Raises
     ------
     InputError
-        Where their mean was kept and not they.
+        Where the run saved the mean over heads instead.
     """
     stack, names = item.maps.stacks[spec], item.maps.details[spec]["heads"]
     if len(stack) != len(names):
-        raise InputError(f"{item.id}, {spec}", "the mean over heads was kept, not the heads", "run with --keep heads")
+        raise InputError(
+            f"{item.id}, {spec}", "the run saved the mean over heads, not the heads", "run with --keep heads"
+        )
     n_layers = 1 + max(int(name.split(".")[0]) for name in names)
     return stack.reshape(n_layers, -1, *stack.shape[1:])
 
 
+def mean_map(item: Item, spec: str) -> Floats:
+    """Mean of a source's maps without the row of the end of the text, float64[n_tokens, n_frames]."""
+    return np.asarray(item.maps.stacks[spec].mean(axis=0)[:-1], dtype=np.float64)
+
+
 def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str) -> Floats:
-    """Times of the words of an item by a path through a prepared map, ``(word, start and end)`` in seconds."""
+    """Word times that an alignment reads off a prepared map.
+
+    Parameters
+    ----------
+    values : float[n_rows, n_frames]
+        Prepared map, the end of the text as its last row.
+    unit
+        Token unit of the rows.
+    align
+        Spec of the alignment.
+
+    Returns
+    -------
+    float64[n_words, 2]
+        Start and end in seconds.
+    """
     maps = item.maps
     try:
         relevance = RelevanceMap(
@@ -202,31 +263,31 @@ def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str)
         raise InputError(f"{item.id}, {unit}, {error.place}", error.problem, error.remedy) from error
 
 
-def fits(item: Item, unit: str) -> bool:
-    """Whether every token of an item can have a frame of its own, as the path with silence gives it."""
+def has_enough_frames(item: Item, unit: str) -> bool:
+    """Whether there are at least as many frames as tokens; the path with silence gives each token one or more."""
     words = item.maps.word_of_token[unit]
     return len(words) - 1 <= len(item.maps.energy)
 
 
 def with_interior(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Items of two words or more, since one word has no interior boundary; clusters numbered anew without gaps."""
+    """Items with interior boundaries, which need two words, with clusters renumbered without gaps."""
     several = [item for item in items if len(item.reference_s) > 1]
     number = {cluster: i for i, cluster in enumerate(sorted({item.cluster for item in several}))}
     return tuple(replace(item, cluster=number[item.cluster]) for item in several)
 
 
 def boundary_clusters(items: Sequence[Item]) -> Ints:
-    """The cluster of each interior boundary, in the order of items and of :func:`interior_errors_ms`."""
+    """Cluster of each interior boundary, in the order of items and of :func:`interior_errors_ms`."""
     return np.concatenate([np.full(2 * len(item.reference_s) - 2, item.cluster) for item in items])
 
 
 def boundary_starts(items: Sequence[Item]) -> Bools:
-    """Which interior boundaries are starts of words, in the same order."""
+    """Whether each interior boundary is the start of a word, in the order of :func:`boundary_clusters`."""
     n_inside = [len(item.reference_s) - 1 for item in items]
     return np.concatenate([np.repeat([True, False], n) for n in n_inside])
 
 
 def interior_errors_ms(item: Item, times_s: Floats) -> Floats:
-    """Signed errors of the interior boundaries: starts but the first, then ends but the last; in ms."""
+    """Signed errors of the interior boundaries in ms: starts except the first, then ends except the last."""
     error = (times_s - item.reference_s) * MS_PER_S
     return np.concatenate([error[1:, 0], error[:-1, 1]])

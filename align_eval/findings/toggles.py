@@ -1,4 +1,4 @@
-"""What each heuristic of a system is worth: the system with it and without it, on the same words."""
+"""Effect of each heuristic of a preset on the word boundary error: systems with and without it, on the same words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pyarrow.dataset import Dataset
 
-from align_eval.presets import Toggled
+from align_eval.heuristics import Toggled
 from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, holm
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
@@ -23,11 +23,34 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class HeuristicWorth:
-    """One heuristic under one kind of reference.
+    """Effect of one heuristic under one kind of reference.
 
-    ``worth_ms`` is the word boundary error without the heuristic minus that with it: above zero, it helps. The interval
-    resamples clusters, both systems together; ``p_value`` flips their signs, and ``p_holm`` is adjusted for the number
-    of heuristics of the preset. Both are None with a single cluster.
+    Attributes
+    ----------
+    preset, heuristic : str
+        Names of the preset and of the heuristic.
+    change : str
+        How the compared system differs from the preset: the heuristic switched on or off, with its key and value.
+    source, align : str
+        Specs of the preset.
+    reference : str
+        Kind of reference times.
+    boundaries : str
+        Boundaries that count: all or interior.
+    with_ms, without_ms : float
+        Word boundary error with and without the heuristic.
+    worth_ms : float
+        ``without_ms - with_ms``: positive where the heuristic helps.
+    ci_low, ci_high : float or None
+        95 % interval of ``worth_ms`` over clusters, both systems resampled together.
+    p_value : float or None
+        From flipping the signs of whole clusters; None with a single cluster.
+    p_holm : float or None
+        ``p_value`` adjusted (Holm) for the number of heuristics of the preset.
+    clusters : str
+        Name of the resampling units.
+    n_words, n_clusters, n_effective_clusters
+        Sample sizes.
     """
 
     preset: str
@@ -52,7 +75,7 @@ class HeuristicWorth:
 
 @dataclass(frozen=True, slots=True)
 class ToggleFinding:
-    """What heuristics are worth, and the signature of the run that they were switched in."""
+    """Effects of all heuristics that a run switched; ``run`` is the id of the run's signature."""
 
     schema: int
     run: str
@@ -61,31 +84,40 @@ class ToggleFinding:
 
 
 def measure_toggles(words: Dataset, toggled: Sequence[Toggled], run: str, seed: int = 0) -> ToggleFinding:
-    """Compare every toggled system with its base, by kind of reference, over all and over interior boundaries.
+    """Compare every toggled system with its preset, per kind of reference, over all and over interior boundaries.
 
-    ``words`` is the words table of a run that holds both; ``run`` its signature's id.
+    Parameters
+    ----------
+    words
+        Words table of a run with both systems of every comparison.
+    toggled
+        Comparisons to make.
+    run
+        Id of the run's signature.
+    seed
+        Seed of the bootstrap and of the sign flips.
     """
     rows: list[HeuristicWorth] = []
     for kind in kinds_of(words):
         for preset in dict.fromkeys((item.preset, item.base) for item in toggled):
             items = [item for item in toggled if (item.preset, item.base) == preset]
             for boundaries in BOUNDARIES:
-                found = [_worth(words, kind, item, boundaries, seed) for item in items]
-                rows += _adjusted([row for row in found if row is not None])
+                compared = [_worth(words, kind, item, boundaries, seed) for item in items]
+                rows += _adjusted([row for row in compared if row is not None])
     return ToggleFinding(SCHEMA_VERSION, run, seed, tuple(rows))
 
 
 def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int) -> HeuristicWorth | None:
     n_clusters = kind.n_clusters
-    of_base, of_other = (read_recognition(words, kind, system) for system in (item.base, item.other))
-    base, other = (_error(found, boundaries, n_clusters) for found in (of_base, of_other))
-    without, having = (base, other) if item.heuristic.adds else (other, base)
-    counts = having.denominator
+    base, other = (read_recognition(words, kind, system) for system in (item.base, item.other))
+    base_error, other_error = (_error(recognition, boundaries, n_clusters) for recognition in (base, other))
+    error_without, error_with = (base_error, other_error) if item.heuristic.adds else (other_error, base_error)
+    counts = error_with.denominator
     if not counts.any():
-        return None  # single words have no interior boundary, and failed ones no times
-    value, low, high = estimate(Difference(without, having), draw_weights(n_clusters, seed))
-    everything = np.ones((1, n_clusters))
-    n_words = sum_by(of_base.times.cluster, of_base.times.n_words, n_clusters)
+        return None  # every utterance has a single word (no interior boundary) or failed
+    value, low, high = estimate(Difference(error_without, error_with), draw_weights(n_clusters, seed))
+    once = np.ones((1, n_clusters))
+    n_words = sum_by(base.times.cluster, base.times.n_words, n_clusters)
     return HeuristicWorth(
         preset=item.preset,
         heuristic=item.heuristic.name,
@@ -94,12 +126,12 @@ def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int
         align=item.base.align,
         reference=kind.reference,
         boundaries=boundaries,
-        with_ms=float(having.evaluate(everything)[0]),
-        without_ms=float(without.evaluate(everything)[0]),
+        with_ms=float(error_with.evaluate(once)[0]),
+        without_ms=float(error_without.evaluate(once)[0]),
         worth_ms=value,
         ci_low=low,
         ci_high=high,
-        p_value=flip_test(without.numerator - having.numerator, counts, seed) if n_clusters > 1 else None,
+        p_value=flip_test(error_without.numerator - error_with.numerator, counts, seed) if n_clusters > 1 else None,
         p_holm=None,
         n_words=int(n_words.sum()),
         clusters=kind.clusters,
@@ -109,14 +141,15 @@ def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int
 
 
 def _adjusted(rows: list[HeuristicWorth]) -> list[HeuristicWorth]:
+    """The same rows with Holm's adjustment over them."""
     p_values = {str(i): row.p_value for i, row in enumerate(rows) if row.p_value is not None}
     adjusted = holm(p_values)
     return [replace(row, p_holm=adjusted.get(str(i))) for i, row in enumerate(rows)]
 
 
-def _error(found: Recognition, boundaries: str, n_clusters: int) -> Ratio:
-    """Mean absolute boundary error of a system, as sums a cluster."""
-    times = only(found.times, found.is_same(PROTOCOLS[WBE].normaliser))  # as a run's score rows are
+def _error(recognition: Recognition, boundaries: str, n_clusters: int) -> Ratio:
+    """Mean absolute boundary error of a system, as sums per cluster, on the words that the scores of a run use."""
+    times = only(recognition.times, recognition.is_same(PROTOCOLS[WBE].normaliser))
     for metric, _, statistic in boundary_metrics(times, boundaries, n_clusters):
         if metric == "wbe_mean" and isinstance(statistic, Ratio):
             return statistic

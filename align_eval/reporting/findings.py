@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.errors import InputError, InputWarning
-from align_eval.findings import drift, heads
-from align_eval.findings.agreement import measure as agree
-from align_eval.findings.agreement.measure import AgreementFinding
-from align_eval.findings.budget import measure as budget
-from align_eval.findings.budget.measure import Budget
+from align_eval.findings import drift
+from align_eval.findings.agreement import records as agree
+from align_eval.findings.agreement.records import AgreementFinding
+from align_eval.findings.budget import records as budget
+from align_eval.findings.budget.records import Budget
 from align_eval.findings.drift import S_PER_MIN, Drift, measure_drift
-from align_eval.findings.heads import HeadSearch
+from align_eval.findings.heads import records as heads
+from align_eval.findings.heads.records import HeadSearch
 from align_eval.formats.run.finding_json import finding_of, read_finding
 from align_eval.records import Run
 from align_eval.reporting.run_view import RunView

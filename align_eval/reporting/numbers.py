@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Figure
 from align_eval.records import ScoreRow
 
 MISSING = "–"

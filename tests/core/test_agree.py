@@ -1,4 +1,4 @@
-"""Agreement over a finished run whose maps are planted: what each row, ceiling and interval must be. No torch."""
+"""Agreement over a finished run with planted maps, whose rows, ceilings and intervals are known. No torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from align_eval.errors import InputError
-from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding, measure_agreement
-from align_eval.findings.agreement.statistics import LEVELS, METHODS, NORMALISATIONS
+from align_eval.findings.agreement.correlation import LEVELS, METHODS, NORMALISATIONS
+from align_eval.findings.agreement.measure import measure_agreement
+from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding
 from align_eval.findings.kept_run import read_kept
 from align_eval.formats.run.finding_json import write_finding
 from align_eval.reporting.terminal.agreement import print_agreement
@@ -36,7 +37,7 @@ SPES = "spes:at=mel"
 
 
 def one_good_head(u: Planted, n_tokens: int) -> np.ndarray:
-    """Head 1.0 is the saliency, the others know nothing, each in its own way."""
+    """Head 1.0 is the saliency; the others are different noises."""
     return np.concatenate([exact(u, n_tokens) if name == "1.0" else noise_of(u, i) for i, name in enumerate(HEADS)])
 
 
@@ -54,19 +55,19 @@ def finding(tmp_path_factory) -> AgreementFinding:
 
 
 def rows_of(finding: AgreementFinding, **of: str) -> dict[str, float]:
-    """Values by group, of the rows of one normalisation, method and level."""
+    """Values by group of the rows with one normalisation, method and level."""
     return {r.group: r.value for r in finding.rows if all(getattr(r, name) == value for name, value in of.items())}
 
 
-def test_every_group_of_heads_stands_under_every_normalisation_correlation_and_level(finding):
+def test_every_group_of_heads_has_a_row_for_every_normalisation_correlation_and_level(finding):
     groups = {*(f"head {name}" for name in HEADS), "layer 0", "layer 1", "head *.0", "head *.1", "all"}
     for normalisation in NORMALISATIONS:
         for method in METHODS:
             for level in LEVELS:
                 found = rows_of(finding, normalisation=normalisation, method=method, level=level)
-                # what is faithful by construction is asked of whole utterances
+                # the map faithful by construction has a correlation over utterances only
                 assert set(found) == groups | ({FAITHFUL} if level == "utterance" else set())
-    assert {(r.source, r.saliency) for r in finding.rows} == {(EVERY, OUTPUT)}  # controls are no saliency
+    assert {(r.source, r.saliency) for r in finding.rows} == {(EVERY, OUTPUT)}  # controls do not count as saliency
     assert len(finding.rows) == 3 * 2 * (3 * len(groups) + 1)
 
 
@@ -86,21 +87,21 @@ def test_a_map_faithful_by_construction_agrees_by_one_but_under_the_papers_recip
         assert rows_of(finding, normalisation="none", method=method, level="utterance")[FAITHFUL] == pytest.approx(1)
         paper = rows_of(finding, normalisation="paper", method=method, level="utterance")
         assert 0.5 < paper[FAITHFUL] < 1
-        # head 1.0 is the saliency, rows scaled to one as all attention: it can be asked for no more
+        # head 1.0 is the saliency with rows that sum to one, like all attention
         assert paper["head 1.0"] == pytest.approx(paper[FAITHFUL], abs=1e-6)
 
 
-def test_rho_squared_stands_beside_rho_and_intervals_are_of_speakers(finding):
+def test_every_row_has_its_square_and_an_interval_over_speakers(finding):
     for row in finding.rows:
         assert row.squared == row.value**2
         assert row.ci_low <= row.value <= row.ci_high
-        assert (row.clusters, row.n_clusters, row.n_effective_clusters) == ("speakers", 4, 4)  # words are as many
+        assert (row.clusters, row.n_clusters, row.n_effective_clusters) == ("speakers", 4, 4)  # equally many words each
         assert row.n_undefined == 0
-        assert row.n == {"utterance": 4, "word": 16, "token": 16}[row.level]  # a token a word; its end is no token
+        assert row.n == {"utterance": 4, "word": 16, "token": 16}[row.level]  # one token per word
 
 
 def test_coverage_and_entropy_of_flat_maps_are_known(tmp_path):
-    """Of n frames flat attention holds 90 % in ceil(0.9 n), where a flat saliency holds as much of itself."""
+    """Flat attention over n frames holds 90 % in ceil(0.9 n) of them, and so does a flat saliency."""
 
     def flat(u: Planted, n_tokens: int) -> np.ndarray:
         return np.full_like(exact(u, n_tokens), 1 / u.n_frames)
@@ -114,7 +115,7 @@ def test_coverage_and_entropy_of_flat_maps_are_known(tmp_path):
         ("entropy", EVERY): pytest.approx((np.log(40) + np.log(60)) / 2),
         ("entropy", OUTPUT): pytest.approx((np.log(40) + np.log(60)) / 2),
     }
-    assert found.rows == ()  # constant rows have no correlation: nothing is claimed
+    assert found.rows == ()  # constant rows have no correlation
     write_finding(tmp_path / "agree.json", found)
 
 
@@ -133,7 +134,7 @@ def test_the_noise_ceiling_is_the_root_of_the_reliability(tmp_path, finding):
 
 
 def test_characters_are_compared_with_characters(tmp_path):
-    # the good head is planted in both units, a row a character
+    # the good map is planted in both units, one row per token
     def good(u: Planted, n_tokens: int) -> np.ndarray:
         return np.repeat(exact(u, n_tokens), 4, axis=0)
 
@@ -146,7 +147,7 @@ def test_characters_are_compared_with_characters(tmp_path):
     assert {saliency: row.n for (_, saliency), row in pairs.items()} == {OUTPUT: 16, f"{OUTPUT},unit=character": 48}
 
 
-def test_kinds_of_reference_have_no_part_in_it(tmp_path):
+def test_kinds_of_reference_are_not_kept_apart(tmp_path):
     planted = [Planted("a", "ann"), Planted("b", "bob", reference="automatic"), Planted("c", "ann")]
     found = measure_agreement(read_kept(write_planted(tmp_path, planted, SIGNALS)))
     assert found.n_utterances == 3
@@ -158,21 +159,27 @@ def test_kinds_of_reference_have_no_part_in_it(tmp_path):
 @pytest.mark.parametrize(
     ("signals", "message"),
     [
-        ({EVERY: one_good_head, RANDOM: noise}, "kept no saliency; run with --keep heads and one of gradient, spes"),
+        (
+            {EVERY: one_good_head, RANDOM: noise},
+            "the run saved no saliency; run with --keep heads and one of gradient, spes",
+        ),
         (
             {DEFAULT: moved(0), OUTPUT: moved(0)},
             ", a: lacks maps that this needs; run with --keep heads --source attention:heads=all$",
         ),
-        ({EVERY: moved(0), OUTPUT: moved(0)}, "the mean over heads was kept, not the heads; run with --keep heads"),
+        (
+            {EVERY: moved(0), OUTPUT: moved(0)},
+            "the run saved the mean over heads, not the heads; run with --keep heads",
+        ),
     ],
     ids=["no saliency", "no heads", "mean of heads"],
 )
-def test_what_was_not_kept_is_refused_with_its_remedy(tmp_path, signals, message):
+def test_missing_maps_are_refused_with_their_remedy(tmp_path, signals, message):
     with pytest.raises(InputError, match=message):
         measure_agreement(read_kept(write_planted(tmp_path, signals=signals)))
 
 
-def test_a_run_all_of_which_failed_is_refused(tmp_path):
+def test_a_run_whose_utterances_all_failed_is_refused(tmp_path):
     kept = read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
     with pytest.raises(InputError, match="has no words that were aligned; run again"):
         measure_agreement(kept)
@@ -232,7 +239,7 @@ def test_the_command_refuses_a_folder_without_maps_in_one_line(tmp_path):
     write_planted(tmp_path)
     shutil.rmtree(tmp_path / "maps")
     done = align_eval("agree", str(tmp_path))
-    message = "is not there: the run kept no maps; run again with --keep heads"
+    message = "is not there: the run saved no maps; run again with --keep heads"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {tmp_path}/maps/a.safetensors: {message}\n"
     assert not (tmp_path / "agree.json").exists()

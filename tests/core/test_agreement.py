@@ -1,4 +1,4 @@
-"""Agreement of two maps, on matrices so small or so planned that every correlation is known. No torch."""
+"""Agreement of two maps on small or planted matrices whose correlations are known. No torch."""
 
 import subprocess
 import sys
@@ -10,18 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from align_eval.findings.agreement.statistics import (
+from align_eval.findings.agreement.ceilings import faithful_by_construction
+from align_eval.findings.agreement.correlation import (
     METHODS,
     NORMALISATIONS,
     agreement,
-    entropy,
-    faithful_by_construction,
     head_groups,
     normalised,
-    relevance_coverage,
-    summarise_agreement,
     z_scored,
 )
+from align_eval.findings.agreement.coverage import entropy, relevance_coverage
+from align_eval.findings.agreement.measure import summarise_agreement
 from align_eval.scoring.statistics import draw_weights
 
 WORDS = np.array([0, 0, 1, 2, 2, 2], dtype=np.int32)
@@ -88,7 +87,7 @@ def test_spearman_by_hand():
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize("seed", range(3))
 def test_all_levels_are_scipys_correlations_of_what_was_flattened(normalisation, method, oracle, seed):
-    """Rounded to thousandths, so that there are ties; single precision, as maps come."""
+    """Values are rounded to thousandths, so that there are ties, and in single precision, like real maps."""
     attention, saliency = (distribution(m.round(3) + 1e-3).astype(np.float32) for m in random_maps(seed))
     found = agreement(attention, saliency, WORDS, normalisation, method)
     a, s = normalised(attention, saliency, normalisation)
@@ -159,8 +158,8 @@ def test_rank_correlation_ignores_a_monotone_transform_where_no_z_score_comes_be
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 7), st.integers(2, 12), st.sampled_from(NORMALISATIONS))
 def test_the_order_of_frames_and_of_tokens_does_not_matter(seed, n_tokens, n_frames, normalisation):
-    """As long as both maps go the same way; tokens take their correlation along. Pearson only: ranks of values that
-    are equal but for rounding are not steady.
+    """Both maps are permuted alike, and the correlations of tokens with them. Pearson only: ranks of values that are
+    equal except for rounding are not stable.
     """
     attention, saliency = random_maps(seed, n_tokens, n_frames)
     rng = np.random.default_rng(seed)
@@ -198,7 +197,7 @@ def test_a_constant_row_agrees_with_nothing_and_says_so(normalisation, method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 def test_flat_attention_agrees_with_nothing(normalisation, method):
-    """1/40 has no exact sum: that its mean is not quite itself must not become a correlation."""
+    """1/40 has no exact sum: the rounding of its mean must not become a correlation."""
     _, saliency = random_maps()
     found = agreement(np.full((6, 40), 1 / 40), saliency, WORDS, normalisation, method)
     assert np.isnan([found.utterance, *found.words, *found.tokens]).all()
@@ -237,7 +236,7 @@ def test_groups_of_heads_are_averages_over_the_axes_they_name():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_faithful_map_scores_one_but_by_the_papers_recipe(method):
-    """There the two sides are standardised differently, so that even the saliency itself falls short."""
+    """The paper standardises the two sides differently, so that even the saliency itself scores less than 1."""
     _, saliency = random_maps()
     assert faithful_by_construction(saliency, "rows", method) == pytest.approx(1)
     assert faithful_by_construction(saliency, "none", method) == pytest.approx(1)
@@ -366,6 +365,6 @@ def test_one_cluster_with_a_value_has_no_interval_and_none_has_no_row():
 
 
 def test_agreement_needs_no_model():
-    code = "import sys, align_eval.findings.agreement.statistics\nprint(*({'torch', 'whisper'} & set(sys.modules)))"
+    code = "import sys, align_eval.findings.agreement.measure\nprint(*({'torch', 'whisper'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -1,15 +1,16 @@
-"""The best aligners by model: named, made of parts that the model has, and refused where none was chosen."""
+"""The best presets by model: their names, their heads, and the refusal for other models."""
 
 import pytest
 
 from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads, parse_heads
-from align_eval.presets import BEST, HEURISTICS, PRESETS, best_preset, make_systems
-from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.heuristics import HEURISTICS
+from align_eval.presets import BEST, PRESETS, best_preset, make_systems
+from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.spec import parse_spec
 
 SHAPES = {"tiny.en": (4, 6), "base": (6, 8)}
-"""Layers, and heads a layer, of the decoders."""
+"""Layers of the decoders, and heads per layer."""
 
 
 def test_every_best_aligner_is_of_a_model_whose_heads_it_names():

@@ -14,8 +14,8 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
+from align_eval.findings.budget.cost import incompleteness_cost
 from align_eval.findings.budget.injection import needed_stacks
-from align_eval.findings.budget.price import incompleteness
 from align_eval.findings.budget.shapley import coalition, last_step, shapley, swap_gain
 from align_eval.findings.kept_run import heads_of, interior_errors_ms, read_kept
 from tests.helpers.command_line import LOADED, start
@@ -40,7 +40,7 @@ ONE = np.ones((1, 2))
 """Both clusters counted once."""
 
 
-# What was kept
+# Saved maps
 
 
 def test_a_run_is_read_with_its_times_clusters_and_maps(tmp_path):
@@ -48,7 +48,7 @@ def test_a_run_is_read_with_its_times_clusters_and_maps(tmp_path):
     items = kept.items["manual"]
     assert [item.id for item in items] == ["a", "b", "c", "d"]
     assert (kept.clusters, kept.corpus_clusters) == ({"manual": "speakers"}, "speakers")
-    # two systems stand in the table, an utterance's words are read once; column j starts at 20 j - 10 ms
+    # the table holds two systems, but the words of an utterance are read once; column j starts at 20 j - 10 ms
     assert items[0].reference_s == pytest.approx(np.array([[0, 0.19], [0.19, 0.43], [0.43, 0.65], [0.65, 0.91]]))
     assert items[0].maps.stacks[EVERY].shape == (4, 5, 56)
 
@@ -72,7 +72,7 @@ def test_clusters_are_numbered_for_each_kind_of_reference_and_for_the_whole_corp
     }
 
 
-def test_what_failed_is_left_out_and_leaves_no_gap_in_the_clusters(tmp_path):
+def test_failed_utterances_are_left_out_and_leave_no_gap_in_the_clusters(tmp_path):
     kept = read_kept(write_planted(tmp_path, failed=["b"]))
     assert [(item.id, item.cluster, item.corpus_cluster) for item in kept.items["manual"]] == [
         ("a", 0, 0), ("c", 1, 1), ("d", 2, 2),
@@ -80,7 +80,7 @@ def test_what_failed_is_left_out_and_leaves_no_gap_in_the_clusters(tmp_path):
     assert [failure.id for failure in kept.run.failures] == ["b"]
 
 
-def test_a_run_all_of_which_failed_has_no_items(tmp_path):
+def test_a_run_whose_utterances_all_failed_has_no_items(tmp_path):
     assert read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS])).items == {}
 
 
@@ -114,7 +114,9 @@ def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
     assert heads[:, :, 0, 0].tolist() == [[0, 1], [2, 3]]  # 0.0, 0.1, 1.0, 1.1
     (mean, *_) = read_kept(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
     assert mean.maps.details[EVERY]["heads"] == HEADS
-    with pytest.raises(InputError, match=r"a, attention:heads=all: the mean over heads was .*; run with --keep heads"):
+    with pytest.raises(
+        InputError, match=r"a, attention:heads=all: the run saved the mean over heads, .*; run with --keep heads"
+    ):
         heads_of(mean, EVERY)
 
 
@@ -170,7 +172,9 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     np.testing.assert_array_equal(groups[f"{EVERY}, layer 0"](item), heads[:2])
     signals |= {"gradient:at=encoder.1": moved(0)}
     items = read_kept(write_planted(tmp_path / "five", signals=signals)).items["manual"]
-    with pytest.raises(InputError, match=r"unit subword: 5 gradients were kept, .* has 4 groups .*at most 4 gradients"):
+    with pytest.raises(
+        InputError, match=r"unit subword: 5 gradients were saved, .* has 4 groups .*at most 4 gradients"
+    ):
         candidates(items, "subword")
 
 
@@ -178,10 +182,10 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     ("lacking", "message"),
     [
         (DEFAULT, "unit subword, a: lacks maps .*; run with --keep heads --source attention:heads=alignment"),
-        (OUTPUT, "unit subword: no gradient was kept; run with --keep heads --source gradient"),
+        (OUTPUT, "unit subword: the run saved no gradient; run with --keep heads --source gradient"),
     ],
 )
-def test_cells_refuse_what_they_cannot_do_without(tmp_path, lacking, message):
+def test_cells_refuse_a_run_without_the_needed_maps(tmp_path, lacking, message):
     signals = {spec: EXACT[spec] for spec in (DEFAULT, EVERY, OUTPUT, RANDOM) if spec != lacking}
     items = read_kept(write_planted(tmp_path, signals=signals)).items["manual"]
     with pytest.raises(InputError, match=message):
@@ -214,19 +218,19 @@ def test_a_candidate_is_chosen_on_the_other_cluster():
     assert value(errors([0, 0, 100, 100]).statistic()) == 50
 
 
-def test_the_price_is_what_the_best_placebo_leaves():
-    """Attention leaves 50 ms, rolled as much (its 80 is not chosen), sharpened 35: the least of them is the price."""
+def test_the_cost_is_the_excess_of_the_best_placebo():
+    """Attention exceeds the real residual by 50 ms, rolled too (its 80 is not chosen), sharpened by 35: the cost."""
     attention, real = errors([60] * 4), errors([60] * 4, [10] * 4)
     injected = {"attention": attention, "real": real, "rolled": errors([60] * 4, [80] * 4)}
     injected["sharpened"] = errors([60] * 4, [45] * 4)
-    assert value(incompleteness(injected)) == 45 - 10
-    assert value(incompleteness(injected, 20)) == 25 - 10
+    assert value(incompleteness_cost(injected)) == 45 - 10
+    assert value(incompleteness_cost(injected, 20)) == 25 - 10
 
 
-def test_more_placebos_do_not_raise_the_price_where_the_residual_knows_nothing():
-    """All signals exchangeable: the price must not grow with the number of placebos that are chosen among."""
+def test_more_placebos_do_not_raise_the_cost_where_the_residual_has_no_information():
+    """All signals are exchangeable: the cost must not grow with the number of placebos."""
     rng = np.random.default_rng(0)
-    prices = []
+    costs = []
     for _ in range(60):
         speakers = np.repeat(np.arange(12), 8)
         base = rng.normal(0, 30, len(speakers))
@@ -236,8 +240,8 @@ def test_more_placebos_do_not_raise_the_price_where_the_residual_knows_nothing()
         for arm in ("real", "rolled", "other token", "random weights", "sharpened"):
             moved = attention + rng.normal(0, 15, (6, len(speakers)))
             injected[arm] = Errors(tuple("abcdefg"), np.concatenate([attention, moved]), speakers, starts)
-        prices.append(float(incompleteness(injected).evaluate(np.ones((1, 12)))[0]))
-    assert np.mean(prices) <= 0.0
+        costs.append(float(incompleteness_cost(injected).evaluate(np.ones((1, 12)))[0]))
+    assert np.mean(costs) <= 0.0
 
 
 def cells_of(table: dict[tuple[str, str, str], float]) -> dict[tuple[str, str, str], Errors]:
@@ -256,7 +260,7 @@ def additive(prep: str, path: str, arm: str) -> float:
     return 100 - 7 * (prep == "log") - 11 * (path == "viterbi") + ARM_MS[arm]
 
 
-def test_shares_of_fixes_that_do_not_interact_are_what_each_takes_off():
+def test_shares_of_steps_that_do_not_interact_are_their_separate_gains():
     cells = planted_cells(additive)
     assert {player: value(share) for player, share in shapley(cells).items()} == pytest.approx(
         {"preparation": 7, "path": 11, "heads": 20, "swap": 30}
@@ -268,11 +272,11 @@ def test_shares_of_fixes_that_do_not_interact_are_what_each_takes_off():
     assert value(swap_gain(cells, "log", "dtw", 20)) == 30  # 53 and 23 ms late, less 20 of either
 
 
-def test_shares_of_fixes_that_take_off_the_same_are_split_among_their_orders():
-    """A silence-aware path and saliency each take off 30 ms, and no more together; nothing else does anything.
+def test_shares_of_steps_that_remove_the_same_error_are_split_among_their_orders():
+    """The path with silence and saliency each remove the same 30 ms; no other step has an effect.
 
-    Path comes before signal in three of six orders and takes 30, after it takes nothing: 15. So for signal, all of it
-    the swap's. As the last step neither takes anything.
+    Path comes before signal in three of six orders and removes 30 there, and nothing in the others: a share of 15. The
+    signal has the same share, all of it from the swap. As last step, neither removes anything.
     """
     cells = planted_cells(lambda _, path, arm: 70 if path == "viterbi" or arm == "best saliency" else 100)
     assert {player: value(share) for player, share in shapley(cells).items()} == pytest.approx(
@@ -284,7 +288,7 @@ def test_shares_of_fixes_that_take_off_the_same_are_split_among_their_orders():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shares_sum_to_what_lies_between_start_and_end(seed):
+def test_shares_sum_to_the_difference_of_start_and_end(seed):
     rng = np.random.default_rng(seed)
     cells = {key: errors(*rng.normal(0, 50, (3, 4))) for key in product(PREPARATIONS, PATHS, ARMS)}
     start, end = coalition(cells, ()), coalition(cells, ("preparation", "path", "signal"))
@@ -311,7 +315,7 @@ def test_the_command_refuses_a_run_without_maps_in_one_line_and_before_torch_is_
     write_planted(tmp_path)
     shutil.rmtree(tmp_path / "maps")
     done = start("-c", LOADED, "budget", str(tmp_path))
-    message = "is not there: the run kept no maps; run again with --keep heads"
+    message = "is not there: the run saved no maps; run again with --keep heads"
     assert (done.returncode, done.stdout) == (2, "loaded:\n")
     assert done.stderr == f"error: {tmp_path}/maps/a.safetensors: {message}\n"
     assert not list(tmp_path.glob("budget.*"))

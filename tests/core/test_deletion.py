@@ -1,4 +1,4 @@
-"""Deletion and insertion curves, on models so small that curve and area are known by hand. No torch."""
+"""Deletion and insertion curves on tiny planted models, whose curves and areas are known by hand. No torch."""
 
 import io
 import itertools
@@ -42,7 +42,7 @@ from align_eval.reporting.terminal.faithfulness import print_faithfulness
 from align_eval.scoring.metrics import Difference, MeanOf, Ratio
 from tests.helpers.utterances import utterance
 
-COST = np.array([1.0, 0.0, 3.0, 0.0])  # what masking each of four frames costs a planted model, in nats
+COST = np.array([1.0, 0.0, 3.0, 0.0])  # loss of a planted model when each of four frames is masked, in nats
 PERFECT = np.array([2, 0, 1, 3])
 
 
@@ -56,7 +56,7 @@ def score(curve: np.ndarray, kind: str = "deletion") -> float:
     return gained / to_gain
 
 
-def test_masks_follow_the_order_and_the_ends_are_nothing_and_everything():
+def test_masks_follow_the_order_from_no_frame_to_all():
     assert deletion_masks(PERFECT, 25).astype(int).tolist() == [
         [0, 0, 0, 0],
         [0, 0, 1, 0],
@@ -121,27 +121,27 @@ def test_relevance_weighs_tokens_alike_whatever_their_scale():
     assert relevance == pytest.approx([3**-0.5, -(3**-0.5), 3**-0.5, -(3**-0.5)])
 
 
-def test_a_token_whose_row_is_flat_says_nothing():
+def test_a_token_with_a_flat_row_contributes_nothing():
     peaked = np.array([[0.7, 0.1, 0.1, 0.1]])
     flat = np.full((1, 4), 0.1) + np.array([[0, 1e-17, 0, 0]])  # rounding must not become a peak
     assert frame_relevance(np.concatenate([peaked, flat])) == pytest.approx(frame_relevance(peaked) / 2)
     assert frame_relevance(flat).tolist() == [0, 0, 0, 0]
 
 
-def test_the_order_falls_with_relevance_and_ties_are_no_map():
+def test_the_order_falls_with_relevance_and_ties_are_random():
     rng = np.random.default_rng(0)
     assert most_relevant_first(np.array([0.1, 0.4, 0.2]), rng).tolist() == [1, 2, 0]
     firsts = [most_relevant_first(np.zeros(4), rng)[0] for _ in range(4000)]
     assert np.bincount(firsts) == pytest.approx([1000] * 4, abs=120)  # 4 standard deviations of 27.4
 
 
-def test_the_size_is_the_least_share_that_suffices():
+def test_the_size_is_the_least_sufficient_share():
     curve = planted_curve(PERFECT[::-1])[::-1]  # insertion: the most costly frame comes back first
     assert curve.tolist() == [-5, -2, -1, -1, -1]
     assert sufficient_share(curve, 0.75) == 0.25  # three of four nats are back
     assert sufficient_share(curve, 0.76) == 0.5
     assert sufficient_share(curve, 1.0) == 0.5
-    assert sufficient_share(np.array([-1.0, -2.0, -1.0]), 0.9) is None  # nothing was lost: nothing suffices
+    assert sufficient_share(np.array([-1.0, -2.0, -1.0]), 0.9) is None  # no loss, hence no size
 
 
 def test_errors_are_clipped_after_pooling_on_the_corpus_and_before_it_by_utterance():
@@ -193,7 +193,7 @@ def test_a_verdict_needs_an_interval_on_one_side_of_zero(low, high, expected):
         (["undecided", "undecided"], "undecided"),
     ],
 )
-def test_a_conclusion_that_depends_on_the_filling_is_withheld(verdicts, expected):
+def test_a_conclusion_that_depends_on_the_fill_is_withheld(verdicts, expected):
     assert conclusion(verdicts) == expected
 
 
@@ -358,7 +358,7 @@ def printed(form: str, done: list[UtteranceCurves], cluster: np.ndarray) -> str:
     return console.file.getvalue()
 
 
-def test_the_table_says_what_is_withheld_how_few_clusters_there_are_and_what_failed():
+def test_the_table_names_withheld_verdicts_the_number_of_clusters_and_failures():
     text = printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}, 4), np.arange(4))
     assert "withheld" in text
     assert "4 recordings, 3.9 effective: 95 % intervals within these recordings only" in text
@@ -381,7 +381,7 @@ def mapped(n_utterances: int = 4) -> list[UtteranceCurves]:
     ]
 
 
-def test_what_maps_leave_is_summed_before_it_is_divided_and_sensitivity_is_a_mean():
+def test_unexplained_change_is_summed_before_division_and_sensitivity_is_a_mean():
     done = mapped(2)
     done[1] = replace(done[1], unexplained=(Unexplained("source", "mean", 1.0, 12.0), done[1].unexplained[1]))
     rows = {(r.metric, r.fill): r for r in summarise_maps(done, np.array([0, 1]), seed=0)}
@@ -398,7 +398,7 @@ def test_a_share_of_no_change_is_left_out():
     assert summarise_maps(done, np.arange(4), seed=0) == ()
 
 
-def test_the_table_of_maps_says_what_steadiness_is_not():
+def test_the_table_of_maps_says_that_stable_is_not_faithful():
     text = printed("log-prob", mapped(), np.arange(4))
     assert "9 random masks, 4 noises per utterance" in text
     assert "0.375 [0." in text  # (0 + 1 + 2 + 3) / 16
@@ -408,7 +408,7 @@ def test_the_table_of_maps_says_what_steadiness_is_not():
     assert "noises" not in printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}), np.zeros(12, int))
 
 
-def test_the_table_counts_what_was_decoded_from_nothing():
+def test_the_table_counts_words_decoded_from_fully_masked_audio():
     text = printed("wer", wer_curves(), np.array([0, 1]))
     # three orders and two curves, the random ones once: five times two outputs
     assert "filled with the mean: of 10 outputs 0 empty and 5 capped, 40 insertions among 75 errors" in text
@@ -437,12 +437,12 @@ def test_the_command_refuses_bad_input_before_it_loads_a_model(arguments, messag
     [
         ({"form": "bleu"}, "form 'bleu': there is no such form; one of log-prob, wer"),
         ({"n_random": 0}, "random orders 0: a baseline needs at least one"),
-        ({"n_infidelity": -1}, "infidelity samples -1: are less than none; give 0 to leave it out"),
-        ({"n_sensitivity": -1}, "sensitivity samples -1: are less than none; give 0 to leave it out"),
+        ({"n_infidelity": -1}, "infidelity samples -1: must not be negative; give 0 to leave it out"),
+        ({"n_sensitivity": -1}, "sensitivity samples -1: must not be negative; give 0 to leave it out"),
         ({"step_percent": 30}, "step 30: a step of 30 % does not divide 100 %"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(arguments, message):
+def test_options_out_of_range_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         FaithfulnessOptions(**arguments)
 

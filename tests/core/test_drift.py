@@ -1,4 +1,4 @@
-"""Slopes of the error against time in the recording, on errors that are planted."""
+"""Slopes of planted errors against time in the recording."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def slopes(folder):
 TALKS = [window(talk, speaker, 30.0 * i) for talk, speaker in (("a", "ann"), ("b", "bob")) for i in range(4)]
 
 
-def test_a_planted_drift_is_read_off_whatever_each_recording_is_late_by(tmp_path):
+def test_a_planted_drift_is_measured_whatever_the_bias_of_each_recording(tmp_path):
     """12 ms a minute (0.2 ms a second) at ends, twice that at starts; recording b is 80 ms late throughout."""
     run_of(tmp_path, TALKS, lambda talk, at_s: 0.08 * (talk == "b") + 0.0002 * at_s)
     found = slopes(tmp_path)
@@ -107,5 +107,5 @@ def test_there_is_no_slope_through_points_at_one_time():
 
 def test_a_run_without_times_is_refused(tmp_path):
     write_run(tmp_path, Run(1, SIGNATURE, ()), words_table(TALKS, [SYSTEM], {}))
-    with pytest.raises(InputError, match="has no file with two words that got times"):
+    with pytest.raises(InputError, match="no file has two words with times; run again on longer recordings"):
         measure_drift(tmp_path)

@@ -1,4 +1,4 @@
-"""Choosing head sets, on tables whose best set and whose cross-validated error are known by hand. No torch."""
+"""Choice of head sets on tables whose best set and cross-validated error are known by hand. No torch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from align_eval.findings.head_search import (
-    Evidence,
+from align_eval.findings.heads.evidence import Evidence, head_norms
+from align_eval.findings.heads.search import (
     cross_validated,
-    families,
     greedy_by_agreement,
     greedy_by_error,
-    head_norms,
-    own_set_totals,
+    methods,
     set_totals,
     top_sets,
+    utterance_set_totals,
 )
 
 
 def evidence(errors_ms, cluster, agreement=None, norms=None) -> Evidence:
-    """Heads whose mean map is wrong by the mean of their signed errors, ``(item, head)``; ten boundaries an item."""
+    """Heads whose mean map errs by the mean of their signed errors, ``(item, head)``; ten boundaries per item."""
     errors = np.asarray(errors_ms, dtype=np.float64)
     n_items, n_heads = errors.shape
     agrees = np.zeros((n_items, n_heads)) if agreement is None else np.asarray(agreement, dtype=np.float64)
@@ -40,11 +39,11 @@ def evidence(errors_ms, cluster, agreement=None, norms=None) -> Evidence:
 ALL = np.arange(4)
 
 
-def test_sets_grow_by_the_heads_of_least_figure():
+def test_sets_grow_by_the_heads_of_smallest_figure():
     assert top_sets(np.array([3.0, 1.0, 2.0, 9.0]))[:3] == [(1,), (1, 2), (0, 1, 2)]
 
 
-def test_of_equal_heads_the_first_is_taken():
+def test_the_first_of_equal_heads_is_chosen():
     assert top_sets(np.zeros(4))[0] == (0,)
 
 
@@ -54,19 +53,19 @@ def test_greedy_search_finds_the_pair_that_cancels():
     assert found[:3] == [(0,), (0, 1), (0, 1, 2)]
 
 
-def test_greedy_search_sees_only_the_clusters_that_it_may_look_at():
+def test_greedy_search_uses_only_the_clusters_that_choose():
     table = evidence([[0, 90], [0, 90], [90, 0], [90, 0]], range(4))
     assert greedy_by_error(table, np.array([0, 1]))[0] == (0,)
     assert greedy_by_error(table, np.array([2, 3]))[0] == (1,)
 
 
-def test_what_is_chosen_on_one_half_is_scored_on_the_other():
-    """Two speakers, each with a head that is right for it alone: whoever chooses is wrong for the other.
+def test_a_set_chosen_on_one_half_is_scored_on_the_other():
+    """Two speakers, each with a head that is exact for that speaker alone, and wrong by 100 ms for the other.
 
-    On itself the best head errs by 50 ms in the mean; on the speaker that did not choose by 100.
+    The best head on both errs by 50 ms in the mean; on the speaker that did not choose by 100.
     """
     table = evidence([[0, 100], [100, 0]], [0, 1])
-    choose, needs_reference = families(table, {}, seed=0)["top-k by error"]
+    choose, needs_reference = methods(table, {}, seed=0)["top-k by error"]
     assert needs_reference
     totals, sets = cross_validated(table, choose, seed=0)
     assert totals.tolist() == [1000.0, 1000.0]  # ten boundaries each
@@ -77,14 +76,14 @@ def test_what_is_chosen_on_one_half_is_scored_on_the_other():
 def test_a_speakers_items_are_never_split():
     """Four items of two speakers, as above but with the second items the other way: a split speaker would see them."""
     table = evidence([[0, 100], [0, 100], [100, 0], [100, 0]], [0, 0, 1, 1])
-    choose, _ = families(table, {}, seed=0)["greedy by error"]
+    choose, _ = methods(table, {}, seed=0)["greedy by error"]
     assert cross_validated(table, choose, seed=0)[0].tolist() == [2000.0, 2000.0]
 
 
 def test_the_size_is_chosen_within_the_half_that_chooses():
     """Heads 60, -60 and 90 ms for all: the pair 0 and 1 is exact, and is found from any half."""
     table = evidence([[60, -60, 90]] * 8, range(8))
-    choose, _ = families(table, {}, seed=0)["greedy by error"]
+    choose, _ = methods(table, {}, seed=0)["greedy by error"]
     totals, sets = cross_validated(table, choose, seed=0)
     assert set(sets) == {(0, 1)}
     assert totals.tolist() == [0.0] * 8
@@ -92,14 +91,14 @@ def test_the_size_is_chosen_within_the_half_that_chooses():
 
 def without_reference(table: Evidence) -> Evidence:
     def refuse(_chosen, _i):
-        raise AssertionError("a reference was looked at")
+        raise AssertionError("a reference was used")
 
     return replace(table, error_of=refuse)
 
 
-def test_sets_without_reference_times_look_at_none():
+def test_methods_without_reference_times_use_none():
     table = evidence(np.zeros((4, 6)), range(4), [[0.1, 0.5, 0.2, 0.9, 0.0, 0.4]] * 4, [[1, 2, 3, 4, 6, 5]] * 4)
-    found = families(without_reference(table), {"all heads": (0, 1, 2, 3, 4, 5)}, seed=0)
+    found = methods(without_reference(table), {"all heads": (0, 1, 2, 3, 4, 5)}, seed=0)
     chosen = {name: choose(ALL) for name, (choose, needs_reference) in found.items() if not needs_reference}
     assert chosen == {
         "all heads": (0, 1, 2, 3, 4, 5),
@@ -116,9 +115,9 @@ def test_greedy_agreement_adds_a_head_only_where_the_mean_map_agrees_better():
     assert greedy_by_agreement(table, np.arange(2)) == (0, 1)
 
 
-def test_each_utterance_may_be_read_by_its_own_heads():
+def test_each_utterance_may_have_a_separate_set():
     table = evidence([[0, 50, 100, 100], [100, 100, 0, 50]], [0, 1], norms=[[4, 3, 2, 1], [1, 2, 4, 3]])
-    assert own_set_totals(table, table.norms).tolist() == [250.0, 250.0]  # heads 0 and 1; heads 2 and 3
+    assert utterance_set_totals(table, table.norms).tolist() == [250.0, 250.0]  # heads 0 and 1; heads 2 and 3
 
 
 def test_norms_are_those_of_columns_and_rows():

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from align_eval.engine.process import Outcome
 
+from align_eval.corpus.pocketsphinx import Aligned
 from align_eval.engine.journal import FOLDER, NAME, open_journal
-from align_eval.engine.process import Aligned, Outcome, attempt
-from align_eval.engine.workers import Engine, local_engine, outcomes
+from align_eval.engine.utterance import attempt
+from align_eval.engine.workers import local_engine, outcomes
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.maps import KeptMaps, maps_path
+from align_eval.options import Engine
 from align_eval.records import Failure, Pairing, System, Unit, Utterance, Word
 from tests.helpers.utterances import utterance
 

@@ -1,4 +1,4 @@
-"""Ranks and their correlation, held to the bit against scipy.stats, which they stand for."""
+"""Ranks and their correlation, equal to those of scipy.stats to the bit."""
 
 import numpy as np
 import pytest
@@ -37,6 +37,6 @@ def test_a_constant_ranks_nothing_and_a_reversed_order_is_minus_one():
 
 @pytest.mark.parametrize("function", [ranks, lambda values: rank_correlation(values, np.arange(3.0))])
 def test_nan_has_no_rank(function):
-    """numpy sorts it last: it had the highest rank, where scipy's are NaN."""
+    """numpy sorts NaN last, which would give it the highest rank; scipy's ranks are NaN."""
     with pytest.raises(ValueError, match="1 of 3 values are NaN"):
         function(np.array([1.0, np.nan, 0.0]))

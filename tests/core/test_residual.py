@@ -1,4 +1,4 @@
-"""What attention lacks, given back, and placebos that keep all of it but what it is believed to bring."""
+"""The residual of saliency given attention, its injection, and placebos."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ import pytest
 from align_eval.findings.budget.residual import (
     LAMBDAS,
     arms,
-    as_large,
     entropy,
     injected,
     normalised,
-    of_other_tokens,
+    permuted_tokens,
+    rescaled,
     residual,
     rolled,
     sharpened,
@@ -36,12 +36,12 @@ def test_log_saliency_is_a_line_in_log_attention_and_the_residual():
     np.testing.assert_allclose(residual(log_attention, log_saliency), lacking, atol=1e-14)
 
 
-def test_a_residual_has_no_mean_no_slope_and_none_of_what_attention_holds():
+def test_a_residual_has_no_mean_and_is_uncorrelated_with_attention():
     log_attention, log_saliency = log_map(0), log_map(1)
     lacking = residual(log_attention, log_saliency)
     np.testing.assert_allclose(lacking.mean(axis=1), 0, atol=1e-13)
     np.testing.assert_allclose((lacking * log_attention).sum(axis=1), 0, atol=1e-10)  # hence uncorrelated
-    # The line is polyfit's: a least-squares line of its own, through numpy's other way.
+    # polyfit finds the same line by another algorithm of numpy.
     for a, s, r in zip(log_attention, log_saliency, lacking, strict=True):
         np.testing.assert_allclose(s - np.polyval(np.polyfit(a, s, 1), a), r, atol=1e-12)
     # Saliency that is attention at another temperature lacks nothing.
@@ -60,7 +60,7 @@ def test_maps_of_two_shapes_are_refused():
         residual(log_map(0), log_map(0, n_frames=61))
 
 
-def test_none_of_the_residual_is_attention_byte_for_byte():
+def test_an_amount_of_zero_is_attention_byte_for_byte():
     log_attention = log_map(0)
     log_attention[0, 0] = -0.0  # -0.0 + 0 * R would be +0.0, other bytes
     assert injected(log_attention, log_map(1), 0.0).tobytes() == log_attention.tobytes()
@@ -82,7 +82,7 @@ def test_a_roll_keeps_every_rows_values_and_moves_all_tokens_alike_by_no_less_th
 
 
 @pytest.mark.parametrize(("n_frames", "shift"), [(20, 10), (19, 9), (7, 3), (2, 1), (1, 0)])
-def test_an_utterance_too_short_for_that_is_moved_by_half(n_frames, shift):
+def test_an_utterance_too_short_for_the_least_roll_is_moved_by_half(n_frames, shift):
     lacking = np.arange(2.0 * n_frames).reshape(2, n_frames)
     for seed in range(5):
         moved = rolled(lacking, FRAME_S, np.random.default_rng(seed))
@@ -91,23 +91,23 @@ def test_an_utterance_too_short_for_that_is_moved_by_half(n_frames, shift):
 
 @pytest.mark.parametrize("n_tokens", [2, 3, 8])
 def test_no_token_keeps_its_own_residual_and_none_is_lost(n_tokens):
-    lacking = np.tile(np.arange(float(n_tokens))[:, None], (1, 4))  # a row says whose it is
+    lacking = np.tile(np.arange(float(n_tokens))[:, None], (1, 4))  # the value of a row is the number of its token
     for seed in range(50):
-        owner = of_other_tokens(lacking, seed)[:, 0].astype(int)
+        owner = permuted_tokens(lacking, seed)[:, 0].astype(int)
         assert not (owner == np.arange(n_tokens)).any()
         seen, at = [], 0
         for _ in range(n_tokens):
             seen.append(at)
             at = owner[at]
         assert (at, sorted(seen)) == (0, list(range(n_tokens)))  # one cycle through all rows, the end of the text too
-    orders = {tuple(of_other_tokens(lacking, seed)[:, 0]) for seed in range(50)}
+    orders = {tuple(permuted_tokens(lacking, seed)[:, 0]) for seed in range(50)}
     assert len(orders) == {2: 1, 3: 2}.get(n_tokens, len(orders))  # (n - 1)! cycles there are
     assert len(orders) > (n_tokens > 2)
 
 
 def test_a_single_row_has_no_other():
     with pytest.raises(ValueError, match="a map of one row has no other token's residual"):
-        of_other_tokens(np.zeros((1, 4)), 0)
+        permuted_tokens(np.zeros((1, 4)), 0)
 
 
 def test_entropy_is_the_logarithm_of_how_many_frames_share_a_row():
@@ -120,7 +120,7 @@ def test_entropy_is_the_logarithm_of_how_many_frames_share_a_row():
 def test_sharpening_finds_a_planted_temperature_either_way(factor):
     log_attention = log_map(0)
     planted = normalised(factor * log_attention)
-    found = sharpened(log_attention, planted + 3.0)  # what it is to be like need not be normalised
+    found = sharpened(log_attention, planted + 3.0)  # the other map need not be normalised
     assert abs(entropy(found).mean() - entropy(planted).mean()) <= 1e-9
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0, rtol=1e-12)
     # One temperature for all rows: each row has the planted entropy, not only their mean. At factor 0 entropy is at its
@@ -165,10 +165,10 @@ def test_the_arms_are_attention_and_every_other_lambda_of_the_residual_and_its_p
         given = {arm: centred(made[arm, x] - log_attention) / x for arm in others}
         np.testing.assert_allclose(given["real"], lacking, atol=1e-12)
         np.testing.assert_allclose(
-            given["random weights"], as_large(residual(log_attention, random), lacking), atol=1e-12
+            given["random weights"], rescaled(residual(log_attention, random), lacking), atol=1e-12
         )
         np.testing.assert_allclose(np.sort(given["rolled"], axis=1), np.sort(lacking, axis=1), atol=1e-12)
-        np.testing.assert_allclose(given["other token"], of_other_tokens(lacking, 3), atol=1e-12)
+        np.testing.assert_allclose(given["other token"], permuted_tokens(lacking, 3), atol=1e-12)
         # one shift for all lambdas
         np.testing.assert_allclose(given["rolled"], centred(made["rolled", 1.0] - log_attention), atol=1e-12)
         assert abs(entropy(made["sharpened", x]).mean() - entropy(made["real", x]).mean()) < 1e-6
@@ -181,7 +181,7 @@ def test_arms_without_a_random_model_leave_only_its_arm_out_and_follow_the_seed(
     assert {key: value.tobytes() for key, value in made.items()} == {k: v.tobytes() for k, v in again.items()}
     other = arms(*maps, None, FRAME_S, seed=4)
     same = {arm for arm, x in made if made[arm, x].tobytes() == other[arm, x].tobytes()}
-    assert same == {"attention", "real", "sharpened"}  # these three draw nothing
+    assert same == {"attention", "real", "sharpened"}  # these three use no random numbers
 
 
 def test_residuals_and_effects_on_words_load_no_model_and_no_statsmodels():
@@ -194,7 +194,7 @@ def test_residuals_and_effects_on_words_load_no_model_and_no_statsmodels():
 
 
 def test_every_arm_is_a_distribution_and_the_random_residual_as_large_as_the_real():
-    """What is added may not be told by its level or its size: rows sum to one, standard deviations are equal."""
+    """Neither level nor size may identify an arm: rows sum to one, standard deviations are equal."""
     rng = np.random.default_rng(3)
     a, s, w = (normalised(rng.normal(size=(5, 40)) * scale) for scale in (2.0, 3.0, 0.1))
     found = arms(a, s, w, 0.02, seed=1)

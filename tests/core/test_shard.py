@@ -13,14 +13,15 @@ import pytest
 import soundfile
 
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.job import Shard, in_shard, parse_shard
 from align_eval.engine.merge import in_order, merge_into
-from align_eval.engine.shard import Shard, in_shard, parse_shard
 from align_eval.engine.shard_file import ShardFacts, write_shard
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_file import words_writer, write_words_table
 from align_eval.formats.run.words_table import read_words_table, words_table
-from align_eval.records import Failure, Plan, Run, System, Utterance
+from align_eval.options import Plan
+from align_eval.records import Failure, Run, System, Utterance
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 from align_eval.signature import run_signature

@@ -13,7 +13,8 @@ from align_eval.errors import InputError
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
 from align_eval.records import System
 from align_eval.relevance import canonical_source
-from align_eval.relevance.options import SOURCE_OPTIONS, AttentionOptions, GradientOptions
+from align_eval.relevance.options import AttentionOptions, GradientOptions
+from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.spec import format_spec, parse_spec
 
 

@@ -8,9 +8,9 @@ import warnings
 
 import numpy as np
 import pytest
+from align_eval.engine.store import Store
 
 from align_eval.engine.cache import CachedMap, _packed, _unpacked
-from align_eval.engine.store import Store
 from align_eval.errors import InputWarning
 from align_eval.records import RelevanceMap
 

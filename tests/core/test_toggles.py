@@ -1,4 +1,4 @@
-"""Switching heuristics: which systems are made, and what a planted difference is worth."""
+"""Switched heuristics: the systems that are made, and the worth of a planted difference."""
 
 import re
 from io import StringIO
@@ -12,7 +12,8 @@ from align_eval.alignment import canonical_align
 from align_eval.errors import InputError
 from align_eval.findings.toggles import measure_toggles
 from align_eval.formats.run.words_table import words_table
-from align_eval.presets import HEURISTICS, PRESETS, Heuristic, Toggled, make_systems, toggled_systems
+from align_eval.heuristics import HEURISTICS, Heuristic, Toggled, toggled_systems
+from align_eval.presets import PRESETS, make_systems
 from align_eval.records import AudioSpan, System, Utterance, Word
 from align_eval.relevance import canonical_source
 from align_eval.reporting.terminal.toggles import print_toggles
@@ -57,7 +58,7 @@ N_SPEAKERS = 8
 
 
 def planted(shift_s):
-    """Words of eight speakers, off by 50 ms under the base and by ``shift_s`` more, a different one each, otherwise."""
+    """Words of eight speakers, 50 ms late under the base and ``shift_s`` more, per speaker, under the other system."""
     utterances, results = [], {}
     for i in range(N_SPEAKERS):
         words = tuple(Word(f"w{j}", j + 0.2, j + 0.7) for j in range(4))

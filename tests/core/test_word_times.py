@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from align_eval.alignment import align_map, canonical_align, word_times
+from align_eval.alignment import canonical_align, word_times
+from align_eval.alignment.word_times import align_map
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, RelevanceMap
 from align_eval.units import FRAME_S, START_S

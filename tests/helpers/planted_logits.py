@@ -1,4 +1,4 @@
-"""Cross-attention whose logits are known, in place of a model's."""
+"""Cross-attention with known logits in place of a model's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PlantedLogits:
-    """Stands where a pass has its queries and keys: ``values`` are ``(layer, head, row, frame)``."""
+    """Replacement for the queries and keys of a pass: ``values`` are ``(layer, head, row, frame)``."""
 
     values: Tensor
 
@@ -23,11 +23,11 @@ class PlantedLogits:
 
 
 def planted(shared, values):
-    """The pass with these logits."""
+    """The pass with these logits instead of its own."""
     return replace(shared, cross=PlantedLogits(values))
 
 
 def every_logit(shared):
-    """The pass's own, ``(layer, head, row, frame)``."""
+    """All logits of a pass, ``(layer, head, row, frame)``."""
     n_layer, n_head, n_rows, n_frames = shared.cross.shape
     return shared.cross.logits(list(product(range(n_layer), range(n_head)))).view(n_layer, n_head, n_rows, n_frames)

@@ -1,10 +1,10 @@
-"""Run folders whose maps are planted, for tests of what findings read off them. No model, no torch.
+"""Run folders with planted maps, for tests of findings. No model, no torch.
 
 An utterance is a row of words without silence: word ``i`` fills the columns from ``edges[i]`` up to ``edges[i + 1]``,
 the end of the text those from ``edges[-1]`` on, and the reference lies exactly there. An *exact* map holds most of each
 row on the row's own columns, so that any path under any preparation reads the reference off it; moved by three columns
 it reads +60 ms at every interior boundary. With a ``gap`` the last columns of each word are quiet and no longer its
-own in the reference, though its row still holds them: a path that knows no silence ends each word ``gap`` columns
+own in the reference, though its row still holds them: a path without silence ends each word ``gap`` columns
 late.
 """
 
@@ -83,7 +83,7 @@ SPEAKERS = (
 )
 
 Signal = Callable[[Planted, int], np.ndarray]
-"""From an utterance and the tokens that a word has to ``(map, row, frame)``."""
+"""From an utterance and the number of tokens per word to ``(map, row, frame)``."""
 
 
 def exact(u: Planted, n_tokens: int = 1, shift: int = 0, outside: float = 0.02) -> np.ndarray:
@@ -93,12 +93,12 @@ def exact(u: Planted, n_tokens: int = 1, shift: int = 0, outside: float = 0.02) 
         for start, end in zip(u.edges, u.edges[1:], strict=False)
         for token in range(n_tokens)
     ]
-    starts[0] = 0  # what was moved is filled by the first row
+    starts[0] = 0  # the first row fills the columns that the shift leaves empty
     ends = [*starts[1:], u.edges[-1] + shift, u.n_frames]
     rows = np.full((len(starts) + 1, u.n_frames), outside)
     for row, (start, end) in enumerate(zip([*starts, u.edges[-1] + shift], ends, strict=True)):
         rows[row, start:end] = 1.0
-        rows[row, (start + end) // 2] = 1.05  # a row has one greatest value, or nothing could sharpen it
+        rows[row, (start + end) // 2] = 1.05  # sharpening needs a single greatest value per row
     for word, end in enumerate(u.edges[1:]):
         rows[(word + 1) * n_tokens - 1, end + shift - u.gap : end + shift] *= 0.9
     return (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)[None]
@@ -109,7 +109,7 @@ def moved(shift: int, outside: float = 0.02) -> Signal:
 
 
 def noise(u: Planted, n_tokens: int) -> np.ndarray:
-    """A map that knows nothing of the words, ``(1, row, frame)``."""
+    """A map without information about the words, ``(1, row, frame)``."""
     rng = np.random.default_rng(u.edges)
     return rng.dirichlet(np.full(u.n_frames, 2.0), size=u.n_words * n_tokens + 1).astype(np.float32)[None]
 
@@ -126,7 +126,7 @@ EXACT: Mapping[str, Signal] = {
     MIDDLE: moved(0),
     RANDOM: noise,
 }
-"""Attention and gradients that all are exact."""
+"""Exact attention and exact gradients."""
 
 LATE = {**EXACT, DEFAULT: moved(3), EVERY: all_heads(moved(3))}
 """Attention three columns late, gradients exact."""
@@ -138,16 +138,16 @@ def maps_of(
     tokens: Mapping[str, int] | None = None,
     details: Mapping[str, Mapping[str, object]] | None = None,
 ) -> KeptMaps:
-    """Maps of every signal in every unit; ``tokens`` is how many a word has in each."""
+    """Maps of every signal in every unit; ``tokens`` is the number of tokens per word in each unit."""
     stacks, words = {}, {}
-    told: dict[str, Mapping[str, object]] = {}
+    evidence: dict[str, Mapping[str, object]] = {}
     for unit, n_tokens in (tokens or {"subword": 1}).items():
         words[unit] = np.append(np.repeat(np.arange(u.n_words), n_tokens), -1).astype(np.int32)
         for spec, signal in signals.items():
             name = spec if unit == "subword" else f"{spec},unit={unit}"
             stacks[name] = signal(u, n_tokens)
-            told[name] = {"heads": HEADS} if spec == EVERY else {}
-    return KeptMaps(stacks, words, u.energy(), FRAME_S, START_S, told | dict(details or {}))
+            evidence[name] = {"heads": HEADS} if spec == EVERY else {}
+    return KeptMaps(stacks, words, u.energy(), FRAME_S, START_S, evidence | dict(details or {}))
 
 
 def write_planted(
@@ -158,7 +158,7 @@ def write_planted(
     details: Mapping[str, Mapping[str, object]] | None = None,
     failed: Sequence[str] = (),
 ) -> Path:
-    """Write the folder of a run that kept maps; what failed is in its table and has none."""
+    """Write the folder of a run with saved maps; failed utterances are in its table and have no maps."""
     records = [
         Utterance(
             u.id, AudioSpan(Path(f"{u.id}.wav")), u.words(), " ".join(w.text for w in u.words()), "en", u.speaker,

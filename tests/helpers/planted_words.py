@@ -1,4 +1,4 @@
-"""Words tables whose errors are planted, for tests of the gate.
+"""Words tables with planted errors, for tests of the gate.
 
 A corpus has speakers of unequal numbers of words, in utterances of eight. A boundary's error is the bias of its speaker
 (sd 15 ms), an exponential number of either sign (mean 45 ms) and, for one word in thirty, a large miss of the whole
@@ -29,7 +29,7 @@ SIGNATURE = {
 }  # fmt: skip
 
 Noise = Callable[[np.random.Generator, int, float], tuple[np.ndarray, np.ndarray]]
-"""From a generator, the number of words and an sd in ms to what is added to starts and ends, in ms."""
+"""From a generator, the number of words and an sd in ms to the changes of starts and ends, in ms."""
 
 
 def by_word(rng: np.random.Generator, n: int, sd_ms: float) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +79,7 @@ def corpus(rng: np.random.Generator, n_speakers: int = 40, fewest: int = 10, mos
 
 
 def moved(table: pa.Table, starts_ms: np.ndarray | float, ends_ms: np.ndarray | float) -> pa.Table:
-    """The table with its times moved, errors with them."""
+    """The table with its times and errors moved."""
     for names, by_ms in ((("start_s", "start_error_s"), starts_ms), (("end_s", "end_error_s"), ends_ms)):
         for name in names:
             values = table.column(name).to_numpy(zero_copy_only=False) + np.asarray(by_ms) / 1000
@@ -92,7 +92,7 @@ def jittered(table: pa.Table, rng: np.random.Generator, noise: Noise, sd_ms: flo
 
 
 def without(table: pa.Table, rows: Iterable[int]) -> pa.Table:
-    """The table with these rows' times gone."""
+    """The table without the times of these rows."""
     gone = np.zeros(len(table), dtype=np.bool_)
     gone[list(rows)] = True
     for name in ("start_s", "end_s", "start_error_s", "end_error_s", "confidence", "hypothesis"):

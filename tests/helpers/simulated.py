@@ -1,11 +1,11 @@
-"""Corpora whose answer is planted, for tests of intervals and tests.
+"""Corpora with a planted answer, to test intervals and p-values.
 
 A corpus has speakers of unequal numbers of boundaries. The signed error of a boundary, in ms, is a sum of normal
 parts: noise of the reference and a shift of the speaker, both common to all systems; a constant bias and a shift of the
 speaker that belong to the signal; and noise whose sd is the quality of the candidate, half of its variance shared by
 the candidates of a signal (they read the same maps), half its own. All parts are independent of the numbers of
 boundaries, so that the mean absolute error of a candidate is the mean of a folded normal distribution, whatever
-speakers say, and the noise that gives a planted one is found from it.
+the speakers; the noise for a planted mean follows from that.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def noise_for(mean_ms: float, bias_ms: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A signal by what is planted: the mean absolute error of each of its candidates, and its bias."""
+    """A signal with its planted values: the mean absolute error of each of its candidates, and its bias."""
 
     means_ms: Sequence[float]
     bias_ms: float = 0.0

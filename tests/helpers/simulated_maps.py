@@ -1,13 +1,13 @@
-"""Corpora of maps whose answer is planted: does residual injection find what was put in, and only that?
+"""Corpora of maps with a planted answer, to test that residual injection finds it and nothing else.
 
 40 speakers say an utterance of six words each. Every token of attention has a peak near the middle of its word, off by
 a normal number of frames that all heads share and one of each head's own; their mean is what is injected into. The
 saliency is one of two:
 
 timing
-    a peak of its own, nearer to the middle than attention's: what attention lacks tells where the word is;
+    a separate peak, nearer to the middle than attention's: the residual holds the position of the word;
 no timing
-    attention's own log at another temperature plus smooth noise: what attention lacks tells nothing.
+    the log of attention at another temperature plus smooth noise: the residual holds no information.
 
 The saliency of a model with random weights is smooth noise. The reference is off by a constant and by noise, the same
 for all arms.
@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from align_eval.findings.budget.cost import summarise_injection
 from align_eval.findings.budget.injection import injection_errors
-from align_eval.findings.budget.measure import with_interior
-from align_eval.findings.budget.price import Injection, price
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.budget.records import Injection
+from align_eval.findings.kept_run import read_kept, with_interior
 from align_eval.scoring.statistics import draw_weights
 from tests.helpers.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
 
@@ -56,7 +56,7 @@ def peaks(u: Planted, centres: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Noise of neighbouring frames alike."""
+    """Noise that is similar in neighbouring frames."""
     values = gaussian_filter1d(rng.normal(size=shape), 1.5, axis=-1)
     return NOISE * values / values.std()
 
@@ -89,11 +89,11 @@ def stacks(u: Planted, seed: int, *, timing: bool) -> dict[str, np.ndarray]:
 
 
 def simulate(folder: Path, seed: int, *, timing: bool) -> Injection:
-    """One corpus, from its maps to the price of incompleteness."""
+    """One corpus, from its maps to the cost of incompleteness."""
     made = utterances(np.random.default_rng(seed))
     of = {u.id: stacks(u, seed, timing=timing) for u in made}
     signals = {spec: (lambda u, _, spec=spec: of[u.id][spec]) for spec in (EVERY, DEFAULT, OUTPUT, RANDOM)}
     items = with_interior(read_kept(write_planted(folder, made, signals)).items["manual"])
     injected = injection_errors(items, "subword", seed)
     weights = draw_weights(N_SPEAKERS, seed)
-    return price(injected, {"manual": injected}, weights, seed, primary=True)
+    return summarise_injection(injected, {"manual": injected}, weights, seed, primary=True)

@@ -1,5 +1,6 @@
 """Imports, and nothing else, of all that a run imports on its way: for processes that are forked from one that has."""
 
+import align_eval.engine.written_run
 import dtw  # noqa: F401
 import torch.fx.experimental.symbolic_shapes  # noqa: F401  # what torch's gradients import, sympy included
 from whisper.tokenizer import get_tokenizer
@@ -11,7 +12,6 @@ import align_eval.corpus.kinds
 import align_eval.corpus.second_reference
 import align_eval.engine.forecast
 import align_eval.engine.run
-import align_eval.engine.written_run
 import align_eval.model.language
 import align_eval.model.load
 import align_eval.relevance.attention

@@ -1,4 +1,4 @@
-"""The ceiling that the reliability of SPES sets, and the torch-free correlations against those of torch."""
+"""The noise ceiling from the reliability of SPES, and the numpy correlations against those of torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.findings.agreement.statistics import agreement, noise_ceiling
+from align_eval.findings.agreement.ceilings import noise_ceiling
+from align_eval.findings.agreement.correlation import agreement
 from align_eval.relevance.spes import reliability
 
 
@@ -35,7 +36,7 @@ def test_equal_halves_set_no_ceiling_and_halves_that_disagree_leave_nothing():
     assert ceiling(rising, falling) == 0
 
 
-def test_the_ceiling_is_what_the_truth_scores_against_a_noisy_map():
+def test_the_ceiling_is_the_correlation_of_the_truth_with_a_noisy_map():
     """Two halves see the truth with independent noise; the truth correlates with their mean by the ceiling."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(40, 400))

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import align_eval
-from align_eval import InputError, align, evaluate, read_words
+from align_eval import align
+from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
+from align_eval.errors import InputError
+from align_eval.formats.textgrids import read_words
 from align_eval.model.text import force_words
 from tests.helpers import command_line
 

@@ -9,20 +9,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from align_eval.engine.passes import Spoken
+from align_eval.engine.store import Store
 from whisper.model import disable_sdpa
 
 from align_eval.corpus.audio import read_audio
-from align_eval.engine.batch import batches, process_many
+from align_eval.engine.batch import batched_passes, batches, process_many
 from align_eval.engine.cache import MapCache
-from align_eval.engine.passes import Spoken, batched_passes, passes_of
-from align_eval.engine.store import Store
 from align_eval.engine.workers import in_groups
 from align_eval.errors import InputError, InputWarning
 from align_eval.model import forward
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
+from align_eval.options import Plan
+from align_eval.pipeline import passes_of
 from align_eval.presets import make_systems
-from align_eval.records import Failure, Plan
+from align_eval.records import Failure
 from align_eval.signature import run_signature
 from tests.helpers.planted_logits import every_logit
 
@@ -188,7 +190,7 @@ def test_a_batch_is_of_the_signature_and_none_is_not():
 
 
 def test_numbers_that_cannot_be_are_refused(tiny_en, demo):
-    from align_eval.engine.run import evaluate
+    from align_eval.api import evaluate
 
     with pytest.raises(InputError, match="batch: is 0; use --batch 1"):
         evaluate(demo, tiny_en, batch=0)

@@ -1,7 +1,7 @@
-"""The budget of runs whose maps are planted: cells, residual injection, shares, print, picture and command.
+"""The budget of runs with planted maps: cells, residual injection, shares, table, picture and command.
 
-Here, since preparation is torch's and the picture matplotlib's; no model is run. What maps are planted, and why they
-read as they do, is said in tests/helpers/planted_run.py.
+These tests are here because preparation needs torch and the picture matplotlib; they run no model.
+tests/helpers/planted_run.py describes the planted maps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from rich.console import Console
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
 from align_eval.findings.budget.injection import injection_errors
-from align_eval.findings.budget.measure import Budget, measure_budget, with_holm
+from align_eval.findings.budget.measure import measure_budget, with_holm
+from align_eval.findings.budget.records import Budget
 from align_eval.findings.budget.residual import LAMBDAS
 from align_eval.findings.kept_run import read_kept
 from align_eval.formats.run.finding_json import write_finding
@@ -51,7 +52,7 @@ BOTH = {"subword": 1, "character": 2}
 ATTENTION_ARMS = ("default heads", "all heads", "best attention")
 GAPPED = tuple(replace(u, gap=4) for u in SPEAKERS)
 NEAR = 1e-9
-"""Times are sums of binary fractions: an error of nothing is some 1e-14 ms."""
+"""Times are sums of binary fractions: an error of zero is computed as some 1e-14 ms."""
 
 
 def items_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None):
@@ -95,9 +96,9 @@ def test_a_signal_three_frames_late_reads_60_ms_late(tmp_path):
 
 
 def test_a_path_without_silence_ends_words_where_the_next_begin(tmp_path):
-    """Gaps of four columns: starts are exact, ends 80 ms late, 40 in the mean; energy tells them from speech.
+    """Gaps of four columns: starts are exact, ends 80 ms late, 40 in the mean. Energy separates gaps from speech.
 
-    A constant level does not, as the row of the word before is no less certain there.
+    A constant level does not, because the row of the word before is as certain there.
     """
     cells = cell_errors(items_of(tmp_path, GAPPED), "subword")
     for (_, path, arm), found in cells.items():
@@ -146,8 +147,8 @@ def test_nothing_injected_is_attention_itself_in_every_arm(tmp_path):
 
 
 @pytest.mark.parametrize("power", [1, 2])
-def test_where_saliency_is_attention_at_some_temperature_there_is_nothing_to_inject(tmp_path, power):
-    """log S is a line in log A, so that no arm has a residual: times are as wrong as they were."""
+def test_saliency_that_is_attention_at_another_temperature_has_no_residual(tmp_path, power):
+    """log S is a line in log A, so that no arm has a residual and all times stay as they are."""
 
     def unsure(u: Planted, n_tokens: int) -> np.ndarray:
         return (exact(u, n_tokens, 2) + noise(u, n_tokens)) / 2
@@ -181,7 +182,7 @@ def test_nothing_injected_is_the_cell_of_all_heads_by_their_log_with_silence(tmp
 
 
 @pytest.mark.parametrize("outside", [0.02, 0.2], ids=["sharp", "flat"])
-def test_a_residual_that_knows_the_times_beats_its_placebos(tmp_path, outside):
+def test_a_residual_with_the_exact_times_beats_its_placebos(tmp_path, outside):
     signals = {**LATE, DEFAULT: moved(3, outside), EVERY: all_heads(moved(3, outside))}
     injected = injection_errors(items_of(tmp_path, signals=signals), "subword", seed=0)
     values = {arm: float(found.statistic().evaluate(ONE)[0]) for arm, found in injected.items()}
@@ -191,7 +192,7 @@ def test_a_residual_that_knows_the_times_beats_its_placebos(tmp_path, outside):
         assert values[placebo] > 30
 
 
-def test_what_incompleteness_costs_has_an_interval_a_p_value_and_what_was_chosen(late):
+def test_the_cost_of_incompleteness_has_an_interval_a_p_value_and_choices(late):
     found = late.strata[0].injection
     assert found.arms["attention"].value == pytest.approx(60)
     assert found.arms["real"].value == pytest.approx(0, abs=NEAR)
@@ -223,7 +224,7 @@ def shares_of(budget: Budget) -> tuple[dict[str, float], dict[str, float]]:
     ],
     ids=["nothing", "path", "swap", "heads"],
 )
-def test_an_error_of_one_cause_is_the_share_of_its_fix(tmp_path, utterances, signals, start, taken_by):
+def test_an_error_of_one_cause_is_the_share_of_its_step(tmp_path, utterances, signals, start, taken_by):
     budget = budget_of(tmp_path, utterances, signals)
     shapley, last_step = shares_of(budget)
     for player in ("preparation", "path", "heads", "swap"):
@@ -234,7 +235,7 @@ def test_an_error_of_one_cause_is_the_share_of_its_fix(tmp_path, utterances, sig
     assert budget.strata[0].end.value == pytest.approx(0, abs=NEAR)
 
 
-def test_shares_of_causes_that_interact_sum_to_what_is_gained(tmp_path):
+def test_shares_of_causes_that_interact_sum_to_the_gain(tmp_path):
     signals = {
         DEFAULT: moved(5),
         EVERY: all_heads(noise),
@@ -276,7 +277,7 @@ def test_calibration_takes_a_constant_shift_out_and_stands_beside_the_cells(late
 
 @pytest.mark.slow
 def test_another_saliency_is_injected_on_request_and_is_exploratory(tmp_path):
-    """The gradient of the middle is exact, that of the output as late as attention: only the first has a price."""
+    """The gradient of the middle is exact, that of the output as late as attention: only the first has a cost."""
     random = RANDOM.replace("encoder-output", "encoder.1/2")
     signals = {**LATE, OUTPUT: moved(3), random: noise}
     kept = read_kept(write_planted(tmp_path, signals=signals, tokens=BOTH))
@@ -342,7 +343,7 @@ def test_a_corpus_with_nothing_to_choose_on_is_refused(tmp_path, planted, messag
         budget_of(tmp_path, planted)
 
 
-def test_a_run_all_of_which_failed_is_refused(tmp_path):
+def test_a_run_whose_utterances_all_failed_is_refused(tmp_path):
     kept = read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
     with pytest.raises(InputError, match="has no words; use a corpus"):
         measure_budget(kept)
@@ -383,7 +384,7 @@ def test_a_budget_is_strict_json_with_the_signature_of_its_run_and_the_same_agai
     write_finding(tmp_path / "budget.json", late)
     text = (tmp_path / "budget.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=pytest.fail)
-    assert (read["schema"], read["signature"]) == (2, SIGNATURE)
+    assert (read["schema"], read["signature"]) == (1, SIGNATURE)
     assert [stratum["unit"] for stratum in read["strata"]] == ["subword", "character"]
     assert read["strata"][0]["start"]["value"] == pytest.approx(60)
     (again,) = with_holm([budget_of(tmp_path / "run", signals=LATE, tokens=BOTH)])
@@ -451,8 +452,8 @@ def test_the_waterfall_falls_from_whispers_default_to_the_end(tmp_path, late, mo
         )
         lines = [tuple(line.get_ydata()) for line in axis.lines]
         assert (24, 24) in lines  # between references: a line, no bar
-        price = late.strata[list(BOTH).index(unit)].injection.cost.value
-        assert f"{price:+.1f}" in [text.get_text() for text in axis.texts]
+        cost = late.strata[list(BOTH).index(unit)].injection.cost.value
+        assert f"{cost:+.1f}" in [text.get_text() for text in axis.texts]
 
 
 def test_a_picture_that_cannot_be_written_is_refused(tmp_path, late):

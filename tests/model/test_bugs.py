@@ -15,15 +15,16 @@ import torch
 
 from align_eval import alignment
 from align_eval.alignment.dtw import dtw_token_frames
+from align_eval.api import evaluate
 from align_eval.corpus.bundled import load_corpus
 from align_eval.engine.batch import process_many
 from align_eval.engine.journal import FOLDER, NAME
-from align_eval.engine.run import evaluate
 from align_eval.errors import BugError
 from align_eval.findings.faithfulness.measure import measure as faithfulness
 from align_eval.formats.run.folder import read_run, write_run
 from align_eval.model import forward, language
-from align_eval.records import Failure, Plan, System
+from align_eval.options import Plan
+from align_eval.records import Failure, System
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.run import evaluate
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 

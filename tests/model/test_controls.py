@@ -8,15 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-
-from align_eval.corpus.audio import read_audio
 from align_eval.engine.passes import Spoken
 from align_eval.engine.process import align_words
+
+from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
 from align_eval.model.forward import pass_of_mel
 from align_eval.model.load import alignment_heads
 from align_eval.records import System
-from align_eval.relevance import canonical_source, relevance_maps, stacks_of
+from align_eval.relevance import canonical_source, relevance_maps
 from align_eval.relevance.controls import (
     control_diagonal,
     control_energy,
@@ -25,6 +25,7 @@ from align_eval.relevance.controls import (
     shuffled_rows,
 )
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
+from align_eval.relevance.stack import stacks_of
 from align_eval.units import FRAME_S
 from tests.helpers.planted_logits import every_logit
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from align_eval.engine.forecast import forecast
-from align_eval.engine.job import JobOptions, prepare_job
-from align_eval.engine.shard import Shard
+from align_eval.engine.job import JobOptions, Shard, prepare_job
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import write_corpus, write_model
 

@@ -1,4 +1,4 @@
-"""Masking, asking the model again, and what a real map is worth beside chance."""
+"""Masked audio, passes of the model over it, and a real map compared with chance."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from align_eval.formats.run.finding_json import write_finding
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
-from align_eval.relevance import stacks_of
+from align_eval.relevance.stack import stacks_of
 from align_eval.signature import signature_id
 from tests.helpers.models import random_whisper
 
@@ -42,7 +42,7 @@ def relevance_of(model, shared, spec):
 
 @pytest.fixture(scope="module")
 def small_model():
-    """Random weights, large enough that what the encoder hears reaches the tokens."""
+    """Random weights, large enough for the audio to affect the tokens."""
     return random_whisper(scale=0.5)
 
 
@@ -178,7 +178,7 @@ def test_map_measures_stand_in_the_signature_of_log_probabilities_only(small_fin
     assert "n_infidelity" not in errors.signature["faithfulness"]
 
 
-def test_what_fails_is_listed_and_nothing_at_all_is_an_error(small_model, clip, tmp_path):
+def test_failures_are_listed_and_an_error_is_raised_where_all_fail(small_model, clip, tmp_path):
     missing = replace(clip, id="gone", audio=replace(clip.audio, path=tmp_path / "gone.wav"))
     options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0)
     finding = measure_faithfulness(
@@ -242,5 +242,5 @@ def test_character_targets_are_refused_before_anything_is_measured(clip, small_m
 
 
 def test_another_prompt_is_refused_before_anything_is_measured(clip, small_model):
-    with pytest.raises(InputError, match=r"prompt=timestamp: faithfulness is asked of one prompt for all"):
+    with pytest.raises(InputError, match=r"prompt=timestamp: faithfulness needs one prompt for all sources"):
         measure_faithfulness(Corpus("one", (clip,), ()), small_model, sources=["attention:prompt=timestamp"])

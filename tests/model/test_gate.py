@@ -12,8 +12,8 @@ import re
 import pytest
 import torch
 
+from align_eval.api import evaluate
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.run import evaluate
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import write_baseline
 from align_eval.gate.compare import compare, read_side

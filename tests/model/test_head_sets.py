@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from align_eval.findings.budget.agreement_effect import head_sets, of_other_words, word_errors_ms
+from align_eval.findings.budget.agreement_effect import head_sets, permuted_words, word_errors_ms
 from align_eval.findings.budget.injection import SALIENCY
 from align_eval.findings.kept_run import Item, read_kept
 from tests.helpers.planted_run import EXACT, write_planted
@@ -14,7 +14,7 @@ def test_no_token_keeps_its_words_saliency_and_a_word_shares_one_row():
     """Rows are their word's number: after the exchange no row may hold its own, and both tokens of a word agree."""
     words = np.array([0, 0, 1, 2, 2, 3])
     saliency = np.repeat(words[:, None].astype(np.float64), 4, axis=1)
-    dealt = of_other_words(saliency, words, seed=0)
+    dealt = permuted_words(saliency, words, seed=0)
     assert (dealt != saliency).all()
     assert dealt[0].tolist() == dealt[1].tolist()
     assert dealt[3].tolist() == dealt[4].tolist()

@@ -9,13 +9,14 @@ import pytest
 import torch
 import whisper
 
-from align_eval.alignment import align_map
+from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import prepared
-from align_eval.findings.head_search import Reading, gather
-from align_eval.findings.heads import OWN_NORMS, heads_of_search, search_heads
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.heads.evidence import Reading, gather
+from align_eval.findings.heads.measure import search_heads
+from align_eval.findings.heads.records import OWN_NORMS, heads_of_search
+from align_eval.findings.kept_run import decoded, interior_errors_ms, read_kept
 from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
 from align_eval.formats.run.finding_json import read_finding, write_finding
 from align_eval.model.forward import shared_pass
@@ -28,7 +29,7 @@ from tests.helpers.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, e
 
 
 def heads_at(*shifts):
-    """A head a shift in columns, exact but for it; None is noise."""
+    """One head per shift in columns, otherwise exact; None is noise."""
     return lambda u, n: np.concatenate([noise(u, n) if s is None else exact(u, n, s) for s in shifts])
 
 
@@ -85,8 +86,6 @@ def test_a_set_is_read_as_a_run_reads_it(planted, prep):
     table = gather(items, EVERY, OUTPUT, Reading(prep=prep))
     for i, item in enumerate(items):
         values = prepared(item.maps.stacks[EVERY][[0, 2, 3]], prep)
-        from align_eval.findings.kept_run import decoded, interior_errors_ms
-
         expected = np.abs(interior_errors_ms(item, decoded(item, values, "subword", "dtw"))).sum()
         assert table.error_of((0, 2, 3), i) == pytest.approx(expected)
 
@@ -124,7 +123,7 @@ def test_too_few_speakers_are_refused(tmp_path):
 
 def test_a_run_that_kept_means_is_refused(tmp_path):
     mean = {**PLANTED, EVERY: heads_at(0)}
-    with pytest.raises(InputError, match="the mean over heads was kept"):
+    with pytest.raises(InputError, match="the run saved the mean over heads"):
         search_heads(read_kept(write_planted(tmp_path, SPEAKERS, mean)))
 
 

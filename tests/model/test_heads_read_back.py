@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.alignment import align_map
+from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.formats.heads_export import parse_heads, write_heads
 from align_eval.model.forward import shared_pass

@@ -1,4 +1,4 @@
-"""Infidelity and max-sensitivity, on functions whose value is known by hand, and on real speech."""
+"""Infidelity and max-sensitivity on functions whose values are known by hand, and on real speech."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def test_noise_is_within_the_radius_on_the_audio_alone_and_each_is_run_once(tiny
 
     monkeypatch.setattr("align_eval.findings.faithfulness.infidelity.pass_of_mel", recorded)
 
-    def maps_of(given):
-        """Two maps that read the loudness; the second five times as large, which no scale must tell."""
-        loud = given.taps[0][0].mean(dim=0)[: 2 * given.n_frames : 2].add(2)[None].numpy()
+    def maps_of(one_pass):
+        """Two maps that read the loudness; the second is five times as large, which must not matter."""
+        loud = one_pass.taps[0][0].mean(dim=0)[: 2 * one_pass.n_frames : 2].add(2)[None].numpy()
         return {"loud": loud, "louder": 5 * loud}
 
     found = sensitivities(tiny_en, clip_pass, maps_of(clip_pass), maps_of, 3, np.random.default_rng(0))
@@ -167,11 +167,11 @@ def test_the_change_is_that_of_each_token_under_the_masks_and_a_repeated_mask_is
 ):
     masks = np.zeros((3, clip_pass.n_frames), dtype=bool)
     masks[:2, :20] = True  # drawn twice; the third hides nothing
-    asked = []
+    runs = []
 
-    def run(_model, shared, given, _fill):
-        asked.append(given)
-        return iter([shared.log_prob[:-1].double() - 2.0 * bool(mask.any()) for mask in given])
+    def run(_model, shared, distinct, _fill):
+        runs.append(distinct)
+        return iter([shared.log_prob[:-1].double() - 2.0 * bool(mask.any()) for mask in distinct])
 
     monkeypatch.setattr("align_eval.findings.faithfulness.infidelity.run_masks", lambda *_: masks)
     monkeypatch.setattr("align_eval.findings.faithfulness.infidelity.token_log_probs", run)
@@ -181,7 +181,7 @@ def test_the_change_is_that_of_each_token_under_the_masks_and_a_repeated_mask_is
     found = unexplained_of(
         tiny_en, clip_pass, {"planted": rows}, np.zeros(clip_pass.n_frames), 3, np.random.default_rng(0)
     )
-    assert [len(given) for given in asked] == [2, 2]
+    assert [len(distinct) for distinct in runs] == [2, 2]
     for u in found:
         assert u.change == pytest.approx(n_tokens * 2 * 4 / 3)  # two of three cost every token 2 nats
         # a map of silence says nothing; the planted one all, and so does the flat one, of one mask's size
@@ -192,7 +192,7 @@ def test_without_masks_or_noise_a_token_has_its_log_probability_of_the_clean_pas
     (values,) = token_log_probs(tiny_en, clip_pass, np.zeros((1, clip_pass.n_frames), dtype=bool), "floor")
     assert values.tolist() == pytest.approx(clip_pass.log_prob[:-1].tolist(), abs=1e-4)
     again = pass_of_mel(tiny_en, clip_pass.taps[0], clip_pass.text, clip_pass.n_frames)
-    assert torch.equal(again.log_prob, clip_pass.log_prob)  # why the clean map need not be made anew
+    assert torch.equal(again.log_prob, clip_pass.log_prob)  # so the clean map is not made again
 
 
 def test_no_samples_no_measure(tiny_en, clip_pass):

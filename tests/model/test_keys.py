@@ -12,15 +12,17 @@ import pytest
 import align_eval
 from align_eval.engine.import_closure import import_closure
 from align_eval.engine.keys import COMPUTES, plan_facts
-from align_eval.records import Plan, System
+from align_eval.options import Plan
+from align_eval.records import System
 
 PROCESS_ONE = """
 import sys
 from pathlib import Path
 from align_eval.engine.batch import process_many
-from align_eval.engine.process import Aligned
+from align_eval.corpus.pocketsphinx import Aligned
 from align_eval.model.load import load_model
-from align_eval.records import AudioSpan, Plan, System, Utterance, Word
+from align_eval.records import AudioSpan, System, Utterance, Word
+from align_eval.options import Plan
 from align_eval.relevance import SOURCES
 
 model = load_model("tiny.en").requires_grad_(False)

@@ -2,11 +2,11 @@
 
 import pytest
 
+from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.convert import convert_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.run import evaluate
 from tests.corpora import AUDIO, write_clip
 
 SYSTEM = {"sources": ["attention:heads=all"], "aligns": ["viterbi"], "presets": [], "context": "fit"}

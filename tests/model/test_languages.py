@@ -6,15 +6,16 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from align_eval.engine.process import read_spoken
 
 from align_eval import align
+from align_eval.api import evaluate
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.languages import with_languages
-from align_eval.engine.process import read_spoken
-from align_eval.engine.run import evaluate
+from align_eval.engine.job import with_languages
 from align_eval.model.load import load_model
-from align_eval.records import AudioSpan, Plan, Utterance, Word
+from align_eval.options import Plan
+from align_eval.records import AudioSpan, Utterance, Word
 from tests.helpers.command_line import align_eval
 
 SYSTEM = {"sources": ["gradient"], "aligns": ["viterbi"], "presets": []}

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from align_eval.api import align
+from align_eval.api import align, evaluate
 from align_eval.corpus.audio import read_audio
-from align_eval.engine.run import evaluate
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from whisper.timing import find_alignment
 
-from align_eval.alignment import align_map
 from align_eval.alignment.dtw import dtw_path
+from align_eval.alignment.word_times import align_map
+from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.engine.run import evaluate
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words, tokenizer_of

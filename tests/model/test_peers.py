@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.alignment import align_map
 from align_eval.alignment.energy import energy_at_columns
+from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import alignment_heads

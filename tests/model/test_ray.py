@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.pocketsphinx import Aligned
 from align_eval.engine.keys import plan_facts
-from align_eval.engine.process import Aligned, process
+from align_eval.engine.utterance import process
 from align_eval.engine.workers import outcomes
 from align_eval.errors import InputError
 from align_eval.model.load import load_model, model_checksum
-from align_eval.records import Plan, System
+from align_eval.options import Plan
+from align_eval.records import System
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 

@@ -8,10 +8,10 @@ import pytest
 import whisper
 
 from align_eval import align
+from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.folder import Corpus, load_folder
-from align_eval.engine.run import evaluate
 from align_eval.errors import InputError
 from align_eval.model.decode import recognise
 

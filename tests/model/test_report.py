@@ -12,8 +12,9 @@ from align_eval.engine.explain import explain
 from align_eval.api import align
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
-from align_eval.findings.budget.measure import SCHEMA_VERSION, Budget, measure_budget, with_holm
-from align_eval.findings.heads import search_heads
+from align_eval.findings.budget.measure import measure_budget, with_holm
+from align_eval.findings.budget.records import SCHEMA_VERSION, Budget
+from align_eval.findings.heads.measure import search_heads
 from align_eval.findings.kept_run import read_kept
 from align_eval.formats.run.audio_spans import read_audio_spans
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding

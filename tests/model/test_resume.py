@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from align_eval.engine.store import Store
 
 from align_eval.engine.journal import FOLDER, NAME
-from align_eval.engine.store import Store
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
@@ -125,7 +125,8 @@ def test_an_audio_file_that_changed_is_done_again(tmp_path):
     """Its key covers its bytes: what was found of the earlier ones is not taken for it."""
     from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.keys import utterance_keys
-    from align_eval.records import Plan, System
+    from align_eval.options import Plan
+    from align_eval.records import System
 
     corpus = load_corpus(str(write_corpus(tmp_path / "c", 2)))
 

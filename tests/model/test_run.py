@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.folder import Corpus, load_folder
-from align_eval.engine.run import evaluate
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import read_run, write_run

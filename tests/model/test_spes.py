@@ -15,7 +15,8 @@ from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
 from align_eval.relevance import spes as module
-from align_eval.relevance.options import SOURCE_OPTIONS, SpesOptions
+from align_eval.relevance.options import SpesOptions
+from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.relevance.spes import Sums, reliability, removed_from_cross_attention, segment, spes
 from align_eval.spec import parse_spec
 

@@ -1,6 +1,6 @@
-"""Effect of agreement on a word's error: planted effects come back, and what is not agreement's does not.
+"""Effect of agreement on a word's error: planted effects are found, and effects of other causes are not.
 
-Here, since statsmodels comes with the extra that runs models; no model is run.
+These tests are here because statsmodels comes with the extra that runs models; they run no model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from align_eval.findings.budget.word_effect import WordEffect, quartiles, random
 def observations(
     seed: int = 0, slope_ms: float = 0.0, entropy_ms: float = 0.0, n_clusters: int = 30, n_sets: int = 8
 ) -> dict[str, np.ndarray]:
-    """Words under sets of heads, 5 words a speaker, with planted slopes.
+    """Words under sets of heads, 5 words per speaker, with planted slopes.
 
     Error is 500 ms, more for the word, the planted slopes, noise of 20 ms, and a slope of the speaker's own of mean 0,
     which makes the errors of one speaker depend on each other. Hard words have low agreement, by 200 ms a unit: between

@@ -7,7 +7,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from align_eval import evaluate
+from align_eval.api import evaluate
 from align_eval.engine.journal import FOLDER
 from align_eval.formats.run import words_file
 from align_eval.formats.run.folder import write_run

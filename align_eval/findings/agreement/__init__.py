@@ -1,1 +1,1 @@
-"""Agreement of cross-attention with saliency."""
+"""Agreement of cross-attention with saliency maps."""

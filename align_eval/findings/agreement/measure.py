@@ -1,9 +1,12 @@
-"""Agreement of cross-attention with saliency over a run's kept maps: by head, layer and average, and what it can be.
+"""Agreement of cross-attention with saliency over the saved maps of a run, by head, layer and average of heads.
 
-For every saliency source that a run kept: agreement of every group of heads under every normalisation and both
-correlations, per utterance, word and token; what a map faithful by construction would score under the same recipe on
-this corpus; the noise ceiling where the saliency is random (SPES reports its split-half reliability); relevance
-coverage and entropy. rho and its square stand beside each other: rho is not explained variance.
+The finding holds, for every saliency source of the run:
+
+- the correlation with every group of heads, under every normalisation, by Pearson and by Spearman, per utterance, word
+  and token, each with its square, since a correlation is not a share of variance;
+- the correlation that a map faithful by construction reaches under the same recipe on this corpus;
+- the noise ceiling of a random saliency (SPES reports its split-half reliability);
+- coverage and entropy.
 
 Reference: Papi et al. 2025 (arXiv 2509.18010), whose normalisation is ``paper``.
 """
@@ -11,39 +14,32 @@ Reference: Papi et al. 2025 (arXiv 2509.18010), whose normalisation is ``paper``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.findings.agreement.statistics import (
+from align_eval.findings.agreement.ceilings import faithful_by_construction, noise_ceiling
+from align_eval.findings.agreement.correlation import (
     LEVELS,
     METHODS,
     NORMALISATIONS,
     Agreement,
-    AgreementRow,
     Level,
     Method,
     Normalisation,
     agreement,
-    entropy,
-    faithful_by_construction,
     head_groups,
-    noise_ceiling,
-    relevance_coverage,
-    summarise_agreement,
 )
+from align_eval.findings.agreement.coverage import entropy, relevance_coverage
+from align_eval.findings.agreement.records import FAITHFUL, SCHEMA_VERSION, AgreementFinding, AgreementRow, MapFigure
 from align_eval.findings.budget.cells import ALL_HEADS, in_unit
-from align_eval.findings.kept_run import Item, KeptRun, finding_signature, heads_of, require_stacks
-from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.findings.kept_run import Item, KeptRun, finding_signature, heads_of, mean_map, require_stacks
+from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import mean_by
-from align_eval.scoring.statistics import draw_weights, estimate
+from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 from align_eval.spec import parse_spec
 
-SCHEMA_VERSION = 1
-FAITHFUL = "faithful by construction"
 SALIENCIES = (
     "gradient",
     "spes",
@@ -56,119 +52,95 @@ SALIENCIES = (
     "kernel-shap",
 )
 
-
-@dataclass(frozen=True, slots=True)
-class MapFigure:
-    """A mean over utterances of what is asked of maps, with its interval.
-
-    ``measure`` is ``coverage`` (share of saliency inside the frames that hold 90 % of attention), ``entropy`` in nats
-    (of ``source``), or ``noise ceiling`` (square root of the saliency's reliability).
-    """
-
-    measure: str
-    source: str
-    saliency: str
-    value: float
-    ci_low: float | None
-    ci_high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class AgreementFinding:
-    """The finding of a run, with the signature of that run."""
-
-    schema: int
-    finding: Mapping[str, Any]
-    signature: Mapping[str, Any]
-    n_utterances: int
-    rows: tuple[AgreementRow, ...]
-    figures: tuple[MapFigure, ...]
+_Key = tuple[str, Normalisation, Method]
+"""Group of heads, normalisation and method."""
 
 
 def measure_agreement(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None) -> AgreementFinding:
-    """Agreement of all heads' groups with every saliency that a run kept, unit by unit.
+    """Measure the agreement of every group of heads with every saliency of a run, per token unit.
+
+    Parameters
+    ----------
+    kept
+        A run with saved maps.
+    seed
+        Seed of the bootstrap.
+    on_done
+        Called with the spec of each saliency when it is finished.
 
     Raises
     ------
     InputError
-        Where all heads, or every saliency, are missing, or nothing was aligned.
+        Where the run saved no heads or no saliency, or aligned nothing.
     """
-    items = [item for found in kept.items.values() for item in found]
+    items = [item for same_kind in kept.items.values() for item in same_kind]
     if not items:
         raise InputError(kept.folder, "has no words that were aligned", "run again on a corpus that has")
     cluster = np.array([item.corpus_cluster for item in items])
     weights = draw_weights(int(cluster.max()) + 1, seed)
-    pairs = [(in_unit(ALL_HEADS, unit), spec) for spec, unit in _saliencies(items)]
+    pairs = [(in_unit(ALL_HEADS, unit), saliency) for saliency, unit in _saliencies(items)]
     if not pairs:
-        known = ", ".join(SALIENCIES)
-        raise InputError(f"{kept.folder}", "kept no saliency", f"run with --keep heads and one of {known}")
+        sources = ", ".join(SALIENCIES)
+        raise InputError(f"{kept.folder}", "the run saved no saliency", f"run with --keep heads and one of {sources}")
     require_stacks(kept.folder, items, [heads for heads, _ in pairs])
     rows: list[AgreementRow] = []
     figures: list[MapFigure] = []
-    for heads, spec in pairs:
-        of_pair = [_of_item(item, heads, spec) for item in items]
-        rows += _rows(of_pair, cluster, weights, heads, spec, kept.corpus_clusters)
-        figures += _figures(items, cluster, weights, heads, spec)
+    for heads, saliency in pairs:
+        agreements = [_item_agreements(item, heads, saliency) for item in items]
+        rows += _rows(agreements, cluster, weights, heads, saliency, kept.corpus_clusters)
+        figures += _figures(items, cluster, weights, heads, saliency)
         if on_done:
-            on_done(spec)
+            on_done(saliency)
     signature = finding_signature(kept.run, "agree", seed, {"normalisations": NORMALISATIONS, "methods": METHODS})
     return AgreementFinding(SCHEMA_VERSION, signature, kept.run.signature, len(items), tuple(rows), tuple(figures))
 
 
 def _saliencies(items: Sequence[Item]) -> list[tuple[str, str]]:
-    """Specs of the saliency stacks that every item has, with their unit."""
+    """Spec and token unit of each saliency that every item has maps of."""
     common = set.intersection(*(set(item.maps.stacks) for item in items))
     parsed = {spec: parse_spec(spec, SOURCE_OPTIONS, "source") for spec in sorted(common)}
     return [(spec, options.unit) for spec, (name, options) in parsed.items() if name in SALIENCIES]
 
 
-_Key = tuple[str, Normalisation, Method]
-
-
-def _saliency_map(item: Item, spec: str) -> Floats:
-    """Mean map of a saliency without the row of EOT, ``(token, frame)``."""
-    return np.asarray(item.maps.stacks[spec].mean(axis=0)[:-1], dtype=np.float64)
-
-
-def _of_item(item: Item, heads: str, spec: str) -> dict[_Key, Agreement]:
-    """Agreement by (group of heads, normalisation, method)."""
-    saliency = _saliency_map(item, spec)
+def _item_agreements(item: Item, heads: str, spec: str) -> dict[_Key, Agreement]:
+    """Agreement of one utterance by group of heads, normalisation and method."""
+    saliency = mean_map(item, spec)
     unit = parse_spec(spec, SOURCE_OPTIONS, "source")[1].unit
     words = item.maps.word_of_token[unit][:-1]
-    found: dict[_Key, Agreement] = {}
+    agreements: dict[_Key, Agreement] = {}
     for normalisation in NORMALISATIONS:
         for method in METHODS:
             for group, attention in head_groups(heads_of(item, heads)[:, :, :-1]).items():
-                found[group, normalisation, method] = agreement(attention, saliency, words, normalisation, method)
+                agreements[group, normalisation, method] = agreement(attention, saliency, words, normalisation, method)
             whole = faithful_by_construction(saliency, normalisation, method)
-            found[FAITHFUL, normalisation, method] = Agreement(whole, np.array([]), np.array([]))
-    return found
+            agreements[FAITHFUL, normalisation, method] = Agreement(whole, np.array([]), np.array([]))
+    return agreements
 
 
 def _rows(
-    of_items: Sequence[Mapping[_Key, Agreement]],
+    agreements: Sequence[Mapping[_Key, Agreement]],
     cluster: Ints,
     weights: Floats,
     heads: str,
-    spec: str,
+    saliency: str,
     clusters: str,
 ) -> list[AgreementRow]:
+    """One row per group of heads, normalisation, method and level that has a defined correlation."""
     rows = []
-    for group, normalisation, method in of_items[0]:
-        found = [of_item[group, normalisation, method] for of_item in of_items]
+    for group, normalisation, method in agreements[0]:
+        items = [agreement_of_item[group, normalisation, method] for agreement_of_item in agreements]
         values: dict[Level, list[Floats]] = {
-            "utterance": [np.array([a.utterance]) for a in found],
-            "word": [a.words for a in found],
-            "token": [a.tokens for a in found],
+            "utterance": [np.array([item.utterance]) for item in items],
+            "word": [item.words for item in items],
+            "token": [item.tokens for item in items],
         }
         for level in LEVELS:
-            lengths = [len(part) for part in values[level]]
             row = summarise_agreement(
                 np.concatenate(values[level]),
-                np.repeat(cluster, lengths),
+                np.repeat(cluster, [len(part) for part in values[level]]),
                 weights,
                 source=heads,
-                saliency=spec,
+                saliency=saliency,
                 group=group,
                 normalisation=normalisation,
                 method=method,
@@ -180,20 +152,82 @@ def _rows(
     return rows
 
 
+def summarise_agreement(
+    values: Floats,
+    cluster: Ints,
+    weights: Floats,
+    *,
+    source: str,
+    saliency: str,
+    group: str,
+    normalisation: Normalisation,
+    method: Method,
+    level: Level,
+    clusters: str,
+) -> AgreementRow | None:
+    """Mean correlation over a corpus and its 95 % bootstrap interval over clusters; None where none is defined.
+
+    Parameters
+    ----------
+    values : float64[n]
+        Correlations of all utterances, words or tokens of the corpus. NaN is left out and counted.
+    cluster : int64[n]
+        Cluster of each, from 0.
+    weights : uint8[n_draws, n_clusters]
+        How often each resample takes each cluster (:func:`align_eval.scoring.statistics.draw_weights`). All rows share
+        the same weights, so that they are paired.
+    source, saliency, group, normalisation, method, level
+        Conditions that the row names.
+    clusters : str
+        Name of the resampling units, such as ``speakers``.
+
+    Notes
+    -----
+    Correlations are averaged without Fisher's transform, as in the paper. The interval is None where a single cluster
+    has a defined value.
+    """
+    defined = np.isfinite(values)
+    if not defined.any():
+        return None
+    mean = mean_by(cluster[defined], values[defined], weights.shape[1])
+    count = mean.denominator
+    value, low, high = estimate(mean, weights)
+    several = np.count_nonzero(count) > 1
+    return AgreementRow(
+        source=source,
+        saliency=saliency,
+        group=group,
+        normalisation=normalisation,
+        method=method,
+        level=level,
+        value=value,
+        squared=value**2,
+        ci_low=low if several else None,
+        ci_high=high if several else None,
+        n=int(count.sum()),
+        n_undefined=int((~defined).sum()),
+        clusters=clusters,
+        n_clusters=int(np.count_nonzero(count)),
+        n_effective_clusters=effective_clusters(count),
+    )
+
+
 def _figures(items: Sequence[Item], cluster: Ints, weights: Floats, heads: str, spec: str) -> list[MapFigure]:
+    """Coverage, entropies and noise ceiling of a saliency and of the mean over heads."""
+
     def mean(values: Sequence[float]) -> tuple[float, float | None, float | None]:
         return estimate(mean_by(cluster, values, weights.shape[1]), weights)
 
-    attention = [np.asarray(item.maps.stacks[heads].mean(axis=0)[:-1], dtype=np.float64) for item in items]
-    saliency = [_saliency_map(item, spec) for item in items]
+    attention = [mean_map(item, heads) for item in items]
+    saliency = [mean_map(item, spec) for item in items]
     coverage = [float(relevance_coverage(a, s).mean()) for a, s in zip(attention, saliency, strict=True)]
     figures = [
         MapFigure("coverage", heads, spec, *mean(coverage)),
         MapFigure("entropy", heads, spec, *mean([float(entropy(a).mean()) for a in attention])),
         MapFigure("entropy", spec, spec, *mean([float(entropy(s).mean()) for s in saliency])),
     ]
-    reliable = [item.maps.details.get(spec, {}).get("reliability") for item in items]
-    if None not in reliable:
-        ceilings = [noise_ceiling(r) for r in reliable if r is not None]
+    reliabilities = [item.maps.details.get(spec, {}).get("reliability") for item in items]
+    if None not in reliabilities:
+        ceilings = [noise_ceiling(r) for r in reliabilities if r is not None]
         figures.append(MapFigure("noise ceiling", spec, spec, *mean(ceilings)))
     return figures

@@ -1,1 +1,1 @@
-"""The error budget: how much of the word-time error each part of the system causes."""
+"""The error budget: the share of the word-time error that each part of the system causes."""

@@ -1,21 +1,24 @@
-"""Effect of agreement per word: words under random sets of heads, against the same with the saliency of other words.
+"""Effect of agreement on word errors in a run: decodes words under random sets of heads and fits the regression.
 
-Times come from attention alone, so that no saliency map has a part in what it is asked to explain: disagreement is a
-measure of maps, never a difference of times. Every set has the same number of heads, so that agreement varies by design
-and not by how many heads are averaged.
+The regression itself, on arrays, is :mod:`align_eval.findings.budget.word_effect`.
+
+Word times come from attention alone. A saliency map therefore has no part in the errors that its agreement is to
+explain. Every set has the same number of heads, so that agreement varies by design and not with the size of the set.
+The null is the same pipeline with the saliency of another word in place of each word's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.findings.agreement.statistics import Normalisation, agreement, entropy
+from align_eval.findings.agreement.correlation import Normalisation, agreement
+from align_eval.findings.agreement.coverage import entropy
 from align_eval.findings.budget.cells import ALL_HEADS, in_unit, prepared
-from align_eval.findings.budget.residual import of_other_tokens
+from align_eval.findings.budget.residual import permuted_tokens
 from align_eval.findings.budget.word_effect import (
     NoVariationError,
     WordEffect,
@@ -23,15 +26,14 @@ from align_eval.findings.budget.word_effect import (
     random_head_sets,
     word_effect,
 )
-from align_eval.findings.kept_run import Item, decoded
-from align_eval.findings.seeds import seed_of
-from align_eval.scoring.boundaries import Floats
+from align_eval.findings.kept_run import Item, decoded, mean_map, seed_of
+from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.units import MS_PER_S
 
 N_SETS = 24
 SHARE = 4
-"""A set holds one head in so many."""
+"""A set holds one of so many heads."""
 
 ALIGN = "viterbi"
 NORMALISATION: Normalisation = "rows"
@@ -39,12 +41,24 @@ NORMALISATION: Normalisation = "rows"
 
 @dataclass(frozen=True, slots=True)
 class HeadSets:
-    """What agreement with a saliency does to the error of a word.
+    """Effect of agreement with a saliency on the error of a word, over random sets of heads.
 
-    ``null`` is the same pipeline with the saliency of another word in every place: what of ``effect`` it shows too is
-    not about agreement; ``excess`` is the effect of own less other agreement. ``quartile_ms`` are mean errors by
-    quarter of agreement, the least first: descriptive only. ``n_undefined`` observations had a constant map and are
-    left out.
+    Attributes
+    ----------
+    saliency : str
+        Spec of the saliency.
+    n_sets, size : int
+        Number of sets, and heads per set.
+    effect : WordEffect
+        Effect of agreement with the word's own saliency.
+    null : WordEffect
+        Effect of agreement with another word's saliency: the part of ``effect`` that is not about agreement.
+    excess : WordEffect
+        Effect of the difference of the two agreements.
+    quartile_ms : tuple of float
+        Mean errors by quarter of rising agreement; descriptive only.
+    n_undefined : int
+        Observations left out because a map was constant or the word has no interior boundary.
     """
 
     saliency: str
@@ -58,48 +72,42 @@ class HeadSets:
 
 
 def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> HeadSets | None:
-    """Effect of agreement with a saliency on the errors of words, or None where a corpus has too few words for one.
+    """Measure the effect of agreement with a saliency on the errors of words.
 
     Parameters
     ----------
+    items
+        Utterances.
+    unit
+        Token unit.
     saliency
-        Spec of a kept stack, without preparation and unit.
+        Spec of a saved source, without preparation and unit.
+    seed
+        Seed of the sets and of the null.
+
+    Returns
+    -------
+    HeadSets or None
+        None where there are too few words.
     """
     heads_spec, saliency_spec = in_unit(ALL_HEADS, unit), in_unit(saliency, unit)
     n_heads = len(items[0].maps.stacks[heads_spec])
     sets = random_head_sets(n_heads, max(1, n_heads // SHARE), min(N_SETS, n_heads), seed)
     parts: list[Floats] = []
-    n_words = 0
+    first_word = 0
     for item in items:
-        heads = item.maps.stacks[heads_spec]
-        words = item.maps.word_of_token[unit][:-1].astype(np.int64)
-        of_saliency = np.asarray(item.maps.stacks[saliency_spec].mean(axis=0)[:-1], dtype=np.float64)
-        of_others = of_other_words(of_saliency, words, seed_of(seed, item.id, "other words"))
-        number = n_words + np.arange(len(item.reference_s))
-        n_words += len(number)
-        for chosen in sets:
-            attention = heads[chosen].mean(axis=0)
-            times = decoded(item, prepared(attention[None], "log"), unit, ALIGN)
-            rows = np.asarray(attention[:-1], dtype=np.float64)
-            columns = (
-                word_errors_ms(item, times),
-                agreement(rows, of_saliency, words, NORMALISATION, "pearson").words,
-                agreement(rows, of_others, words, NORMALISATION, "pearson").words,
-                sum_by(words, entropy(rows), len(number)) / count_by(words, len(number)),
-                number,
-                np.full(len(number), item.cluster),
-            )
-            parts.append(np.stack(columns, axis=1))
+        parts += _observations(item, unit, heads_spec, saliency_spec, sets, first_word, seed)
+        first_word += len(item.reference_s)
     if not parts:
         return None
-    observed = np.concatenate(parts)  # (word under a set, variable)
-    defined = np.isfinite(observed).all(axis=1)
-    error_ms, own, others, spread, word, cluster = observed[defined].T
-    of_word = word.astype(np.int64), cluster.astype(np.int64)
+    observations = np.concatenate(parts)  # (word under a set, variable)
+    defined = np.isfinite(observations).all(axis=1)
+    error_ms, own, other, spread, word, cluster = observations[defined].T
+    word, cluster = word.astype(np.int64), cluster.astype(np.int64)
     try:
-        effect = word_effect(error_ms, own, spread, *of_word)
-        null = word_effect(error_ms, others, spread, *of_word)
-        excess = word_effect(error_ms, own - others, spread, *of_word)
+        effect = word_effect(error_ms, own, spread, word, cluster)
+        null = word_effect(error_ms, other, spread, word, cluster)
+        excess = word_effect(error_ms, own - other, spread, word, cluster)
     except NoVariationError:
         return None
     return HeadSets(
@@ -114,17 +122,57 @@ def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> Hea
     )
 
 
-def of_other_words(saliency: Floats, word_of_token: npt.NDArray[np.integer], seed: int) -> Floats:
-    """Every token's row replaced by the mean row of another word, words dealt out in one cycle; ``(token, frame)``."""
-    n_tokens = np.bincount(word_of_token)
-    of_word = np.stack([saliency[word_of_token == word].mean(axis=0) for word in range(len(n_tokens))])
-    return np.asarray(of_other_tokens(of_word, seed)[word_of_token])
+def _observations(
+    item: Item, unit: str, heads_spec: str, saliency_spec: str, sets: Ints, first_word: int, seed: int
+) -> Iterator[Floats]:
+    """One array ``(word, variable)`` per set of heads.
+
+    Variables are the error in ms, the agreements with the word's own and with another word's saliency, the entropy of
+    attention, the number of the word in the corpus (from ``first_word``) and its cluster.
+    """
+    heads = item.maps.stacks[heads_spec]
+    words = item.maps.word_of_token[unit][:-1].astype(np.int64)
+    saliency = mean_map(item, saliency_spec)
+    saliency_of_others = permuted_words(saliency, words, seed_of(seed, item.id, "other words"))
+    n_words = len(item.reference_s)
+    for chosen in sets:
+        attention = heads[chosen].mean(axis=0)
+        times_s = decoded(item, prepared(attention[None], "log"), unit, ALIGN)
+        rows = np.asarray(attention[:-1], dtype=np.float64)
+        columns = (
+            word_errors_ms(item, times_s),
+            agreement(rows, saliency, words, NORMALISATION, "pearson").words,
+            agreement(rows, saliency_of_others, words, NORMALISATION, "pearson").words,
+            sum_by(words, entropy(rows), n_words) / count_by(words, n_words),
+            first_word + np.arange(n_words),
+            np.full(n_words, item.cluster),
+        )
+        yield np.stack(columns, axis=1)
+
+
+def permuted_words(saliency: Floats, word_of_token: npt.NDArray[np.integer], seed: int) -> Floats:
+    """Saliency with every token's row replaced by the mean row of another word.
+
+    One random cycle through all words decides which. The result is float64[n_tokens, n_frames].
+    """
+    n_words = len(np.bincount(word_of_token))
+    word_rows = np.stack([saliency[word_of_token == word].mean(axis=0) for word in range(n_words)])
+    return np.asarray(permuted_tokens(word_rows, seed)[word_of_token])
 
 
 def word_errors_ms(item: Item, times_s: Floats) -> Floats:
-    """Mean absolute error of each word's interior boundaries in ms; NaN for a word that is first and last."""
+    """Mean absolute error of each word's interior boundaries in ms, NaN for a word that is both first and last.
+
+    Parameters
+    ----------
+    times_s : float64[n_words, 2]
+
+    Returns
+    -------
+    float64[n_words]
+    """
     error = np.abs(times_s - item.reference_s) * MS_PER_S
     error[0, 0] = error[-1, 1] = np.nan
-    counted = np.isfinite(error)
-    total = np.where(counted, error, 0.0).sum(axis=1)
-    return np.asarray(np.divide(total, counted.sum(axis=1), out=np.full(len(error), np.nan), where=counted.any(axis=1)))
+    counts = np.isfinite(error)
+    total = np.where(counts, error, 0.0).sum(axis=1)
+    return np.asarray(np.divide(total, counts.sum(axis=1), out=np.full(len(error), np.nan), where=counts.any(axis=1)))

@@ -1,9 +1,9 @@
-"""The cells of the error budget: boundary errors of every signal under every preparation and path, from kept maps.
+"""Cells of the error budget: boundary errors of every signal under every preparation and path, from saved maps.
 
-Four arms. ``default heads`` and ``all heads`` are attention as it stands; ``best attention`` chooses among groups of
-heads and ``best saliency`` among the depths of a gradient, as many candidates for either, each with the same silence
-parameters to choose from. Choosing is by cross-validation and is done where errors are averaged
-(:class:`~align_eval.scoring.inference.ChosenOnHalves`); here every candidate is decoded once.
+There are four arms. ``default heads`` and ``all heads`` are attention without a choice. ``best attention`` chooses
+among groups of heads and ``best saliency`` among the depths of a gradient. Both have the same number of candidates, and
+every arm chooses among the same silence parameters. The choice is made by cross-validation where errors are averaged
+(:class:`~align_eval.scoring.inference.ChosenOnHalves`); this module decodes every candidate once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from align_eval.findings.kept_run import (
     interior_errors_ms,
     require_stacks,
 )
-from align_eval.relevance.options import SOURCE_OPTIONS
+from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.calibration import CalibratedOnHalves
 from align_eval.scoring.clusters import count_by, sum_by
@@ -41,7 +41,7 @@ SILENCES = (
     "viterbi:silence=energy,level=1.25",
     "viterbi:silence=constant,level=1",
 )
-"""The tuning budget of every signal: energy-aware silence at four levels, and constant silence."""
+"""Paths with silence that every signal may choose from: silence by energy at four levels, and constant silence."""
 
 PATHS: Mapping[str, tuple[str, ...]] = {"dtw": ("dtw",), "viterbi": SILENCES}
 
@@ -49,12 +49,24 @@ DEFAULT_HEADS, ALL_HEADS = "attention:heads=alignment", "attention:heads=all"
 ARMS = ("default heads", "all heads", "best attention", "best saliency")
 
 Stack = npt.NDArray[np.float32]
+"""Maps of one source in one utterance, ``(map, row, frame)``."""
+
 Candidates = Mapping[str, Callable[[Item], Stack]]
+"""From the name of a candidate to the function that reads its maps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Signed errors of interior boundaries in ms, ``(candidate, boundary)``, with cluster and kind of each boundary."""
+    """Signed errors of interior boundaries under every candidate of an arm.
+
+    Attributes
+    ----------
+    candidates : tuple of str
+    errors_ms : float64[n_candidates, n_boundaries]
+    cluster : int64[n_boundaries]
+    is_start : bool[n_boundaries]
+        Starts of words; the others are ends.
+    """
 
     candidates: tuple[str, ...]
     errors_ms: Floats
@@ -62,24 +74,27 @@ class Errors:
     is_start: Bools
 
     def statistic(self, shift_ms: float = 0.0) -> Statistic:
-        """Mean absolute error, the reference moved by ``shift_ms``; of the chosen candidate where there are several."""
+        """Mean absolute error of the only candidate, or of the chosen one where there are several.
+
+        ``shift_ms`` moves the reference.
+        """
         chosen = self.chosen(shift_ms)
         return Ratio(chosen.totals[0], chosen.counts) if len(self.candidates) == 1 else chosen
 
     def chosen(self, shift_ms: float = 0.0) -> ChosenOnHalves:
-        """The same, always by choosing on other clusters."""
+        """Mean absolute error of the candidate chosen on other clusters; ``shift_ms`` moves the reference."""
         n_clusters = int(self.cluster.max()) + 1
         absolute = np.abs(self.errors_ms - shift_ms)
         totals = np.stack([sum_by(self.cluster, row, n_clusters) for row in absolute])
         return ChosenOnHalves(totals, count_by(self.cluster, n_clusters))
 
     def calibrated(self) -> CalibratedOnHalves:
-        """Error of the chosen candidate, its bias as other clusters say it taken out, starts and ends apart."""
+        """Error of the chosen candidate minus its bias on other clusters, separately for starts and ends."""
         return CalibratedOnHalves(self.errors_ms, self.is_start, self.cluster, self.chosen())
 
 
 def in_unit(spec: str, unit: str) -> str:
-    """The spec of a stack, with another token unit."""
+    """Spec of the same source in another token unit."""
     name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
     return format_spec(name, replace(options, unit=unit))
 
@@ -90,7 +105,7 @@ def units_of(items: Sequence[Item]) -> tuple[str, ...]:
 
 
 def depths(items: Sequence[Item], unit: str) -> tuple[str, ...]:
-    """The gradients that every item has a stack of, by spec.
+    """Specs of the gradients that every item has maps of.
 
     Raises
     ------
@@ -98,47 +113,49 @@ def depths(items: Sequence[Item], unit: str) -> tuple[str, ...]:
         Where there are none.
     """
 
-    def of_unit(spec: str) -> bool:
+    def is_gradient(spec: str) -> bool:
         name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
         return name == "gradient" and bool(options.unit == unit)
 
     common = set.intersection(*(set(item.maps.stacks) for item in items))
-    found = tuple(spec for spec in sorted(common) if of_unit(spec))
-    if not found:
-        raise InputError(f"unit {unit}", "no gradient was kept", "run with --keep heads --source gradient")
-    return found
+    gradients = tuple(spec for spec in sorted(common) if is_gradient(spec))
+    if not gradients:
+        raise InputError(f"unit {unit}", "the run saved no gradient", "run with --keep heads --source gradient")
+    return gradients
 
 
 def candidates(items: Sequence[Item], unit: str) -> dict[str, Candidates]:
-    """The candidates of every arm, by name.
+    """Candidates of every arm by name.
 
     Raises
     ------
     InputError
-        Where heads or every gradient are missing, or there are more gradients than groups of heads.
+        Where the run saved no heads or no gradient, or more gradients than there are groups of heads.
     """
-    of_saliency = {spec: _stack(spec) for spec in depths(items, unit)}
+    gradients = {spec: _stack(spec) for spec in depths(items, unit)}
     default, every = in_unit(DEFAULT_HEADS, unit), in_unit(ALL_HEADS, unit)
     require_stacks(f"unit {unit}", items, (default, every))
-    n_layers = len(heads_of(items[0], every))
-    groups: dict[str, Callable[[Item], Stack]] = {every: _stack(every), default: _stack(default)}
-    # later layers first: from the upper half of them to one
-    for first in (*range(n_layers // 2, n_layers), *reversed(range(1, n_layers // 2))):
-        groups[f"{every}, layers from {first}"] = _layers(every, slice(first, None))
-    for layer in reversed(range(n_layers - 1)):  # then one alone; the last one is among those above
-        groups[f"{every}, layer {layer}"] = _layers(every, slice(layer, layer + 1))
-    if len(of_saliency) > len(groups):
-        problem = (
-            f"{len(of_saliency)} gradients were kept, and attention has {len(groups)} groups of heads to choose from"
-        )
-        raise InputError(f"unit {unit}", problem, f"run again with at most {len(groups)} gradients: as many for either")
-    of_attention = dict(list(groups.items())[: len(of_saliency)])
+    groups = _head_groups(default, every, n_layers=len(heads_of(items[0], every)))
+    if len(gradients) > len(groups):
+        n = len(groups)
+        problem = f"{len(gradients)} gradients were saved, but attention has {n} groups of heads to choose from"
+        raise InputError(f"unit {unit}", problem, f"run again with at most {n} gradients, to give both as many")
     return {
         "default heads": {default: groups[default]},
         "all heads": {every: groups[every]},
-        "best attention": of_attention,
-        "best saliency": of_saliency,
+        "best attention": dict(list(groups.items())[: len(gradients)]),
+        "best saliency": gradients,
     }
+
+
+def _head_groups(default: str, every: str, n_layers: int) -> dict[str, Callable[[Item], Stack]]:
+    """Groups of heads in the order in which they become candidates: all, the default ones, upper layers, one layer."""
+    groups: dict[str, Callable[[Item], Stack]] = {every: _stack(every), default: _stack(default)}
+    for first in (*range(n_layers // 2, n_layers), *reversed(range(1, n_layers // 2))):  # the upper half comes first
+        groups[f"{every}, layers from {first}"] = _layers(every, slice(first, None))
+    for layer in reversed(range(n_layers - 1)):  # "layers from" covers the last layer alone
+        groups[f"{every}, layer {layer}"] = _layers(every, slice(layer, layer + 1))
+    return groups
 
 
 def _stack(spec: str) -> Callable[[Item], Stack]:
@@ -146,7 +163,7 @@ def _stack(spec: str) -> Callable[[Item], Stack]:
 
 
 def upper_layers(spec: str, item: Item) -> Stack:
-    """The heads of the upper half of the layers, ``(map, row, frame)``."""
+    """Heads of the upper half of the layers, float32[n_maps, n_rows, n_frames]."""
     heads = heads_of(item, spec)
     return _layers(spec, slice(len(heads) // 2, None))(item)
 
@@ -156,7 +173,18 @@ def _layers(spec: str, layers: slice) -> Callable[[Item], Stack]:
 
 
 def prepared(stack: Stack, prep: str) -> Stack:
-    """A stack prepared as in a run, ``(map, row, frame)`` to ``(row, frame)``."""
+    """Prepare maps as a run does.
+
+    Parameters
+    ----------
+    stack : float32[n_maps, n_rows, n_frames]
+    prep
+        Name of the preparation.
+
+    Returns
+    -------
+    float32[n_rows, n_frames]
+    """
     import torch
 
     from align_eval.relevance.prepare import prepare
@@ -168,27 +196,33 @@ def prepared(stack: Stack, prep: str) -> Stack:
 def cell_errors(
     items: Sequence[Item], unit: str, on_done: Callable[[str], None] | None = None
 ) -> dict[tuple[str, str, str], Errors]:
-    """Errors by (preparation, path, arm), every candidate under every parameter of the path."""
+    """Decode every candidate of every cell.
+
+    Returns
+    -------
+    dict
+        Errors by preparation, path and arm, with one row per candidate and parameter of the path.
+    """
     arms = candidates(items, unit)
-    stack_of = {name: stack for found in arms.values() for name, stack in found.items()}
-    aligns = [align for of_path in PATHS.values() for align in of_path]
-    errors: dict[tuple[str, str, str], list[Floats]] = {}
+    stack_of = {name: stack for arm in arms.values() for name, stack in arm.items()}
+    aligns = [align for parameters in PATHS.values() for align in parameters]
+    parts: dict[tuple[str, str, str], list[Floats]] = {}
     for item in items:
         for name, stack in stack_of.items():
             for prep in PREPARATIONS:
                 values = prepared(stack(item), prep)
                 for align in aligns:
-                    found = interior_errors_ms(item, decoded(item, values, unit, align))
-                    errors.setdefault((name, prep, align), []).append(found)
+                    errors_ms = interior_errors_ms(item, decoded(item, values, unit, align))
+                    parts.setdefault((name, prep, align), []).append(errors_ms)
         if on_done:
             on_done(item.id)
-    of_boundary = boundary_clusters(items), boundary_starts(items)
-    joined = {key: np.concatenate(parts) for key, parts in errors.items()}
+    boundaries = boundary_clusters(items), boundary_starts(items)
+    joined = {key: np.concatenate(errors_ms) for key, errors_ms in parts.items()}
     cells = {}
     for prep in PREPARATIONS:
-        for path, of_path in PATHS.items():
-            for arm, of_arm in arms.items():
-                keys = [(name, align) for name in of_arm for align in of_path]
+        for path, parameters in PATHS.items():
+            for arm, names in arms.items():
+                keys = [(name, align) for name in names for align in parameters]
                 rows = np.stack([joined[name, prep, align] for name, align in keys])
-                cells[prep, path, arm] = Errors(tuple(f"{n} | {a}" for n, a in keys), rows, *of_boundary)
+                cells[prep, path, arm] = Errors(tuple(f"{n} | {a}" for n, a in keys), rows, *boundaries)
     return cells

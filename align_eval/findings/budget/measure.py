@@ -1,20 +1,20 @@
-"""What the missing half costs: residual injection, the cells of the error budget, shares, and what they rest on.
+"""The error budget of a run: residual injection, cells, Shapley shares and the effect of agreement per word.
 
-Primary, fixed before anything is scored: subword tokens, log preparation, silence-aware path; the paired difference of
-the interior boundary error between the best placebo and the real residual, lambda and silence parameter of either
-chosen on other clusters; the saliency is the gradient at the encoder output. All else, another saliency too, is
-exploratory and has intervals only. Calibration is a row beside the cells, never a step. Shapley shares and last-step
-values summarise the cells and never stand without them. Kinds of reference are never pooled.
+The primary contrast was fixed before anything was scored. Its conditions are subword tokens, log preparation and the
+path with silence. It is the paired difference of the interior boundary error between the best placebo and the real
+residual. Lambda and silence parameter of either side are chosen on other clusters, and the saliency is the gradient at
+the encoder output. Everything else, another saliency included, is exploratory and has intervals only. Calibration is a
+row beside the cells, never a step. Shapley shares and last steps summarise the cells and are always shown with them.
+Kinds of reference are never pooled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from align_eval.errors import InputError
-from align_eval.findings.budget.agreement_effect import N_SETS, HeadSets, head_sets
+from align_eval.findings.budget.agreement_effect import N_SETS, head_sets
 from align_eval.findings.budget.cells import (
     ARMS,
     DEFAULT_HEADS,
@@ -25,8 +25,16 @@ from align_eval.findings.budget.cells import (
     in_unit,
     units_of,
 )
+from align_eval.findings.budget.cost import (
+    SHIFTS_MS,
+    InjectionErrors,
+    n_clusters_of,
+    sign_consistency,
+    student_figure,
+    summarise_injection,
+)
 from align_eval.findings.budget.injection import REAL, SALIENCY, injection_errors, needed_stacks
-from align_eval.findings.budget.price import SHIFTS_MS, Figure, Injection, InjectionErrors, n_clusters_of, price, sign
+from align_eval.findings.budget.records import SCHEMA_VERSION, Budget, Cell, Stratum
 from align_eval.findings.budget.residual import LAMBDAS
 from align_eval.findings.budget.shapley import (
     BEST,
@@ -42,80 +50,22 @@ from align_eval.findings.kept_run import (
     Item,
     KeptRun,
     finding_signature,
-    fits,
+    has_enough_frames,
     has_stack,
     require_stacks,
     with_interior,
 )
+from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import count_by
-from align_eval.scoring.inference import holm, student_interval
-from align_eval.scoring.metrics import Difference, Statistic
+from align_eval.scoring.inference import holm
+from align_eval.scoring.metrics import Difference
 from align_eval.scoring.statistics import draw_weights, effective_clusters
-
-SCHEMA_VERSION = 2
 
 PRIMARY_UNIT = "subword"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One preparation and path: the error of every arm, and best attention minus best saliency.
-
-    ``calibrated`` is the error of every arm once its median error on other clusters is taken out, and their difference.
-    """
-
-    preparation: str
-    path: str
-    arms: Mapping[str, Figure]
-    difference: Figure
-    stands: str
-    calibrated: Mapping[str, Figure]
-    calibrated_difference: Figure
-
-
-@dataclass(frozen=True, slots=True)
-class Stratum:
-    """One kind of reference and token unit.
-
-    ``shapley`` are the shares of preparation, path and signal in what lies between attention's default heads, prepared
-    and read Whisper's way, and saliency prepared by its log and read with silence; signal's is split into heads and
-    swap. ``injection_upper`` is residual injection into the heads of the upper half of the layers in place of all, to
-    tell what attention lacks from what its average buries. ``candidates`` are the groups of heads and the depths that
-    were chosen from. ``last_step`` is what is gained where that step is taken last. ``head_sets`` is the effect of
-    agreement on the error of a word, None where words are too few.
-    """
-
-    reference: str
-    unit: str
-    n_utterances: int
-    n_boundaries: int
-    clusters: str
-    n_clusters: int
-    n_effective_clusters: float
-    candidates: Mapping[str, tuple[str, ...]]
-    cells: tuple[Cell, ...]
-    injection: Injection
-    injection_upper: Injection
-    start: Figure
-    end: Figure
-    shapley: Mapping[str, Figure]
-    last_step: Mapping[str, Figure]
-    head_sets: HeadSets | None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The finding of a run, with what decided it, the signature of that run, and what it could not speak of."""
-
-    schema: int
-    finding: Mapping[str, Any]
-    signature: Mapping[str, Any]
-    strata: tuple[Stratum, ...]
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
+class StratumErrors:
     """Decoded errors of one kind of reference and token unit."""
 
     items: tuple[Item, ...]
@@ -127,55 +77,33 @@ class Measured:
 def measure_budget(
     kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None, *, saliency: str = SALIENCY
 ) -> Budget:
-    """The budget of every kind of reference and token unit that a run kept maps of.
+    """Measure the budget under every kind of reference and token unit of a run.
 
     Parameters
     ----------
+    kept
+        A run with saved maps.
+    seed
+        Seed of placebos, head sets, bootstrap and sign flips.
+    on_done
+        Called with the id of each utterance whose cells are decoded, in the primary unit only.
     saliency
         Spec, without preparation and unit, of the source whose residual is injected and whose agreement with attention
-        is set against the errors of words. Another than the gradient at the encoder output is exploratory.
+        is compared with the errors of words. Any but the gradient at the encoder output is exploratory.
 
     Raises
     ------
     InputError
-        Where maps that this needs were not kept (named with the command that makes them), or no kind of reference has
-        two speakers or recordings.
+        Where the run did not save the needed maps (the message names the options that save them), or no kind of
+        reference has two speakers or recordings.
     """
-    measured: dict[tuple[str, str], Measured] = {}
-    left_out: list[str] = []
-    for reference, found in kept.items.items():
-        items = with_interior(found)
-        for unit in units_of(items):
-            fitting = with_interior([item for item in items if fits(item, unit)])
-            if len(fitting) < len(items):
-                n_short = len(items) - len(fitting)
-                left_out.append(f"{reference} reference, {unit}: {n_short} utterances have more tokens than frames")
-            if len({item.cluster for item in fitting}) < 2:
-                few = f"fewer than two {kept.clusters[reference]} with two words"
-                left_out.append(f"{reference} reference, {unit}: {few}")
-                continue
-            if unit != PRIMARY_UNIT and saliency != SALIENCY and not has_stack(items, in_unit(saliency, unit)):
-                left_out.append(f"{reference} reference, {unit}: {in_unit(saliency, unit)} was not kept")
-                continue
-            require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit, saliency)))
-            cells = cell_errors(fitting, unit, on_done if unit == PRIMARY_UNIT else None)
-            injected, upper = (
-                injection_errors(fitting, unit, seed, saliency=saliency, upper=upper) for upper in (False, True)
-            )
-            measured[reference, unit] = Measured(fitting, cells, injected, upper)
-    if not measured:
+    errors, left_out = _decode_strata(kept, seed, saliency, on_done)
+    if not errors:
         raise InputError(kept.folder, "; ".join(left_out) or "has no words", "use a corpus of several speakers")
-    strata = tuple(
-        _stratum(
-            reference,
-            unit,
-            kept.clusters[reference],
-            {r: m for (r, u), m in measured.items() if u == unit},
-            seed,
-            saliency,
-        )
-        for reference, unit in measured
-    )
+    strata = []
+    for reference, unit in errors:
+        same_unit = {r: stratum for (r, u), stratum in errors.items() if u == unit}
+        strata.append(_stratum(reference, unit, kept.clusters[reference], same_unit, seed, saliency))
     settings = {
         "saliency": saliency,
         "lambdas": LAMBDAS,
@@ -183,17 +111,12 @@ def measure_budget(
         "shifts_ms": SHIFTS_MS,
         "head_sets": N_SETS,
     }
-    return Budget(
-        SCHEMA_VERSION,
-        finding_signature(kept.run, "budget", seed, settings),
-        kept.run.signature,
-        strata,
-        tuple(left_out),
-    )
+    finding = finding_signature(kept.run, "budget", seed, settings)
+    return Budget(SCHEMA_VERSION, finding, kept.run.signature, tuple(strata), tuple(left_out))
 
 
 def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
-    """The same findings with the p-values of their primary contrasts adjusted over all of them (Holm 1979)."""
+    """The same budgets with the p-values of their primary contrasts adjusted over all of them (Holm 1979)."""
     primary = {
         f"{i} {j}": stratum.injection.p_value
         for i, budget in enumerate(budgets)
@@ -211,48 +134,93 @@ def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
     ]
 
 
+def _decode_strata(
+    kept: KeptRun, seed: int, saliency: str, on_done: Callable[[str], None] | None
+) -> tuple[dict[tuple[str, str], StratumErrors], list[str]]:
+    """Errors by kind of reference and token unit, and the reasons for everything left out."""
+    errors: dict[tuple[str, str], StratumErrors] = {}
+    left_out: list[str] = []
+    for reference, same_kind in kept.items.items():
+        items = with_interior(same_kind)
+        for unit in units_of(items):
+            usable, reasons = _usable_items(items, unit, saliency, kept.clusters[reference])
+            left_out += [f"{reference} reference, {unit}: {reason}" for reason in reasons]
+            if not usable:
+                continue
+            require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit, saliency)))
+            errors[reference, unit] = StratumErrors(
+                items=usable,
+                cells=cell_errors(usable, unit, on_done if unit == PRIMARY_UNIT else None),
+                injected=injection_errors(usable, unit, seed, saliency=saliency),
+                injected_upper=injection_errors(usable, unit, seed, saliency=saliency, upper=True),
+            )
+    return errors, left_out
+
+
+def _usable_items(items: Sequence[Item], unit: str, saliency: str, clusters: str) -> tuple[tuple[Item, ...], list[str]]:
+    """Items that can be decoded, none where they do not make a stratum, and the reasons for leaving items out."""
+    usable = with_interior([item for item in items if has_enough_frames(item, unit)])
+    reasons = []
+    if len(usable) < len(items):
+        reasons.append(f"{len(items) - len(usable)} utterances have more tokens than frames")
+    if len({item.cluster for item in usable}) < 2:
+        return (), [*reasons, f"fewer than two {clusters} with two words"]
+    if unit != PRIMARY_UNIT and saliency != SALIENCY and not has_stack(items, in_unit(saliency, unit)):
+        return (), [*reasons, f"{in_unit(saliency, unit)} was not saved"]
+    return usable, reasons
+
+
 def _stratum(
-    reference: str, unit: str, clusters: str, every: Mapping[str, Measured], seed: int, saliency: str
+    reference: str, unit: str, clusters: str, every: Mapping[str, StratumErrors], seed: int, saliency: str
 ) -> Stratum:
-    items, cells, injected = every[reference].items, every[reference].cells, every[reference].injected
-    n_of = n_clusters_of({r: m.injected for r, m in every.items()})
-    cluster = injected[REAL].cluster
-    weights = draw_weights(n_of[reference], seed)
-
-    def figure(statistic: Statistic) -> Figure:
-        return Figure(*student_interval(statistic, weights))
-
-    def cell(prep: str, path: str) -> Cell:
-        calibrated = {arm: cells[prep, path, arm].calibrated() for arm in ARMS}
-        attention, best_saliency = (calibrated[BEST[signal]] for signal in ("attention", "saliency"))
-        return Cell(
-            preparation=prep,
-            path=path,
-            arms={arm: figure(cells[prep, path, arm].statistic()) for arm in ARMS},
-            difference=figure(swap_gain(cells, prep, path)),
-            stands=sign(lambda kind, shift_ms: swap_gain(every[kind].cells, prep, path, shift_ms), n_of),
-            calibrated={arm: figure(statistic) for arm, statistic in calibrated.items()},
-            calibrated_difference=figure(Difference(attention, best_saliency)),
-        )
-
-    def injection(of: Callable[[Measured], InjectionErrors], *, primary: bool) -> Injection:
-        return price(of(every[reference]), {r: of(m) for r, m in every.items()}, weights, seed, primary=primary)
-
+    """Figures of one kind of reference; ``every`` holds the errors under all kinds, in the same unit."""
+    stratum = every[reference]
+    injected = {r: errors.injected for r, errors in every.items()}
+    injected_upper = {r: errors.injected_upper for r, errors in every.items()}
+    n_clusters = n_clusters_of(injected)
+    cluster = stratum.injected[REAL].cluster
+    weights = draw_weights(n_clusters[reference], seed)
+    primary = unit == PRIMARY_UNIT and saliency == SALIENCY
     return Stratum(
         reference=reference,
         unit=unit,
-        n_utterances=len(items),
+        n_utterances=len(stratum.items),
         n_boundaries=len(cluster),
         clusters=clusters,
-        n_clusters=n_of[reference],
-        n_effective_clusters=effective_clusters(count_by(cluster, n_of[reference])),
-        candidates={arm: cells[(*START, arm)].candidates for arm in BEST.values()},
-        cells=tuple(cell(prep, path) for prep in PREPARATIONS for path in PATHS),
-        injection=injection(lambda m: m.injected, primary=unit == PRIMARY_UNIT and saliency == SALIENCY),
-        injection_upper=injection(lambda m: m.injected_upper, primary=False),
-        start=figure(coalition(cells, ())),
-        end=figure(coalition(cells, PLAYERS)),
-        shapley={player: figure(share) for player, share in shapley(cells).items()},
-        last_step={player: figure(share) for player, share in last_step(cells).items()},
-        head_sets=head_sets(items, unit, saliency, seed),
+        n_clusters=n_clusters[reference],
+        n_effective_clusters=effective_clusters(count_by(cluster, n_clusters[reference])),
+        candidates={arm: stratum.cells[(*START, arm)].candidates for arm in BEST.values()},
+        cells=tuple(
+            _cell(prep, path, reference, every, n_clusters, weights) for prep in PREPARATIONS for path in PATHS
+        ),
+        injection=summarise_injection(stratum.injected, injected, weights, seed, primary=primary),
+        injection_upper=summarise_injection(stratum.injected_upper, injected_upper, weights, seed, primary=False),
+        start=student_figure(coalition(stratum.cells, ()), weights),
+        end=student_figure(coalition(stratum.cells, PLAYERS), weights),
+        shapley={player: student_figure(share, weights) for player, share in shapley(stratum.cells).items()},
+        last_step={player: student_figure(share, weights) for player, share in last_step(stratum.cells).items()},
+        head_sets=head_sets(stratum.items, unit, saliency, seed),
+    )
+
+
+def _cell(
+    prep: str,
+    path: str,
+    reference: str,
+    every: Mapping[str, StratumErrors],
+    n_clusters: Mapping[str, int],
+    weights: Floats,
+) -> Cell:
+    """Figures of one preparation and path under one kind of reference."""
+    cells = every[reference].cells
+    calibrated = {arm: cells[prep, path, arm].calibrated() for arm in ARMS}
+    attention, saliency = (calibrated[BEST[signal]] for signal in ("attention", "saliency"))
+    return Cell(
+        preparation=prep,
+        path=path,
+        arms={arm: student_figure(cells[prep, path, arm].statistic(), weights) for arm in ARMS},
+        difference=student_figure(swap_gain(cells, prep, path), weights),
+        stands=sign_consistency(lambda kind, shift_ms: swap_gain(every[kind].cells, prep, path, shift_ms), n_clusters),
+        calibrated={arm: student_figure(statistic, weights) for arm, statistic in calibrated.items()},
+        calibrated_difference=student_figure(Difference(attention, saliency), weights),
     )

@@ -1,27 +1,26 @@
-"""Residual injection: what attention lacks of saliency, given back to it, and placebos of the same kind. Torch-free.
+"""Arms of residual injection as arrays: the residual of saliency given attention, and its placebos. Imports no torch.
 
-Conventions. A map is float64 ``(token, frame)``: the logarithm of a distribution over frames for each token, the end of
-the text as its last row, as ``prep=log`` makes it. The *residual* R of a token is what is left of its log saliency over
-frames after the line in log attention that fits it best: the part of saliency that no temperature of attention holds.
-An arm is ``log A + lambda R``, and ``lambda = 0`` is attention itself, byte for byte.
+Conventions. A map is float64 ``(token, frame)``: for each token the logarithm of a distribution over frames, with the
+end of the text as last row, as ``prep=log`` makes it. The *residual* R of a token is its log saliency over frames minus
+the least-squares line in its log attention: the part of saliency that attention holds at no temperature. An arm is
+``log A + lambda R``; ``lambda = 0`` is attention itself, byte for byte.
 
-An arm's rows no longer sum to one. That is meant: R has mean zero, so no row of ``log A`` gains or loses on average
-over frames. Whoever wants distributions, as a path whose rows must weigh the same does, puts all arms through
-:func:`normalised`.
+R has mean zero over frames, so that adding it moves no row of ``log A`` as a whole. The rows of the sum are no longer
+distributions; :func:`normalised` makes them so, as a path needs whose rows must have equal weight.
 
-Each placebo keeps something of the residual and loses what it is believed to bring:
+Each placebo keeps some properties of the residual and destroys the information that it is thought to add:
 
 rolled
-    R moved in time, all tokens together: its values and its agreement between tokens, at the wrong times.
+    R moved in time, all tokens together. It keeps the values and the similarity of tokens, at wrong times.
 other token
-    R of another token of the utterance: what is common to the utterance's tokens, nothing of the token itself.
+    R of another token of the utterance. It keeps what all tokens share and destroys what belongs to the token.
 random weights
-    ``residual(log A, log S)`` with the saliency S of a model that learnt nothing: what audio and architecture bring. It
-    is as large as that model's saliency makes it, which is not as large as R.
+    ``residual(log A, log S)`` with the saliency S of a model with random weights, scaled to the standard deviations of
+    R. It keeps the effect of audio and architecture.
 sharpened
-    No R at all, only attention at the temperature that gives it the entropy of the injected map.
+    No R at all, but attention at the temperature at which it has the entropy of the injected map.
 
-References: Frisch, Waugh 1933 for the residual of a regression as a part of its own.
+References: Frisch, Waugh 1933 for the residual of a regression as a variable.
 """
 
 from __future__ import annotations
@@ -33,32 +32,34 @@ import numpy as np
 from align_eval.scoring.boundaries import Floats
 
 LAMBDAS = (0.0, 0.25, 0.5, 1.0)
-"""How much of the residual is given back."""
+"""Factors of the residual."""
 
 LEAST_ROLL_S = 0.2
-"""A roll moves the residual at least so far either way: about a word, so that no token meets its own part again."""
+"""Least shift of a roll in either direction: about the length of a word, so that no token keeps its own part."""
 
 ENTROPY_TOLERANCE = 1e-9
-"""How near, in nats, a sharpened map comes to the entropy that it is to have."""
+"""Largest difference, in nats, between the entropy of a sharpened map and its target."""
 
 
 def residual(log_attention: Floats, log_saliency: Floats) -> Floats:
-    """What attention lacks of saliency: ``log S - (a + b log A)``, a and b by least squares over each token's frames.
+    """Part of log saliency that log attention does not explain: ``log S - (a + b log A)``.
+
+    Least squares over each token's frames give a and b.
 
     Parameters
     ----------
-    log_attention, log_saliency : float64[token, frame]
+    log_attention, log_saliency : float64[n_tokens, n_frames]
 
     Returns
     -------
-    float64[token, frame]
-        Of mean zero over a token's frames and uncorrelated with its log attention. Where attention is constant over
-        frames there is no slope, and b is 0.
+    float64[n_tokens, n_frames]
+        Each row has mean zero and is uncorrelated with its log attention. Where attention is constant over frames,
+        b is 0.
 
     Raises
     ------
     ValueError
-        Where the two are not of one shape.
+        Where the shapes differ.
     """
     if log_attention.shape != log_saliency.shape:
         raise ValueError(f"saliency {log_saliency.shape} is not of attention's shape {log_attention.shape}")
@@ -70,32 +71,40 @@ def residual(log_attention: Floats, log_saliency: Floats) -> Floats:
 
 
 def injected(log_attention: Floats, residual: Floats, amount: float) -> Floats:
-    """``log A + amount * R``, ``(token, frame)``; attention itself, the same bytes, for an amount of 0."""
+    """``log A + amount * R``, float64[n_tokens, n_frames]; for an amount of 0 the bytes of attention."""
     return log_attention.copy() if amount == 0 else log_attention + amount * residual
 
 
 def rolled(residual: Floats, frame_s: float, rng: np.random.Generator) -> Floats:
-    """The residual moved in time, what leaves at one end coming in at the other: one random shift for all tokens.
+    """The residual rotated in time by one random shift for all tokens.
 
-    The shift is at least :data:`LEAST_ROLL_S` either way round, all such shifts being as likely. An utterance too short
-    for one (under twice that) is moved by half its frames, as far as it can be; one of a single frame stays.
+    All shifts of at least :data:`LEAST_ROLL_S` in either direction are equally likely. An utterance that is too short
+    for one (under twice that) is shifted by half its frames, the largest shift that it allows; a single frame stays.
+
+    Parameters
+    ----------
+    residual : float64[n_tokens, n_frames]
+    frame_s
+        Seconds per frame.
+    rng
+        Source of the shift.
     """
     n_frames = residual.shape[1]
-    least = math.ceil(round(LEAST_ROLL_S / frame_s, 6))  # 0.2 / 0.02 is to be 10 whatever the rounding
+    least = math.ceil(round(LEAST_ROLL_S / frame_s, 6))  # 0.2 / 0.02 must give 10 despite rounding
     shift = n_frames // 2 if n_frames < 2 * least else int(rng.integers(least, n_frames - least + 1))
     return np.roll(residual, shift, axis=1)
 
 
-def of_other_tokens(residual: Floats, seed: int) -> Floats:
-    """The residual's rows dealt out in one random cycle through all of them: no token keeps its own.
+def permuted_tokens(residual: Floats, seed: int) -> Floats:
+    """Rows of the residual moved along one random cycle through all of them, so that no token keeps its own.
 
-    The end of the text takes part: it is a row of the path like the others, its own residual would leave the placebo
-    the true end of the last word, and an utterance of one token has no other to swap with.
+    The end of the text takes part, because it is a row of the path like the others: its own residual would leave the
+    placebo the true end of the last word, and an utterance of one token would have no other row to swap with.
 
     Raises
     ------
     ValueError
-        Where there is one row: it has no other.
+        Where there is a single row.
     """
     n_rows = len(residual)
     if n_rows < 2:
@@ -106,61 +115,62 @@ def of_other_tokens(residual: Floats, seed: int) -> Floats:
     return residual[row_of]
 
 
-def as_large(residual: Floats, like: Floats) -> Floats:
-    """The residual with each row's standard deviation that of the same row of another; a row of zeros stays."""
-    own, wanted = residual.std(axis=1, keepdims=True), like.std(axis=1, keepdims=True)
-    return np.asarray(residual * np.divide(wanted, own, out=np.zeros_like(own), where=own > 0))
+def rescaled(residual: Floats, like: Floats) -> Floats:
+    """The residual with the standard deviation of each row set to that of the same row of ``like``; zeros stay."""
+    std, target = residual.std(axis=1, keepdims=True), like.std(axis=1, keepdims=True)
+    return np.asarray(residual * np.divide(target, std, out=np.zeros_like(std), where=std > 0))
 
 
 def normalised(log_map: Floats) -> Floats:
-    """Rows shifted so that their exponentials sum to one, ``(token, frame)``."""
+    """Rows shifted so that their exponentials sum to one, float64[n_tokens, n_frames]."""
     shifted = log_map - log_map.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def entropy(log_map: Floats) -> Floats:
-    """Entropy over frames of each row, normalised first, in nats, ``(token,)``."""
+    """Entropy over frames of each row after normalisation, float64[n_tokens] in nats."""
     log_p = normalised(log_map)
     return -np.asarray((np.exp(log_p) * log_p).sum(axis=1))
 
 
 def sharpened(log_attention: Floats, like: Floats) -> Floats:
-    """Attention at the temperature at which its mean entropy over rows is that of another map.
+    """Attention at the temperature at which its mean entropy over rows equals that of another map.
 
-    ``log A`` times one factor for all rows, above 1 to sharpen and below 1 to flatten, and normalised. The mean entropy
-    falls as the factor grows, from the logarithm of the number of frames at 0; bisection finds the factor to within
-    :data:`ENTROPY_TOLERANCE`.
+    The result is ``log A`` times one factor for all rows, above 1 to sharpen and below 1 to flatten, normalised. The
+    mean entropy falls as the factor grows; at 0 it is the logarithm of the number of frames. Bisection finds the factor
+    to within :data:`ENTROPY_TOLERANCE`.
 
     Parameters
     ----------
-    log_attention, like : float64[token, frame]
-        The rows of ``like`` are normalised before their entropy is taken.
+    log_attention, like : float64[n_tokens, n_frames]
+        The entropy of ``like`` is that of its normalised rows.
 
     Returns
     -------
-    float64[token, frame]
+    float64[n_tokens, n_frames]
 
     Raises
     ------
     ValueError
-        Where no factor sharpens so far, since rows of attention have several equal maxima.
+        Where no factor reaches the entropy, because rows of attention have several equal maxima.
     """
     target = float(entropy(like).mean())
-    below_max = log_attention - log_attention.max(axis=1, keepdims=True)  # a large factor then keeps its precision
+    below_max = log_attention - log_attention.max(axis=1, keepdims=True)  # keeps precision under a large factor
 
     def excess(factor: float) -> float:
         return float(entropy(factor * below_max).mean()) - target
 
     low, high = 0.0, 1.0
-    while (left := excess(high)) > ENTROPY_TOLERANCE:
+    while (difference := excess(high)) > ENTROPY_TOLERANCE:
         low, high = high, 2 * high
-        if high > 2.0**64:  # float64 tells no two maxima apart that this leaves equal
-            raise ValueError(f"no temperature brings attention to an entropy of {target:.3g} nats: {left:.3g} are left")
+        if high > 2.0**64:  # maxima that are still equal under this factor are equal in float64
+            problem = f"no temperature brings attention to an entropy of {target:.3g} nats"
+            raise ValueError(f"{problem}: {difference:.3g} are left")
     factor = high
-    while abs(left) > ENTROPY_TOLERANCE:
+    while abs(difference) > ENTROPY_TOLERANCE:
         factor = (low + high) / 2
-        left = excess(factor)
-        low, high = (factor, high) if left > 0 else (low, factor)
+        difference = excess(factor)
+        low, high = (factor, high) if difference > 0 else (low, factor)
     return normalised(factor * below_max)
 
 
@@ -171,36 +181,35 @@ def arms(
     frame_s: float,
     seed: int,
 ) -> dict[tuple[str, float], Floats]:
-    """Every arm of the experiment on one utterance.
+    """Maps of every arm of the experiment for one utterance.
 
     Parameters
     ----------
-    log_attention, log_saliency : float64[token, frame]
-    log_saliency_random_weights : float64[token, frame] or None
-        The saliency of a model with random weights for the same tokens and frames; None leaves its arm out.
-    frame_s : float
-        Seconds a frame.
-    seed : int
-        Of the shift and of the cycle, one of each for all lambdas: give each utterance its own.
+    log_attention, log_saliency : float64[n_tokens, n_frames]
+    log_saliency_random_weights : float64[n_tokens, n_frames] or None
+        Saliency of a model with random weights for the same tokens and frames. None leaves its arm out.
+    frame_s
+        Seconds per frame.
+    seed
+        Seed of the shift and of the cycle, which all lambdas share. Use another seed for each utterance.
 
     Returns
     -------
     dict
-        From (arm, lambda) to a map ``(token, frame)``: ``("attention", 0.0)``, and for every other lambda of
-        :data:`LAMBDAS` the arms ``real``, ``rolled``, ``other token``, ``random weights`` and ``sharpened``. Rows
-        of all are normalised, since the level of a row moves the path; the residual of random weights is as large as
-        the real one.
+        From (arm, lambda) to float64[n_tokens, n_frames]: ``("attention", 0.0)``, and for every other lambda of
+        :data:`LAMBDAS` the arms ``real``, ``rolled``, ``other token``, ``random weights`` and ``sharpened``. The rows
+        of all are normalised, because the level of a row moves the path.
     """
     real = residual(log_attention, log_saliency)
     residuals = {
         "real": real,
-        "rolled": rolled(real, frame_s, np.random.default_rng((seed, 1))),  # a stream of its own beside the cycle's
-        "other token": of_other_tokens(real, seed),
+        "rolled": rolled(real, frame_s, np.random.default_rng((seed, 1))),  # independent of the cycle's generator
+        "other token": permuted_tokens(real, seed),
     }
     if log_saliency_random_weights is not None:
-        residuals["random weights"] = as_large(residual(log_attention, log_saliency_random_weights), real)
-    found = {("attention", 0.0): injected(log_attention, real, 0.0)}
+        residuals["random weights"] = rescaled(residual(log_attention, log_saliency_random_weights), real)
+    maps = {("attention", 0.0): injected(log_attention, real, 0.0)}
     for amount in LAMBDAS[1:]:
-        found |= {(arm, amount): normalised(injected(log_attention, r, amount)) for arm, r in residuals.items()}
-        found["sharpened", amount] = sharpened(log_attention, found["real", amount])
-    return found
+        maps |= {(arm, amount): normalised(injected(log_attention, r, amount)) for arm, r in residuals.items()}
+        maps["sharpened", amount] = sharpened(log_attention, maps["real", amount])
+    return maps

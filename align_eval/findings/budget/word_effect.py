@@ -1,13 +1,15 @@
-"""Effect of agreement between attention and saliency on the error of a word, words against themselves. Torch-free.
+"""Regression of a word's absolute error on agreement and entropy, with fixed effects per word. Arrays only, no torch.
 
-Conventions. An *observation* is a word under a set of attention heads: the error of its times in ms, the agreement of
-that attention with saliency, and its entropy. Words have fixed effects: each is compared with itself alone, under other
-sets of heads, so that the noise of its reference and how hard it is are taken out. Heads are drawn as random sets of
-equal size, so that agreement varies by design.
+:mod:`align_eval.findings.budget.agreement_effect` makes the observations from a run; this module fits them.
 
-The interval speaks of other speakers under the same sets of heads. It does not speak of other sets: a set that happens
-to time all words well is one draw, however many words show it, and a few sets that differ so can make p small of
-nothing. The null for that is the whole pipeline with the saliency of another word.
+Conventions. An *observation* is a word under one set of attention heads: the error of its times in ms, the agreement of
+that attention with saliency, and the entropy of that attention. Fixed effects compare each word only with itself under
+other sets of heads, which removes the noise of its reference and its difficulty. Sets are random and of equal size, so
+that agreement varies by design.
+
+The interval holds for other speakers under the same sets of heads. It does not hold for other sets: a set that times
+all words well is a single sample, however many words show it, and a few unequal sets can make p small without an
+effect. The null for that is the whole pipeline with the saliency of another word.
 
 References: Cameron, Miller 2015, "A practitioner's guide to cluster-robust inference", sections II.C and III.B.
 """
@@ -25,29 +27,29 @@ from align_eval.scoring.statistics import CONFIDENCE
 
 
 class NoVariationError(ValueError):
-    """Agreement and entropy do not vary within words apart from each other: there is no effect to measure."""
+    """Agreement and entropy do not vary independently within words: there is no effect to measure."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordEffect:
-    """What agreement does to a word's error, all else of the word the same.
+    """Effect of agreement on a word's error with everything else about the word equal.
 
     Attributes
     ----------
     slope_ms : float
-        Ms of absolute error a unit of agreement: below zero where agreement goes with better times.
+        Ms of absolute error per unit of agreement: negative where agreement goes with better times.
     slope_ms_per_sd : float
-        The same a standard deviation of agreement within words, the variation that the slope comes from.
+        The same per standard deviation of agreement within words, the variation that the slope comes from.
     ci_low, ci_high : float or None
-        95 % interval of ``slope_ms``; None, as ``p`` is, with a single cluster.
+        95 % interval of ``slope_ms``; None with a single cluster.
     p : float or None
-        Two-sided, of a slope of zero.
+        Two-sided p-value of a slope of zero; None with a single cluster.
     n_observations, n_words, n_clusters : int
-        What was used.
+        Numbers used in the fit.
     n_left_out : int
-        Words with one observation: they have nothing to be compared with.
+        Words with one observation, which have nothing to be compared with.
     entropy_slope : float
-        Ms of absolute error a unit of entropy, at equal agreement.
+        Ms of absolute error per nat of entropy at equal agreement.
     """
 
     slope_ms: float
@@ -63,35 +65,36 @@ class WordEffect:
 
 
 def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints, cluster: Ints) -> WordEffect:
-    """Least squares of absolute error on agreement and entropy with word fixed effects, errors clustered.
+    """Fit absolute error on agreement and entropy by least squares with word fixed effects and clustered errors.
 
-    The fixed effects are absorbed: each variable has its word's mean taken off, which gives the slopes of a regression
-    with a dummy a word (Frisch, Waugh 1933).
+    The fixed effects are absorbed: the mean of each variable within a word is subtracted, which gives the slopes of a
+    regression with one dummy per word (Frisch, Waugh 1933).
 
     Parameters
     ----------
     error_ms : float64[n]
-        Signed or not: the absolute value is taken.
+        Errors in ms; only their absolute values count.
     agreement, entropy : float64[n]
-    word : int[n]
-        Which word of the corpus.
-    cluster : int[n]
+    word : int64[n]
+        Number of the word in the corpus.
+    cluster : int64[n]
         Speaker, or recording where there is one speaker.
+
+    Raises
+    ------
+    ValueError
+        Where a value is not finite or a word lies in several clusters.
+    NoVariationError
+        Where agreement does not vary within words independently of entropy.
 
     Notes
     -----
     The variance is Liang and Zeger's sandwich times ``G / (G - 1) * (n - 1) / (n - 2)`` for G clusters, n observations
     and 2 slopes; p and interval are of t with G - 1 degrees of freedom. The W absorbed effects are not counted as
-    parameters, because every word lies in one cluster: a cluster's score sums its errors times deviations from words'
-    means, and taking words' means off the errors too leaves every such sum as it was, so that the absorbed effects do
-    not bias the variance. A regression with dummies counts them, ``(n - 1) / (n - 2 - W)``, and so has a variance
-    larger by ``(n - 2) / (n - 2 - W)``: about twofold at two sets a word (Cameron, Miller 2015, III.B).
-
-    Raises
-    ------
-    ValueError
-        Where a value is not finite, a word lies in several clusters, or agreement does not vary within words apart from
-        entropy.
+    parameters, because every word lies in one cluster. A cluster's score sums its errors times deviations from the
+    means of words; subtracting these means from the errors too leaves every such sum unchanged, so that the absorbed
+    effects do not bias the variance. A regression with dummies counts them, ``(n - 1) / (n - 2 - W)``, which makes the
+    variance larger by ``(n - 2) / (n - 2 - W)``: about twofold at two sets per word (Cameron, Miller 2015, III.B).
     """
     import statsmodels.api as sm
 
@@ -99,15 +102,15 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
     if not np.isfinite(columns).all():
         raise ValueError("error, agreement and entropy must be finite")
     words, number, count = np.unique(word, return_inverse=True, return_counts=True)
-    told = count[number] > 1
+    is_compared = count[number] > 1
     if len(np.unique(np.stack([word, cluster], axis=1), axis=0)) != len(words):
         raise ValueError("a word must lie in one cluster")
 
     means = np.stack([sum_by(number, column, len(words)) / count for column in columns.T], axis=1)  # (word, variable)
-    within = (columns - means[number])[told]
-    clusters = np.unique(cluster[told], return_inverse=True)[1]
+    within = (columns - means[number])[is_compared]
+    clusters = np.unique(cluster[is_compared], return_inverse=True)[1]
     n_clusters = len(np.unique(clusters))
-    sd = np.sqrt((within[:, 1:] ** 2).mean(axis=0)) if told.any() else np.zeros(2)
+    sd = np.sqrt((within[:, 1:] ** 2).mean(axis=0)) if is_compared.any() else np.zeros(2)
     scale = np.abs(columns[:, 1:]).max(axis=0)
     if (sd <= np.finfo(np.float64).eps * scale).any() or np.linalg.matrix_rank(within[:, 1:] / sd) < 2:
         raise NoVariationError("agreement and entropy must each vary within words, and not as one")
@@ -127,7 +130,7 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
         ci_low=ci_low,
         ci_high=ci_high,
         p=p,
-        n_observations=int(told.sum()),
+        n_observations=int(is_compared.sum()),
         n_words=int((count > 1).sum()),
         n_clusters=n_clusters,
         n_left_out=int((count == 1).sum()),
@@ -136,33 +139,33 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
 
 
 def random_head_sets(n_heads: int, size: int, n_sets: int, seed: int) -> Ints:
-    """Distinct random sets of heads, each set of that size as likely as any other.
+    """Distinct random sets of heads, every set of that size equally likely.
 
     Returns
     -------
     int64[n_sets, size]
-        Numbers of heads from 0, rising within a set.
+        Numbers of heads from 0, ascending within a set.
 
     Raises
     ------
     ValueError
-        Where there are not so many sets of that size.
+        Where there are fewer sets of that size.
     """
     n_possible = math.comb(n_heads, size)
     if n_sets > n_possible:
         raise ValueError(f"{n_heads} heads have {n_possible} sets of {size}, not {n_sets}")
     rng = np.random.default_rng(seed)
-    found: dict[tuple[int, ...], None] = {}  # in the order drawn
-    while len(found) < n_sets:
-        found[tuple(sorted(rng.choice(n_heads, size, replace=False).tolist()))] = None
-    return np.array(list(found), dtype=np.int64).reshape(n_sets, size)
+    sets: dict[tuple[int, ...], None] = {}  # without duplicates, in order
+    while len(sets) < n_sets:
+        sets[tuple(sorted(rng.choice(n_heads, size, replace=False).tolist()))] = None
+    return np.array(list(sets), dtype=np.int64).reshape(n_sets, size)
 
 
 def quartiles(agreement: Floats, error_ms: Floats) -> Floats:
-    """Mean absolute error in ms of each quarter of the observations, those of least agreement first, ``(4,)``.
+    """Mean absolute error in ms of each quarter of the observations by rising agreement, float64[4].
 
     Descriptive only: words of low agreement differ from others in more than agreement. Observations of equal agreement
-    keep their order, and quarters differ by at most one observation in size.
+    keep their order. The sizes of quarters differ by at most one observation.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Faithfulness: how much of its words a model loses when the frames that a map calls relevant are hidden."""
+"""Faithfulness: loss in a model's prediction of its words when the frames that a map ranks first are hidden."""

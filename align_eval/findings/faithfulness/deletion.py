@@ -1,15 +1,15 @@
-"""Deletion and insertion curves over frames: rankings, masks, areas and what is concluded from them. Torch-free.
+"""Deletion and insertion curves over frames as arrays: rankings, masks, areas, scores and verdicts. Imports no torch.
 
 Conventions. A *level* is a share of the encoder frames that hold audio, from 0 to 1 in equal steps. A deletion curve
-has its level's share of frames masked, the most relevant first, and runs from the clean utterance to the fully deleted
-one. An insertion curve has its level's share kept, the most relevant first, and runs from fully deleted to clean: it is
-the deletion curve of the reversed order read from its end, and is computed so.
+masks that share of frames, the most relevant first, and runs from the clean utterance to the fully deleted one. An
+insertion curve keeps that share, the most relevant first, and runs from fully deleted to clean. It is computed as the
+deletion curve of the reversed order, read from its end.
 
 Every score grows with faithfulness:
 
 log-probability, deletion
     (clean - area under the curve) / (clean - deleted): the area between the clean level and the curve, as a share of
-    what full deletion costs. 1/2 where every frame matters the same, towards 1 where the first ones matter alone.
+    the loss under full deletion. It is 1/2 where all frames matter equally, and near 1 where only the first matter.
 log-probability, insertion
     (area - deleted) / (clean - deleted).
 word error rate, deletion
@@ -17,7 +17,7 @@ word error rate, deletion
 word error rate, insertion
     One minus that area.
 
-References: Petsiuk, Das, Saenko 2018 (RISE) for both curves; Dabkowski, Gal 2017 for the size of what suffices.
+References: Petsiuk, Das, Saenko 2018 (RISE) for both curves; Dabkowski, Gal 2017 for the size metric.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KINDS: tuple[Kind, ...] = ("deletion", "insertion")
 STEP_PERCENT = 5
 
 SIZE_SHARE = 0.9
-"""How much of the way from fully deleted to clean the kept frames must reach to suffice."""
+"""Share of the way from fully deleted to clean that the frames of the size metric must reach."""
 
 Verdict = Literal["more faithful", "less faithful", "undecided", "withheld"]
 
@@ -45,22 +45,32 @@ Verdict = Literal["more faithful", "less faithful", "undecided", "withheld"]
 def frame_relevance(token_map: npt.NDArray[np.floating]) -> Floats:
     """Relevance of each frame to the utterance: the mean over tokens of the map standardised per token.
 
-    ``(token, frame)`` to ``(frame,)``. A token whose row is constant says nothing and counts as zeros.
+    Parameters
+    ----------
+    token_map : float[n_tokens, n_frames]
+
+    Returns
+    -------
+    float64[n_frames]
+        A token with a constant row contributes zeros.
     """
     rows = token_map.astype(np.float64)
     centred = rows - rows.mean(axis=1, keepdims=True)
     std = rows.std(axis=1, keepdims=True)
-    told = std > np.finfo(np.float32).eps * np.abs(rows).max(axis=1, keepdims=True)
-    return np.asarray(np.divide(centred, std, out=np.zeros_like(rows), where=told).mean(axis=0))
+    varies = std > np.finfo(np.float32).eps * np.abs(rows).max(axis=1, keepdims=True)
+    return np.asarray(np.divide(centred, std, out=np.zeros_like(rows), where=varies).mean(axis=0))
 
 
 def most_relevant_first(relevance: Floats, rng: np.random.Generator) -> Ints:
-    """Order of frames by falling relevance; equal ones in random order, for in order of time they would be a map."""
+    """Order of frames by falling relevance, int64[n_frames].
+
+    Equal frames are in random order, because the order of time would itself be a ranking.
+    """
     return np.lexsort((rng.permutation(len(relevance)), -relevance)).astype(np.int64)
 
 
 def levels(step_percent: int = STEP_PERCENT) -> Floats:
-    """The levels of a curve, 0 and 1 included.
+    """Levels of a curve, 0 and 1 included.
 
     Raises
     ------
@@ -73,7 +83,18 @@ def levels(step_percent: int = STEP_PERCENT) -> Floats:
 
 
 def deletion_masks(order: Ints, step_percent: int = STEP_PERCENT) -> npt.NDArray[np.bool_]:
-    """What is masked at each level, ``(level, frame)``: the first frames of the order, their number rounded half up."""
+    """Frames masked at each level: the first of the order, their number rounded half up.
+
+    Parameters
+    ----------
+    order : int64[n_frames]
+    step_percent
+        Distance of the levels.
+
+    Returns
+    -------
+    bool[n_levels, n_frames]
+    """
     n_frames = len(order)
     rank = np.empty(n_frames, dtype=np.int64)
     rank[order] = np.arange(n_frames)
@@ -82,21 +103,22 @@ def deletion_masks(order: Ints, step_percent: int = STEP_PERCENT) -> npt.NDArray
 
 
 def curve_area(curve: Floats) -> Floats:
-    """Trapezoid area under equally spaced levels from 0 to 1, ``(..., level)`` to ``(...)``."""
+    """Area under a curve by trapezoids, levels equally spaced from 0 to 1: float64[..., n_levels] to float64[...]."""
     return np.asarray((curve[..., 1:] + curve[..., :-1]).mean(axis=-1) / 2)
 
 
 def log_prob_gain(curve: Floats, kind: Kind) -> tuple[float, float]:
-    """What the order gains and what there is to gain, in nats: the score of a log-probability curve is their ratio."""
+    """Gain of the order and largest possible gain, in nats; the score of a log-probability curve is their ratio."""
     clean, deleted = (curve[0], curve[-1]) if kind == "deletion" else (curve[-1], curve[0])
     area = curve_area(curve)
     return float(clean - area if kind == "deletion" else area - deleted), float(clean - deleted)
 
 
 def sufficient_share(insertion: Floats, share: float = SIZE_SHARE) -> float | None:
-    """Size metric: the least level of an insertion curve that reaches ``share`` of the way from deleted to clean.
+    """Size metric: the lowest level of an insertion curve that reaches ``share`` of the way from deleted to clean.
 
-    On the grid, never interpolated. None where the clean utterance is no likelier than the deleted one.
+    The value is one of the levels, never interpolated. It is None where the clean utterance is not likelier than the
+    deleted one.
     """
     deleted, clean = insertion[0], insertion[-1]
     if not clean > deleted:
@@ -108,9 +130,14 @@ def sufficient_share(insertion: Floats, share: float = SIZE_SHARE) -> float | No
 
 @dataclass(frozen=True, slots=True)
 class ClippedErrorRate:
-    """Score of the error-rate curve of a corpus: errors over words, both summed before the rate is clipped at 1.
+    """Score of the error-rate curve of a corpus: errors and words are summed before the rate is clipped at 1.
 
-    ``errors`` is ``(cluster, level)``, ``n_words`` ``(cluster,)``.
+    Attributes
+    ----------
+    errors : float64[n_clusters, n_levels]
+    n_words : float64[n_clusters]
+    kind : str
+        ``deletion`` or ``insertion``.
     """
 
     errors: Floats
@@ -118,7 +145,7 @@ class ClippedErrorRate:
     kind: Kind
 
     def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of ``(draw, cluster)`` weights; NaN where no word is left."""
+        """Score under each weighting of the clusters, ``(draw, cluster)`` to ``(draw,)``; NaN without a word."""
         words = (weights @ self.n_words)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             rate = np.where(words > 0, (weights @ self.errors) / words, np.nan)
@@ -126,13 +153,13 @@ class ClippedErrorRate:
 
 
 def error_rate_score(rate: Floats, kind: Kind) -> Floats:
-    """Score of curves of error rates, ``(..., level)``, each level clipped at 1."""
+    """Score of curves of error rates after clipping at 1: float64[..., n_levels] to float64[...]."""
     area = curve_area(np.minimum(rate, 1.0))
     return area if kind == "deletion" else np.asarray(1.0 - area)
 
 
 def verdict(ci_low: float | None, ci_high: float | None) -> Verdict:
-    """What the interval of a difference of scores says; without an interval nothing is decided."""
+    """Verdict from the interval of a difference of scores; undecided without an interval."""
     if ci_low is not None and ci_low > 0:
         return "more faithful"
     if ci_high is not None and ci_high < 0:
@@ -141,5 +168,5 @@ def verdict(ci_low: float | None, ci_high: float | None) -> Verdict:
 
 
 def conclusion(verdicts: Collection[Verdict]) -> Verdict:
-    """What holds whatever a masked frame is filled with: the verdicts where they are all the same, else withheld."""
+    """Verdict over all fills of masked frames: the common verdict where all agree, else withheld."""
     return next(iter(verdicts)) if len(set(verdicts)) == 1 else "withheld"

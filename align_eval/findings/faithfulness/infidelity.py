@@ -1,26 +1,26 @@
-"""Two measures of a map that rank no frames, by captum: infidelity and max-sensitivity.
+"""Infidelity and max-sensitivity of a map, by captum: two measures that do not rank frames.
 
-*Infidelity* asks whether a map says how much hiding frames will cost each token. The frames have gates, all open; a
-perturbation closes about half of them, in runs, and masks their frames as the deletion curves do. With ``off[k, t]``
-the frames closed by perturbation k, the token's map ``row[t]``, and the log-probability of the token,
+*Infidelity* measures whether a map predicts the effect of hiding frames on each token. Every frame has a gate, at first
+open. A perturbation closes about half of the gates, in runs, and masks their frames as the deletion curves do. With
+``off[k, t]`` the frames closed by perturbation k, the token's map ``row[t]``, and the log-probability of the token,
 
     a[k] = sum over t of off[k, t] row[t],    c[k] = log p(all open) - log p(k),
 
-a map is faithful where ``b a[k]`` is near ``c[k]``. Maps have no unit, so the scale b is the token's own, the one of
-least squares, b = sum(a c) / sum(a^2); its sign is free too. What is left over K perturbations is
+a map is faithful where ``b a[k]`` is near ``c[k]``. Maps have no unit, so that each token has a separate scale b by
+least squares, b = sum(a c) / sum(a^2), of either sign. The mean squared remainder over K perturbations is
 
     infidelity = (sum(c^2) - sum(a c)^2 / sum(a^2)) / K,
 
-from 0, where all change is as the map says, to the mean of c^2, where the map says nothing of it. There is no
-constant beside b, so that a flat map is not worthless: it says that the change grows with the number of frames hidden.
+from 0, where the map predicts all change, to the mean of c^2, where it predicts none. There is no constant beside b.
+A flat map therefore has some value: it predicts that the change grows with the number of hidden frames.
 
-Runs are 0.1 s, about a sound and as long as the blocks of ``occlusion``: a single frame is told by its neighbours, so
-that hiding single frames changes little. Where the first run starts differs between perturbations, so that no edge
-between two runs is fixed and a map is held to account within a run too.
+Runs are 0.1 s, about the length of a sound and of the blocks of ``occlusion``. The neighbours of a single frame carry
+much of its information, so that hiding single frames changes little. The start of the first run differs between
+perturbations: no edge between two runs is fixed, and the measure depends on the map within a run too.
 
-*Max-sensitivity* asks whether a map is steady: the largest ``|E(x + d) - E(x)| / |E(x)|`` (Frobenius norms of the
-map E) over noises d, uniform within a radius on the log-mel of the frames that hold audio. The padding stays silence.
-A map that ignores its input is perfectly steady: less is steadier, not more faithful.
+*Max-sensitivity* measures whether a map is stable under noise: the largest ``|E(x + d) - E(x)| / |E(x)|`` (Frobenius
+norms of the map E) over noises d, uniform within a radius on the log-mel of the frames that hold audio. The padding
+stays silent. A map that ignores its input is perfectly stable: a smaller value is not more faithful.
 
 References: Yeh, Hsieh, Suggala, Inouye, Ravikumar 2019 (arXiv 1901.09392).
 """
@@ -44,14 +44,14 @@ from align_eval.relevance.stack import rows_to_distributions
 from align_eval.scoring.boundaries import Floats
 
 FRAMES_PER_RUN = 5
-"""0.1 s of encoder frames are hidden or kept together."""
+"""Encoder frames that are hidden or left together: 0.1 s."""
 
 TokenMap = npt.NDArray[np.floating]
-"""A map of the text's tokens without its end, ``(token, frame)``."""
+"""Map of the text's tokens without its end, ``(token, frame)``."""
 
 
 def run_masks(n_frames: int, n_samples: int, rng: np.random.Generator) -> Masks:
-    """Frames hidden by each perturbation, ``(sample, frame)``: every run with probability 1/2, on its own."""
+    """Frames hidden by each perturbation, bool[n_samples, n_frames]: every run independently with probability 1/2."""
     n_runs = -(-n_frames // FRAMES_PER_RUN) + 1
     hidden = rng.integers(0, 2, size=(n_samples, n_runs), dtype=np.bool_)
     shift = rng.integers(FRAMES_PER_RUN, size=(n_samples, 1))
@@ -59,24 +59,26 @@ def run_masks(n_frames: int, n_samples: int, rng: np.random.Generator) -> Masks:
 
 
 def infidelities(rows: Tensor, masks: Masks, clean: Tensor, masked: Tensor) -> Tensor:
-    """The normalised infidelity of each token's row, in squared nats, ``(token,)``.
+    """Normalised infidelity of each token's row, ``(token,)`` in squared nats.
 
     Parameters
     ----------
     rows : Tensor
         The map, ``(token, frame)``.
-    masks : bool[sample, frame]
-        What each perturbation hides.
-    clean, masked : Tensor
-        Log-probability of each token, ``(token,)``, and under each mask, ``(sample, token)``; the same for equal masks.
+    masks : bool[n_samples, n_frames]
+        Frames that each perturbation hides.
+    clean : Tensor
+        Log-probability of each token, ``(token,)``.
+    masked : Tensor
+        Log-probability of each token under each mask, ``(sample, token)``; equal masks have equal values.
     """
     open_ = torch.ones(1, masks.shape[1], dtype=torch.float64)
     hidden = torch.from_numpy(masks).double()
-    known = {_key(gates): values for gates, values in zip(open_ - hidden, masked.double(), strict=True)}
-    known[_key(open_[0])] = clean.double()
+    log_probs = {_key(gates): values for gates, values in zip(open_ - hidden, masked.double(), strict=True)}
+    log_probs[_key(open_[0])] = clean.double()
 
     def forward(gates: Tensor) -> Tensor:
-        return torch.stack([known[_key(row)] for row in gates])
+        return torch.stack([log_probs[_key(row)] for row in gates])
 
     def perturb(gates: Tensor) -> tuple[Tensor, Tensor]:
         return hidden, gates - hidden
@@ -87,24 +89,26 @@ def infidelities(rows: Tensor, masks: Masks, clean: Tensor, masked: Tensor) -> T
         )  # (1,)
         for token, row in enumerate(rows.double())
     ]
-    # captum expands the square, which rounding can take below zero where nothing is left
+    # captum expands the square, which rounding can make slightly negative where the map predicts all change
     return torch.cat(values).clamp(min=0)
 
 
 def max_sensitivity(explain: Callable[[Tensor], Tensor], inputs: Tensor, noisy: Tensor) -> float:
-    """The max-sensitivity of an explanation over given noisy inputs.
+    """Max-sensitivity of an explanation over noisy inputs.
 
     Parameters
     ----------
     explain : callable
         From inputs ``(batch, ...)`` to their maps ``(batch, token, frame)``.
-    inputs, noisy : Tensor
-        ``(1, ...)`` and ``(sample, ...)``.
+    inputs : Tensor
+        The clean input, ``(1, ...)``.
+    noisy : Tensor
+        The noisy inputs, ``(sample, ...)``.
     """
 
-    def explained(given: Tensor | tuple[Tensor]) -> tuple[Tensor]:
-        """A tuple: captum takes a bare map of the clean input, which it gives in a tuple, for one map a token."""
-        return (explain(given[0] if isinstance(given, tuple) else given),)
+    def explained(batch: Tensor | tuple[Tensor]) -> tuple[Tensor]:
+        """The map in a tuple. captum passes the clean input in one, and would take a bare map for one map per token."""
+        return (explain(batch[0] if isinstance(batch, tuple) else batch),)
 
     def perturb(_inputs: Tensor) -> Tensor:
         return noisy
@@ -120,27 +124,41 @@ def unexplained(
     n_samples: int,
     rng: np.random.Generator,
 ) -> tuple[Unexplained, ...]:
-    """What maps leave unexplained of one utterance, under either fill; all maps and tokens meet the same masks.
+    """Infidelity of the maps of one utterance under both fills, with the same masks for all maps and tokens.
 
-    Beside the maps are two baselines with the same row to every token: the energy, and every frame the same. A mask is
-    run through the model once, however often it was drawn. Without samples there is nothing.
+    Two baselines are added, with the same row for every token: the energy, and a constant. The model runs once per
+    distinct mask.
+
+    Parameters
+    ----------
+    shared
+        The clean pass.
+    maps
+        Maps by source.
+    energy : float64[n_frames]
+        Loudness of each frame.
+    n_samples
+        Number of masks; with 0 the result is empty.
+    rng
+        Source of the masks.
     """
     if not n_samples:
         return ()
     n_tokens = len(shared.text.tokens) - 1
-    own = {ENERGY: energy, FLAT: np.ones(shared.n_frames)}
-    every = dict(maps) | {name: np.tile(row, (n_tokens, 1)) for name, row in own.items()}
+    baselines = {ENERGY: energy, FLAT: np.ones(shared.n_frames)}
+    every = dict(maps) | {name: np.tile(row, (n_tokens, 1)) for name, row in baselines.items()}
     masks = run_masks(shared.n_frames, n_samples, rng)
-    distinct, drawn = np.unique(masks, axis=0, return_inverse=True)
+    distinct, number = np.unique(masks, axis=0, return_inverse=True)
     clean = shared.log_prob[:-1].cpu().double()
-    found = []
+    results = []
     for fill in FILLS:
-        masked = torch.stack(list(token_log_probs(model, shared, distinct, fill)))[drawn.reshape(-1)]  # (sample, token)
+        distinct_masked = torch.stack(list(token_log_probs(model, shared, distinct, fill)))
+        masked = distinct_masked[number.reshape(-1)]  # (sample, token)
         change = float((clean - masked).square().mean(dim=0).sum())
         for name, rows in every.items():
-            left = infidelities(torch.from_numpy(rows.astype(np.float64)), masks, clean, masked)
-            found.append(Unexplained(name, fill, float(left.sum()), change))
-    return tuple(found)
+            of_tokens = infidelities(torch.from_numpy(rows.astype(np.float64)), masks, clean, masked)
+            results.append(Unexplained(name, fill, float(of_tokens.sum()), change))
+    return tuple(results)
 
 
 def sensitivities(
@@ -151,10 +169,22 @@ def sensitivities(
     n_samples: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Max-sensitivity of the maps of one utterance, their rows scaled to sum to one.
+    """Max-sensitivity of the maps of one utterance, with rows scaled to sum to one and the same noise for all maps.
 
-    ``maps_of`` makes the same maps from another pass. All maps meet the same noise, and each noisy log-mel is run
-    through the model once. Without samples there is nothing.
+    The model runs once per noisy log-mel.
+
+    Parameters
+    ----------
+    shared
+        The clean pass.
+    maps
+        Maps by source.
+    maps_of
+        Function that makes the same maps from another pass.
+    n_samples
+        Number of noises; with 0 the result is empty.
+    rng
+        Source of the noises.
     """
     if not (n_samples and maps):
         return {}
@@ -162,24 +192,24 @@ def sensitivities(
     real, padding = mel[..., :n_real], mel[..., n_real:]
     noise = rng.uniform(-SENSITIVITY_RADIUS, SENSITIVITY_RADIUS, (n_samples, *real.shape[1:]))
     noisy = real + torch.from_numpy(noise).to(real)
-    known = {_key(real[0]): distributions(maps)}
+    maps_of_mel = {_key(real[0]): distributions(maps)}
 
-    def explained(own: Tensor) -> dict[str, Tensor]:
-        if _key(own) not in known:
-            whole = torch.cat([own[None], padding], dim=-1)
-            with torch.enable_grad():  # captum has it off
-                again = maps_of(pass_of_mel(model, whole, shared.text, shared.n_frames))
-            known[_key(own)] = distributions(again)
-        return known[_key(own)]
+    def explained(mel: Tensor) -> dict[str, Tensor]:
+        if _key(mel) not in maps_of_mel:
+            whole = torch.cat([mel[None], padding], dim=-1)
+            with torch.enable_grad():  # captum turns gradients off
+                noisy_maps = maps_of(pass_of_mel(model, whole, shared.text, shared.n_frames))
+            maps_of_mel[_key(mel)] = distributions(noisy_maps)
+        return maps_of_mel[_key(mel)]
 
     def explain(name: str, mels: Tensor) -> Tensor:
-        return torch.stack([explained(own)[name] for own in mels])
+        return torch.stack([explained(mel)[name] for mel in mels])
 
     return {name: max_sensitivity(partial(explain, name), real, noisy) for name in maps}
 
 
 def distributions(maps: Mapping[str, TokenMap]) -> dict[str, Tensor]:
-    """Maps whose rows sum to one, in double precision."""
+    """The same maps with rows that sum to one, in double precision."""
     return {
         name: rows_to_distributions(torch.from_numpy(rows.astype(np.float64)), rows.shape[1], f"source {name}")
         for name, rows in maps.items()

@@ -1,15 +1,19 @@
-"""Asking the model again about masked audio.
+"""Passes of the model over audio with masked frames.
 
-Masking is done after the log-mel: encoder frame ``j`` is mel frames ``2j`` and ``2j + 1``, the two that its stride
-starts at, filled with the per-bin mean over the frames that hold audio, or with the floor, the least value of the
-utterance's log-mel and what its padding holds. The padding itself is never touched. (The convolutions reach further
-than these two on either side, so that a masked frame next to a kept one still hears of it. An odd last mel frame of
-audio belongs to no encoder frame that counts as audio, and stays.)
+Masking takes place after the log-mel. Encoder frame ``j`` covers mel frames ``2j`` and ``2j + 1``, the two at which its
+stride starts. A masked frame is filled with the mean per bin over the frames that hold audio, or with the floor: the
+least value of the utterance's log-mel, which its padding also holds. The padding itself never changes. The convolutions
+reach beyond these two mel frames, so that an unmasked frame still affects a masked neighbour. An odd last mel frame of
+audio belongs to no encoder frame that counts as audio, and is not masked.
 
-Two forms. ``log-prob``: mean log-probability of the text's tokens, teacher-forced. The end of the text is left out of
-it and of the ranking: it is no word, and what makes a model stop is the absence of speech, which deletion makes.
-``wer``: errors against the corpus's words, both sides through Whisper's normaliser, of greedy re-decoding at
-temperature 0 without timestamps, without fallback, with Whisper's suppressed tokens, capped in length.
+There are two forms of the measurement:
+
+log-prob
+    Mean log-probability of the text's tokens, teacher-forced. The end of the text is left out of it and of the ranking:
+    it is not a word, and the model predicts it from the absence of speech, which deletion creates.
+wer
+    Word errors of greedy re-decoding at temperature 0 against the words of the corpus, both sides through Whisper's
+    normaliser. Decoding is without timestamps and fallback, with Whisper's suppressed tokens, and capped in length.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ Masks = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A re-decoded text, normalised, against the reference."""
+    """A re-decoded text after normalisation, with its errors; ``capped`` where decoding reached its longest length."""
 
     text: str
     errors: int
@@ -47,16 +51,28 @@ class Decoded:
 
 
 def fill_values(mel: Tensor, n_frames: int, fill: Fill) -> Tensor:
-    """What a masked mel frame of ``(1, bin, mel frame)`` is filled with, ``(bin,)``."""
+    """Values for a masked mel frame: ``mel`` is ``(1, bin, mel frame)``, the result ``(bin,)``."""
     if fill == "mean":
         return mel[0, :, : 2 * n_frames].mean(dim=-1)
     return mel.min().expand(mel.shape[1])
 
 
 def masked_mels(mel: Tensor, masks: Tensor, values: Tensor) -> Tensor:
-    """Copies of a mel, ``(1, bin, mel frame)``, with the encoder frames of each mask filled.
+    """Copies of a log-mel with the encoder frames of each mask filled.
 
-    ``masks`` is ``(mask, encoder frame that holds audio)``; the result ``(mask, bin, mel frame)``.
+    Parameters
+    ----------
+    mel : Tensor
+        ``(1, bin, mel frame)``.
+    masks : Tensor
+        ``(mask, encoder frame that holds audio)``, true where masked.
+    values : Tensor
+        Fill, ``(bin,)``.
+
+    Returns
+    -------
+    Tensor
+        ``(mask, bin, mel frame)``.
     """
     n_mel_frames = 2 * masks.shape[1]
     copies = mel.repeat(len(masks), 1, 1)
@@ -66,15 +82,16 @@ def masked_mels(mel: Tensor, masks: Tensor, values: Tensor) -> Tensor:
 
 
 def batch_size(model: Whisper) -> int:
-    """How many masked windows are run at once: a function of the model alone."""
+    """Number of masked windows per batch, which depends on the model alone."""
     dims = model.dims
-    floats = dims.n_audio_ctx * dims.n_audio_state * (12 + 2 * dims.n_text_layer)  # a block's inside, keys and values
+    # activations of a block, keys and values
+    floats = dims.n_audio_ctx * dims.n_audio_state * (12 + 2 * dims.n_text_layer)
     return rows_at_once(model, floats, MAX_BATCH)
 
 
 @torch.no_grad()
 def encoded_batches(model: Whisper, shared: Pass, masks: Masks, fill: Fill, batch: int) -> Iterator[Tensor]:
-    """Encoder outputs of the masked utterance, in batches."""
+    """Encoder outputs of the masked utterance, ``(mask, frame, state)``, in batches."""
     mel = shared.taps[0]
     values = fill_values(mel, shared.n_frames, fill)
     for first in range(0, len(masks), batch):
@@ -85,27 +102,27 @@ def encoded_batches(model: Whisper, shared: Pass, masks: Masks, fill: Fill, batc
 
 
 def mean_log_probs(model: Whisper, shared: Pass, masks: Masks, fill: Fill, batch: int | None = None) -> Floats:
-    """Mean log-probability of the text's tokens, its end left out, under each mask, ``(mask,)``."""
-    return np.array([mean_log_prob(own) for own in token_log_probs(model, shared, masks, fill, batch)])
+    """Mean log-probability of the text's tokens, without its end, under each mask, float64[n_masks]."""
+    return np.array([mean_log_prob(tokens) for tokens in token_log_probs(model, shared, masks, fill, batch)])
 
 
 @torch.no_grad()
 def token_log_probs(
     model: Whisper, shared: Pass, masks: Masks, fill: Fill, batch: int | None = None
 ) -> Iterator[Tensor]:
-    """Log-probability of each of the text's tokens, its end left out, ``(token,)``, under one mask after the other."""
+    """Log-probability of each of the text's tokens, without its end: one ``(token,)`` per mask."""
     decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
     first_row = shared.text.n_prefix
     targets = decoder_input[0, first_row + 1 : -1]
     for encoded in encoded_batches(model, shared, masks, fill, batch or batch_size(model)):
         hidden = decoder_hidden(model, decoder_input.expand(len(encoded), -1), encoded)[:, first_row:-2]
-        # one by one: the vocabulary of a whole batch is never held
-        for own in hidden:
-            yield token_log_prob(model, own, targets).double().cpu()
+        # mask by mask, so that memory never holds the vocabulary of a whole batch
+        for states in hidden:
+            yield token_log_prob(model, states, targets).double().cpu()
 
 
 def redecode(model: Whisper, encoded: Tensor, language: str | None, n_tokens: int) -> list[tuple[str, bool]]:
-    """Greedy text of each encoder output, ``(batch, frame, state)``, and whether it ran into the cap."""
+    """Greedy text of each encoder output, ``(batch, frame, state)``, and whether it reached the cap on its length."""
     cap = sample_cap(model, n_tokens)
     decoding = whisper.DecodingOptions(
         language=language or "en", temperature=0, without_timestamps=True, sample_len=cap, fp16=False
@@ -115,17 +132,17 @@ def redecode(model: Whisper, encoded: Tensor, language: str | None, n_tokens: in
 
 
 def sample_cap(model: Whisper, n_tokens: int) -> int:
-    """Tokens after which re-decoding stops: twice the text's and 16, and never more than Whisper's own cap."""
+    """Largest number of tokens in re-decoding: twice the text's plus 16, and at most Whisper's own limit."""
     return int(min(model.dims.n_text_ctx // 2, 2 * n_tokens + 16))
 
 
 def normalised(text: str, language: str | None) -> str:
-    """A text through Whisper's normaliser of its language."""
+    """A text after Whisper's normaliser for its language."""
     return whisper_normaliser(language)(text)
 
 
 def against_reference(reference: str, text: str, *, capped: bool = False) -> Decoded:
-    """Count a normalised output's errors against the normalised reference."""
+    """Count the word errors of a text against a reference, both normalised."""
     words = jiwer.process_words(reference, text)
     return Decoded(text, words.substitutions + words.deletions + words.insertions, words.insertions, capped)
 

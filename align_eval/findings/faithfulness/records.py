@@ -1,4 +1,4 @@
-"""What a faithfulness finding is made of, and the file that holds it."""
+"""Options and records of the faithfulness finding, as its JSON file holds them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from align_eval.errors import InputError
 from align_eval.findings.faithfulness.deletion import STEP_PERCENT, Kind, Verdict, levels
 from align_eval.records import Failure
 
-SCHEMA_VERSION = 2
-"""Of the file of a faithfulness finding: raised when its meaning changes."""
+SCHEMA_VERSION = 1
 
 Form = Literal["log-prob", "wer"]
 Fill = Literal["mean", "floor"]
@@ -33,22 +32,22 @@ MapMetric = Literal["unexplained", "sensitivity"]
 
 @dataclass(frozen=True, slots=True)
 class FaithfulnessOptions:
-    """What is measured.
+    """Form and sizes of the measurement.
 
     Attributes
     ----------
     form : str
         ``log-prob`` or ``wer``.
     step_percent : int
-        Of the curves' levels.
+        Distance of the levels of a curve.
     n_random : int
-        Random orders.
+        Number of random orders.
     n_infidelity, n_sensitivity : int
-        Random masks and noises an utterance, with ``log-prob`` only; 0 leaves the measure out.
+        Numbers of random masks and of noises per utterance, with ``log-prob`` only; 0 leaves the measure out.
     seed : int
-        Of all of these and of the bootstrap.
+        Seed of orders, masks, noises and bootstrap.
     task : str
-        ``transcribe``, of the reference words, or ``translate``, of the model's own greedy translation.
+        ``transcribe`` for the reference words, ``translate`` for the model's own greedy translation.
     """
 
     form: str = "log-prob"
@@ -70,7 +69,7 @@ class FaithfulnessOptions:
             raise InputError(f"random orders {self.n_random}", "a baseline needs at least one", "give 1 or more")
         for name, n_samples in (("infidelity", self.n_infidelity), ("sensitivity", self.n_sensitivity)):
             if n_samples < 0:
-                raise InputError(f"{name} samples {n_samples}", "are less than none", "give 0 to leave it out")
+                raise InputError(f"{name} samples {n_samples}", "must not be negative", "give 0 to leave it out")
         try:
             levels(self.step_percent)
         except ValueError as error:
@@ -79,7 +78,7 @@ class FaithfulnessOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What was decoded at each level: words inserted, and whether it was empty or ran into the cap."""
+    """Properties of the text decoded at each level: inserted words, whether it is empty, and whether it was cut off."""
 
     insertions: tuple[int, ...]
     empty: tuple[bool, ...]
@@ -93,11 +92,13 @@ class Curve:
     Attributes
     ----------
     order : str
-        A source's spec, ``energy``, or ``random`` (several, told apart by ``draw``).
+        A source's spec, ``energy``, or ``random``.
+    draw : int
+        Number of the random order; 0 for others.
     values : tuple of float
-        One a level, from 0 to 1: mean log-probability of the text's tokens, or word errors.
+        Value at each level from 0 to 1: mean log-probability of the text's tokens, or word errors.
     outputs : Outputs, optional
-        What was decoded, with word errors.
+        Properties of the decoded texts, with word errors.
     """
 
     order: str
@@ -110,7 +111,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What was decoded from the clean and from the fully deleted utterance, normalised, and its word errors."""
+    """Normalised texts decoded from the clean and from the fully deleted utterance, with their word errors.
+
+    The deleted ones are by fill.
+    """
 
     clean_text: str
     clean_errors: int
@@ -120,16 +124,16 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Unexplained:
-    """How the change of log-probability under random masks of one utterance fits a map, in squared nats.
+    """Fit of a map to the changes of log-probability under random masks of one utterance, in squared nats.
 
     Attributes
     ----------
     source : str
         A source's spec, ``energy`` or ``flat``.
     infidelity : float
-        What the map leaves unexplained, summed over tokens.
+        Mean squared change that the map does not explain, summed over tokens.
     change : float
-        The mean squared change, summed over tokens: what there is to explain.
+        Mean squared change, summed over tokens.
     """
 
     source: str
@@ -140,9 +144,14 @@ class Unexplained:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceCurves:
-    """All that was measured of an utterance.
+    """All measurements of one utterance.
 
-    ``n_units`` counts the tokens that were scored, or the normalised reference words; ``sensitivity`` is by source.
+    Attributes
+    ----------
+    n_units : int
+        Scored tokens, or normalised reference words.
+    sensitivity : mapping
+        Max-sensitivity by source.
     """
 
     id: str
@@ -156,7 +165,7 @@ class UtteranceCurves:
 
 @dataclass(frozen=True, slots=True)
 class FaithfulnessRow:
-    """One score, greater being more faithful (but for ``size``: less is), with the conditions that make it one."""
+    """One score with all conditions that decide it; greater is more faithful, except for ``size``."""
 
     order: str
     metric: Metric
@@ -171,11 +180,11 @@ class FaithfulnessRow:
 
 @dataclass(frozen=True, slots=True)
 class MapRow:
-    """One measure of a map that ranks no frames, less being better.
+    """One measure of a map that does not rank frames; less is better.
 
-    ``unexplained``: share of the squared change of log-probability that the map does not explain, both summed over
-    tokens and utterances, from 0 to 1. ``sensitivity``: mean over utterances of the map's greatest relative change
-    under noise; it has no ``fill``.
+    ``metric`` is ``unexplained``, the share of the squared change of log-probability that the map does not explain,
+    from 0 to 1, both summed over tokens and utterances; or ``sensitivity``, the mean over utterances of the map's
+    largest relative change under noise, which has no ``fill``.
     """
 
     source: str
@@ -189,7 +198,7 @@ class MapRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A source's score minus a baseline's, paired, under either fill; withheld where the fills' verdicts differ."""
+    """A source's score minus a baseline's, paired, by fill; the verdict is withheld where those of the fills differ."""
 
     source: str
     baseline: str
@@ -202,7 +211,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Hallucinations:
-    """What was counted in the outputs of an order's interior levels, under one fill."""
+    """Counts over the texts decoded at the interior levels of an order under one fill."""
 
     order: str
     metric: Kind
@@ -216,7 +225,7 @@ class Hallucinations:
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """What a corpus says of the faithfulness of sources. ``environment`` stands outside everything compared."""
+    """Faithfulness of sources on a corpus; ``environment`` takes no part in any comparison."""
 
     schema: int
     signature: dict[str, Any]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from align_eval.findings.heads import HeadStratum
+from align_eval.findings.heads.records import HeadStratum
 
 DARK = 0.55
 """Cells of a greater strength have light text."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from align_eval.findings.budget.measure import Stratum
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Figure, Stratum
 from align_eval.reporting.numbers import signed
 
 STEPS = ("preparation", "path", "heads", "swap")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from align_eval.findings.heads import HeadStratum
+from align_eval.findings.heads.records import HeadStratum
 from align_eval.reporting.charts.head_map import HeadMap, searched_maps
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from align_eval.findings.budget.measure import Budget, Stratum
+from align_eval.findings.budget.records import Budget, Stratum
 from align_eval.reporting.charts.waterfall import Bar, Cost, Waterfall, waterfall
 from align_eval.reporting.figures.save import save_png
 from align_eval.reporting.figures.style import INK

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.findings.agreement.measure import FAITHFUL, AgreementFinding
-from align_eval.findings.agreement.statistics import NORMALISATIONS, AgreementRow
+from align_eval.findings.agreement.correlation import NORMALISATIONS
+from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding, AgreementRow
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from align_eval.findings.budget.cells import ARMS
-from align_eval.findings.budget.measure import Budget, Stratum
-from align_eval.findings.budget.price import Figure, Injection
+from align_eval.findings.budget.records import Budget, Figure, Injection, Stratum
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table

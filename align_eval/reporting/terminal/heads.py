@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from align_eval.findings.heads import HeadSearch, HeadStratum, SetRow
+from align_eval.findings.heads.records import HeadSearch, HeadStratum, SetRow
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.budget import figure_text

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from align_eval.findings.agreement.statistics import agreement
+from align_eval.findings.agreement.correlation import agreement
 from align_eval.records import Failure
 from align_eval.relevance import unit_of
 from align_eval.reporting.findings import Findings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from align_eval.findings.budget.measure import Budget
+from align_eval.findings.budget.records import Budget
 from align_eval.reporting.numbers import minus, signed
 from align_eval.reporting.run_view import ALL, INTERIOR, RunView, StratumView
 

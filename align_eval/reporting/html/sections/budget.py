@@ -7,8 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from align_eval.findings.budget.cells import ARMS
-from align_eval.findings.budget.measure import Budget, Stratum
-from align_eval.findings.budget.price import Figure
+from align_eval.findings.budget.records import Budget, Figure, Stratum
 from align_eval.reporting.charts.waterfall import LABELS, STEPS, Bar, Cost, Waterfall, waterfall
 from align_eval.reporting.html.svg import Plane, axes, box, figure, line, text
 from align_eval.reporting.numbers import figure_text

@@ -6,8 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from align_eval.findings.agreement.measure import AgreementFinding
-from align_eval.findings.heads import HeadSearch, HeadStratum
+from align_eval.findings.agreement.records import AgreementFinding
+from align_eval.findings.heads.records import HeadSearch, HeadStratum
 from align_eval.reporting.charts.head_map import HeadCell, HeadMap, agreement_map, alignment_heads, searched_maps
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import WIDTH, Plane, box, figure, text

@@ -1,0 +1,149 @@
+"""Records of the error budget, as ``budget.json`` holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from align_eval.findings.budget.agreement_effect import HeadSets
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value in ms with its 95 % interval; the interval is None where there is a single cluster."""
+
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """Residual injection under one kind of reference.
+
+    Attributes
+    ----------
+    arms : mapping
+        Error of each arm: attention, the real residual and each placebo.
+    over_real : mapping
+        Error of each other arm minus that of the real residual.
+    cost : Figure
+        The smallest of ``over_real``: the cost of attention's incompleteness.
+    calibrated : mapping
+        Error of each arm after removal of its median error on other clusters.
+    calibrated_cost : Figure
+        Smallest difference of the calibrated errors: the part of the cost that remains once a constant shift is
+        corrected.
+    stands : str
+        Whether the cost has the same sign under every kind of reference and every shift of the reference.
+    p_value : float or None
+        For the primary contrast only: the largest p-value of the placebos, each from flipping the signs of whole
+        clusters, because the real residual must beat all of them.
+    p_holm : float or None
+        ``p_value`` adjusted over kinds of reference and runs.
+    smallest_effect_ms : float or None
+        Smallest cost that this corpus would show with 80 % power; None with too few clusters to show any.
+    chosen : mapping
+        How often each candidate of the real residual was chosen, counting both halves of every random split.
+    """
+
+    arms: Mapping[str, Figure]
+    over_real: Mapping[str, Figure]
+    cost: Figure
+    calibrated: Mapping[str, Figure]
+    calibrated_cost: Figure
+    stands: str
+    p_value: float | None
+    p_holm: float | None
+    smallest_effect_ms: float | None
+    chosen: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One preparation and path.
+
+    Attributes
+    ----------
+    arms : mapping
+        Error of each arm.
+    difference : Figure
+        Error of the best attention minus that of the best saliency.
+    stands : str
+        Whether ``difference`` has the same sign under every kind of reference and every shift of the reference.
+    calibrated : mapping
+        Error of each arm after removal of its median error on other clusters.
+    calibrated_difference : Figure
+        Difference of the calibrated errors.
+    """
+
+    preparation: str
+    path: str
+    arms: Mapping[str, Figure]
+    difference: Figure
+    stands: str
+    calibrated: Mapping[str, Figure]
+    calibrated_difference: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """One kind of reference and token unit.
+
+    Attributes
+    ----------
+    reference, unit : str
+    n_utterances, n_boundaries : int
+    clusters : str
+        Name of the resampling units. ``n_clusters`` is their number, ``n_effective_clusters`` their effective number
+        given unequal sizes.
+    candidates : mapping
+        Candidates of the best attention (groups of heads) and of the best saliency (depths).
+    cells : tuple of Cell
+    injection : Injection
+        Residual injection into the mean of all heads.
+    injection_upper : Injection
+        Residual injection into the mean of the upper half of the layers. It separates what attention lacks from what
+        averaging over all heads hides.
+    start, end : Figure
+        Error of Whisper's alignment heads with their preparation and DTW, and of the best saliency with its log and the
+        path with silence.
+    shapley : mapping
+        Shares of preparation, path, heads and swap in the difference of ``start`` and ``end``. Heads and swap are the
+        two parts of one step, the signal.
+    last_step : mapping
+        Error that each step removes when it is taken last.
+    head_sets : HeadSets or None
+        Effect of agreement on the error of a word; None where there are too few words.
+    """
+
+    reference: str
+    unit: str
+    n_utterances: int
+    n_boundaries: int
+    clusters: str
+    n_clusters: int
+    n_effective_clusters: float
+    candidates: Mapping[str, tuple[str, ...]]
+    cells: tuple[Cell, ...]
+    injection: Injection
+    injection_upper: Injection
+    start: Figure
+    end: Figure
+    shapley: Mapping[str, Figure]
+    last_step: Mapping[str, Figure]
+    head_sets: HeadSets | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Error budget of a run: signature of the finding, signature of the run, strata, and the reasons for omissions."""
+
+    schema: int
+    finding: Mapping[str, Any]
+    signature: Mapping[str, Any]
+    strata: tuple[Stratum, ...]
+    left_out: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Search for the attention heads to read word times from."""
