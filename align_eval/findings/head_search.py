@@ -23,7 +23,7 @@ from align_eval.findings.budget.cells import Stack, prepared
 from align_eval.findings.kept_run import Item, decoded, interior_errors_ms
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.clusters import sum_by
-from align_eval.scoring.inference import halves
+from align_eval.scoring.selection import halves
 
 HeadSet = tuple[int, ...]
 """Heads by number, layer by layer, ascending."""

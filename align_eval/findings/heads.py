@@ -28,8 +28,9 @@ from align_eval.findings.ranks import rank_correlation
 from align_eval.formats.heads_export import Head, Shape, parse_heads
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.clusters import sum_by
-from align_eval.scoring.inference import flip_test, halves
+from align_eval.scoring.inference import flip_test
 from align_eval.scoring.metrics import Difference, Ratio, mean_by
+from align_eval.scoring.selection import halves
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 
 SCHEMA_VERSION = 1

@@ -12,11 +12,11 @@ from align_eval.presets import Toggled
 from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, holm
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
-from align_eval.scoring.parts import Kind, kinds_of, read_recognition
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.recognition import Recognition, only
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 from align_eval.scoring.summary import BOUNDARIES, WBE
+from align_eval.scoring.system_rows import Kind, kinds_of, read_recognition
 
 SCHEMA_VERSION = 1
 

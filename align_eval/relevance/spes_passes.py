@@ -134,9 +134,9 @@ def removed_from_cross_attention(model: Whisper, removed: Tensor) -> Iterator[No
 class TokenDivergence:
     """KL(P || P_masked) of every token, in float32 over the whole vocabulary, against the clean pass.
 
-    With logits ``h w`` of a hidden state ``h`` it is ``logsumexp(h' w) - logsumexp(h w) - (h' - h) E_P[w]``, the Bregman
-    divergence of the log-partition function. The mean ``E_P[w]`` of the vocabulary vectors under the clean distribution
-    is computed once, so a masked pass needs only one number per token, its log-sum-exp.
+    With logits ``h w`` of a hidden state ``h`` it is ``logsumexp(h' w) - logsumexp(h w) - (h' - h) E_P[w]``, the
+    Bregman divergence of the log-partition function. The mean ``E_P[w]`` of the vocabulary vectors under the clean
+    distribution is computed once, so a masked pass needs only one number per token, its log-sum-exp.
     """
 
     def __init__(self, model: Whisper, shared: Pass, options: SpesOptions) -> None:

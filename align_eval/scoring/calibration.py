@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.inference import ChosenOnHalves
 from align_eval.scoring.metrics import Median, chunks
+from align_eval.scoring.selection import ChosenOnHalves
 
 
 @dataclass(frozen=True, slots=True)
 class CalibratedOnHalves:
-    """Mean absolute error of :class:`~align_eval.scoring.inference.ChosenOnHalves`, its bias taken out.
+    """Mean absolute error of :class:`~align_eval.scoring.selection.ChosenOnHalves`, its bias taken out.
 
     Either half of a split chooses the candidate as there, and gives the median signed error of that candidate, starts
     and ends apart; the other half is moved by it and scored. Both are found anew for every weighting.

@@ -20,11 +20,11 @@ from align_eval.records import ScoreRow, System
 from align_eval.scoring.boundaries import Bools, calibrated
 from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
-from align_eval.scoring.parts import Kind, kinds_of, read_part, read_recognition
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.recognition import Recognition, is_common, only, recognition_metrics, rows_of
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
+from align_eval.scoring.system_rows import Kind, kinds_of, read_columns, read_recognition
 
 WBE = "wbe"
 BOUNDARIES = ("all", "interior")
@@ -112,17 +112,17 @@ def _recognised_by_all(words: Dataset, kind: Kind) -> dict[System, Bools]:
         return {}
     recognised: dict[System, Bools] = {}
     names = ["utterance", "word_index"]
-    first = read_part(words, kind, kind.systems[0], names)
+    first = read_columns(words, kind, kind.systems[0], names)
     same_words = True  # row by row
     for system in kind.systems:
         found = read_recognition(words, kind, system)
         recognised[system] = rows_of(found, found.is_same("whisper"))
-        same_words = same_words and read_part(words, kind, system, names).equals(first)
+        same_words = same_words and read_columns(words, kind, system, names).equals(first)
     if same_words:
         in_all: Bools = np.asarray(np.logical_and.reduce(list(recognised.values())))
         same = all(np.array_equal(of_system, in_all) for of_system in recognised.values())
         return {} if same else dict.fromkeys(kind.systems, in_all)
-    tables = {system: read_part(words, kind, system, names) for system in kind.systems}
+    tables = {system: read_columns(words, kind, system, names) for system in kind.systems}
     listed = {
         system: list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
         for system, table in tables.items()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from align_eval.scoring.calibration import CalibratedOnHalves
-from align_eval.scoring.inference import ChosenOnHalves
+from align_eval.scoring.selection import ChosenOnHalves
 from align_eval.scoring.statistics import draw_weights
 
 

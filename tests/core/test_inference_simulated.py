@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from align_eval.scoring.inference import Chosen, ChosenOnHalves, flip_test, smallest_effect, standard_error
+from align_eval.scoring.inference import flip_test, smallest_effect, standard_error
 from align_eval.scoring.inference import student_interval as interval
 from align_eval.scoring.metrics import Difference
+from align_eval.scoring.selection import ChosenOnHalves
 from align_eval.scoring.statistics import draw_weights, estimate
+from tests.helpers.leave_one_out import LeaveOneOut
 from tests.helpers.simulated import REFERENCE_SD_MS, Signal, corpus, folded_mean, noise_for
 
 N_CORPORA = pytest.mark.parametrize("n", [100, pytest.param(300, marks=pytest.mark.validate)])
@@ -152,7 +154,7 @@ def test_the_planted_mean_is_that_of_the_corpora():
 
 @pytest.mark.slow
 @N_CORPORA
-@pytest.mark.parametrize("how", [Chosen, ChosenOnHalves])
+@pytest.mark.parametrize("how", [LeaveOneOut, ChosenOnHalves])
 def test_with_a_best_candidate_the_interval_covers_a_planted_10_ms_and_the_test_finds_it(n, how):
     shares = simulate(n, CLEAR_60, CLEAR_50, how, truth=10.0)
     print(shares)
@@ -171,7 +173,7 @@ def test_biases_of_the_signals_do_not_move_coverage(n):
 
 @pytest.mark.slow
 @N_CORPORA
-@pytest.mark.parametrize("how", [Chosen, ChosenOnHalves])
+@pytest.mark.parametrize("how", [LeaveOneOut, ChosenOnHalves])
 def test_a_planted_zero_is_covered_and_rejected_at_most_5_percent_of_the_time(n, how):
     shares = simulate(n, CLEAR_50, Signal([50.0, 85.0, 90.0]), how, truth=0.0)
     print(shares)
@@ -182,7 +184,7 @@ def test_a_planted_zero_is_covered_and_rejected_at_most_5_percent_of_the_time(n,
 @pytest.mark.slow
 @N_CORPORA
 def test_among_ties_leaving_one_out_is_unsteady_and_halves_are_not(n):
-    one, halves = (simulate(n, TIED_60, TIED_60, how, truth=0.0) for how in (Chosen, ChosenOnHalves))
+    one, halves = (simulate(n, TIED_60, TIED_60, how, truth=0.0) for how in (LeaveOneOut, ChosenOnHalves))
     print(one, halves, sep="\n")
     assert one.sd > 1.5 * halves.sd
     for shares in (one, halves):

@@ -3,7 +3,7 @@
 Four arms. ``default heads`` and ``all heads`` are attention as it stands; ``best attention`` chooses among groups of
 heads and ``best saliency`` among the depths of a gradient, as many candidates for either, each with the same silence
 parameters to choose from. Choosing is by cross-validation and is done where errors are averaged
-(:class:`~align_eval.scoring.inference.ChosenOnHalves`); here every candidate is decoded once.
+(:class:`~align_eval.scoring.selection.ChosenOnHalves`); here every candidate is decoded once.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from align_eval.relevance.options import SOURCE_OPTIONS
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.calibration import CalibratedOnHalves
 from align_eval.scoring.clusters import count_by, sum_by
-from align_eval.scoring.inference import ChosenOnHalves
 from align_eval.scoring.metrics import Ratio, Statistic
+from align_eval.scoring.selection import ChosenOnHalves
 from align_eval.spec import format_spec, parse_spec
 
 PREPARATIONS = ("zscore-median", "log")

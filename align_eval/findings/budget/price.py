@@ -11,7 +11,6 @@ from align_eval.findings.budget.cells import Errors
 from align_eval.findings.budget.injection import REAL
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import (
-    ChosenOnHalves,
     flip_test,
     smallest_effect,
     standard_error,
@@ -19,6 +18,7 @@ from align_eval.scoring.inference import (
     student_interval,
 )
 from align_eval.scoring.metrics import Difference, Smallest, Statistic
+from align_eval.scoring.selection import ChosenOnHalves
 
 SHIFTS_MS = (-10.0, 0.0, 10.0)
 """A difference must hold its sign where the reference is moved by that much."""
