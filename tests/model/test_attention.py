@@ -215,7 +215,7 @@ def test_chosen_heads_are_named_and_no_more_than_there_are(tiny_en, clip_pass):
     assert torch.equal(stack.values, every.values[index])
     nearest = attention(tiny_en, clip_pass, AttentionOptions(heads="nearest2"))
     assert nearest.values.shape == (2, len(clip_pass.text.tokens), clip_pass.n_frames)
-    with pytest.raises(InputError, match="attention:heads=top99: there are 24 heads; ask for fewer"):
+    with pytest.raises(InputError, match="attention:heads=top99: the model has 24 heads; use a smaller number"):
         attention(tiny_en, clip_pass, AttentionOptions(heads="top99"))
 
 

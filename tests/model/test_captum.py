@@ -322,7 +322,7 @@ def test_a_blocks_value_is_spread_over_its_frames_and_none_is_lost(random_model,
 
 
 def test_kernel_shap_of_a_single_block_is_refused(random_model, small_pass):
-    with pytest.raises(InputError, match=r"kernel-shap:at=mel,window_s=9: all audio is one block"):
+    with pytest.raises(InputError, match=r"kernel-shap:at=mel,window_s=9: the audio is a single block"):
         relevance_maps(random_model, small_pass, ["kernel-shap:window_s=9"])
 
 
