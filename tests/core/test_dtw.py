@@ -54,7 +54,7 @@ def test_the_cost_is_the_optimum_of_dynamic_programming(cost):
 
 @settings(deadline=None)
 @given(COSTS)
-def test_the_way_back_is_the_librarys_own_also_among_ties(cost):
+def test_backtracking_equals_the_librarys_also_among_ties(cost):
     from dtw import dtw
 
     theirs = dtw(cost, step_pattern="symmetric1")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from align_eval.alignment.pieces import piece_word_times, word_texts
+from align_eval.alignment.punctuation import piece_word_times, word_texts
 from align_eval.records import EOT_WORD
 
 
