@@ -184,8 +184,8 @@ def _chunks(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list
     """Jiwer's alignment: runs of equal, substituted, deleted and inserted words."""
     if not reference or not hypothesis:  # jiwer refuses an empty reference
         return []
-    texts = [" ".join(token.text for token in tokens) for tokens in (reference, hypothesis)]
-    return list(jiwer.process_words(*texts).alignments[0])
+    reference_text, hypothesis_text = (" ".join(token.text for token in tokens) for tokens in (reference, hypothesis))
+    return list(jiwer.process_words(reference_text, hypothesis_text).alignments[0])
 
 
 def _spans(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[Span]:

@@ -1,4 +1,4 @@
-"""The error of a signal that chooses once its bias is known, against sums by hand and against the uncalibrated."""
+"""Calibrated error of a signal that chooses a candidate, against sums by hand and the uncalibrated error."""
 
 import numpy as np
 import pytest

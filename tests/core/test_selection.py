@@ -24,14 +24,14 @@ def example(seed: int, n_candidates: int, n_clusters: int) -> tuple[np.ndarray, 
 
 
 def best(totals: np.ndarray, weights: np.ndarray, counts: np.ndarray, choosing: list[int]) -> int | None:
-    """First candidate of least mean over the choosing clusters, as a fraction; None where they count nothing."""
+    """First candidate with the smallest mean over the choosing clusters, in fractions; None if they count nothing."""
     n = sum(int(weights[c] * counts[c]) for c in choosing)
     means = [Fraction(sum(int(weights[c] * row[c]) for c in choosing), n) for row in totals] if n else []
     return means.index(min(means)) if means else None
 
 
 def one_left_out(totals, counts, weights) -> float:
-    """The definition, cluster by cluster."""
+    """The definition of leaving one out, cluster by cluster."""
     total, n = 0.0, 0.0
     for c in range(len(counts)):
         if weights[c] * counts[c] == 0:

@@ -1,4 +1,4 @@
-"""A words table is read a system at a time, the same from a file in pieces as from memory, in the order of its rows."""
+"""Reading a words table one system at a time: equal from a file and from memory, in the order of its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights from every file form, and what damaged ones say."""
+"""Weights from every file form, and errors for damaged files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_name_and_its_folder_give_the_same_model(tiny_en, folder):
 
 
 def test_converted_weights_have_openais_own_alignment_heads(tiny_en):
-    """openai-whisper keeps tiny.en's heads as a mask of its own; the folder's config.json must say the same."""
+    """The heads of tiny.en in config.json equal the mask in openai-whisper."""
     reference = whisper.model.Whisper(tiny_en.dims)
     reference.set_alignment_heads(whisper._ALIGNMENT_HEADS["tiny.en"])
     assert alignment_heads(tiny_en) == alignment_heads(reference)

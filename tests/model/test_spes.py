@@ -25,7 +25,7 @@ from align_eval.spec import parse_spec
 
 
 class Toy:
-    """A divergence that is a known sum: hiding place j costs token i `weights[i, j]`."""
+    """A divergence that is a known sum: hiding place j adds `weights[i, j]` to token i."""
 
     def __init__(self, weights: torch.Tensor) -> None:
         self.weights = weights
@@ -35,7 +35,7 @@ class Toy:
 
 
 def test_the_map_converges_to_the_closed_form():
-    """With independent masks E[KL | j hidden] = w_j + p * (sum of the other w): the map must come to that."""
+    """With independent masks E[KL | j hidden] = w_j + p * (sum of the other w): the map must converge to it."""
     weights = torch.tensor([[0.0, 1.0, 0.0, 3.0], [2.0, 0.0, 0.0, 0.0]])
     partitions = (torch.arange(4),)
     masking = Masking(partitions, lambda places: places, lambda _: nullcontext())
@@ -47,7 +47,7 @@ def test_the_map_converges_to_the_closed_form():
 
 
 def test_scales_share_one_mean_weighted_by_how_often_a_place_was_hidden():
-    """Place 0 is hidden 3 times at cost 2 on one scale and once at cost 6 on the other: (3 * 2 + 6) / 4 = 3."""
+    """Place 0 is hidden 3 times with divergence 2 on one scale and once with 6 on the other: (3 * 2 + 6) / 4 = 3."""
     partitions = (torch.tensor([0, 1]), torch.tensor([0, 0]))
     sums = DivergenceSums.empty(partitions, 1)
     for _ in range(3):
@@ -104,7 +104,7 @@ def test_a_batch_divides_a_block_and_fits_the_budget(random_model):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("at", ["mel", "encoder-output"])
 def test_compiled_and_half_maps_on_a_gpu_are_those_of_the_cpu(random_model, at):
-    """The same masks everywhere: they are drawn on the CPU, and segments are found on the float32 log-mel."""
+    """Masks are equal on all devices: the CPU draws them, and segments come from the float32 log-mel."""
     import copy
 
     samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.1

@@ -1,4 +1,4 @@
-"""transformers' folders: the same weights in every form, the same logits as transformers, and what is refused."""
+"""transformers folders: equal weights in every form, equal logits to transformers, and refused input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(random_model, tmp_path):
 
 
 def test_real_weights_survive_the_way_through_a_folder(tiny_en, tmp_path):
-    """Alignment heads too: they stand in generation_config.json."""
+    """Alignment heads too, from generation_config.json."""
     assert model_checksum(load_model(write_folder(tiny_en, tmp_path))) == model_checksum(tiny_en)
 
 
@@ -204,7 +204,7 @@ def test_logits_of_real_weights_are_those_of_transformers(tiny_en, clip, tmp_pat
 
 @pytest.mark.peers
 def test_what_transformers_saves_in_shards_is_read(tmp_path):
-    """The names and the index are transformers' own here, not ours."""
+    """Here transformers writes the names and the index."""
     from transformers import WhisperForConditionalGeneration
 
     model = small_model(n_vocab=51865)
