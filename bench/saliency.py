@@ -42,7 +42,9 @@ from align_eval.relevance.captum_gradients import saliency
 from align_eval.relevance.captum_options import SaliencyOptions
 from align_eval.relevance.gradient import gradient
 from align_eval.relevance.options import GradientOptions, SpesOptions
-from align_eval.relevance.spes import DTYPES, batch_size, sampler, segment
+from align_eval.relevance.spes import sampler
+from align_eval.relevance.spes_masks import segment
+from align_eval.relevance.spes_passes import DTYPES, batch_size
 from align_eval.units import FRAME_S
 
 SIZES = {"tiny": (384, 6, 4), "base": (512, 8, 6), "small": (768, 12, 12), "large": (1280, 20, 32)}

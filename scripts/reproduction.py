@@ -42,7 +42,8 @@ from align_eval.records import Utterance
 from align_eval.relevance.attention import attention
 from align_eval.relevance.gradient import gradient
 from align_eval.relevance.options import AttentionOptions, GradientOptions, SpesOptions
-from align_eval.relevance.spes import identical_scales, pool_map, reliability, sampler
+from align_eval.relevance.spes import pool_map, reliability, sampler
+from align_eval.relevance.spes_masks import identical_scales
 from align_eval.relevance.stack import mass_on_padding
 from align_eval.scoring.metrics import Ratio
 from align_eval.scoring.statistics import draw_weights, estimate

@@ -1,7 +1,7 @@
-"""Dynamic time warping with dtw-python.
+"""Dynamic time warping (DTW) with dtw-python.
 
-Its ``symmetric1`` steps (right, down, diagonal, each at the cost of the cell entered) are those of openai-whisper's
-own search, and the path is the same wherever no two paths tie.
+The step pattern ``symmetric1`` (right, down, diagonal, each at the cost of the entered cell) is that of openai-whisper.
+The paths of both are equal if no two paths tie.
 """
 
 from __future__ import annotations
@@ -23,20 +23,24 @@ if TYPE_CHECKING:
 
 
 def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float]:
-    """Cheapest path through ``cost`` (row, column) from corner to corner.
+    """Cheapest path through a cost matrix from corner to corner.
+
+    Parameters
+    ----------
+    cost : float64[n_rows, n_columns]
 
     Returns
     -------
     rows, columns : int32[n_steps]
-        The cells of the path in order.
+        Cells of the path, in order.
     total : float
-        The sum of the costs of its cells.
+        Sum of the costs of these cells.
     """
-    from align_eval.alignment.kernels import way_back
+    from align_eval.alignment.kernels import backtrack
 
-    # the search is compiled and its own way back is not: that takes four times as long as all else
-    found = _dtw()(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
-    rows, columns = way_back(found.directionMatrix)
+    # dtw-python's search is compiled; its backtracking is not and would take four times as long as the rest
+    search = _dtw()(cost, step_pattern="symmetric1", distance_only=True, keep_internals=True)
+    rows, columns = backtrack(search.directionMatrix)
     return rows, columns, float(cost[rows, columns].sum())
 
 
@@ -45,8 +49,8 @@ _IMPORTING = threading.Lock()
 
 @cache
 def _dtw() -> Callable[..., Any]:
-    """dtw-python's search. Its import greets where ``sys.ps1`` says that the session is interactive: not here."""
-    with _IMPORTING:  # a second thread must not take the empty prompt for the session's own
+    """Import dtw-python's search without its greeting, which it prints if ``sys.ps1`` shows an interactive session."""
+    with _IMPORTING:  # a second thread must not save the empty prompt as the original
         interactive, prompt = hasattr(sys, "ps1"), getattr(sys, "ps1", "")
         sys.ps1 = ""
         try:
@@ -61,21 +65,29 @@ def _dtw() -> Callable[..., Any]:
 def dtw_token_frames(
     values: npt.NDArray[np.float32], rows: str = "text", lead: npt.NDArray[np.float32] | None = None
 ) -> tuple[IntVector, float]:
-    """Stretch of columns of each row on the path of least ``-values``.
+    """Columns of each row on the path with the smallest sum of ``-values``.
 
-    ``rows`` as of :class:`~align_eval.alignment.options.DtwOptions`; ``lead`` is the row of the token before the text,
-    ``(1, n_frames)``, which a path over ``start`` needs. A path over ``later`` rows gives the first none of its own.
+    Parameters
+    ----------
+    values : float32[n_tokens, n_frames]
+        The map.
+    rows : str
+        Rows of the path, as in :class:`~align_eval.alignment.options.DtwOptions`. With ``later``, the first row gets no
+        columns.
+    lead : float32[1, n_frames], optional
+        Row of the token before the text, required for ``rows="start"``.
 
     Returns
     -------
     token_frames : int32[n_tokens, 2]
-        First column of the row, and first column of the next row (the number of columns for the last).
+        First column of the row and of the next row (the number of columns for the last row).
     cost : float
+        Sum of ``-values`` along the path.
 
     Raises
     ------
     InputError
-        Where the map has no row of the token before the text, or a single row.
+        If ``rows="start"`` and the map has no row of the token before the text.
     """
     n_frames = values.shape[1]
     if rows == "start":
@@ -90,10 +102,10 @@ def dtw_token_frames(
     if rows == "start":
         starts = starts[1:]
     elif rows == "later":
-        starts = np.concatenate([starts[:1], starts])  # the first row is passed over: it starts with the path
+        starts = np.concatenate([starts[:1], starts])  # the first row is not on the path and starts with it
     return np.stack([starts, np.append(starts[1:], n_frames)], axis=1).astype(np.int32), cost
 
 
 def dtw_offset_s(options: DtwOptions, start_s: float) -> float:
-    """Time of the start of column 0."""
+    """Start of column 0 in seconds, by the option ``grid``."""
     return 0.0 if options.grid == "index" else start_s

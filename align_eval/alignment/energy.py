@@ -1,4 +1,4 @@
-"""How loud the audio is at each column of a map."""
+"""Loudness of the audio at each column of a map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENERGY_WINDOW_S = 0.025
 
 @cache
 def _window() -> npt.NDArray[np.float64]:
-    """Hann window whose weights sum to one; written out, since loading ``scipy.signal`` takes more than a second."""
+    """Hann window with weights that sum to one, without ``scipy.signal``, which takes more than a second to load."""
     n_samples = round(ENERGY_WINDOW_S * SAMPLE_RATE) + 1  # odd, so that it has a centre
     window = 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n_samples))
     return np.asarray(window / window.sum())
@@ -25,13 +25,25 @@ def energy_at_columns(
 ) -> npt.NDArray[np.float64]:
     """Root mean square under a 25 ms Hann window centred on each column, scaled to a maximum of one.
 
-    Silence throughout gives zeros.
+    Parameters
+    ----------
+    samples : float32[n_samples]
+        At 16 kHz.
+    n_frames : int
+        Number of columns.
+    frame_s, start_s : float
+        Duration of a column and start of column 0, in seconds.
+
+    Returns
+    -------
+    float64[n_frames]
+        All zeros if the audio is digital silence.
     """
     window = _window()
     padded = np.pad(samples, len(window) // 2)
     centres = np.rint((start_s + (np.arange(n_frames) + 0.5) * frame_s) * SAMPLE_RATE).astype(np.int64)
-    around = np.lib.stride_tricks.sliding_window_view(padded, len(window))[np.clip(centres, 0, len(samples) - 1)]
-    power = around.astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(window))[np.clip(centres, 0, len(samples) - 1)]
+    power = windows.astype(np.float64)
     power *= power
     rms = np.sqrt(power @ window)
     peak = rms.max(initial=0.0)

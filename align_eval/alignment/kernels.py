@@ -1,4 +1,4 @@
-"""Compiled parts of both searches. Only a search imports this module: numba takes a third of a second to load."""
+"""Numba kernels of DTW and Viterbi. Functions import this module when they run: numba takes a third of a second."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 
 
 @numba.njit(cache=True)
-def way_back(steps):  # type: ignore[no-untyped-def]  # compiled: its types are those of the array
-    """Cells from the first corner to the last; a step of ``symmetric1`` is 1 diagonal, 2 to the right, 3 down."""
+def backtrack(steps):  # type: ignore[no-untyped-def]  # compiled: its types are those of the array
+    """Rows and columns of a path from its direction matrix; steps are 1 diagonal, 2 right, 3 down (``symmetric1``)."""
     row, column = steps.shape[0] - 1, steps.shape[1] - 1
     path = np.empty((row + column + 1, 2), dtype=np.int32)
     n = 0
@@ -24,7 +24,7 @@ def way_back(steps):  # type: ignore[no-untyped-def]  # compiled: its types are 
 
 @numba.njit(cache=True)
 def best_states(scores, skippable):  # type: ignore[no-untyped-def]  # compiled: its types are those of the arrays
-    """State at each frame and total score of the path; see :func:`~align_eval.alignment.viterbi.best_path`."""
+    """States and total score of the best path; see :func:`~align_eval.alignment.viterbi.best_path`."""
     n_states, n_frames = scores.shape
     best = np.full(n_states, -np.inf)
     came_from = np.zeros((n_frames, n_states), dtype=np.int32)
@@ -33,7 +33,7 @@ def best_states(scores, skippable):  # type: ignore[no-untyped-def]  # compiled:
         if not skippable[s]:
             break
     for t in range(1, n_frames):
-        # downwards, so that the states before s still hold frame t - 1
+        # descending, so that earlier states still have their scores of frame t - 1
         for s in range(n_states - 1, -1, -1):
             source, top = s, best[s]
             p = s - 1

@@ -1,4 +1,4 @@
-"""Silence and the words beside it: stable-ts's suppression of silence, CrisperWhisper's split of pauses."""
+"""Pauses: stable-ts's suppression of silence in words, and CrisperWhisper's split of pauses between words."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.alignment.pieces import APPENDED
+from align_eval.alignment.punctuation import APPENDED
 from align_eval.units import SAMPLE_RATE
 
 STEP_S = 0.02
 LOUD_SHARE = 0.001
-"""The samples of so large a share are the loudest: what counts as quiet is measured against the least of them."""
+"""Share of the samples that are the loudest. The quietest of these is the reference level for silence."""
+
 HEADROOM = 1.75
 LEVELS = 20
 SMOOTHED_STEPS = 5
@@ -22,14 +23,14 @@ TOO_QUIET = 1e-5
 
 SHORTEST_WORD_S = 0.1
 MOST_SPEECH = 0.1
-"""A silence inside a word is cut out at one end where no more than this times its length lies beyond it."""
+"""A silence inside a word is cut off if an end of the word is nearer to it than this multiple of its length."""
 
 Times = tuple[tuple[float, float], ...]
 Floats = npt.NDArray[np.float64]
 
 
 def split_pauses(times: Times, longest_s: float) -> Times:
-    """Words of which either neighbour of a gap takes half of it, of a long one half of ``longest_s``.
+    """Split each pause between two words evenly between them, up to ``longest_s`` seconds of it.
 
     Reference: CrisperWhisper (Wagner et al. 2024).
     """
@@ -42,25 +43,34 @@ def split_pauses(times: Times, longest_s: float) -> Times:
 
 
 def quiet_stretches(samples: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
-    """Starts and ends in seconds of what stable-ts takes for silence.
+    """Silent stretches by the rule of stable-ts.
 
-    The magnitude of the waveform, read off every 20 ms (it is no envelope: one or two samples stand for each step),
-    smoothed over five steps; quiet is what rounds to level 0 of 20, and a sound of at most 0.1 s does not interrupt it.
+    The magnitude of the waveform is interpolated every 20 ms (from one or two samples per step, not as an envelope) and
+    smoothed over five steps. Steps that round to level 0 of 20 are silent, and a sound of at most 0.1 s does not
+    interrupt a silence.
+
+    Parameters
+    ----------
+    samples : float32[n_samples]
+        At 16 kHz.
+
+    Returns
+    -------
+    starts, ends : float64[n_stretches]
+        In seconds.
 
     Reference: stable-ts, ``stabilization.nonvad``.
     """
     size = round(len(samples) / (STEP_S * SAMPLE_RATE)) + 1
-    none = np.empty(0), np.empty(0)
     if size <= 2:
-        return none
+        return np.empty(0), np.empty(0)
     magnitude = np.abs(samples.astype(np.float32))
     n_loudest = int(len(magnitude) * LOUD_SHARE)
-    of_few = n_loudest == 0
-    peak = np.quantile(magnitude, 1 - LOUD_SHARE) if of_few else np.partition(magnitude, -n_loudest)[-n_loudest]
+    peak = np.partition(magnitude, -n_loudest)[-n_loudest] if n_loudest else np.quantile(magnitude, 1 - LOUD_SHARE)
     loudness = np.zeros(size)
     if peak >= TOO_QUIET:
-        where = np.maximum((np.arange(size) + 0.5) * len(samples) / size - 0.5, 0.0)
-        loudness = np.interp(where, np.arange(len(samples)), magnitude / min(1.0, peak * HEADROOM))
+        positions = np.maximum((np.arange(size) + 0.5) * len(samples) / size - 0.5, 0.0)  # in samples
+        loudness = np.interp(positions, np.arange(len(samples)), magnitude / min(1.0, peak * HEADROOM))
     reach = SMOOTHED_STEPS // 2
     if reach < size:
         padded = np.pad(loudness, reach, mode="reflect")
@@ -71,46 +81,53 @@ def quiet_stretches(samples: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
     if loud.any():
         for start, end in zip(starts, ends, strict=True):
             if (end - start) * STEP_S > SHORTEST_SOUND_S:
-                quiet[start : end + 1] = False  # one step more, as stable-ts has it
+                quiet[start : end + 1] = False  # one step more, as in stable-ts
     starts, ends = _stretches(quiet)
     return starts / (1 / STEP_S), ends / (1 / STEP_S)
 
 
 def suppress_silence(times: Times, texts: Sequence[str], silent_starts: Floats, silent_ends: Floats) -> Times:
-    """Words cut back where silence reaches into them, never below :data:`SHORTEST_WORD_S`.
+    """Shorten words that silence overlaps, to :data:`SHORTEST_WORD_S` at least.
 
-    A word keeps its end and gives up its start, but for the last word and one before a punctuation mark, which keep
-    their start.
+    A word loses its start. The last word, and words that end with a punctuation mark, lose their end instead.
+
+    Parameters
+    ----------
+    times : tuple of (start_s, end_s)
+    texts : sequence of str
+        The words, with punctuation.
+    silent_starts, silent_ends : float64[n_stretches]
+        In seconds, see :func:`quiet_stretches`.
 
     Reference: stable-ts, ``stabilization.suppress_silence``.
     """
-    cut = []
+    shortened = []
     for i, ((start, end), text) in enumerate(zip(times, texts, strict=True)):
         keeps_start = i == len(texts) - 1 or text[-1:] in APPENDED
-        cut.append(_cut_word(start, end, silent_starts, silent_ends, keeps_start))
-    return tuple(cut)
+        shortened.append(_shorten_word(start, end, silent_starts, silent_ends, keeps_start))
+    return tuple(shortened)
 
 
-def _cut_word(
+def _shorten_word(
     start: float, end: float, silent_starts: Floats, silent_ends: Floats, keeps_start: bool
 ) -> tuple[float, float]:
     if end - start <= SHORTEST_WORD_S:
         return start, end
     if keeps_start:
-        reaching = np.flatnonzero((start <= silent_starts) & (silent_starts < end) & (end <= silent_ends))
-        if len(reaching):
-            end = max(float(silent_starts[reaching[0]]), start + SHORTEST_WORD_S)
+        overlapping = np.flatnonzero((start <= silent_starts) & (silent_starts < end) & (end <= silent_ends))
+        if len(overlapping):
+            end = max(float(silent_starts[overlapping[0]]), start + SHORTEST_WORD_S)
     else:
-        reaching = np.flatnonzero((silent_starts <= start) & (start < silent_ends) & (silent_ends <= end))
-        if len(reaching):
-            start = min(float(silent_ends[reaching[0]]), end - SHORTEST_WORD_S)
-    if len(reaching) and end - start <= SHORTEST_WORD_S:
+        overlapping = np.flatnonzero((silent_starts <= start) & (start < silent_ends) & (silent_ends <= end))
+        if len(overlapping):
+            start = min(float(silent_ends[overlapping[0]]), end - SHORTEST_WORD_S)
+    if len(overlapping) and end - start <= SHORTEST_WORD_S:
         return start, end
     inside = np.flatnonzero((start <= silent_starts) & (end >= silent_ends))
-    if len(inside) == 1:  # with several it leaves the word alone
+    if len(inside) == 1:  # stable-ts changes nothing if there are several
         silent_start, silent_end = float(silent_starts[inside[0]]), float(silent_ends[inside[0]])
-        beyond = min(silent_start - start, end - silent_end) / (silent_end - silent_start)
-        if beyond <= MOST_SPEECH:
+        remainder = min(silent_start - start, end - silent_end) / (silent_end - silent_start)
+        if remainder <= MOST_SPEECH:
             if keeps_start:
                 end = max(silent_start, start + SHORTEST_WORD_S)
             else:
@@ -119,6 +136,6 @@ def _cut_word(
 
 
 def _stretches(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First index of each run of true values, and the one after its last."""
+    """First index of each run of true values, and the index after its last."""
     edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
     return np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)

@@ -1,8 +1,8 @@
-"""Viterbi search through words in order with optional silence between them.
+"""Viterbi search through words in order, with optional silence before, between and after them.
 
-States: silence, the tokens of word 1, silence, the tokens of word 2, ..., silence, end of text. Every token of a word
-takes at least one frame; silences and the end of the text may be passed over. The path maximises the sum over frames
-of the score of the state that each is in.
+States are silence, the tokens of word 1, silence, the tokens of word 2, ..., silence, end of text. Each token of a word
+takes at least one frame; silence and the end of the text can be skipped. The path maximises the sum of state scores
+over frames.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from align_eval.records import EOT_WORD, IntVector
 FloatVector = npt.NDArray[np.float64]
 
 SILENCE = -1
-"""``row_of_state`` of a silence state."""
+"""Value of ``row_of_state`` for a silence state."""
 
 ENERGY_FLOOR = 1e-4
-"""80 dB below the loudest frame: digital silence counts as that quiet, not as infinitely so."""
+"""80 dB below the loudest frame: the level of digital silence, instead of minus infinity."""
 
 
 def viterbi_token_frames(
@@ -29,19 +29,28 @@ def viterbi_token_frames(
     energy: FloatVector,
     options: ViterbiOptions,
 ) -> tuple[IntVector, float]:
-    """Stretch of columns of each row on the best path.
+    """Columns of each row on the best path.
+
+    Parameters
+    ----------
+    values : float32[n_tokens, n_frames]
+        The map.
+    word_of_token : int32[n_tokens]
+        The word of each row.
+    energy : float64[n_frames]
+        See :func:`~align_eval.alignment.energy.energy_at_columns`.
 
     Returns
     -------
     token_frames : int32[n_tokens, 2]
-        First column of the row and the one after its last; both ``n_frames`` where the end of the text took none.
+        First column of the row and the column after its last; both ``n_frames`` if the end of the text is skipped.
     cost : float
         Minus the score of the path.
 
     Raises
     ------
     InputError
-        Where there are fewer frames than tokens.
+        If there are fewer frames than text tokens.
     """
     n_tokens, n_frames = values.shape
     if n_frames < n_tokens - 1:
@@ -62,13 +71,20 @@ def viterbi_token_frames(
     states, total = best_path(scores, skippable)
     token_frames = np.full((n_tokens, 2), n_frames, dtype=np.int32)
     rows, first, n_columns = np.unique(row_of_state[states], return_index=True, return_counts=True)
-    said = rows != SILENCE  # a row is one state, and a state one stretch
-    token_frames[rows[said]] = np.stack([first, first + n_columns], axis=1)[said]
+    is_token = rows != SILENCE  # each token row is one state, in consecutive frames
+    token_frames[rows[is_token]] = np.stack([first, first + n_columns], axis=1)[is_token]
     return token_frames, -total
 
 
 def topology(word_of_token: IntVector) -> tuple[IntVector, npt.NDArray[np.bool_]]:
-    """States of a text: the map row that each scores (or :data:`SILENCE`), and whether it may be passed over."""
+    """States of a text.
+
+    Returns
+    -------
+    row_of_state : int32[n_states]
+        Row of the map that scores the state, or :data:`SILENCE`.
+    skippable : bool[n_states]
+    """
     rows: list[int] = []
     previous = None
     for row, word in enumerate(word_of_token):
@@ -81,7 +97,14 @@ def topology(word_of_token: IntVector) -> tuple[IntVector, npt.NDArray[np.bool_]
 
 
 def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
-    """Score of silence at each frame, ``(n_frames,)``; see :class:`~align_eval.alignment.options.ViterbiOptions`."""
+    """Score of silence at each frame, ``float64[n_frames]``; see :class:`~align_eval.alignment.options.ViterbiOptions`.
+
+    Parameters
+    ----------
+    tokens : float64[n_tokens, n_frames]
+        Scores of the tokens.
+    energy : float64[n_frames]
+    """
     level = options.level
     if options.silence == "constant":
         return np.full(tokens.shape[1], tokens.mean() + level * tokens.std())
@@ -89,26 +112,28 @@ def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOpti
     if options.silence == "zscore":
         return np.asarray(mean + level * tokens.std(axis=0))
     loudness = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
-    even = np.ptp(loudness) == 0  # asked of the range: rounding gives equal values a standard deviation
-    standardised = np.zeros_like(loudness) if even else (loudness - loudness.mean()) / loudness.std()
+    constant = np.ptp(loudness) == 0  # by the range, since rounding gives equal values a standard deviation
+    standardised = np.zeros_like(loudness) if constant else (loudness - loudness.mean()) / loudness.std()
     reach = tokens.std(axis=0) if options.silence == "energy-std" else tokens.max(axis=0) - mean
     return np.asarray(mean - level * standardised * reach)
 
 
 def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[IntVector, float]:
-    """Best left-to-right path, one state a frame.
+    """Best left-to-right path, one state per frame.
 
-    A state follows itself, the one before it, or an earlier one if all between are skippable; the path starts in the
-    first state and ends in the last, or past skippable ones there.
+    A state follows itself, the state before it, or an earlier state if all states between are skippable. The path
+    starts in the first state and ends in the last, or beyond skippable states at either end.
 
     Parameters
     ----------
     scores : float64[n_states, n_frames]
+    skippable : bool[n_states]
 
     Returns
     -------
     states : int32[n_frames]
     total : float
+        Sum of the scores along the path.
     """
     from align_eval.alignment.kernels import best_states
 

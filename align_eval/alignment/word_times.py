@@ -9,7 +9,7 @@ from align_eval.alignment.aligner import Aligner
 from align_eval.alignment.dtw import dtw_offset_s, dtw_token_frames
 from align_eval.alignment.options import DtwOptions
 from align_eval.alignment.pauses import quiet_stretches, split_pauses, suppress_silence
-from align_eval.alignment.pieces import piece_word_times, word_texts
+from align_eval.alignment.punctuation import piece_word_times, word_texts
 from align_eval.alignment.viterbi import viterbi_token_frames
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, Alignment, IntVector, RelevanceMap

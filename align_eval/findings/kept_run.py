@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from align_eval.alignment.aligner import parse_aligner
 from align_eval.alignment.word_times import align_map
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import read_run
@@ -258,7 +259,7 @@ def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str)
         relevance = RelevanceMap(
             np.asarray(values, dtype=np.float32), maps.frame_s, maps.start_s, maps.word_of_token[unit], "kept maps"
         )
-        return np.array(align_map(relevance, maps.energy, align).words)
+        return np.asarray(align_map(relevance, maps.energy, parse_aligner(align)).words, dtype=np.float64)
     except InputError as error:
         raise InputError(f"{item.id}, {unit}, {error.place}", error.problem, error.remedy) from error
 

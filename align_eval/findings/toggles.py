@@ -12,11 +12,11 @@ from align_eval.heuristics import Toggled
 from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, holm
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
-from align_eval.scoring.parts import Kind, kinds_of, read_recognition
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.recognition import Recognition, only
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 from align_eval.scoring.summary import BOUNDARIES, WBE
+from align_eval.scoring.system_rows import Kind, kinds_of, read_recognition
 
 SCHEMA_VERSION = 1
 
@@ -109,7 +109,7 @@ def measure_toggles(words: Dataset, toggled: Sequence[Toggled], run: str, seed: 
 
 def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int) -> HeuristicWorth | None:
     n_clusters = kind.n_clusters
-    base, other = (read_recognition(words, kind, system) for system in (item.base, item.other))
+    base, other = (read_recognition(words, kind, system.name) for system in (item.base, item.other))
     base_error, other_error = (_error(recognition, boundaries, n_clusters) for recognition in (base, other))
     error_without, error_with = (base_error, other_error) if item.heuristic.adds else (other_error, base_error)
     counts = error_with.denominator
@@ -122,8 +122,8 @@ def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int
         preset=item.preset,
         heuristic=item.heuristic.name,
         change=f"{'on' if item.heuristic.adds else 'off'}: {item.heuristic.key}={item.heuristic.value}",
-        source=item.base.source,
-        align=item.base.align,
+        source=item.base.name.source,
+        align=item.base.name.align,
         reference=kind.reference,
         boundaries=boundaries,
         with_ms=float(error_with.evaluate(once)[0]),

@@ -1,4 +1,4 @@
-"""Whisper models: loading, text to tokens, the shared teacher-forced pass. Needs torch and openai-whisper."""
+"""Whisper models: loading, tokenising text, and the shared teacher-forced pass. Requires torch and openai-whisper."""
 
 from importlib.util import find_spec
 

@@ -1,7 +1,8 @@
-"""The decoder's cross-attention, kept as what it is made of: its weights are made for the heads that are asked for.
+"""Queries and keys of the decoder's cross-attention, from which the logits of any head are computed on demand.
 
-Queries and keys are small beside their products, the logits of every row, frame and head: of a large model 0.3 GB an
-utterance beside 1.7. They are caught on their way, so that the pass itself runs on fused kernels, which give no logits.
+Queries and keys are much smaller than their products, the logits of every row, frame and head: 0.3 GB instead of 1.7 GB
+per utterance for a large model. Hooks collect them, so that the pass itself runs on fused kernels, which return no
+logits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from whisper.model import Whisper
 
 @dataclass(frozen=True, slots=True)
 class CrossAttention:
-    """Queries and keys of one utterance, each scaled, so that their products are the logits before the softmax.
+    """Scaled queries and keys of one utterance; their products are the logits before the softmax.
 
     Attributes
     ----------
@@ -48,24 +49,24 @@ class CrossAttention:
 
 @contextmanager
 def captured_projections(model: Whisper) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-    """Collect queries and keys of one decoder pass, ``(utterance, row or frame, state)``, a list each with one a layer.
+    """Collect queries and keys of one decoder pass: two lists of ``(utterance, row or frame, state)``, one per layer.
 
-    Hooks are gone on leaving, also after an exception.
+    Hooks are removed on exit, also after an exception.
     """
     queries: list[Tensor] = []
     keys: list[Tensor] = []
     pairs = [(block.cross_attn.query, block.cross_attn.key) for block in model.decoder.blocks]
 
-    def kept_in(found: list[Tensor]) -> object:
-        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            found.append(output)
+    def collect_in(projections: list[Tensor]) -> object:
+        def collect(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            projections.append(output)
 
-        return keep
+        return collect
 
     hooks = [
-        module.register_forward_hook(kept_in(found))
-        for of_layer in pairs
-        for module, found in zip(of_layer, (queries, keys), strict=True)
+        module.register_forward_hook(collect_in(projections))
+        for pair in pairs
+        for module, projections in zip(pair, (queries, keys), strict=True)
     ]
     try:
         yield queries, keys
@@ -77,15 +78,25 @@ def captured_projections(model: Whisper) -> Iterator[tuple[list[Tensor], list[Te
 def cross_attention(
     queries: Sequence[Tensor], keys: Sequence[Tensor], n_head: int, n_rows: Sequence[int]
 ) -> list[CrossAttention]:
-    """Of each utterance, from projections ``(utterance, row or frame, state)`` a layer; so many rows are its own.
+    """Split the projections of a batch into the cross-attention of each utterance.
 
-    Both are scaled by the fourth root of a head's size, as openai-whisper does, which keeps half precision in range.
+    Queries and keys are both divided by the fourth root of the head size, as in openai-whisper, which keeps half
+    precision in range.
+
+    Parameters
+    ----------
+    queries, keys : sequence of Tensor
+        One ``(utterance, row or frame, state)`` per layer.
+    n_head : int
+        Heads per layer.
+    n_rows : sequence of int
+        Decoder rows of each utterance, without padding.
     """
 
     def by_head(projected: Sequence[Tensor]) -> Tensor:
         states = torch.stack(list(projected), dim=1)  # (utterance, layer, row or frame, state)
         states = states.view(*states.shape[:3], n_head, -1).transpose(2, 3)
-        scaled: Tensor = states.mul_(states.shape[-1] ** -0.25)  # the stack is nobody else's
+        scaled: Tensor = states.mul_(states.shape[-1] ** -0.25)  # in place: the stack is a new tensor
         return scaled
 
     return [CrossAttention(q[:, :, :n], k) for q, k, n in zip(by_head(queries), by_head(keys), n_rows, strict=True)]

@@ -2,8 +2,8 @@
 
 ``model.bin`` is a flat list of named arrays, little-endian: format version, name and revision of the specification,
 then each variable's name, shape, type and bytes, then aliases (CTranslate2, ``specs/model_spec.py``). Linear layers
-that read the same input are fused: self-attention holds query, key and value in one, cross-attention key and value.
-Quantised arrays carry a ``<name>_scale`` beside them; the value is the integer divided by its row's scale.
+with the same input are fused: query, key and value of self-attention, key and value of cross-attention. A quantised
+array has a second array ``<name>_scale``; the value is the integer divided by the scale of its row.
 """
 
 from __future__ import annotations
@@ -31,24 +31,31 @@ Variables = dict[str, npt.NDArray[np.generic]]
 
 
 def read_variables(data: bytes, place: object) -> Variables:
-    """Read the named arrays of a ``model.bin``, quantised ones multiplied out to float32.
+    """Read the named arrays of a ``model.bin``; quantised arrays are converted to float32.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+    place : object
+        The file or model, for error messages.
 
     Raises
     ------
     InputError
-        Where the bytes are cut short, are followed by others, or are another format or kind of model.
+        If the bytes are incomplete, have a trailing part, or are another format or kind of model.
     """
     cursor = _Cursor(data, place)
     version = cursor.unpack("I")
     if not 1 < version <= FORMAT_VERSION:
         raise InputError(
             place,
-            f"is no CTranslate2 model that this version reads (format {version})",
+            f"has CTranslate2 format {version}, not 2 to {FORMAT_VERSION}",
             "convert the model again",
         )
     specification = cursor.string()
     if specification != SPECIFICATION:
-        raise InputError(place, f"holds a {specification!r}, not a {SPECIFICATION}", "give a Whisper model")
+        raise InputError(place, f"contains a {specification!r}, not a {SPECIFICATION}", "use a Whisper model")
     cursor.unpack("I")  # revision of the specification
     stored: Variables = {}
     for _ in range(cursor.unpack("I")):
@@ -58,7 +65,7 @@ def read_variables(data: bytes, place: object) -> Variables:
         for _ in range(cursor.unpack("I")):
             alias, name = cursor.string(), cursor.string()
             if name not in stored:
-                raise InputError(place, f"alias {alias!r} names a variable {name!r} that is not there", "copy it again")
+                raise InputError(place, f"alias {alias!r} names the missing variable {name!r}", "copy the file again")
             stored[alias] = stored[name]
     if cursor.offset != len(data):
         raise InputError(place, f"{len(data) - cursor.offset} bytes follow the last variable", "copy the file again")
@@ -66,12 +73,12 @@ def read_variables(data: bytes, place: object) -> Variables:
 
 
 def to_whisper(variables: Variables, place: object) -> Whisper:
-    """Build an ordinary Whisper module in float32 with these weights.
+    """Build an ordinary Whisper module in float32 from the variables of a ``model.bin``.
 
     Raises
     ------
     InputError
-        Where a weight is missing, has another shape than the model needs, or is not finite.
+        If a weight is missing, has the wrong shape, or is not finite.
     """
     weights = _Weights(variables, place)
     conv1, positions = weights["encoder/conv1/weight"], weights["encoder/position_encodings/encodings"]
@@ -128,9 +135,19 @@ def to_whisper(variables: Variables, place: object) -> Whisper:
 
 
 def set_alignment_heads(model: Whisper, config: str, place: object) -> bool:
-    """Give the model the ``alignment_heads`` of a ``config.json``; without any it keeps openai-whisper's default.
+    """Set the model's alignment heads from the text of a ``config.json``.
 
-    Returns whether there were any.
+    Without the key ``alignment_heads``, the model keeps openai-whisper's default.
+
+    Returns
+    -------
+    bool
+        Whether the text has the key.
+
+    Raises
+    ------
+    InputError
+        If the text is not a JSON object, or the heads are an empty list or do not exist in the model.
     """
     try:
         heads = json.loads(config).get("alignment_heads")
@@ -139,7 +156,7 @@ def set_alignment_heads(model: Whisper, config: str, place: object) -> bool:
     if heads is None:
         return False
     if heads == []:
-        raise InputError(place, "alignment_heads is empty", "name heads, or leave the key out for the upper half")
+        raise InputError(place, "alignment_heads is empty", "list heads, or remove the key for the default")
     mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
     for pair in heads if isinstance(heads, list) else [heads]:
         try:
@@ -150,7 +167,7 @@ def set_alignment_heads(model: Whisper, config: str, place: object) -> bool:
         except (TypeError, ValueError, IndexError) as error:
             raise InputError(
                 place,
-                f"alignment head {pair!r} is no [layer, head] of a model with {mask.shape[0]} x {mask.shape[1]}",
+                f"alignment head {pair!r} is not a [layer, head] of {mask.shape[0]} layers with {mask.shape[1]} heads",
                 "correct alignment_heads",
             ) from error
     model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
@@ -159,7 +176,7 @@ def set_alignment_heads(model: Whisper, config: str, place: object) -> bool:
 
 @dataclass(slots=True)
 class _Cursor:
-    """Where reading stands in the bytes."""
+    """Bytes with a read position."""
 
     data: bytes
     place: object
@@ -169,7 +186,7 @@ class _Cursor:
         if self.offset + size > len(self.data):
             raise InputError(
                 self.place,
-                f"is cut short: {len(self.data)} bytes, at least {self.offset + size} are needed",
+                f"is cut short: {len(self.data)} bytes, at least {self.offset + size} needed",
                 "copy the file again, with all its parts",
             )
         self.offset += size
@@ -184,7 +201,7 @@ class _Cursor:
             return raw.removesuffix(b"\x00").decode("ascii")
         except UnicodeDecodeError as error:
             raise InputError(
-                self.place, f"byte {self.offset}: {raw[:20]!r} is no name", "copy the file again"
+                self.place, f"byte {self.offset}: {raw[:20]!r} is not a name", "copy the file again"
             ) from error
 
     def variable(self) -> tuple[str, npt.NDArray[np.generic]]:
@@ -214,7 +231,7 @@ def _dequantise(name: str, array: npt.NDArray[np.generic], stored: Variables) ->
     if scale is None:
         return array
     rows = np.asarray(scale, dtype=np.float32)
-    # int8 has one scale a row, int16 one for all; a convolution's row is all that makes one output channel
+    # int8 has one scale per row, int16 one per array; the row of a convolution is an output channel
     return array.astype(np.float32) / rows.reshape(rows.shape + (1,) * (array.ndim - rows.ndim))
 
 
@@ -230,7 +247,7 @@ class _Weights:
             raise InputError(self._place, f"has no variable {name!r}", "convert the model again")
         array = np.array(self._variables[name], dtype=np.float32)
         if not np.isfinite(array).all():
-            raise InputError(self._place, f"variable {name!r} holds values that are not finite", "copy the file again")
+            raise InputError(self._place, f"variable {name!r} has values that are not finite", "copy the file again")
         return torch.from_numpy(array)
 
     def n_layers(self, side: str) -> int:
@@ -254,7 +271,7 @@ class _Weights:
             elif bias.any():
                 raise InputError(
                     self._place,
-                    f"{source}: the key has a bias, Whisper's has none",
+                    f"{source}: the key projection has a bias; that of Whisper has none",
                     "convert the model again",
                 )
         return state

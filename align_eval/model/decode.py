@@ -1,4 +1,4 @@
-"""Free decoding with openai-whisper: what the model hears, with nothing left to chance."""
+"""Free decoding with openai-whisper: deterministic, greedy recognition of audio."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from align_eval.units import MEL_FRAME_S, N_SAMPLES, SAMPLE_RATE, WINDOW_S
 
 
 def recognise(model: Whisper, samples: Samples, language: str | None, task: Task = "transcribe") -> str:
-    """Text that a model decodes from 16 kHz samples of at most 30 s, in the speech's language or translated.
+    """Recognise (or translate) 16 kHz samples of at most 30 s.
 
-    Greedy, temperature 0, in one window and without the fallback to higher temperatures that openai-whisper's
-    ``transcribe`` has: the same text each time. Without timestamps, as the words are aligned afterwards.
+    Decoding is greedy at temperature 0, in one window, and without the fallback to higher temperatures of
+    openai-whisper's ``transcribe``, so the text is always the same. It has no timestamps, since words are aligned
+    afterwards.
 
     Raises
     ------
     InputError
-        Where the audio is too long, or the language or the task is not one of the model's.
+        If the audio is too long, or the model does not know the language or the task.
     """
     if len(samples) > N_SAMPLES:
-        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut it at pauses")
-    tokenizer_of(model, language, task)  # refuses what the model does not know
+        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut the audio at pauses")
+    tokenizer_of(model, language, task)  # raises for unknown languages and tasks
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(samples)), n_mels=model.dims.n_mels)
     options = whisper.DecodingOptions(
         task=task, language=language or "en", temperature=0.0, without_timestamps=True, fp16=False
@@ -40,22 +41,22 @@ def recognise(model: Whisper, samples: Samples, language: str | None, task: Task
 
 
 def decoded_words(model: Whisper, samples: Samples, language: str | None, task: Task) -> list[str]:
-    """The words that :func:`recognise` gives, for tasks that have no reference text.
+    """Words of the text from :func:`recognise`, for tasks without a reference text.
 
     Raises
     ------
     InputError
-        As :func:`recognise`, and where the text has no word.
+        As :func:`recognise`, and if the text has no word.
     """
     words = split_words(recognise(model, samples, language, task), written_language(language, task))
     if not words:
-        raise InputError("audio", f"the model's own text ({task}) has no word", "leave it out of this finding")
+        raise InputError("audio", f"the decoded text ({task}) has no word", "remove this utterance")
     return words
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What was recognised in one of the windows that Whisper sought, from one of its seeks to the next."""
+    """Recognised text of one window of Whisper, from its seek position to the next one, in seconds."""
 
     start_s: float
     end_s: float
@@ -63,11 +64,11 @@ class Stretch:
 
 
 def recognise_long(model: Whisper, samples: Samples, language: str | None) -> Iterator[Stretch]:
-    """Text of a recording of any length, window by window, as openai-whisper's ``transcribe`` seeks through it.
+    """Recognise a recording of any length window by window, with the seeks of openai-whisper's ``transcribe``.
 
-    A window starts where the last whole segment of the one before ends, by the timestamps that the model decodes.
-    Temperature 0 and no fallback, as :func:`recognise`, and no text of the window before as prompt, so that one bad
-    window does not spoil the next.
+    A window starts at the end of the last complete segment of the previous window, by the decoded timestamps. The
+    temperature is 0 without fallback, as in :func:`recognise`. The text of the previous window is no prompt, so that
+    one bad window does not affect the next.
     """
     tokenizer_of(model, language)
     result = whisper.transcribe(
@@ -79,7 +80,8 @@ def recognise_long(model: Whisper, samples: Samples, language: str | None) -> It
         fp16=False,
         verbose=None,
     )
-    windows = [(seek, list(found)) for seek, found in groupby(result["segments"], key=lambda segment: segment["seek"])]
+    by_seek = groupby(result["segments"], key=lambda segment: segment["seek"])
+    windows = [(seek, list(segments)) for seek, segments in by_seek]
     starts_s = [seek * MEL_FRAME_S for seek, _ in windows]
     ends_s = [*starts_s[1:], len(samples) / SAMPLE_RATE]
     for start_s, end_s, (_, segments) in zip(starts_s, ends_s, windows, strict=True):

@@ -1,11 +1,11 @@
-"""The shared pass: one teacher-forced run of the model, from which every source takes what it needs.
+"""The shared pass: one teacher-forced run of the model, which all sources use.
 
-The encoder is a chain of steps, and ``taps[i]`` is what enters step ``i``:
+The encoder is a chain of steps, and ``taps[i]`` is the input of step ``i``:
 
     taps[0] log-mel -> convolutions -> taps[1] -> + positions -> taps[2] -> block -> ... -> taps[2 + n] -> last norm
     -> taps[3 + n], the encoder output
 
-so that a source which starts at a depth runs only the steps from there on.
+A source that starts at a tap runs only the steps after it.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from align_eval.model.text import ForcedText
 from align_eval.units import FRAME_S, N_SAMPLES, full_frames
 
 FIT_MARGIN_S = 1.0
-"""Silence that is encoded after the audio when the context is fitted to it."""
+"""Silence that is encoded after the audio with ``context="fit"``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one teacher-forced pass yields.
+    """Results of one teacher-forced pass.
 
     Attributes
     ----------
     text : ForcedText
-        What was read and predicted.
+        Tokens that the decoder read and predicted.
     n_frames : int
         Encoder frames that hold audio; the rest of the 30 s window is padding.
     taps : tuple of Tensor
-        Inputs of the encoder's steps and its output, each ``(1, ...)``; see the module's text.
+        Inputs of the encoder's steps and its output, each ``(1, ...)``; see the module docstring.
     cross : CrossAttention
-        Of which the logits of any head are made, ``(decoder row, frame of the encoded window)``.
+        Queries and keys, for the logits of any head, ``(decoder row, frame of the encoded window)``.
     log_prob : Tensor
-        Log-probability of each predicted token, ``(n_tokens,)``.
+        Log-probability of each predicted token in nats, ``(n_tokens,)``.
     """
 
     text: ForcedText
@@ -55,7 +55,7 @@ class Pass:
 
 
 def encoder_steps(model: Whisper) -> list[Callable[[Tensor], Tensor]]:
-    """The encoder as the chain of steps that its ``forward`` runs."""
+    """The steps of the encoder's ``forward``, in order."""
     encoder = model.encoder
 
     def convolve(mel: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def encoder_steps(model: Whisper) -> list[Callable[[Tensor], Tensor]]:
 
 
 def decoder_hidden(model: Whisper, decoder_input: Tensor, encoded: Tensor) -> Tensor:
-    """Hidden states after the decoder's last norm, ``(batch, row, state)``: its ``forward`` before the vocabulary."""
+    """Hidden states after the decoder's last norm, ``(batch, row, state)``: its ``forward`` without the logits."""
     decoder = model.decoder
     x = decoder.token_embedding(decoder_input) + decoder.positional_embedding[: decoder_input.shape[-1]]
     x = x.to(encoded.dtype)
@@ -90,28 +90,42 @@ def token_log_prob(model: Whisper, hidden: Tensor, tokens: Tensor) -> Tensor:
 def shared_pass(
     model: Whisper, samples: Samples, text: ForcedText, context: str = "full", dtype: str = "float32"
 ) -> Pass:
-    """Run encoder and decoder once on 16 kHz samples, teacher-forced on a text; see :func:`mel_of`."""
+    """Run encoder and decoder once on 16 kHz samples, teacher-forced with a text; options as in :func:`mel_of`."""
     mel, n_frames = mel_of(model, samples, context, dtype)
     return pass_of_mel(model, mel, text, n_frames)
 
 
 def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str = "float32") -> tuple[Tensor, int]:
-    """The log-mel of 16 kHz samples, ``(1, mel bin, frame)``, and how many encoder frames hold audio.
+    """Log-mel of 16 kHz samples.
 
-    The audio is padded with silence to 30 s, as openai-whisper's ``pad_or_trim`` does. With ``context="fit"`` only the
-    audio and :data:`FIT_MARGIN_S` of that silence are encoded, with as much of the positional embedding: faster, and
-    not quite the same model. The model computes in the number format of what it is given: ``dtype`` is that.
+    The audio is padded with silence to 30 s, as in openai-whisper's ``pad_or_trim``.
+
+    Parameters
+    ----------
+    samples : float32[n_samples]
+    context : str
+        ``full``: encode the 30 s window. ``fit``: encode only the audio and :data:`FIT_MARGIN_S` of silence, with as
+        much of the positional embedding. This is faster, and not quite the same model.
+    dtype : str
+        Number format of the log-mel, in which the model then computes.
+
+    Returns
+    -------
+    mel : Tensor
+        ``(1, mel bin, mel frame)``.
+    n_frames : int
+        Encoder frames that hold audio.
 
     Raises
     ------
     InputError
-        Where there are more than 30 s of samples, or less than a frame.
+        If there are more than 30 s of samples, or less than one frame.
     """
     if len(samples) > N_SAMPLES:
-        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut it at pauses")
+        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut the audio at pauses")
     n_frames = full_frames(len(samples))
     if n_frames == 0:
-        raise InputError("audio", f"{len(samples)} samples are less than one frame", "give longer audio")
+        raise InputError("audio", f"{len(samples)} samples are less than one frame", "use longer audio")
     padded = whisper.pad_or_trim(torch.from_numpy(samples).to(model.device))
     mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels)[None].to(getattr(torch, dtype))
     n_encoded = n_frames + round(FIT_MARGIN_S / FRAME_S) if context == "fit" else model.dims.n_audio_ctx
@@ -119,12 +133,12 @@ def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str =
 
 
 def pass_of_mel(model: Whisper, mel: Tensor, text: ForcedText, n_frames: int) -> Pass:
-    """The pass over a log-mel ``(1, mel bin, frame)`` whose first ``n_frames`` encoder frames hold audio."""
+    """Run the pass on a log-mel ``(1, mel bin, mel frame)`` whose first ``n_frames`` encoder frames hold audio."""
     return forced_passes(model, encode(model, mel), [text], [n_frames])[0]
 
 
 def encode(model: Whisper, mel: Tensor) -> tuple[Tensor, ...]:
-    """The taps of log-mels ``(utterance, mel bin, frame)``: what enters each step of the encoder, and its output."""
+    """Taps of log-mels ``(utterance, mel bin, mel frame)``: the input of each encoder step, and the output."""
     taps = [mel]
     with torch.no_grad():
         for step in encoder_steps(model):
@@ -135,14 +149,22 @@ def encode(model: Whisper, mel: Tensor) -> tuple[Tensor, ...]:
 def forced_passes(
     model: Whisper, taps: Sequence[Tensor], texts: Sequence[ForcedText], n_frames: Sequence[int]
 ) -> list[Pass]:
-    """The passes of encoded utterances through the decoder, all at once, each forced through its text.
+    """Run a batch of encoded utterances through the decoder, each teacher-forced with its text.
 
-    Shorter texts are filled up behind their end, which no row before it reads: what a pass holds does not depend on its
-    neighbours, but for the rounding of sums whose order goes with the size of a batch.
+    Shorter texts are padded after their end, which earlier rows do not read. A pass therefore does not depend on the
+    other utterances, except for rounding, since the order of sums depends on the batch size.
+
+    Parameters
+    ----------
+    taps : sequence of Tensor
+        Taps of all utterances, see :func:`encode`.
+    texts : sequence of ForcedText
+    n_frames : sequence of int
+        Encoder frames that hold audio, one per utterance.
     """
     n_rows = max(len(text.decoder_input) for text in texts)
-    filled = [(*text.decoder_input, *[text.decoder_input[-1]] * (n_rows - len(text.decoder_input))) for text in texts]
-    decoder_input = torch.tensor(filled, device=model.device)
+    padded = [(*text.decoder_input, *[text.decoder_input[-1]] * (n_rows - len(text.decoder_input))) for text in texts]
+    decoder_input = torch.tensor(padded, device=model.device)
     with torch.no_grad(), captured_projections(model) as (queries, keys):
         hidden = decoder_hidden(model, decoder_input, taps[-1])
         predicting = [hidden[i, text.n_prefix : len(text.decoder_input) - 1] for i, text in enumerate(texts)]

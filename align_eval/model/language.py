@@ -1,4 +1,4 @@
-"""The language of speech, as Whisper detects it."""
+"""Detection of the language of speech with Whisper."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from whisper.model import Whisper
 from align_eval.corpus.audio import Samples
 
 AUTO = "auto"
-"""In place of a language: detect it."""
+"""Value of a language that requests detection."""
 
 
 def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:
-    """Whisper's code of the language of the first 30 s, and its probability among all languages.
+    """Whisper's code of the language of the first 30 s, and its probability.
 
-    The decoder's distribution after the start token, over language tokens (openai-whisper's ``detect_language``). A
-    model that knows English alone says English.
+    The probability is the decoder's, after the start token, over all language tokens (openai-whisper's
+    ``detect_language``). An English-only model returns English.
     """
     if not model.is_multilingual:
         return "en", 1.0
@@ -28,5 +28,5 @@ def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:
 
 
 def language_of(model: Whisper, samples: Samples, language: str | None) -> str | None:
-    """The language that is given, or the one that is detected where that is ``auto``."""
+    """The language, detected if it is ``auto``."""
     return detect_language(model, samples)[0] if language == AUTO else language

@@ -1,7 +1,7 @@
-"""Loading weights: openai names, ``.pt`` files, CTranslate2 and transformers folders, weights that packages carry.
+"""Loading of weights: openai names, ``.pt`` files, CTranslate2 and transformers folders, weights in Python packages.
 
-Nothing that is loaded is ever executed: checkpoints are read with ``weights_only=True``, and packages that carry
-weights are located, not imported.
+Loading executes no code from these files: checkpoints are read with ``weights_only=True``, and packages with weights
+are located, not imported.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ DEVICES = ("cpu", "cuda", "mps")
 
 
 def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
-    """Load a Whisper model, ready to be measured: float32, evaluation mode, no parameter gradients.
+    """Load a Whisper model in float32 and evaluation mode, without parameter gradients.
 
     Parameters
     ----------
-    name_or_path
+    name_or_path : str or Path
         An openai name (``tiny.en`` ... ``large-v3-turbo``), a ``.pt`` file, a CTranslate2 folder or a transformers
         folder. A name is looked up in openai-whisper's cache, then in installed weight packages, then downloaded by
         openai-whisper.
-    device
-        A torch device, as ``cpu`` or ``cuda``.
+    device : str
+        A torch device such as ``cpu`` or ``cuda``.
 
     Returns
     -------
     whisper.model.Whisper
-        With the alignment heads that belong to the weights. Where nothing names them, those of the upper half of the
-        decoder, as openai-whisper has it, and an :class:`~align_eval.errors.InputWarning` says so.
+        With the alignment heads of the weights. If no file names them, it has all heads of the upper half of the
+        decoder, the default of openai-whisper, with an :class:`~align_eval.errors.InputWarning`.
 
     Raises
     ------
     InputError
-        Where there are no such weights, or they are damaged, cut short or of another kind.
+        If the weights do not exist, are damaged or incomplete, or are of another kind of model.
     """
     path = Path(name_or_path)
     name = str(name_or_path)
@@ -61,13 +61,13 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
     else:
         known = ", ".join(available_models())
         raise InputError(
-            name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder or one of {known}"
+            name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder, or one of {known}"
         )
     for parameter in model.parameters():
         if not torch.isfinite(parameter).all():
-            raise InputError(name, "the weights hold values that are not finite", "copy or download them again")
+            raise InputError(name, "the weights have values that are not finite", "copy or download them again")
     if device.partition(":")[0] not in DEVICES:
-        raise InputError(f"device {device!r}", "is none that a model can run on", f"one of {', '.join(DEVICES)}")
+        raise InputError(f"device {device!r}", "is not supported", f"use one of {', '.join(DEVICES)}")
     try:
         return model.float().eval().requires_grad_(False).to(device)
     except (RuntimeError, AssertionError) as error:
@@ -75,20 +75,26 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
 
 
 def available_models() -> list[str]:
-    """Openai's names."""
+    """Names of openai-whisper's models."""
     return list(whisper.available_models())
 
 
 def check_precision(model: Whisper) -> None:
-    """Refuse a model whose parameters are not all float32: its figures would be said to be what they are not."""
+    """Raise if not all parameters of a model are float32, since results would then state a wrong precision.
+
+    Raises
+    ------
+    InputError
+        If a parameter has another dtype.
+    """
     kinds = {parameter.dtype for parameter in model.parameters()}
     if kinds != {torch.float32}:
         listed = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-        raise InputError("model", f"its parameters are {listed}", "give a float32 model, as load_model does")
+        raise InputError("model", f"its parameters are {listed}", "give a float32 model, as from load_model")
 
 
 def model_checksum(model: Whisper) -> str:
-    """SHA-256 over the weights as they are used and the alignment heads, whatever file form they came in."""
+    """SHA-256 over the loaded weights and the alignment heads, independent of their file format."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
@@ -98,7 +104,7 @@ def model_checksum(model: Whisper) -> str:
 
 
 def alignment_heads(model: Whisper) -> list[tuple[int, int]]:
-    """The (layer, head) pairs, counted from 0, that the model is said to align with."""
+    """Alignment heads of the model as (layer, head) pairs, counted from 0."""
     return [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
 
 
@@ -114,11 +120,11 @@ def _load_named(name: str) -> Whisper:
     try:
         return whisper.load_model(name, device="cpu")
     except (urllib.error.URLError, OSError, RuntimeError, pickle.UnpicklingError) as error:
-        remedy = f"pip install 'align-eval[{package.extra}]', or " if package else ""
+        alternative = f"pip install 'align-eval[{package.extra}]', or " if package else ""
         raise InputError(
             f"model {name}",
             f"is not in {cache} and could not be downloaded ({error})",
-            f"{remedy}put openai's {cached.name} there",
+            f"{alternative}put openai's {cached.name} into that folder",
         ) from error
 
 
@@ -130,7 +136,7 @@ def _load_folder(folder: Path) -> Whisper:
     else:
         for path in (binary, config):
             if not path.is_file():
-                remedy = "give a folder made by CTranslate2's converters, or by transformers' save_pretrained"
+                remedy = "use a folder written by a CTranslate2 converter or by transformers' save_pretrained"
                 raise InputError(folder, f"has no {path.name}", remedy)
         model = to_whisper(read_variables(binary.read_bytes(), binary), binary)
         named = set_alignment_heads(model, config.read_text(encoding="utf-8", errors="replace"), config)
@@ -157,9 +163,9 @@ def _load_checkpoint(path: Path) -> Whisper:
     ) as error:  # fmt: skip
         summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            path, f"is no openai-whisper checkpoint, or is damaged ({summary})", "download it again"
+            path, f"is not an openai-whisper checkpoint, or is damaged ({summary})", "download it again"
         ) from error
-    # A checkpoint does not name its alignment heads; openai's files are known by the checksum in their address.
+    # A checkpoint does not name its alignment heads; openai's files are identified by the checksum in their URL.
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     for name, url in whisper._MODELS.items():
         if sha256 in url:
@@ -172,7 +178,7 @@ def _load_checkpoint(path: Path) -> Whisper:
 def _read_checked(file: WeightFile) -> bytes:
     spec = find_spec(file.package)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"package {file.package}", "is not installed", "install the extra that carries it")
+        raise InputError(f"package {file.package}", "is not installed", "install the extra with this package")
     path = Path(next(iter(spec.submodule_search_locations))) / file.path
     if not path.is_file():
         raise InputError(path, "is missing from its package", "reinstall the package")

@@ -1,4 +1,4 @@
-"""Reference words to the tokens that the decoder is forced through."""
+"""Tokenising of words for teacher forcing."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Task = Literal["transcribe", "translate"]
 
 @dataclass(frozen=True, slots=True)
 class ForcedText:
-    """What the decoder reads, and what each of its rows is asked to predict.
+    """Tokens that the decoder reads, and tokens that its rows predict.
 
     Attributes
     ----------
     decoder_input : tuple of int
         ``sot_sequence, no_timestamps, text tokens, EOT``.
     n_prefix : int
-        Row ``n_prefix`` (the position of the last token of the prompt) predicts the first text token: the
-        rows that count are ``decoder rows [n_prefix:-1]``, one a text token and one for EOT.
+        Position of the last token of the prompt, whose row predicts the first text token. Rows ``[n_prefix:-1]``
+        predict ``tokens``, one row per text token and one for EOT.
     tokens : tuple of int
-        What those rows predict.
+        Predicted tokens.
     word_of_token : int32[n_tokens]
-        The word of each of them; :data:`~align_eval.records.EOT_WORD` for the last.
+        The word of each predicted token; :data:`~align_eval.records.EOT_WORD` for the last.
     pieces : tuple of (str, int)
-        What openai-whisper takes for a word, a punctuation mark being one of its own, with its number of tokens.
+        Words of openai-whisper, with each punctuation mark as a separate piece, and their numbers of tokens.
     """
 
     decoder_input: tuple[int, ...]
@@ -45,33 +45,33 @@ class ForcedText:
 
 
 def tokenizer_of(model: Whisper, language: str | None, task: Task = "transcribe") -> Tokenizer:
-    """The tokenizer of a model for speech in a language, to be written in it or translated to English.
+    """Tokenizer of a model for a language and a task.
 
     Raises
     ------
     InputError
-        Where a multilingual model is not told the language, does not know it, or a monolingual one is given another
-        language than English or is to translate.
+        If the language is missing or unknown to a multilingual model, or an English-only model gets another language
+        or the task ``translate``.
     """
     if not model.is_multilingual:
         if task == "translate":
-            raise InputError("task", "is translate, and the model knows English only", "use a multilingual model")
+            raise InputError("task", "translate needs a multilingual model", "use a model such as base")
         if language not in (None, "en"):
             raise InputError(
                 "language",
-                f"{language!r} is not English, all this model knows",
-                "use a multilingual model, as base",
+                f"{language!r} is not English, and the model is English-only",
+                "use a multilingual model such as base",
             )
         return get_tokenizer(multilingual=False)
     if language is None:
-        raise InputError("language", "is not given, and the model is multilingual", "use --language or corpus.csv")
+        raise InputError("language", "is missing, and the model is multilingual", "use --language or corpus.csv")
     if language not in list(LANGUAGES)[: model.num_languages]:
-        raise InputError("language", f"Whisper knows no {language!r}", "use its code, as en, ru or zh")
+        raise InputError("language", f"the model has no language {language!r}", "use a Whisper code such as en or zh")
     return get_tokenizer(multilingual=True, num_languages=model.num_languages, language=language, task=task)
 
 
 def written_language(language: str | None, task: Task) -> str | None:
-    """The language of the text: the speech's own, or English, all that Whisper translates to."""
+    """Language of the text: that of the speech, or English for translations."""
     return "en" if task == "translate" else language
 
 
@@ -83,25 +83,34 @@ def force_words(
     prompt: Literal["no-timestamps", "timestamp"] = "no-timestamps",
     task: Task = "transcribe",
 ) -> ForcedText:
-    """Tokenise words as written, each as a space and the word, so that every token belongs to exactly one word.
+    """Tokenise words as written, so that every token belongs to exactly one word.
 
-    In a language without spaces (see ``transcript``) there is none before a word; a translation is in English.
+    Each word is tokenised with a space before it, except in languages without spaces (see :mod:`align_eval.text`).
 
-    With ``unit="character"`` every character is tokenised on its own, the first of a word with any space before it
-    (Yeh, Meng, Tang 2025); one that the vocabulary lacks gives several tokens. ``prompt`` is the last token before the
-    text: the one that says there are no timestamps, or the timestamp of the start, 0.
+    Parameters
+    ----------
+    words : sequence of str
+    language : str, optional
+        Whisper's code of the language of the speech.
+    unit : str
+        ``subword``: Whisper's tokens. ``character``: each character is tokenised separately, the first one of a word
+        with its space (Yeh, Meng, Tang 2025); a character outside the vocabulary gives several tokens.
+    prompt : str
+        Last token before the text: the token for no timestamps, or the timestamp 0.
+    task : str
+        The text of ``translate`` is in English.
 
     Raises
     ------
     InputError
-        Where a word gives no token, or the text is longer than the decoder's context.
+        If a word gives no token, or the text is longer than the decoder's context.
     """
     tokenizer = tokenizer_of(model, language, task)
     separator = word_separator(written_language(language, task))
     text: list[int] = []
     word_of_token: list[int] = []
     for i, word in enumerate(words):
-        # what looks like a special token is text here
+        # special tokens in the words are encoded as text
         parts = [separator + word] if unit == "subword" else [separator + word[:1], *word[1:]]
         encoded = (tokenizer.encoding.encode(part, disallowed_special=()) for part in parts)
         tokens = list(chain.from_iterable(encoded)) if word.strip() else []
@@ -110,7 +119,7 @@ def force_words(
         text += tokens
         word_of_token += [i] * len(tokens)
     if not text:
-        raise InputError("text", "there are no words", "give the text that is spoken")
+        raise InputError("text", "there are no words", "write the spoken text")
     start = tokenizer.no_timestamps if prompt == "no-timestamps" else tokenizer.timestamp_begin
     decoder_input = (*tokenizer.sot_sequence, start, *text, tokenizer.eot)
     if len(decoder_input) > model.dims.n_text_ctx:
@@ -124,7 +133,5 @@ def force_words(
         n_prefix=len(tokenizer.sot_sequence),
         tokens=(*text, tokenizer.eot),
         word_of_token=np.array([*word_of_token, EOT_WORD], dtype=np.int32),
-        pieces=tuple(
-            (piece, len(of_piece)) for piece, of_piece in zip(*tokenizer.split_to_word_tokens(text), strict=True)
-        ),
+        pieces=tuple((piece, len(tokens)) for piece, tokens in zip(*tokenizer.split_to_word_tokens(text), strict=True)),
     )

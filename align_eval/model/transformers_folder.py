@@ -1,8 +1,8 @@
 """transformers' Whisper folders (``config.json`` and weights) as ordinary ``whisper.model.Whisper`` modules.
 
-The weights are ``model.safetensors``, that file in shards with an index, or the older ``pytorch_model.bin``, which is
-read with ``weights_only=True``. Nothing of transformers is needed to read them. Their names differ from
-openai-whisper's; the numbers are the same.
+The weights are ``model.safetensors``, its shards with an index, or the older ``pytorch_model.bin``, which is read with
+``weights_only=True``. Reading does not need transformers. The names of weights differ from openai-whisper's; the values
+are equal.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from whisper.model import ModelDimensions, Whisper
 from align_eval.errors import InputError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""What a folder may hold its weights in, by preference."""
+"""Files with the weights of a folder, in order of preference."""
 
 VOCABULARIES = (51864, 51865, 51866)
-"""English only, multilingual, and with Cantonese: the ids of languages and timestamps follow from the size."""
+"""Sizes for English only, multilingual, and with Cantonese. They determine the ids of languages and timestamps."""
 
 _MODULES = {
     "conv1": "conv1",
@@ -52,29 +52,27 @@ State = dict[str, torch.Tensor]
 
 
 def is_transformers_folder(folder: Path) -> bool:
-    """Whether a folder holds weights under one of transformers' names."""
+    """Whether a folder has a file of weights with one of transformers' names."""
     return any((folder / name).is_file() for name in WEIGHTS)
 
 
 def read_transformers_folder(folder: Path) -> Whisper:
     """Build an ordinary Whisper module in float32 with the weights of a folder.
 
-    Fine-tuned and distilled checkpoints (of fewer decoder layers) are as any other; adapters must be merged first.
+    The folder can be a fine-tuned or distilled checkpoint (with fewer decoder layers). Adapters must be merged first.
 
     Raises
     ------
     InputError
-        Where the folder holds another kind of model, a file is damaged, or a weight is missing or not expected.
+        If the folder is another kind of model, a file is damaged, or a weight is missing or unexpected.
     """
     place = folder / "config.json"
     config = _read_json(place)
     if config.get("model_type") != "whisper":
-        raise InputError(
-            place, f"is of a {config.get('model_type')!r} model, not a whisper one", "give a Whisper model"
-        )
+        raise InputError(place, f"model_type is {config.get('model_type')!r}, not 'whisper'", "use a Whisper model")
     for key, expected in (("activation_function", "gelu"), ("scale_embedding", False)):
         if config.get(key, expected) != expected:
-            raise InputError(place, f"{key} is {config[key]!r}", f"only {expected!r} is Whisper's own")
+            raise InputError(place, f"{key} is {config[key]!r}", f"use a model with {expected!r}, the value of Whisper")
     state = _renamed(_read_state(folder), folder)
     try:
         dims = _dimensions(state, config)
@@ -85,12 +83,12 @@ def read_transformers_folder(folder: Path) -> Whisper:
         raise InputError(folder, f"does not fit a Whisper model ({summary})", "save the whole model again") from error
     if dims.n_vocab not in VOCABULARIES:
         sizes = ", ".join(str(size) for size in VOCABULARIES)
-        raise InputError(folder, f"has {dims.n_vocab} tokens; Whisper has {sizes}", "remove the tokens that were added")
+        raise InputError(folder, f"has {dims.n_vocab} tokens; Whisper has {sizes}", "remove the added tokens")
     return model
 
 
 def generation_config(folder: Path) -> tuple[str, Path]:
-    """The text that may name alignment heads, and its file: ``generation_config.json``, or ``config.json`` if older."""
+    """Text and path of the file that can name alignment heads: ``generation_config.json``, else ``config.json``."""
     path = folder / "generation_config.json"
     if not path.is_file():
         path = folder / "config.json"
@@ -116,32 +114,32 @@ def _dimensions(state: State, config: dict[str, Any]) -> ModelDimensions:
     )
 
 
-def _renamed(theirs: State, folder: Path) -> State:
+def _renamed(transformers_state: State, folder: Path) -> State:
     """Weights under openai-whisper's names, in float32."""
-    projection = theirs.pop("proj_out.weight", None)
+    projection = transformers_state.pop("proj_out.weight", None)
     state: State = {}
-    for name, tensor in theirs.items():
-        ours = _ours(name)
-        if ours is None:
+    for name, tensor in transformers_state.items():
+        openai_name = _openai_name(name)
+        if openai_name is None:
             remedy = "merge adapters into the model and save it whole"
-            raise InputError(folder, f"holds a weight {name!r} that Whisper has not", remedy)
-        state[ours] = tensor.float()
+            raise InputError(folder, f"has a weight {name!r} that Whisper does not have", remedy)
+        state[openai_name] = tensor.float()
     embedding = state.get("decoder.token_embedding.weight")
     if projection is not None and embedding is not None and not torch.equal(projection.float(), embedding):
-        raise InputError(folder, "its output projection is not its token embedding", "Whisper ties the two: tie them")
+        raise InputError(folder, "its output projection differs from its token embedding", "tie the two weights")
     return state
 
 
-def _ours(name: str) -> str | None:
+def _openai_name(name: str) -> str | None:
     match = _NAME.fullmatch(name)
     if not match:
         return None
-    side, layer, rest = match.groups()
-    if layer is None and rest.startswith("layer_norm."):
-        return f"{side}.{_LAST_NORM[side]}.{rest.removeprefix('layer_norm.')}"
-    module, _, kind = rest.rpartition(".")
-    inside = _MODULES[rest] if rest in _MODULES else f"{_MODULES[module]}.{kind}" if module in _MODULES else None
-    return inside and (f"{side}.{inside}" if layer is None else f"{side}.blocks.{layer}.{inside}")
+    side, layer, path = match.groups()
+    if layer is None and path.startswith("layer_norm."):
+        return f"{side}.{_LAST_NORM[side]}.{path.removeprefix('layer_norm.')}"
+    module, _, kind = path.rpartition(".")
+    target = _MODULES[path] if path in _MODULES else f"{_MODULES[module]}.{kind}" if module in _MODULES else None
+    return target and (f"{side}.{target}" if layer is None else f"{side}.blocks.{layer}.{target}")
 
 
 def _read_state(folder: Path) -> State:
@@ -156,7 +154,7 @@ def _read_state(folder: Path) -> State:
     for shard in dict.fromkeys(shards.values()):
         path = folder / shard
         if path.parent != folder or not path.is_file():
-            raise InputError(file, f"names a shard {shard!r} that is not there", "copy the folder again")
+            raise InputError(file, f"names the missing shard {shard!r}", "copy the folder again")
         state |= read(path)
     _require(shards, state, file)
     return state
@@ -165,13 +163,13 @@ def _read_state(folder: Path) -> State:
 def _require(names: Iterable[str], state: State, place: Path) -> None:
     missing = [name for name in names if name not in state]
     if missing:
-        raise InputError(place, f"names {missing[0]!r}, which its shard lacks", "copy the folder again")
+        raise InputError(place, f"names {missing[0]!r}, which is missing in its shard", "copy the folder again")
 
 
 def _read_safetensors(path: Path) -> State:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
     except (OSError, SafetensorError) as error:
         raise InputError(path, f"cannot be read as safetensors ({error})", "copy the file again") from error
 
@@ -183,15 +181,15 @@ def _read_pickled(path: Path) -> State:
     except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError, OSError) as error:
         summary = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
-            path, f"holds no weights, or more than weights ({summary})", "save it as safetensors"
+            path, f"has no weights, or other objects than weights ({summary})", "save it as safetensors"
         ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(path, f"is no JSON object ({error})", "copy the file again") from error
-    if not isinstance(found, dict):
-        raise InputError(path, f"is a JSON {type(found).__name__}, not an object", "copy the file again")
-    return found
+        raise InputError(path, f"is not a JSON object ({error})", "copy the file again") from error
+    if not isinstance(value, dict):
+        raise InputError(path, f"is a JSON {type(value).__name__}, not an object", "copy the file again")
+    return value

@@ -1,4 +1,11 @@
-"""Cross-attention weights of chosen heads."""
+"""Cross-attention weights of chosen heads.
+
+Map: ``(head, row, frame)``, one row per text token and one for the end of the text. Values are softmax probabilities
+over frames (no unit).
+
+Paper: Radford et al. 2022 (Whisper, arXiv 2212.04356); openai-whisper reads word times from these weights
+(``whisper.timing``).
+"""
 
 from __future__ import annotations
 
@@ -15,11 +22,17 @@ from align_eval.relevance.stack import Stack, mass_on_padding, text_rows
 
 
 def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
-    """Post-softmax weights, ``(head, row, frame)``, in the order of layers and heads.
+    """Attention weights after the softmax, ``(head, row, frame)``, sorted by layer and head.
 
-    Evidence: the heads (with ``nearestN``, which are chosen row by row, all that any row has), and the share of the
-    model's own weights, softmax over the whole encoded window, that lies past the audio, mean over the heads and the
-    rows of the text. It is the same for either ``softmax`` and any ``rows``, but for heads chosen by their weights.
+    Details: the heads (``nearestN`` chooses heads per row; then the heads of all rows), and the mass on padding. That
+    is the share of the model's weights, softmax over the whole encoded window, past the end of the audio, as mean over
+    heads and rows of the text. It depends on ``softmax`` and ``rows`` only through heads that are chosen by their
+    weights.
+
+    Raises
+    ------
+    InputError
+        If the model has no such head, fewer heads than requested, or no prompt before the text.
     """
     per_utterance = options.heads.startswith(("top", "nearest"))
     named = "all" if per_utterance else options.heads
@@ -38,22 +51,22 @@ def attention(model: Whisper, shared: Pass, options: AttentionOptions) -> Stack:
         n_heads = int(options.heads.removeprefix("top").removeprefix("nearest"))
         if n_heads > len(heads):
             raise InputError(
-                f"source attention:heads={options.heads}", f"there are {len(heads)} heads", "ask for fewer"
+                f"source attention:heads={options.heads}", f"the model has {len(heads)} heads", "use a smaller number"
             )
         index = choose(weights, n_heads)  # (head,) or (head, row)
         rows = torch.arange(weights.shape[1], device=weights.device)
         weights, whole = (w[index] if index.ndim == 1 else w[index, rows] for w in (weights, whole))
         heads = [heads[i] for i in sorted(set(index.flatten().tolist()))]
-    of_text = whole if options.rows == "later" else text_rows(whole, first_row, shared.text)  # those that it gives
+    scored = whole if options.rows == "later" else text_rows(whole, first_row, shared.text)
     details = {
-        "mass_on_padding": mass_on_padding(of_text, shared.n_frames),
+        "mass_on_padding": mass_on_padding(scored, shared.n_frames),
         "heads": [f"{layer}.{head}" for layer, head in heads],
     }
     return Stack(weights, details, first_row)
 
 
 def _rows(n_prefix: int) -> dict[str, tuple[slice, int]]:
-    """Decoder rows by the key ``rows``, and the place among them of the first token's row (as of :class:`Stack`)."""
+    """Decoder rows by the key ``rows``, and the index of the first token's row among them (as in :class:`Stack`)."""
     return {
         "text": (slice(n_prefix, -1), 0),
         "all": (slice(None), n_prefix),
@@ -63,12 +76,21 @@ def _rows(n_prefix: int) -> dict[str, tuple[slice, int]]:
 
 
 def largest_norms(weights: Tensor, n_heads: int) -> Tensor:
-    """Heads of ``(head, row, frame)`` whose columns and rows have the largest Euclidean norms, summed; ``(n_heads,)``.
+    """Choose the heads whose rows and columns have the largest sum of Euclidean norms.
 
-    A head that is sharp in time has large row norms, one that tells tokens apart large column norms. In the order of
-    heads.
+    A head that is sharp in time has large row norms; a head that distinguishes tokens has large column norms.
 
-    Reference: Yeh, Meng, Tang 2025.
+    Parameters
+    ----------
+    weights : Tensor
+        ``(head, row, frame)``.
+
+    Returns
+    -------
+    int64[n_heads]
+        Indices into ``weights``, ascending.
+
+    Reference: Yeh, Meng, Tang 2025 (arXiv 2509.09987).
     """
     norms = torch.linalg.vector_norm(weights, dim=-2).sum(-1) + torch.linalg.vector_norm(weights, dim=-1).sum(-1)
     heads: Tensor = norms.topk(n_heads).indices.sort().values
@@ -76,7 +98,17 @@ def largest_norms(weights: Tensor, n_heads: int) -> Tensor:
 
 
 def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:
-    """For each row of ``(head, row, frame)`` the heads of least mean distance to their peak; ``(n_heads, row)``.
+    """Choose for each row the heads whose weights have the smallest mean distance to their peak.
+
+    Parameters
+    ----------
+    weights : Tensor
+        ``(head, row, frame)``.
+
+    Returns
+    -------
+    int64[n_heads, n_rows]
+        Indices into ``weights``.
 
     Reference: stable-ts, ``dynamic_heads``.
     """
@@ -88,7 +120,13 @@ def nearest_to_peak(weights: Tensor, n_heads: int) -> Tensor:
 def select_heads(
     model: Whisper, spec: str, n_layer: int, n_head: int, *, source: str = "attention"
 ) -> list[tuple[int, int]]:
-    """The (layer, head) pairs, counted from 0, that the key ``heads`` of a source names."""
+    """Parse the key ``heads`` of a source to (layer, head) pairs, counted from 0.
+
+    Raises
+    ------
+    InputError
+        If the model has no such layer or head.
+    """
     if spec == "alignment":
         return alignment_heads(model)
     if spec == "all":
@@ -101,7 +139,7 @@ def select_heads(
         if layer >= n_layer or head >= n_head:
             raise InputError(
                 f"source {source}:heads={spec}",
-                f"there is no layer {layer}, head {head}",
+                f"the model has no layer {layer}, head {head}",
                 f"layers are 0 to {n_layer - 1}, heads 0 to {n_head - 1}",
             )
     return heads

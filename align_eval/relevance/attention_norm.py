@@ -1,9 +1,12 @@
-"""Cross-attention weights times the size of what they let through.
+"""Cross-attention weights times the norm of the projected value vectors.
 
-A weight says how much of a frame's value vector a head takes, not how large that vector is: a frame with a large weight
-and a small vector adds next to nothing.
+Map: ``(head, row, frame)``, one row per text token and one for the end of the text. Values are norms in the unit of the
+residual stream before rows are scaled to sum to one.
 
-Reference: Kobayashi, Kuribayashi, Yokoi, Inui 2020, "Attention is Not Only a Weight" (EMNLP), ``||alpha_ij f(x_j)||``.
+A weight is the share of a frame's value vector that a head reads. A frame with a large weight and a small vector still
+contributes little.
+
+Paper: Kobayashi, Kuribayashi, Yokoi, Inui 2020, "Attention is Not Only a Weight" (EMNLP), ``||alpha_ij f(x_j)||``.
 """
 
 from __future__ import annotations
@@ -21,13 +24,13 @@ from align_eval.relevance.stack import Stack, rows_to_distributions
 def attention_norm(model: Whisper, shared: Pass, options: AttentionNormOptions) -> Stack:
     """``alpha_ij ||v_j W_O||`` of each chosen head, rows scaled to sum to one, ``(head, row, frame)``.
 
-    ``v_j`` is the head's value vector with its bias; ``W_O`` are the head's columns of the output projection, whose own
-    bias belongs to no frame and stays out.
+    ``v_j`` is the head's value vector with its bias, ``W_O`` the head's columns of the output projection. The bias of
+    the output projection belongs to no frame and is left out.
 
     Raises
     ------
     InputError
-        Where the model has no such head, or a row is zero throughout or not finite.
+        If the model has no such head, or a row is all zeros or not finite.
     """
     n_layer, n_head = shared.cross.shape[:2]
     heads = select_heads(model, options.heads, n_layer, n_head, source="attention-norm")
@@ -37,7 +40,7 @@ def attention_norm(model: Whisper, shared: Pass, options: AttentionNormOptions) 
         norms = {
             layer: projected_value_norms(blocks[layer].cross_attn, shared.taps[-1][0, : shared.n_frames])
             for layer in {layer for layer, _ in heads}
-        }  # (head, frame) a layer
+        }  # (head, frame) per layer
     return Stack(
         torch.stack(
             [
@@ -51,10 +54,10 @@ def attention_norm(model: Whisper, shared: Pass, options: AttentionNormOptions) 
 
 
 def projected_value_norms(attention: MultiHeadAttention, encoded: Tensor) -> Tensor:
-    """Norm of each head's projected value vector, ``(frame, state)`` to ``(head, frame)``."""
+    """Norm of each head's projected value vectors: encoder outputs ``(frame, state)`` to ``(head, frame)``."""
     n_head = attention.n_head
     values = attention.value(encoded).unflatten(-1, (n_head, -1))  # (frame, head, state of the head)
     columns = attention.out.weight.to(values.dtype).unflatten(-1, (n_head, -1))  # (state, head, state of the head)
     return torch.stack(
         [torch.linalg.vector_norm(values[:, head] @ columns[:, head].T, dim=-1) for head in range(n_head)]
-    )  # head by head: all projections at once would hold heads x frames x state
+    )  # one head at a time: all projections together have heads x frames x state entries

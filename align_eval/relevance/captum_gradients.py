@@ -1,12 +1,17 @@
-"""Attribution by gradients through captum's own classes, on the function of :mod:`align_eval.relevance.captum_tap`.
+"""Captum's gradient attributions: saliency, input times gradient, SmoothGrad, integrated gradients, gradient SHAP.
+
+Map: ``(1, row, frame)``, one row per text token and one for the end of the text. Values are magnitudes of attributions
+of the token's log-probability (nats, or nats per unit of the input for derivatives) before rows are scaled to sum to
+one. Captum attributes the function of :mod:`align_eval.relevance.captum_tap`.
 
 Integrated gradients, gradient SHAP and input times gradient give each feature a signed share of a change in
-log-probability. The share of a frame is the *sum* of its features' shares, as completeness has it and as in the
-`gradient` source's ``reduce=input``; ``sum``, its magnitude, is their default. A norm would count features that cancel
-inside a frame as evidence. Saliency and SmoothGrad are plain derivatives and default to the ``l2`` norm (Zeyer et al.).
+log-probability. The share of a frame is the *sum* over its features, by the completeness axiom, and as in
+``reduce=input`` of the source `gradient`; ``sum``, the magnitude of that sum, is the default. A norm would count
+features that cancel inside a frame as evidence. Saliency and SmoothGrad are derivatives and default to the ``l2`` norm
+(Zeyer et al. 2026).
 
-References: Kokhlikyan et al. 2020 (captum, arXiv 2009.07896); Sundararajan et al. 2017 (integrated gradients);
-Lundberg and Lee 2017 (SHAP); Smilkov et al. 2017 (SmoothGrad).
+Papers: Kokhlikyan et al. 2020 (captum, arXiv 2009.07896); Sundararajan et al. 2017 (integrated gradients); Lundberg and
+Lee 2017 (SHAP); Smilkov et al. 2017 (SmoothGrad).
 """
 
 from __future__ import annotations
@@ -32,11 +37,11 @@ from align_eval.relevance.stack import Stack
 FIRST_STEPS = 32
 MAX_STEPS = 512
 TOLERANCE = 0.05
-"""``steps=auto`` doubles the steps until the delta is at most this share of the change in log-probability."""
+"""``steps=auto`` doubles the steps until |delta| is at most this share of the change in log-probability."""
 
 
 def saliency(model: Whisper, shared: Pass, options: SaliencyOptions) -> Stack:
-    """Derivative of each token's log-probability (captum ``Saliency``, signed until reduced)."""
+    """Derivative of each token's log-probability (captum ``Saliency``), signed until features are reduced."""
     tapped = tap(model, shared, options.at, "saliency")
     method = Saliency(tapped.forward_of)
     return Stack(
@@ -47,7 +52,7 @@ def saliency(model: Whisper, shared: Pass, options: SaliencyOptions) -> Stack:
 
 
 def input_x_gradient(model: Whisper, shared: Pass, options: InputXGradientOptions) -> Stack:
-    """Input times derivative of each token's log-probability (captum ``InputXGradient``)."""
+    """Input times the derivative of each token's log-probability (captum ``InputXGradient``)."""
     tapped = tap(model, shared, options.at, "input-x-gradient")
     method = InputXGradient(tapped.forward_of)
     return Stack(
@@ -56,7 +61,7 @@ def input_x_gradient(model: Whisper, shared: Pass, options: InputXGradientOption
 
 
 def _all_tokens(tapped: Tapped, reduce: str, attribute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Attribute in batches of tokens: row i of the expanded input belongs to token i."""
+    """Attribute batches of tokens: each row of the repeated input belongs to one token."""
     rows = []
     for first in range(0, tapped.n_tokens, tapped.batch_grad):
         last = min(first + tapped.batch_grad, tapped.n_tokens)
@@ -69,7 +74,7 @@ def _all_tokens(tapped: Tapped, reduce: str, attribute: Callable[[Tensor, Tensor
 def smoothgrad(model: Whisper, shared: Pass, options: SmoothGradOptions) -> Stack:
     """Mean of signed derivatives under Gaussian noise (captum ``NoiseTunnel`` over ``Saliency``).
 
-    One call a token, all with the same seed: every token meets the same noise, however large a batch is.
+    There is one call per token, all with the same seed, so every token gets the same noise for any batch size.
     """
     tapped = tap(model, shared, options.at, "smoothgrad")
     method = NoiseTunnel(Saliency(tapped.forward_of))
@@ -93,8 +98,8 @@ def smoothgrad(model: Whisper, shared: Pass, options: SmoothGradOptions) -> Stac
 def gradient_shap(model: Whisper, shared: Pass, options: GradientShapOptions) -> Stack:
     """Gradients at random points between the baseline and the noisy input (captum ``GradientShap``).
 
-    One call a token and batch of samples, since captum holds all samples of a call at once; all tokens with the same
-    seed. The convergence delta is the mean of captum's, which it gives for each sample.
+    There is one call per token and batch of samples, since captum holds all samples of a call in memory. All tokens
+    use the same seed. The convergence delta is the mean over samples.
     """
     tapped = tap(model, shared, options.at, "gradient-shap")
     baseline = tapped.baseline(options.baseline)
@@ -132,8 +137,8 @@ def gradient_shap(model: Whisper, shared: Pass, options: GradientShapOptions) ->
 def integrated_gradients(model: Whisper, shared: Pass, options: IntegratedGradientsOptions) -> Stack:
     """Gradients along the straight path from the baseline to the input (captum ``IntegratedGradients``).
 
-    Evidence, for each token: the steps it took, the convergence delta, the change in log-probability between the ends
-    of the path, and whether the delta is above :data:`TOLERANCE` of that change.
+    Details of each token: number of steps, convergence delta, and change in log-probability between the ends of the
+    path. Tokens whose delta exceeds :data:`TOLERANCE` of that change are flagged.
     """
     tapped = tap(model, shared, options.at, "integrated-gradients")
     baseline = tapped.baseline(options.baseline)
@@ -164,10 +169,33 @@ def integrate(
     steps: str,
     batch: int,
 ) -> tuple[Tensor, float, int]:
-    """Integrated gradients of one token: attributions as ``real``, convergence delta, steps taken.
+    """Integrated gradients of one token.
 
-    With ``steps="auto"`` they are doubled from :data:`FIRST_STEPS` until the delta is within :data:`TOLERANCE` of
-    ``change``, or :data:`MAX_STEPS` is reached.
+    With ``steps="auto"`` the steps double from :data:`FIRST_STEPS` until the delta is within :data:`TOLERANCE` of
+    ``change``, or up to :data:`MAX_STEPS`.
+
+    Parameters
+    ----------
+    forward_of : callable
+        See :class:`~align_eval.relevance.captum_tap.Tapped`.
+    real, baseline : Tensor
+        The ends of the path.
+    token : int
+        Number of the token.
+    change : float
+        Change in log-probability between the ends, in nats.
+    steps : str
+        ``auto`` or a number.
+    batch : int
+        Steps per forward pass.
+
+    Returns
+    -------
+    attributions : Tensor
+        With the shape of ``real``.
+    delta : float
+        Convergence delta: sum of the attributions minus the change, in nats.
+    n_steps : int
     """
     method = IntegratedGradients(forward_of)
     n_steps = FIRST_STEPS if steps == "auto" else int(steps)
@@ -187,6 +215,6 @@ def integrate(
 
 
 def flagged(deltas: list[float], change: list[float]) -> list[int]:
-    """Tokens whose delta is more than :data:`TOLERANCE` of their change in log-probability, or not a number."""
+    """Tokens whose |delta| exceeds :data:`TOLERANCE` of their change in log-probability, or is NaN."""
     pairs = zip(deltas, change, strict=True)
     return [token for token, (delta, total) in enumerate(pairs) if not abs(delta) <= TOLERANCE * abs(total)]

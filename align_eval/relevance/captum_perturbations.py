@@ -1,12 +1,15 @@
-"""Attribution by taking blocks of time away, through captum's own classes.
+"""Captum's perturbation attributions over blocks of time: occlusion and kernel SHAP.
 
-What captum perturbs is one gate a block, ``(batch, n_blocks)``: 1 keeps the frames of the block at the tap, 0 puts the
-baseline there. Blocks are whole encoder frames, the last shorter where it must be; the padding is in no block, so
-nothing ever takes it away. The edge between two encoder frames is the centre of a mel frame, which is half in either
-block; given whole to one of them, it would move the map by 5 ms. The magnitude of a block's value is spread evenly over
-its frames, so that long blocks count no more than short ones.
+Map: ``(1, row, frame)``, one row per text token and one for the end of the text. Values are changes of the token's
+log-probability in nats, per frame of a block, before rows are scaled to sum to one.
 
-References: Zeiler and Fergus 2014 (occlusion); Lundberg and Lee 2017 (kernel SHAP).
+Captum perturbs one gate per block, ``(batch, n_blocks)``: 1 keeps the frames of the block at the tap, 0 replaces them
+by the baseline. A block is a fixed number of encoder frames; the last block can be shorter. The padding belongs to no
+block. At the mel input, the mel frame on the edge between two encoder frames belongs half to each of their blocks;
+assigning it to one of them would shift the map by 5 ms. The magnitude of a block's value is spread evenly over its
+frames, so that long blocks do not count more than short ones.
+
+Papers: Zeiler and Fergus 2014 (occlusion); Lundberg and Lee 2017 (kernel SHAP).
 """
 
 from __future__ import annotations
@@ -34,10 +37,9 @@ class Blocks:
 
     Attributes
     ----------
-    block_of_frame : Tensor
+    block_of_frame : int64[n_frames]
         The block of each encoder frame that holds audio.
     n_blocks : int
-        How many there are.
     forward : callable
         From gates ``(batch, n_blocks)`` to log-probabilities ``(batch, n_tokens)``.
     """
@@ -47,29 +49,29 @@ class Blocks:
     forward: Callable[[Tensor], Tensor]
 
     def spread(self, values: Tensor) -> Tensor:
-        """``(token, block)`` to magnitudes ``(token, frame)`` with the same row sums."""
+        """Spread ``(token, block)`` to magnitudes ``(token, frame)`` with the same row sums."""
         return (values.abs() / self.block_of_frame.bincount())[:, self.block_of_frame]
 
 
 def time_blocks(tapped: Tapped, baseline: Tensor, frames_per_block: int) -> Blocks:
-    """Cut the real frames at a tap into blocks of so many encoder frames."""
+    """Divide the real frames at a tap into blocks of ``frames_per_block`` encoder frames."""
     block_of_frame = torch.arange(tapped.n_frames, device=tapped.real.device) // frames_per_block
 
     def forward(gates: Tensor) -> Tensor:
-        kept = gates.to(tapped.real)[:, block_of_frame]  # (batch, frame)
-        if tapped.time_axis == 2:  # mel frame 2j is the centre of frame j, 2j + 1 its edge with the next
-            after = torch.cat([kept[:, 1:], kept[:, -1:]], dim=1)
-            kept = torch.stack([kept, (kept + after) / 2], dim=-1).flatten(1)  # (batch, mel frame)
-        return tapped.forward(torch.lerp(baseline, tapped.real, kept.unsqueeze(tapped.feature_axis)))
+        factor = gates.to(tapped.real)[:, block_of_frame]  # (batch, frame)
+        if tapped.time_axis == 2:  # mel frame 2j is the centre of encoder frame j, 2j + 1 its edge with the next
+            following = torch.cat([factor[:, 1:], factor[:, -1:]], dim=1)
+            factor = torch.stack([factor, (factor + following) / 2], dim=-1).flatten(1)  # (batch, mel frame)
+        return tapped.forward(torch.lerp(baseline, tapped.real, factor.unsqueeze(tapped.feature_axis)))
 
     return Blocks(block_of_frame, int(block_of_frame[-1]) + 1, forward)
 
 
 def occlusion(model: Whisper, shared: Pass, options: OcclusionOptions) -> Stack:
-    """Drop in each token's log-probability as one block after the other is taken away (captum ``FeatureAblation``).
+    """Drop in each token's log-probability when one block is replaced by the baseline (captum ``FeatureAblation``).
 
-    One call attributes all tokens: without a target, captum keeps every output apart. Blocks do not overlap, which is
-    why it is not captum's ``Occlusion``, that strides over the raw tensor and would take the padding away too.
+    One call attributes all tokens, since captum without a target keeps the outputs apart. Captum's ``Occlusion`` does
+    not fit: it strides over the raw tensor and would occlude the padding too.
     """
     tapped = tap(model, shared, options.at, "occlusion")
     baseline = tapped.baseline(options.baseline)
@@ -89,15 +91,16 @@ def occlusion(model: Whisper, shared: Pass, options: OcclusionOptions) -> Stack:
 
 
 def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Stack:
-    """Shapley values of blocks by weighted regression on random sets of them (captum ``KernelShap``).
+    """Shapley values of blocks by weighted regression on random sets of blocks (captum ``KernelShap``).
 
-    captum fits one output at a time; every token has the same seed and so the same sets, each run through the model
-    once. With fewer different sets than blocks the regression is not determined: the evidence then says so.
+    Captum fits one output at a time. All tokens have the same seed and therefore the same sets, each of which passes
+    through the model once. With no more distinct sets than blocks the regression is underdetermined, and the detail
+    ``determined`` is false.
 
     Raises
     ------
     InputError
-        Where the audio is one block.
+        If the audio is a single block.
     """
     tapped = tap(model, shared, options.at, "kernel-shap")
     baseline = tapped.baseline(options.baseline)
@@ -105,7 +108,7 @@ def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Sta
     blocks = time_blocks(tapped, baseline, frames_per_block)
     if blocks.n_blocks < 2:
         raise InputError(
-            f"{tapped.place},window_s={options.window_s:g}", "all audio is one block", "give a shorter window_s"
+            f"{tapped.place},window_s={options.window_s:g}", "the audio is a single block", "use a shorter window_s"
         )
     values, n_sets = shapley_values(
         blocks.forward, blocks.n_blocks, tapped.n_tokens, options.n_samples, options.seed, tapped.batch
@@ -129,17 +132,34 @@ def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Sta
 def shapley_values(
     forward: Callable[[Tensor], Tensor], n_blocks: int, n_tokens: int, n_samples: int, seed: int, batch: int
 ) -> tuple[Tensor, int]:
-    """Kernel SHAP of each output of a function of gates, ``(n_tokens, n_blocks)``, and how many sets it was run on."""
-    seen: dict[bytes, Tensor] = {}
+    """Kernel SHAP values of each output of a function of gates.
 
-    def remembered(gates: Tensor) -> Tensor:
+    Parameters
+    ----------
+    forward : callable
+        From gates ``(batch, n_blocks)`` to outputs ``(batch, n_tokens)``.
+    n_samples : int
+        Random sets per token.
+    batch : int
+        Sets per forward pass.
+
+    Returns
+    -------
+    values : float[n_tokens, n_blocks]
+        In the unit of the outputs.
+    n_sets : int
+        Number of distinct sets that were evaluated.
+    """
+    outputs: dict[bytes, Tensor] = {}
+
+    def cached(gates: Tensor) -> Tensor:
         keys = [row.tobytes() for row in gates.bool().cpu().numpy()]
-        new = {key: row for row, key in enumerate(keys) if key not in seen}
+        new = {key: row for row, key in enumerate(keys) if key not in outputs}
         if new:
-            seen.update(zip(new, forward(gates[list(new.values())]), strict=True))
-        return torch.stack([seen[key] for key in keys])
+            outputs.update(zip(new, forward(gates[list(new.values())]), strict=True))
+        return torch.stack([outputs[key] for key in keys])
 
-    method = KernelShap(remembered)
+    method = KernelShap(cached)
     gates = torch.ones(1, n_blocks)
     rows = []
     with torch.no_grad():
@@ -154,4 +174,4 @@ def shapley_values(
                     return_input_shape=False,
                 )
             rows.append(weights.detach().reshape(-1))  # (block,)
-    return torch.stack(rows), len(seen)
+    return torch.stack(rows), len(outputs)

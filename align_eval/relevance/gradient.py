@@ -1,10 +1,13 @@
-"""Gradient of each token's log-probability with respect to the encoder's input, inside or output.
+"""Gradient of each token's log-probability with respect to the encoder's input, a hidden layer or its output.
 
-One forward pass from the depth on, then one vector-Jacobian product a token, in chunks. The vocabulary is left before
-the chunks begin: a token's log-probability depends on its own row of the decoder's last hidden state alone, so the
-gradient there is one ordinary backward pass for all tokens, and only the way from there to the depth is run per token.
+Map: ``(1, row, frame)``, one row per text token and one for the end of the text. Values are magnitudes over features of
+the gradient, in nats per unit of the tapped tensor, before rows are scaled to sum to one.
 
-Reference: Zeyer, Schlüter, Ney 2026 (arXiv 2607.06831), the L2 norm over features of grad log p(token).
+One forward pass runs from the tap on, then one vector-Jacobian product per token, in chunks. A token's log-probability
+depends only on its row of the decoder's last hidden state. One ordinary backward pass through the vocabulary therefore
+serves all tokens, and only the part from the hidden state to the tap runs per token.
+
+Paper: Zeyer, Schlüter, Ney 2026 (arXiv 2607.06831), the L2 norm over features of grad log p(token).
 """
 
 from __future__ import annotations
@@ -20,18 +23,18 @@ from align_eval.relevance.options import GradientOptions
 from align_eval.relevance.stack import Stack, mass_on_padding, pool_mel_frames, reduce_features, rows_to_distributions
 
 MAX_CHUNK = 16
-"""On two cores, larger chunks were no faster (docs/method.md)."""
+"""Tokens per chunk. On two cores, larger chunks were no faster (docs/method.md)."""
 
 
 def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
-    """Row-normalised gradient magnitudes on the encoder's frames, ``(1, token, frame)``.
+    """Gradient magnitudes on encoder frames, rows scaled to sum to one, ``(1, row, frame)``.
 
-    Evidence: the share of the magnitudes over the encoded window that lies past the audio, mean over tokens.
+    Details: the share of the magnitudes past the end of the audio, as mean over tokens.
 
     Raises
     ------
     InputError
-        Where the model has no such block, or the gradient of a token is zero or not finite.
+        If the encoder has no such block, or the gradient of a token is zero or not finite.
     """
     step = tap_index(options.at, model.dims.n_audio_layer)
     magnitudes = _magnitudes(model, shared, step, options.reduce)  # (token, frame or mel frame)
@@ -42,21 +45,27 @@ def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
 
 
 def tap_index(at: str, n_layer: int) -> int:
-    """Index into :attr:`~align_eval.model.forward.Pass.taps` of a place named by ``at``."""
+    """Index into :attr:`~align_eval.model.forward.Pass.taps` of the place that the key ``at`` names.
+
+    Raises
+    ------
+    InputError
+        If the encoder has no such block.
+    """
     if at in ("mel", "conv", "encoder-output"):
         return {"mel": 0, "conv": 1, "encoder-output": n_layer + 3}[at]
     number, _, divisor = at.removeprefix("encoder.").partition("/")
-    # a share is taken to the nearest block, halves up
+    # a fraction is rounded to the nearest block, halves up
     blocks = (2 * int(number) * n_layer + int(divisor)) // (2 * int(divisor)) if divisor else int(number)
     if blocks > n_layer:
         raise InputError(
-            f"source gradient:at={at}", f"the encoder has {n_layer} blocks", f"encoder.0 to encoder.{n_layer}"
+            f"source gradient:at={at}", f"the encoder has {n_layer} blocks", f"use encoder.0 to encoder.{n_layer}"
         )
     return 2 + blocks
 
 
 def chunk_tokens(model: Whisper, n_tokens: int, step: int) -> int:
-    """How many tokens go backwards at once."""
+    """Number of tokens per backward pass, for a tap before encoder step ``step``."""
     dims = model.dims
     decoder = dims.n_text_layer * (3 * dims.n_text_head * n_tokens + 4 * dims.n_text_state) * dims.n_audio_ctx
     block = (3 * dims.n_audio_head * dims.n_audio_ctx + 12 * dims.n_audio_state) * dims.n_audio_ctx
@@ -76,10 +85,10 @@ def _magnitudes(model: Whisper, shared: Pass, step: int, reduce: str) -> Tensor:
         for run in encoder_steps(model)[step:]:
             x = run(x)
         hidden = decoder_hidden(model, decoder_input, x)  # (1, row, state)
-        own = hidden[0, first_row:-1]
+        token_states = hidden[0, first_row:-1]
         (to_hidden,) = torch.autograd.grad(
-            token_log_prob(model, own, targets).sum(), own, retain_graph=True
-        )  # (token, state): row i is the gradient of token i, since no other token reads it
+            token_log_prob(model, token_states, targets).sum(), token_states, retain_graph=True
+        )  # (token, state): row i is the gradient of token i, since no other token depends on it
         chunk = chunk_tokens(model, n_tokens, step)
         for first in range(0, n_tokens, chunk):
             tokens = torch.arange(first, min(first + chunk, n_tokens))

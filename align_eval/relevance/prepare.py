@@ -1,6 +1,6 @@
-"""Preparation: from a stack of row-normalised maps to the one map that a path is searched in.
+"""Preparation: from a stack of row-normalised maps to the one map in which a path is searched.
 
-The same for attention and saliency, because it can move the error as much as the choice between them does.
+Attention and saliency use the same preparation, because it can change the error as much as the choice between them.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ MEDIAN_WIDTH = 7
 
 
 def prepare(stack: Tensor, prep: Preparation) -> Tensor:
-    """Prepare ``(map, row, frame)`` to ``(row, frame)``, greater meaning more relevant.
+    """Reduce maps ``(map, row, frame)`` to one map ``(row, frame)``; greater values are more relevant.
 
     ``zscore-median``
-        Each map is standardised per frame over its rows and median-filtered over 7 frames; then the mean over maps
+        Standardise each map per frame over its rows, median-filter it over 7 frames, and take the mean over maps
         (openai-whisper, ``timing.find_alignment``).
     ``zscore``
-        The same without the filter.
+        As ``zscore-median``, without the filter.
     ``norm``
-        Each map's frames are scaled to unit Euclidean norm over its rows; then the mean over maps (Yeh, Meng, Tang
+        Scale each frame of each map to unit Euclidean norm over rows, and take the mean over maps (Yeh, Meng, Tang
         2025).
     ``mean-norm``
-        The mean over maps first, then the same scaling (whisper-timestamped).
+        Take the mean over maps, then scale as ``norm`` (whisper-timestamped).
     ``mean``
-        The mean over maps and no more.
+        Take the mean over maps.
     ``log``
-        The mean over maps, rows scaled to sum to one, and its logarithm: the log of a distribution over frames
-        (log-softmax of the log saliency; Zeyer et al. 2026).
+        Take the mean over maps, scale rows to sum to one, and take the logarithm (log-softmax of the log saliency;
+        Zeyer et al. 2026).
     """
     if prep in ("zscore-median", "zscore"):
         std, mean = torch.std_mean(stack, dim=-2, keepdim=True, unbiased=False)
@@ -46,4 +46,4 @@ def prepare(stack: Tensor, prep: Preparation) -> Tensor:
         return mean / torch.linalg.vector_norm(mean, dim=-2, keepdim=True) if prep == "mean-norm" else mean
     mean = stack.mean(dim=0)
     mean = mean / mean.sum(dim=-1, keepdim=True)
-    return mean.clamp_min(torch.finfo(mean.dtype).tiny).log()  # a weight that underflowed to 0 stays the least
+    return mean.clamp_min(torch.finfo(mean.dtype).tiny).log()  # a weight that underflowed to 0 stays the smallest

@@ -1,4 +1,4 @@
-"""What a source yields, and the steps that all sources share: mel frames to encoder frames, rows to distributions."""
+"""Stacks of maps, which sources return, and shared steps: pooling frames, reducing features, normalising rows."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Stack:
     Attributes
     ----------
     values : Tensor
-        ``(map, row, frame)``, non-negative, on the encoder frames that hold audio; one map a head, or a single one.
+        ``(map, row, frame)``, non-negative, on the encoder frames that hold audio; one map per head or layer, or one.
     details : mapping
-        The evidence that a source gives of itself, as plain numbers, strings and lists.
+        Diagnostics of the source: plain numbers, strings and lists.
     first_row : int
-        Row of the first token of the text: rows before it are of the prompt. At -1 the first token has no row, and
-        row 0 is that of the second token.
+        Row of the first text token; rows before it belong to the prompt. At -1 the first token has no row, and row 0
+        belongs to the second token.
     """
 
     values: Tensor
@@ -58,9 +58,9 @@ def stacks_of(model: Whisper, shared: Pass) -> StackOf:
 
 
 def pool_mel_frames(values: Tensor) -> Tensor:
-    """Pool ``(..., mel frame)`` to encoder frames by how much of each mel frame lies inside.
+    """Pool ``(..., mel frame)`` to ``(..., encoder frame)`` by overlap in time.
 
-    Encoder frame j is centred on mel frame 2j and is twice as long: it holds that frame and half of either neighbour.
+    Encoder frame j is centred on mel frame 2j and twice as long: it covers that frame and half of each neighbour.
     """
     padded = torch.nn.functional.pad(values, (1, 1))
     middle, left, right = padded[..., 1:-1:2], padded[..., 0:-2:2], padded[..., 2::2]
@@ -68,7 +68,7 @@ def pool_mel_frames(values: Tensor) -> Tensor:
 
 
 def reduce_features(values: Tensor, reduce: str, feature_axis: int) -> Tensor:
-    """Magnitude over features: the norm ``l2`` or ``l1``, or ``sum``, the magnitude of the signed sum."""
+    """Reduce features to a magnitude: the norm ``l2`` or ``l1``, or the absolute value of the ``sum``."""
     if reduce == "sum":
         return values.sum(dim=feature_axis).abs()
     norms: Tensor = torch.linalg.vector_norm(values, ord={"l2": 2, "l1": 1}[reduce], dim=feature_axis)
@@ -76,12 +76,26 @@ def reduce_features(values: Tensor, reduce: str, feature_axis: int) -> Tensor:
 
 
 def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tensor:
-    """Crop ``(token, frame)`` to the frames that hold audio and scale each row to sum to one.
+    """Crop a map to the frames that hold audio and scale each row to sum to one.
+
+    Parameters
+    ----------
+    magnitudes : Tensor
+        ``(row, frame)``, non-negative.
+    n_frames : int
+        Encoder frames that hold audio.
+    place : str
+        The source, for error messages.
+
+    Returns
+    -------
+    Tensor
+        ``(row, n_frames)``.
 
     Raises
     ------
     InputError
-        Where a row is zero throughout or not finite; ``place`` names the source.
+        If a row is all zeros or not finite.
     """
     cropped = _wide(magnitudes[:, :n_frames])
     totals = cropped.sum(dim=-1, keepdim=True)
@@ -91,29 +105,39 @@ def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tens
         raise InputError(
             f"{place}, token row {row}",
             f"the map sums to {totals[row, 0]:g} over the audio",
-            "the model may be damaged, or sees nothing of the audio",
+            "check the model's weights, or use another source",
         )
     return cropped / totals
 
 
 def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
-    """Share of the mass of ``(..., row, frame of the window)`` that lies past the audio, mean over maps and rows.
+    """Share of the mass of ``(..., row, frame of the window)`` past the end of the audio, as mean over maps and rows.
 
-    Every row counts the same, whatever its scale.
+    Each row counts equally, whatever its scale.
     """
     whole = _wide(magnitudes)
     return float((whole[..., n_frames:].sum(dim=-1) / whole.sum(dim=-1)).mean())
 
 
 def _wide(values: Tensor) -> Tensor:
-    """Float32 in place of half precision, in which small shares would round to nothing."""
+    """Convert half precision to float32, since small shares would round to zero."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def text_rows(values: Tensor, first_row: int, text: ForcedText) -> Tensor:
-    """The rows of the text and its end, ``(..., row, frame)``, of values with the rows of a :class:`Stack`.
+    """Select the rows of the text tokens and the end of the text from values with the rows of a :class:`Stack`.
 
-    A first token without a row has the mean of all values, which favours no frame.
+    Parameters
+    ----------
+    values : Tensor
+        ``(..., row, frame)``.
+    first_row : int
+        See :class:`Stack`. At -1, the first token gets a constant row, the mean of all values.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n_tokens, frame)``.
     """
     if first_row < 0:
         flat = values.mean(dim=(-2, -1), keepdim=True).expand_as(values[..., :1, :])

@@ -1,14 +1,17 @@
-"""How far a decoder block's output moves when one frame's value vector is zeroed in its cross-attention.
+"""Value zeroing: change of a decoder block's output when its cross-attention zeroes the value vector of one frame.
 
-The weights stay as they are (nothing is renormalised), so the attention's output without frame j is its output less
-what frame j put in, ``sum over heads of alpha_ij v_j W_O``: the changed residual streams of all frames follow from one
-pass, without a pass a frame, and only the rest of the block, its MLP, is run on each of them. That is exact: behind its
-cross-attention no row of a block reads another. Each layer is changed alone.
+Map: ``(layer, row, frame)``, one row per text token and one for the end of the text. Values are cosine distances (no
+unit) before rows are scaled to sum to one.
 
-The cosine distance is taken as half the squared distance of the two unit vectors, which is the same number and keeps
-its digits where ``1 - cos`` in float32 would round to zero.
+Attention weights are not renormalised, so the attention output without frame j is the output minus the contribution of
+frame j, ``sum over heads of alpha_ij v_j W_O``. The changed residual streams of all frames therefore follow from one
+pass, and only the MLP of the block runs once per frame. This is exact, since no row reads another after the
+cross-attention of a block. Each layer is changed alone.
 
-Reference: adapted from Mohebbi, Chrupała, Zuidema, Alishahi 2023, "Homophone Disambiguation Reveals Patterns of Context
+The cosine distance is computed as half the squared distance of the two unit vectors. This is the same number, without
+the rounding of ``1 - cos`` to zero in float32.
+
+Paper: adapted from Mohebbi, Chrupała, Zuidema, Alishahi 2023, "Homophone Disambiguation Reveals Patterns of Context
 Mixing in Speech Transformers" (EMNLP, arXiv 2310.09925).
 """
 
@@ -30,18 +33,18 @@ from align_eval.relevance.options import ValueZeroingOptions
 from align_eval.relevance.stack import Stack, rows_to_distributions
 
 FLOATS_PER_STATE = 16
-"""Held at once for each state of each stream: the MLP's two inner layers, 4 states wide, and eight of one state."""
+"""Floats in memory per state of each stream: two inner MLP layers of width 4 and eight tensors of width 1."""
 
 
 def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) -> Stack:
-    """Cosine distances of block outputs, rows scaled to sum to one, ``(layer, token, frame)``.
+    """Cosine distances of block outputs, rows scaled to sum to one, ``(layer, row, frame)``.
 
-    The weights are the model's own, over the whole window; the frames that are zeroed are those that hold audio.
+    The attention weights are those of the model over the whole window. Only frames that hold audio are zeroed.
 
     Raises
     ------
     InputError
-        Where the model has no such layer, or a row is zero throughout or not finite.
+        If the decoder has no such layer, or a row is all zeros or not finite.
     """
     n_layer = model.dims.n_text_layer
     layers = range(n_layer) if options.layer == "all" else [int(options.layer)]
@@ -60,30 +63,30 @@ def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) ->
         for layer in layers:
             heads = select_heads(model, f"layer.{layer}", *shared.cross.shape[:2], source="value-zeroing")
             logits = shared.cross.logits(heads, rows)
-            moved = _moved(
+            distances = _distances(
                 model.decoder.blocks[layer],
                 streams[layer][rows],
                 logits.softmax(dim=-1)[..., : shared.n_frames],
                 shared.taps[-1][0, : shared.n_frames],
             )
-            maps.append(rows_to_distributions(moved, shared.n_frames, f"source value-zeroing, layer {layer}"))
+            maps.append(rows_to_distributions(distances, shared.n_frames, f"source value-zeroing, layer {layer}"))
     return Stack(torch.stack(maps))
 
 
 def chunk_frames(n_state: int, n_rows: int) -> int:
-    """How many frames' changed residual streams go through the MLP at once."""
+    """Number of frames whose changed residual streams pass through the MLP at once."""
     return max(1, MEMORY_BUDGET_BYTES["cpu"] // (4 * FLOATS_PER_STATE * n_state * n_rows))
 
 
 @contextmanager
 def _residual_streams(model: Whisper) -> Iterator[list[Tensor]]:
-    """Collect what enters each block's MLP part in one decoder pass, ``(row, state)`` a layer."""
+    """Collect the input of each block's MLP part in one decoder pass, ``(row, state)`` per layer."""
     streams: list[Tensor] = []
 
-    def keep(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def collect(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         streams.append(inputs[0][0])
 
-    hooks = [block.mlp_ln.register_forward_pre_hook(keep) for block in model.decoder.blocks]
+    hooks = [block.mlp_ln.register_forward_pre_hook(collect) for block in model.decoder.blocks]
     try:
         yield streams
     finally:
@@ -91,8 +94,8 @@ def _residual_streams(model: Whisper) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def _moved(block: ResidualAttentionBlock, stream: Tensor, weights: Tensor, encoded: Tensor) -> Tensor:
-    """Cosine distance of the block's output from what it is without each frame, ``(row, frame)``."""
+def _distances(block: ResidualAttentionBlock, stream: Tensor, weights: Tensor, encoded: Tensor) -> Tensor:
+    """Cosine distances between the block's output and its output without each frame, ``(row, frame)``."""
     attention = block.cross_attn
     values = attention.value(encoded).unflatten(-1, (attention.n_head, -1))  # (frame, head, state of the head)
     out = attention.out.weight.to(stream.dtype)
@@ -101,16 +104,16 @@ def _moved(block: ResidualAttentionBlock, stream: Tensor, weights: Tensor, encod
     distances = []
     for first in range(0, len(encoded), chunk):
         part = slice(first, first + chunk)
-        put_in = torch.einsum("hrf,fhd->frhd", weights[..., part].to(values.dtype), values[part]).flatten(
+        weighted = torch.einsum("hrf,fhd->frhd", weights[..., part].to(values.dtype), values[part]).flatten(
             2
         )  # (frame, row, state)
-        after = _direction(block, stream - F.linear(put_in, out))
+        after = _direction(block, stream - F.linear(weighted, out))
         distances.append((after - before).square().sum(dim=-1) / 2)
     return torch.cat(distances).T
 
 
 def _direction(block: ResidualAttentionBlock, stream: Tensor) -> Tensor:
-    """The block's output for the stream that enters its MLP part, at unit length."""
+    """Output of the block for the input of its MLP part, scaled to unit length."""
     output = stream + block.mlp(block.mlp_ln(stream))
     unit: Tensor = output / torch.linalg.vector_norm(output, dim=-1, keepdim=True)
     return unit

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_eval.formats.run.maps import FOLDER, SUFFIX, KeptMaps, read_maps
-from align_eval.relevance import unit_of
+from align_eval.relevance.source import parse_source
 from align_eval.reporting.run_view import family_of
 
 GAMMA = 0.5
@@ -52,7 +52,7 @@ def map_images(maps: KeptMaps) -> dict[str, MapImage]:
     return {
         spec: MapImage(
             _levels(stack.mean(axis=0)),
-            tuple(int(word) for word in maps.word_of_token[unit_of(spec)]),
+            tuple(int(word) for word in maps.word_of_token[parse_source(spec).tokens.unit]),
             maps.frame_s,
             maps.start_s,
         )

@@ -19,7 +19,7 @@ from align_eval.findings.agreement.measure import SALIENCIES
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.records import SECOND_REFERENCE, Run, ScoreRow
-from align_eval.relevance import SOURCES, unprepared
+from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
 from align_eval.reporting.terminal.scores import clusters_label, named_align
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.curves import signed_errors_s
@@ -141,7 +141,7 @@ def family_of(source: str) -> Family:
     name = source.partition(":")[0]
     if source == SECOND_REFERENCE:
         return "reference"
-    if name not in SOURCES:
+    if name not in SOURCE_OPTIONS:
         return "external"
     if name in SALIENCIES:
         return "saliency"
@@ -150,7 +150,7 @@ def family_of(source: str) -> Family:
 
 def stack_of(source: str) -> str | None:
     """The name under which a run saves the maps of a source; None for an external system."""
-    return unprepared(source) if source.partition(":")[0] in SOURCES else None
+    return parse_source(source).stack if source.partition(":")[0] in SOURCE_OPTIONS else None
 
 
 def number_systems(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[str, str]]]:

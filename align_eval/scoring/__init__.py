@@ -1,1 +1,1 @@
-"""Scores from a words table. Torch-free: a finished run is scored again without a model."""
+"""Scores from a words table. No torch: a finished run can be scored again without a model."""

@@ -1,7 +1,7 @@
-"""Boundaries of words as arrays: which ones count, and calibrated to the reference.
+"""Word boundaries as arrays: masks of those that count, and their calibration to the reference.
 
-Interior boundaries leave out each utterance's first start and last end: a path from corner to corner pins the first
-start to the start of the audio, and both depend on how tightly a clip was cut rather than on telling words apart.
+Interior boundaries leave out the first start and the last end of each utterance. A path from corner to corner fixes the
+first start at the start of the audio, and both depend on how tightly the clip was cut.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class WordTimes:
-    """Words of one system under one kind of reference, one array entry a word; times in seconds, NaN where missing.
+    """Times in seconds of one system's words and their reference, one array entry per unit; NaN if missing.
 
-    ``n_words`` is how many reference words an entry stands for: several where a system divides the same speech
-    otherwise. ``cluster`` numbers what is resampled (speakers or recordings) from 0.
+    Attributes
+    ----------
+    reference_start_s, reference_end_s : float64[n]
+    start_s, end_s : float64[n]
+        Times of the system.
+    is_first, is_last : bool[n]
+        First and last unit of the utterance.
+    n_words : int64[n]
+        Reference words of the unit: several if the system divides the same speech into other words.
+    cluster : int64[n]
+        Number from 0 of the speaker or recording that is resampled.
     """
 
     reference_start_s: Floats
@@ -35,12 +44,12 @@ class WordTimes:
 
     @property
     def scored(self) -> Bools:
-        """Words that the system gave times."""
+        """Mask of the units with times."""
         return np.isfinite(self.start_s) & np.isfinite(self.end_s)
 
 
 def counted(times: WordTimes, boundaries: str) -> tuple[Bools, Bools]:
-    """Masks of the starts and of the ends that count, for ``all`` or ``interior`` boundaries."""
+    """Masks of the starts and of the ends that count, ``bool[n]`` each, for ``all`` or ``interior`` boundaries."""
     scored = times.scored
     if boundaries == "interior":
         return scored & ~times.is_first, scored & ~times.is_last
@@ -48,23 +57,23 @@ def counted(times: WordTimes, boundaries: str) -> tuple[Bools, Bools]:
 
 
 def calibrated(times: WordTimes, boundaries: str) -> WordTimes | None:
-    """Each cluster's words moved by the median error of the other clusters, starts and ends apart.
+    """Shift each cluster's words by the median error of the other clusters, separately for starts and ends.
 
-    A word that would end before it starts gets both boundaries at their middle. None where there is no other cluster
-    to learn from.
+    If the shift would put the end of a word before its start, both move to their midpoint. None if some cluster has no
+    other cluster with boundaries.
     """
     starts, ends = counted(times, boundaries)
     n_clusters = int(times.cluster.max()) + 1 if len(times.cluster) else 0
-    moved = []
-    for kept, found_s, reference_s in (
+    shifted = []
+    for mask, times_s, reference_s in (
         (starts, times.start_s, times.reference_start_s),
         (ends, times.end_s, times.reference_end_s),
     ):
-        bias_s = medians_of_others((found_s - reference_s)[kept], times.cluster[kept], n_clusters)[times.cluster]
+        bias_s = medians_of_others((times_s - reference_s)[mask], times.cluster[mask], n_clusters)[times.cluster]
         if np.isnan(bias_s).any():
             return None
-        moved.append(found_s - bias_s)
-    start_s, end_s = moved
+        shifted.append(times_s - bias_s)
+    start_s, end_s = shifted
     crossed = start_s > end_s
     middle = (start_s + end_s)[crossed] / 2
     start_s[crossed] = end_s[crossed] = middle
@@ -72,20 +81,32 @@ def calibrated(times: WordTimes, boundaries: str) -> WordTimes | None:
 
 
 def medians_of_others(values: Floats, cluster: Ints, n_clusters: int) -> Floats:
-    """Median of the values of all other clusters, for each cluster; NaN where no other has any.
+    """Median of the values of all other clusters, for each cluster.
 
-    All is sorted once; what is in the middle of the others follows from the places of a cluster's own values.
+    The values are sorted once for all clusters: the middle of the other clusters' values follows from the ranks of the
+    cluster's values.
+
+    Parameters
+    ----------
+    values : float64[n]
+    cluster : int64[n]
+        Cluster of each value, from 0 to ``n_clusters`` - 1.
+
+    Returns
+    -------
+    float64[n_clusters]
+        NaN if no other cluster has values.
     """
     order = np.argsort(values, kind="stable")
-    ordered, place = values[order], np.empty(len(values), dtype=np.int64)
-    place[order] = np.arange(len(values))
-    by_cluster = np.lexsort((place, cluster))
-    places = np.split(place[by_cluster], np.cumsum(np.bincount(cluster, minlength=n_clusters))[:-1])
+    ordered, rank = values[order], np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values))
+    by_cluster = np.lexsort((rank, cluster))
+    cluster_ranks = np.split(rank[by_cluster], np.cumsum(np.bincount(cluster, minlength=n_clusters))[:-1])
     medians = np.full(n_clusters, np.nan)
-    for i, own in enumerate(places):
-        n_others = len(values) - len(own)
+    for i, ranks in enumerate(cluster_ranks):
+        n_others = len(values) - len(ranks)
         if n_others:
             middle = np.array([(n_others - 1) // 2, n_others // 2])
-            n_before = np.searchsorted(own - np.arange(len(own)), middle, side="right")  # own values below either
-            medians[i] = ordered[middle + n_before].mean()
+            n_below = np.searchsorted(ranks - np.arange(len(ranks)), middle, side="right")
+            medians[i] = ordered[middle + n_below].mean()
     return medians

@@ -1,4 +1,4 @@
-"""Errors of one system as distributions and curves, over the very boundaries that its mean error counts."""
+"""Distributions and curves of one system's errors, over the same boundaries as its mean error."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from align_eval.units import MS_PER_S
 
 
 def signed_errors_s(table: pa.Table, cluster_of_row: Ints, boundaries: str) -> tuple[Floats, Floats]:
-    """Signed errors of starts and of ends of the recognised words, in s, in the order of the table.
+    """Signed errors of the starts and of the ends of recognised words, hypothesis minus reference, in seconds.
 
     Parameters
     ----------
-    table
-        The part of a words table of one system under one kind of reference.
+    table : pyarrow.Table
+        Rows of a words table of one system under one kind of reference.
     cluster_of_row : int64[n_rows]
-        As :func:`~align_eval.scoring.statistics.cluster_rows` numbers them.
-    boundaries
+        See :func:`~align_eval.scoring.statistics.cluster_rows`.
+    boundaries : str
         ``all`` or ``interior``.
+
+    Returns
+    -------
+    starts, ends : float64[n_boundaries]
+        In the order of the table.
     """
     recognition = recognition_of(table, cluster_of_row)
     times = only(recognition.times, recognition.is_same(PROTOCOLS["wbe"].normaliser))
@@ -31,9 +36,10 @@ def signed_errors_s(table: pa.Table, cluster_of_row: Ints, boundaries: str) -> t
 
 
 def share_within(errors_s: Floats, tolerances_ms: Floats) -> Floats:
-    """Share of boundaries that are no farther off than each tolerance; NaN where there are none.
+    """Share of boundaries whose absolute error is within each tolerance, ``float64[n_tolerances]``.
 
-    At the tolerances of :data:`~align_eval.scoring.metrics.TOLERANCES_MS` it is the metric ``within_{ms}ms``.
+    It equals the metric ``within_{ms}ms`` at the tolerances of :data:`~align_eval.scoring.metrics.TOLERANCES_MS`. NaN
+    if there are no boundaries.
     """
     if not len(errors_s):
         return np.full(len(tolerances_ms), np.nan)
@@ -41,5 +47,5 @@ def share_within(errors_s: Floats, tolerances_ms: Floats) -> Floats:
 
 
 def quantiles_ms(errors_s: Floats, shares: tuple[float, ...]) -> Floats:
-    """Quantiles of signed errors in ms; NaN where there are none."""
+    """Quantiles of signed errors, from seconds to ms, ``float64[n_shares]``; NaN if there are no errors."""
     return np.quantile(errors_s, shares) * MS_PER_S if len(errors_s) else np.full(len(shares), np.nan)

@@ -1,233 +1,60 @@
-"""What a difference of two systems says: choosing on other clusters, intervals, tests, the least that could be found.
+"""Intervals, tests and smallest detectable effects of a difference between two systems.
 
-Conventions. Totals are sums a cluster (speaker or recording) of absolute errors in ms, counts the number of errors
-summed; a value is their ratio over clusters, in ms. A difference is paired: both systems on the same boundaries, so
-their counts are the same. All resampling is of whole clusters.
+Totals are sums of absolute errors in ms per cluster (speaker or recording), counts the number of errors summed; a value
+is the ratio of their sums, in ms. A difference is paired: both systems are scored on the same boundaries, so their
+counts are equal. All resampling is of whole clusters.
 
 References: Hesterberg 2015, "What Teachers Should Know About the Bootstrap", The American Statistician 69, 371-386
-(intervals from bootstrap standard errors; by how much these are too small); Phipson, Smyth 2010, "Permutation P-values
-Should Never Be Zero"; Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
+(intervals from bootstrap standard errors, and by how much these are too small); Phipson, Smyth 2010, "Permutation
+P-values Should Never Be Zero"; Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit  # the quantile of Student's t, without scipy.stats' overhead
+from scipy.special import stdtrit  # the quantile of Student's t; loading scipy.stats takes a second
 
-from align_eval.scoring.boundaries import Bools, Floats, Ints
+from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.metrics import Statistic, chunks
 from align_eval.scoring.statistics import CONFIDENCE, Drawn, evaluate_draws
 
 N_FLIPS = 9999
+
 EXACT_CLUSTERS = 12
-"""Up to that many clusters every flip of signs is tried: 4096."""
+"""Up to this many clusters, the flip test tries all combinations of signs: at most 4096."""
 
 LEVEL = 0.05
 POWER = 0.80
 
 ROUNDING = 1e-9
-"""Sums in another order differ by less, relative to what is summed: no better candidate, no rarer flip, no sign."""
+"""Sums in another order differ by less than this, relative to the sum. Smaller differences count as equal."""
 
 Stands = Literal["stands", "depends on the reference"]
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Mean error of a signal whose candidate (heads, depth, lambda, silence, ...) is chosen on the other clusters.
-
-    Leave-one-cluster-out: each cluster is scored by the candidate of least mean error over all other clusters, all
-    copies of it left out together, and the choice is made anew for every weighting. A cluster's own errors never have
-    a say in its candidate, so that the mean is that of the procedure, without the optimism of a best of many. Of
-    candidates that are equally good on the others the first is taken.
-
-    ``totals`` is ``(candidate, cluster)`` in ms, ``counts`` ``(cluster,)``: the same for all candidates, which must
-    therefore be scored on the same boundaries.
-
-    Raises
-    ------
-    ValueError
-        Where the shapes do not fit, there is no candidate, a total is not finite or a count is negative.
-    """
-
-    totals: Floats
-    counts: Floats
-
-    def __post_init__(self) -> None:
-        if self.totals.ndim != 2 or not len(self.totals) or self.totals.shape[1:] != self.counts.shape:
-            raise ValueError(f"totals {self.totals.shape} are not (candidate, cluster) of counts {self.counts.shape}")
-        if not np.isfinite(self.totals).all() or not (np.isfinite(self.counts) & (self.counts >= 0)).all():
-            raise ValueError("totals must be finite, counts finite and not negative")
-
-    def evaluate(self, weights: Floats) -> Floats:
-        """Mean error in ms for each row of ``(draw, cluster)`` weights.
-
-        NaN where nothing is counted, and where a cluster that counts is alone, since there is nothing to choose on:
-        always with a single cluster, now and then in draws of a few. Intervals leave such draws out.
-        """
-        values = np.full(len(weights), np.nan)
-        for rows in chunks(len(weights), weights.shape[1]):
-            part = weights[rows]
-            errors = self.totals[self._chosen(part), np.arange(weights.shape[1])]  # (draw, cluster)
-            count = part * self.counts
-            total = count.sum(axis=1)
-            defined = (total > 0) & ~_alone(count).any(axis=1)
-            np.divide((part * errors).sum(axis=1), total, out=values[rows], where=defined)
-        return values
-
-    def chosen_candidates(self) -> Ints:
-        """Number of the candidate that is chosen for each cluster, ``(cluster,)``, each cluster counted once.
-
-        Raises
-        ------
-        ValueError
-            Where a cluster is the only one that counts.
-        """
-        if _alone(self.counts[None]).any():
-            raise ValueError("one cluster alone leaves nothing to choose on")
-        return np.asarray(self._chosen(np.ones((1, len(self.counts))))[0])
-
-    def own_totals(self) -> Floats:
-        """Total error in ms of each cluster under the candidate chosen for it, ``(cluster,)``: for `flip_test`."""
-        return self.totals[self.chosen_candidates(), np.arange(len(self.counts))]
-
-    def _chosen(self, weights: Floats) -> Ints:
-        """Candidate of least total on the others, ``(draw, cluster)``: counts are shared, so totals order as means."""
-        sums = weights @ self.totals.T  # (draw, candidate)
-        rounding = ROUNDING * np.abs(sums).max(axis=1, keepdims=True)
-        least = np.full(weights.shape, np.inf)
-        chosen = np.zeros(weights.shape, dtype=np.int64)
-        for candidate, own in enumerate(self.totals):
-            others = sums[:, candidate, None] - weights * own
-            better = others < least - rounding
-            np.copyto(least, others, where=better)
-            np.copyto(chosen, candidate, where=better)
-        return chosen
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenOnHalves:
-    """Mean error of a signal whose candidate is chosen on half of the clusters and scored on the other half.
-
-    As `Chosen`, with either half of a random split choosing for the other, averaged over ``n_splits`` splits, which are
-    the same for all signals of one seed. Leaving out one cluster breaks near ties all at once: where two candidates are
-    so close that a single cluster decides, nearly every cluster gets the candidate that is worse for it, since leaving
-    it out takes away what spoke for the other. Rare and large, that up to doubles the standard error at 40 speakers,
-    and more with more of them. Halves break ties gradually. The price: choices are those of half as many clusters.
-
-    Totals, counts and what raises are those of `Chosen`.
-    """
-
-    totals: Floats
-    counts: Floats
-    seed: int = 0
-    n_splits: int = 20
-
-    def __post_init__(self) -> None:
-        Chosen(self.totals, self.counts)
-
-    def evaluate(self, weights: Floats) -> Floats:
-        """Mean error in ms for each row of ``(draw, cluster)`` weights.
-
-        A split one half of which counts nothing in a draw is left out of it; NaN where no split is left: always with a
-        single cluster that counts.
-        """
-        values = np.full(len(weights), np.nan)
-        for rows in chunks(len(weights), max(weights.shape[1], len(self.totals))):
-            part = weights[rows]
-            sums, count = part @ self.totals.T, part @ self.counts  # (draw, candidate), (draw,)
-            total, n_defined = np.zeros(len(part)), np.zeros(len(part))
-            for half, first, by_first, by_second in self.splits(part):
-                either = _taken(sums - first, by_first) + _taken(first, by_second)
-                n_first = part[:, half] @ self.counts[half]
-                defined = (n_first > 0) & (n_first < count)
-                total += np.where(defined, either, 0.0)
-                n_defined += defined
-            np.divide(total, n_defined * count, out=values[rows], where=n_defined > 0)
-        return values
-
-    def chosen_candidates(self) -> Ints:
-        """Number of the candidate that each half of each split chooses, ``(split, 2)``, each cluster counted once.
-
-        Raises
-        ------
-        ValueError
-            Where a cluster is the only one that counts.
-        """
-        if _alone(self.counts[None]).any():
-            raise ValueError("one cluster alone leaves nothing to choose on")
-        sums = self.totals.sum(axis=1)
-        first = np.stack([self.totals[:, half].sum(axis=1) for half in self._halves()])  # (split, candidate)
-        return np.stack([_least(first, sums[None]), _least(sums - first, sums[None])], axis=1)
-
-    def own_totals(self) -> Floats:
-        """Total error in ms of each cluster under what halves without it choose: mean over splits, ``(cluster,)``."""
-        by_split = [
-            np.where(half, self.totals[second], self.totals[first])
-            for half, (first, second) in zip(self._halves(), self.chosen_candidates(), strict=True)
-        ]
-        return np.asarray(np.mean(by_split, axis=0))
-
-    def splits(self, weights: Floats) -> Iterator[tuple[Bools, Floats, Ints, Ints]]:
-        """What each split chooses for each row of ``(draw, cluster)`` weights.
-
-        Yields
-        ------
-        half : bool[cluster]
-            The first half of the clusters.
-        first : float64[draw, candidate]
-            Totals in it.
-        by_first, by_second : int64[draw]
-            Candidates that the first half and the second half choose.
-        """
-        sums = weights @ self.totals.T
-        for half in self._halves():
-            first = weights[:, half] @ self.totals[:, half].T
-            yield half, first, _least(first, sums), _least(sums - first, sums)
-
-    def _halves(self) -> list[Bools]:
-        return halves(self.counts, self.seed, self.n_splits)
-
-
-def halves(counts: Floats, seed: int, n_splits: int) -> list[Bools]:
-    """Which clusters are in the first half, a random split each, of those that count."""
-    rng = np.random.default_rng(seed)
-    counted = np.flatnonzero(counts > 0)
-    found = []
-    for _ in range(n_splits):
-        half = np.zeros(len(counts), dtype=np.bool_)
-        half[rng.permutation(counted)[: len(counted) // 2]] = True
-        found.append(half)
-    return found
-
-
-def _least(sums: Floats, whole: Floats) -> Ints:
-    """First candidate of least sum, ``(draw, candidate)`` to ``(draw,)``, but for the rounding of the whole sums."""
-    least = sums.min(axis=1, keepdims=True) + ROUNDING * np.abs(whole).max(axis=1, keepdims=True)
-    return np.asarray((sums <= least).argmax(axis=1))
-
-
-def _taken(sums: Floats, candidate: Ints) -> Floats:
-    return np.asarray(np.take_along_axis(sums, candidate[:, None], axis=1)[:, 0])
-
-
-def _alone(count: Floats) -> Bools:
-    """Where a cluster holds all that its row of ``(draw, cluster)`` counts holds."""
-    return np.asarray((count > 0) & (count == count.sum(axis=1, keepdims=True)))
-
-
 def student_interval(statistic: Statistic, drawn: Drawn) -> tuple[float, float | None, float | None]:
-    """Value and 95 % interval: Student's t times the bootstrap standard error, either way.
+    """Value and 95 % interval: the value plus or minus Student's t times the bootstrap standard error.
 
-    The interval is None with a single cluster. Meant for statistics that choose. Their percentile interval is no good:
-    draws choose among fewer distinct clusters, so that near ties are broken otherwise than in the data and the draws do
-    not lie about the value; with 40 simulated speakers and tied candidates of `Chosen` it held the truth in all corpora
-    and found next to nothing. The spread of the draws is right where one candidate is clearly best, and a tenth to a
-    third too wide among ties: the interval then covers 97 to 99 %.
+    The interval is for statistics that choose among candidates, for which the percentile interval fails: a draw chooses
+    among fewer distinct clusters and breaks near ties differently than the data, so the draws do not centre on the
+    value. With 40 simulated speakers and tied candidates (chosen by leaving out one speaker at a time), the percentile
+    interval covered the truth in all corpora and found next to nothing. The spread of the draws is right if one
+    candidate is clearly best, and a tenth to a third too wide among ties, where the interval covers 97 to 99 %.
+
+    Parameters
+    ----------
+    statistic : Statistic
+    drawn : number[n_draws, n_clusters]
+        Bootstrap weights, see :func:`~align_eval.scoring.statistics.draw_weights`.
+
+    Returns
+    -------
+    value, low, high : float
+        ``low`` and ``high`` are None with a single cluster.
 
     References: Hesterberg 2015, "t interval with bootstrap standard error".
     """
@@ -241,10 +68,9 @@ def student_interval(statistic: Statistic, drawn: Drawn) -> tuple[float, float |
 
 
 def standard_error(statistic: Statistic, drawn: Drawn) -> float | None:
-    """Bootstrap standard error, times sqrt(n/(n-1)) for the n clusters drawn from, by which it is too small.
+    """Bootstrap standard error, corrected by sqrt(n / (n - 1)) for n clusters, in the unit of the statistic.
 
-    Draws in which the statistic has nothing to count are left out. None with a single cluster and where no two draws
-    are left.
+    Draws in which the statistic is undefined are left out. None with a single cluster or fewer than two draws left.
     """
     n_clusters = drawn.shape[1]
     draws = evaluate_draws(statistic, drawn)
@@ -255,10 +81,10 @@ def standard_error(statistic: Statistic, drawn: Drawn) -> float | None:
 
 
 def smallest_effect(statistic: Statistic, drawn: Drawn) -> float | None:
-    """Smallest true difference that would be found with 80 % power at 5 % two-sided, in the unit of the statistic.
+    """Smallest true difference found with 80 % power at a two-sided level of 5 %, in the unit of the statistic.
 
-    So many standard errors as Student's t has at 97.5 % and 80 %, 1.96 + 0.84 with many clusters. None where there is
-    no standard error, and with so few clusters that no effect, however large, brings `flip_test` below 5 %.
+    It is the standard error times the sum of Student's t at 97.5 % and at 80 % (1.96 + 0.84 with many clusters). None
+    without a standard error, or with so few clusters that no effect, however large, brings :func:`flip_test` below 5 %.
     """
     n_clusters = drawn.shape[1]
     error = standard_error(statistic, drawn)
@@ -268,67 +94,68 @@ def smallest_effect(statistic: Statistic, drawn: Drawn) -> float | None:
 
 
 def can_reject(n_clusters: int) -> bool:
-    """Whether flipping the signs of so many clusters can give a p-value of at most 5 %: from six on."""
+    """Whether :func:`flip_test` over this many clusters can give p <= 5 %: true from six clusters."""
     return bool(2 / 2**n_clusters <= LEVEL)
 
 
 def flip_test(totals: Floats, counts: Floats, seed: int, error: float | None = None) -> float:
-    """Two-sided p-value of a paired difference, by flipping the sign of whole clusters.
+    """Two-sided p-value of a paired difference, by flipping the signs of whole clusters.
 
-    If it were all the same which system is which, every cluster's difference could as well have the other sign. The
-    statistic is the ratio of sums; p is the share of flips whose statistic is at least as far from zero. Up to 12
-    clusters that count, of all flips, the observed one among them: exact, and at the least 2 / 2^n. With more, of
-    9,999 random ones, (found + 1) / (9,999 + 1): valid, and never zero.
+    If the two systems were exchangeable, the difference of every cluster could equally have the other sign. The
+    statistic is the ratio of sums; p is the share of flips whose statistic is at least as far from zero. With up to 12
+    clusters that count, all flips are tried, the observed one among them: the test is exact, and p is at least
+    2 / 2^n. With more clusters, p is (n + 1) / (9,999 + 1) from n of 9,999 random flips: valid, and never zero.
 
-    Flips take clusters to be independent. Where candidates were chosen, they are not: the same choice moves many of
-    them. Pass the standard error of the difference then; where it is larger than that of the flips, the flips are
-    widened to it. Without it a true zero between two `Chosen` signals of tied candidates is rejected in a quarter of
-    corpora.
+    The test assumes independent clusters. Choosing candidates makes clusters dependent, since one choice moves many of
+    them; then pass ``error``. If it is larger than the standard error of the flips, the flips are widened to it.
+    Without it, a true zero between two signals of tied candidates is rejected in a quarter of simulated corpora (chosen
+    by leaving out one cluster at a time).
 
     Parameters
     ----------
     totals : float64[n_clusters]
-        Sum of differences in ms; where candidates are chosen, of ``own_totals()``.
+        Sum of differences in ms; if candidates are chosen, the difference of ``own_totals()``.
     counts : float64[n_clusters]
-        How many differences were summed; a cluster of none is left out.
+        Number of differences summed; clusters with 0 are left out.
     seed : int
-        Of the random flips.
+        Seed of the random flips.
     error : float, optional
-        `standard_error` of the difference in ms, where candidates were chosen.
+        :func:`standard_error` of the difference in ms, if candidates are chosen.
 
     Raises
     ------
     ValueError
-        Where the shapes differ, a total is not finite or nothing is counted.
+        If the shapes differ, a total is not finite or nothing is counted.
     """
     if totals.ndim != 1 or totals.shape != counts.shape or not np.isfinite(totals).all():
         raise ValueError(f"totals {totals.shape} must be finite, one for each of counts {counts.shape}")
-    own = totals[counts > 0] / counts.sum()  # what each cluster adds to the ratio, in ms
-    if not len(own):
+    summands = totals[counts > 0] / counts.sum()  # contribution of each cluster to the ratio, in ms
+    if not len(summands):
         raise ValueError("nothing is counted")
-    of_flips = math.sqrt(float(own @ own))
-    widened = max(1.0, error / of_flips) if error is not None and of_flips > 0 else 1.0
-    bound = abs(own.sum()) / widened - ROUNDING * np.abs(own).sum()
-    if len(own) <= EXACT_CLUSTERS:
-        kept = np.arange(2 ** len(own))[:, None] >> np.arange(len(own)) & 1  # (flip, cluster)
-        return float((np.abs((2 * kept - 1) @ own) >= bound).mean())
+    flip_error = math.sqrt(float(summands @ summands))
+    widened = max(1.0, error / flip_error) if error is not None and flip_error > 0 else 1.0
+    bound = abs(summands.sum()) / widened - ROUNDING * np.abs(summands).sum()
+    if len(summands) <= EXACT_CLUSTERS:
+        signs = 2 * (np.arange(2 ** len(summands))[:, None] >> np.arange(len(summands)) & 1) - 1  # (flip, cluster)
+        return float((np.abs(signs @ summands) >= bound).mean())
     rng = np.random.default_rng(seed)
-    found = 0
-    for rows in chunks(N_FLIPS, len(own)):
-        kept = rng.integers(0, 2, (len(range(N_FLIPS)[rows]), len(own)))
-        found += int((np.abs((2 * kept - 1) @ own) >= bound).sum())
-    return (found + 1) / (N_FLIPS + 1)
+    n_as_far = 0
+    for rows in chunks(N_FLIPS, len(summands)):
+        signs = 2 * rng.integers(0, 2, (len(range(N_FLIPS)[rows]), len(summands))) - 1
+        n_as_far += int((np.abs(signs @ summands) >= bound).sum())
+    return (n_as_far + 1) / (N_FLIPS + 1)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values adjusted for their number, by name in the given order: all below 5 % are found with family error 5 %.
+    """P-values adjusted for multiple testing, by name, in the order of ``p_values``.
 
-    The i-th smallest of m, from 0, is multiplied by m - i; none falls below one before it, nor exceeds 1.
+    Rejecting those below 5 % keeps the family-wise error at 5 %. The i-th smallest of m, from 0, is multiplied by
+    m - i; adjusted values never decrease along that order, and never exceed 1.
 
     Raises
     ------
     ValueError
-        Where one is no p-value.
+        If a value is outside [0, 1].
 
     References: Holm 1979.
     """
@@ -344,18 +171,18 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def stands(values: Mapping[str, float]) -> Stands:
-    """Whether the sign of a difference is the same under every condition: kinds of reference and shifts of them.
+    """Test whether a difference has the same sign under every condition (kind of reference and shift of it).
 
-    A condition under which the difference is zero has no sign, nor has one without a value (NaN): the difference then
-    does not stand. Whether it is told from zero is the interval's to say, not this.
+    A difference of zero or NaN under any condition gives "depends on the reference". This does not test significance;
+    use the interval.
 
     Raises
     ------
     ValueError
-        Where there is no condition.
+        If there is no condition.
     """
     if not values:
-        raise ValueError("no condition to stand under")
+        raise ValueError("no condition to compare signs under")
     signs = {0.0 if abs(value) <= ROUNDING else math.copysign(1.0, value) for value in values.values()}
     missing = any(math.isnan(value) for value in values.values())
     return "stands" if not missing and signs in ({1.0}, {-1.0}) else "depends on the reference"

@@ -1,10 +1,10 @@
-"""Metrics of word boundaries, each as per-cluster sufficient statistics.
+"""Metrics of word boundaries as statistics of weighted clusters.
 
-A metric is either a ratio of sums (a mean, a share) or a median. Both are computed from weights a cluster, so that a
-value (all weights one) and the draws of its bootstrap interval are the same function of the same numbers.
+A metric is a ratio of sums (a mean, a share) or a median. Both are functions of one weight per cluster, so that a value
+(all weights one) and its bootstrap draws are the same function of the same numbers.
 
-Word boundary error (WBE) is the mean over boundaries of the absolute error; over all boundaries that is the mean over
-words of (abs start error + abs end error) / 2.
+Word boundary error (WBE) is the mean absolute error over boundaries; over all boundaries it equals the mean over words
+of (abs start error + abs end error) / 2.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from align_eval.units import MS_PER_S
 TOLERANCES_MS = (10, 20, 25, 50, 100, 200)
 
 ROUNDING_S = 1e-9
-"""Times are sums of binary fractions: an error of exactly 50 ms must count as within 50 ms."""
+"""Allowance for binary rounding of times: an error of exactly 50 ms is within 50 ms."""
 
 CHUNK = 2**17
-"""Array entries handled at once."""
+"""Array entries per chunk."""
 
 
 class Statistic(Protocol):
-    """A value for every weighting of the clusters: what an interval is made from."""
+    """A function of cluster weights, from which values and intervals are computed."""
 
     def evaluate(self, weights: Floats) -> Floats:
         """Value for each row of ``(draw, cluster)`` weights."""
@@ -38,32 +38,32 @@ class Statistic(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Sum of ``numerator`` over sum of ``denominator``, both one entry a cluster."""
+    """Sum of ``numerator`` divided by sum of ``denominator``, both ``float64[n_clusters]``."""
 
     numerator: Floats
     denominator: Floats
 
     def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of ``(draw, cluster)`` weights; NaN where nothing is left to divide by."""
+        """Value for each row of ``(draw, cluster)`` weights; NaN if the denominator is zero."""
         total = weights @ self.denominator
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(total > 0, (weights @ self.numerator) / total, np.nan))
 
 
 def mean_by(cluster: Ints, values: npt.ArrayLike, n_clusters: int) -> Ratio:
-    """Mean of values, as their sum and their number in each cluster."""
+    """Mean of values, from their sum and count per cluster; see :func:`~align_eval.scoring.clusters.sum_by`."""
     return Ratio(sum_by(cluster, values, n_clusters), count_by(cluster, n_clusters))
 
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """Median of ``values``, each of which belongs to a cluster."""
+    """Median of ``values``; ``cluster`` is the cluster of each value."""
 
     values: Floats
     cluster: Ints
 
     def evaluate(self, weights: Floats) -> Floats:
-        """Weighted median for each row of ``(draw, cluster)`` weights; the middle of the two where it falls between."""
+        """Weighted median for each row of ``(draw, cluster)`` weights; the midpoint if it falls between two values."""
         order = np.argsort(self.values, kind="stable")
         values, cluster = self.values[order], self.cluster[order]
         medians = np.full(len(weights), np.nan)
@@ -78,7 +78,7 @@ class Median:
 
 @dataclass(frozen=True, slots=True)
 class MeanOf:
-    """Mean of statistics: a baseline over its random orders."""
+    """Mean of statistics, as of a baseline over random orders."""
 
     parts: Sequence[Statistic]
 
@@ -89,7 +89,7 @@ class MeanOf:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One statistic minus another, paired: in every draw both see the same clusters."""
+    """Paired difference of two statistics: in every draw both have the same clusters."""
 
     of: Statistic
     minus: Statistic
@@ -101,23 +101,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Smallest:
-    """The smallest of statistics, paired: the smallest anew in every draw."""
+    """Minimum of paired statistics, taken in every draw."""
 
     parts: Sequence[Statistic]
 
     def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of weights; NaN where one of the parts is."""
+        """Value for each row of ``(draw, cluster)`` weights; NaN if one of the parts is NaN."""
         return np.asarray(np.min([part.evaluate(weights) for part in self.parts], axis=0))
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Sum of factors times statistics, paired: in every draw all see the same clusters."""
+    """Weighted sum of paired statistics; ``parts`` are (factor, statistic)."""
 
     parts: Sequence[tuple[float, Statistic]]
 
     def evaluate(self, weights: Floats) -> Floats:
-        """Value for each row of ``(draw, cluster)`` weights; NaN where one of the parts is."""
+        """Value for each row of ``(draw, cluster)`` weights; NaN if one of the parts is NaN."""
         total = np.zeros(len(weights))
         for factor, part in self.parts:
             total += factor * part.evaluate(weights)
@@ -125,14 +125,14 @@ class Combination:
 
 
 def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Rows of a large array, a bounded number of entries at a time."""
+    """Yield slices of the rows of an array, with at most :data:`CHUNK` entries each (but at least one row)."""
     size = max(1, CHUNK // max(1, n_columns))
     for start in range(0, n_rows, size):
         yield slice(start, start + size)
 
 
 def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iterator[tuple[str, str, Statistic]]:
-    """Yield (name, unit, statistics) of every metric, over ``all`` or ``interior`` boundaries."""
+    """Yield (name, unit, statistic) of each metric, over ``all`` or ``interior`` boundaries."""
     starts, ends = counted(times, boundaries)
     start_error = (times.start_s - times.reference_start_s)[starts]
     end_error = (times.end_s - times.reference_end_s)[ends]
@@ -146,8 +146,8 @@ def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iter
     for ms in TOLERANCES_MS:
         within = (np.abs(error) <= ms / MS_PER_S + ROUNDING_S).astype(np.float64)
         yield f"within_{ms}ms", "share", mean_by(cluster, within, n_clusters)
-    whole = starts & ends
-    yield "iou", "share", mean_by(times.cluster[whole], intersection_over_union(times)[whole], n_clusters)
+    both = starts & ends
+    yield "iou", "share", mean_by(times.cluster[both], intersection_over_union(times)[both], n_clusters)
     yield (
         "coverage",
         "share",
@@ -159,11 +159,11 @@ def boundary_metrics(times: WordTimes, boundaries: str, n_clusters: int) -> Iter
 
 
 def intersection_over_union(times: WordTimes) -> Floats:
-    """Shared length of word and reference over the length that either covers; NaN where times are missing."""
+    """Intersection of word and reference over their union in time, ``float64[n]``; NaN if times are missing."""
     low = np.maximum(times.start_s, times.reference_start_s)
     high = np.minimum(times.end_s, times.reference_end_s)
-    shared = np.maximum(high - low, 0.0)
-    either = (times.end_s - times.start_s) + (times.reference_end_s - times.reference_start_s) - shared
-    overlap: Floats = np.equal(times.start_s, times.reference_start_s).astype(np.float64)  # two words of no length
-    np.divide(shared, either, out=overlap, where=either > 0)
-    return overlap
+    intersection = np.maximum(high - low, 0.0)
+    union = (times.end_s - times.start_s) + (times.reference_end_s - times.reference_start_s) - intersection
+    iou: Floats = np.equal(times.start_s, times.reference_start_s).astype(np.float64)  # for two words of zero length
+    np.divide(intersection, union, out=iou, where=union > 0)
+    return iou

@@ -1,8 +1,8 @@
-"""Tests of whether a change made word times worse than a margin allows.
+"""Noninferiority tests of a change in word times against a margin.
 
-Conventions. A loss is what was added to the mean absolute error, in ms, positive where the change is worse; it is
-judged against a margin, the greatest loss that nobody minds. *Worse* is shown where a one-sided test refutes a loss of
-at most the margin, *not worse* where the upper end of the 95 % interval lies below it, and nothing in between.
+A loss is an increase of the mean absolute error, in ms, positive if the change is worse. The margin is the largest loss
+to tolerate. The change is *worse* if a one-sided test rejects a loss of at most the margin, *not worse* if the upper
+end of the 95 % interval is below the margin, and undecided otherwise.
 
 References: Piaggio et al. 2012, "Reporting of Noninferiority and Equivalence Randomized Trials", JAMA 308, 2594-2604
 (margins and intervals); Hesterberg 2015, as in :mod:`align_eval.scoring.inference` (Student's t times a bootstrap
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import bdtrc, stdtr, stdtrit  # Student's t and the binomial, without scipy.stats' overhead
+from scipy.special import bdtrc, stdtr, stdtrit  # Student's t and the binomial; loading scipy.stats takes a second
 
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import POWER, ROUNDING
@@ -25,7 +25,7 @@ from align_eval.scoring.statistics import CONFIDENCE
 class MarginTest:
     """A loss in ms, its 95 % interval, and the one-sided p-value of a true loss of at most the margin.
 
-    The interval is None where there is nothing to resample; p is 1 then.
+    With fewer than two units to resample, the interval is None and p is 1.
     """
 
     value: float
@@ -35,10 +35,10 @@ class MarginTest:
 
 
 def margin_test(value: float, error: float | None, n_units: int, margin: float) -> MarginTest:
-    """Test a loss against a margin by its standard error over ``n_units`` resampled units.
+    """Test a loss against a margin, both in ms, by its standard error over ``n_units`` resampled units.
 
-    Units that all lost the same have no spread, and a t without spread would be sure of anything. What is left is that
-    ``n_units`` signs agree, 2^-n.
+    If all units lost the same, the standard error is zero and t undefined. The p-value is then that of ``n_units``
+    equal signs, 2^-n.
     """
     if error is None or n_units < 2:
         return MarginTest(value, None, None, 1.0)
@@ -50,9 +50,9 @@ def margin_test(value: float, error: float | None, n_units: int, margin: float) 
 
 
 def smallest_loss(error: float | None, n_units: int, margin: float, level: float) -> float | None:
-    """Smallest true loss that would be found worse than the margin with 80 % power at a one-sided level.
+    """Smallest true loss in ms found worse than the margin with 80 % power at a one-sided level.
 
-    None where there is nothing to resample.
+    None with fewer than two units to resample.
     """
     if error is None or n_units < 2:
         return None
@@ -60,13 +60,22 @@ def smallest_loss(error: float | None, n_units: int, margin: float, level: float
 
 
 def error_within(starts: Floats, ends: Floats) -> float | None:
-    """Standard error of the mean over starts and ends together, when the words that they belong to are resampled.
+    """Standard error of the mean over starts and ends together, with words as resampled units.
 
-    Resampling words draws the mean of starts with variance sum (x - mean)^2 / n^2, which times n / (n - 1), by which a
-    bootstrap of n units is too small, is s^2 / n: nothing need be drawn. The two means are taken to vary together,
-    which they do where a word moves as a whole, and where one word ends at the boundary at which the next starts, as
-    under DTW; pooling all boundaries as if each were another observation would be too sure by up to sqrt(2). None with
-    a single start or end.
+    A bootstrap over words gives the mean of starts the variance sum (x - mean)^2 / n^2. Corrected by n / (n - 1) it is
+    s^2 / n, so no draws are needed. The means of starts and ends are assumed to be fully correlated. They are if a word
+    moves as a whole, or if a word ends where the next one starts, as under DTW. Pooling all boundaries as independent
+    observations would make the error too small by up to sqrt(2).
+
+    Parameters
+    ----------
+    starts, ends : float64[n]
+        Differences at starts and at ends, in any unit.
+
+    Returns
+    -------
+    float or None
+        In the same unit; None with fewer than two starts or ends.
     """
     if min(len(starts), len(ends)) < 2:
         return None
@@ -75,7 +84,7 @@ def error_within(starts: Floats, ends: Floats) -> float | None:
 
 
 def sign_test(values: Floats) -> float:
-    """Two-sided p-value of a median of zero; values of zero stand on either side, against a finding."""
+    """Two-sided p-value of a median of zero. Zeros count as values of neither sign, which is conservative."""
     n = len(values)
     above = int((values > ROUNDING).sum())
     below = int((values < -ROUNDING).sum())
@@ -83,7 +92,7 @@ def sign_test(values: Floats) -> float:
 
 
 def more_lost_than_gained(n_lost: int, n_gained: int) -> float:
-    """One-sided p-value of as many lost as gained: McNemar's test, exact."""
+    """One-sided p-value of equal numbers of losses and gains: McNemar's exact test."""
     return _at_least(n_lost, n_lost + n_gained)
 
 

@@ -1,7 +1,7 @@
-"""Text as words are compared: Whisper's own normalisers, without torch, one a language.
+"""Whisper's text normalisers, without torch, chosen by language.
 
-openai-whisper's package of normalisers loads torch; PyPI's ``whisper-normalizer`` is the same code without it, but for
-four colloquial forms that it adds. Those are taken out again, so that word error rates are those of openai-whisper.
+The normalisers of openai-whisper load torch. PyPI's ``whisper-normalizer`` is the same code without torch, plus four
+colloquial forms. These are removed here, so that word error rates equal those of openai-whisper.
 
 References: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", appendix C.
 """
@@ -17,15 +17,15 @@ from whisper_normalizer.english import EnglishTextNormalizer
 Normalise = Callable[[str], str]
 
 ADDED = (r"\bkinda\b", r"\bsorta\b", r"\bdunno\b", r"\bcause\b")
-"""What ``whisper-normalizer`` writes out and openai-whisper does not."""
+"""Patterns that ``whisper-normalizer`` expands and openai-whisper does not."""
 
 
 @lru_cache(maxsize=64)
 def whisper_normaliser(language: str | None) -> Normalise:
-    """openai-whisper's normaliser of texts: the English one for ``en`` and where no language is known, else the basic.
+    """openai-whisper's text normaliser: English for ``en`` or None, basic for other languages.
 
-    The English one writes numbers as digits, contractions out and American spelling; the basic one lowers the case and
-    takes away what is neither letter nor digit.
+    The English normaliser writes numbers as digits, expands contractions and uses American spelling. The basic one
+    converts to lower case and removes everything but letters and digits.
     """
     if language not in (None, "en"):
         basic: Normalise = BasicTextNormalizer()
@@ -39,15 +39,17 @@ def whisper_normaliser(language: str | None) -> Normalise:
 
 @lru_cache(maxsize=2**17)
 def comparable(text: str, language: str | None) -> str:
-    """A text as it is compared: normalised, without spaces, so that "every one" is "everyone".
+    """Normalised text without spaces, for comparison, so that "every one" equals "everyone". Never empty.
 
-    Where the normaliser takes everything away, as of "um", the letters and digits in lower case; the text where it has
-    none. Never empty.
+    If the normaliser removes everything, as of "um", it is the letters and digits in lower case, or else the text.
     """
-    kept = compressed(whisper_normaliser(language)(text).split())
-    return kept or "".join(c for c in text.casefold() if c.isalnum()) or "".join(text.split()) or "_"
+    normalised = compressed(whisper_normaliser(language)(text).split())
+    return normalised or "".join(c for c in text.casefold() if c.isalnum()) or "".join(text.split()) or "_"
 
 
 def compressed(words: Iterable[str]) -> str:
-    """Normalised words as one, "one" as the digit: of "1 2" the English normaliser makes "one 2", of "one two" "12"."""
+    """Join normalised words and write "one" as a digit.
+
+    The English normaliser turns "1 2" into "one 2" and "one two" into "12".
+    """
     return "".join(words).replace("one", "1")

@@ -1,17 +1,18 @@
-"""Pairing reference words with recognised words: edit distance on normalised text, mapped back onto the words.
+"""Pairing of reference words with recognised words by edit distance on normalised text.
 
-Whisper's normaliser works on whole texts: it joins "twenty one" to "21", splits "can't" in two and takes "um" away.
-What it does to a text is therefore first traced back to *groups*: the shortest runs of words whose normalised texts,
-one after the other, are the normalised whole (the reversible word map). Normalised words are then paired by jiwer, and
-groups follow their words.
+Whisper's normaliser works on whole texts: it joins "twenty one" to "21", splits "can't" in two and removes "um". The
+normalised text is therefore traced back to *groups*: the shortest runs of words whose normalised texts, concatenated,
+are the normalised whole (the reversible word map). Then jiwer aligns the normalised words, and each group follows its
+words. Pairing does not use times.
 
-Conventions. A word that the normaliser takes away entirely ("um", "(laughs)") stands for itself in lower case: it has
-times, so that leaving it out is a deletion. Compounds that only a space divides ("every one", "everyone") are joined
-before the pairing. A unit is *same* where all its normalised words are equal on both sides; what is paired otherwise is
-a substitution. A unit of several words on both sides is divided where its words fit one by one: the normaliser writes
-"two four" as "24", and still both words have times. No times are looked at.
+- A word that the normaliser removes ("um", "(laughs)") is replaced by its lower-case text. It has times, so its absence
+  is a deletion.
+- Compounds that differ only by a space ("every one", "everyone") are joined before pairing.
+- A unit is *same* if all its normalised words are equal on both sides; otherwise it is a substitution.
+- A unit of several words on both sides is divided if its words match one by one: the normaliser writes "two four" as
+  "24", but both words have times.
 
-References: Morris, Maier, Green 2004 for the counts, as jiwer has them.
+References: Morris, Maier, Green 2004 for the counts, as in jiwer.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from align_eval.records import Pairing, Unit
 from align_eval.scoring.normaliser import comparable, compressed, whisper_normaliser
 
 MAX_GROUP = 12
-"""So many words at most are looked at as one number, bracket or compound."""
+"""Maximum number of words in one number, bracket or compound."""
 
 
 Span = tuple[int, int, int, int]
-"""Words that are paired: of the reference from the first number up to the second, of the hypothesis the other two."""
+"""Paired words: start and stop in the reference, start and stop in the hypothesis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A normalised word, and the words that it came from: those from ``start`` up to ``stop``."""
+    """A normalised word, from the words ``start`` to ``stop - 1`` of the text."""
 
     text: str
     start: int
@@ -42,57 +43,58 @@ class Token:
 
 
 def pair_words(reference: Sequence[str], hypothesis: Sequence[str], language: str | None = None) -> Pairing:
-    """Pair the words of two texts, none of which need be the same.
+    """Pair the words of two texts.
 
     Parameters
     ----------
-    reference, hypothesis
-        Words as written, with their punctuation and case.
-    language
-        Whisper's code; decides the normaliser (see :func:`~align_eval.scoring.normaliser.whisper_normaliser`).
+    reference, hypothesis : sequence of str
+        Words as written, with punctuation and case.
+    language : str, optional
+        Whisper's code, which selects the normaliser; see
+        :func:`~align_eval.scoring.normaliser.whisper_normaliser`.
     """
 
     def unit(span: Span) -> Unit:
-        of_reference, of_hypothesis = range(span[0], span[1]), range(span[2], span[3])
-        left, right = (
+        reference_words, hypothesis_words = range(span[0], span[1]), range(span[2], span[3])
+        reference_text, hypothesis_text = (
             comparable(" ".join(words[i] for i in indices), language)
-            for words, indices in ((reference, of_reference), (hypothesis, of_hypothesis))
+            for words, indices in ((reference, reference_words), (hypothesis, hypothesis_words))
         )
-        return Unit(tuple(of_reference), tuple(of_hypothesis), left == right)
+        return Unit(tuple(reference_words), tuple(hypothesis_words), reference_text == hypothesis_text)
 
     def divided(whole: Unit) -> list[Unit]:
-        """The unit's words paired each normalised alone, where that finds all of them the same, or some of them."""
+        """Divide a unit by pairing its words normalised one by one, if this gives more equal words."""
         if len(whole.reference) == 1 or len(whole.hypothesis) == 1:
             return [whole]
-        alone = (
+        single_words = (
             tuple(Token(comparable(words[i], language), i, i + 1) for i in indices)
             for words, indices in ((reference, whole.reference), (hypothesis, whole.hypothesis))
         )
-        parts = [unit(span) for span in _spans(*alone)]
+        parts = [unit(span) for span in _spans(*single_words)]
         n_same = sum(part.same for part in parts)
-        every = n_same == len(whole.reference) == len(whole.hypothesis)
-        return parts if every or (n_same and not whole.same) else [whole]
+        all_same = n_same == len(whole.reference) == len(whole.hypothesis)
+        return parts if all_same or (n_same and not whole.same) else [whole]
 
     tokens = _joined(word_map(reference, language), word_map(hypothesis, language))
     units = [part for span in _spans(*tokens) for part in divided(unit(span))]
     paired_reference = {i for unit in units for i in unit.reference}
     paired_hypothesis = {i for unit in units for i in unit.hypothesis}
-    alone = [i for i in range(len(hypothesis)) if i not in paired_hypothesis]
+    unpaired = [i for i in range(len(hypothesis)) if i not in paired_hypothesis]
     return Pairing(
         units=tuple(units),
         deleted=tuple(i for i in range(len(reference)) if i not in paired_reference),
-        inserted=tuple(i for i in alone if _is_spoken(hypothesis[i])),
-        ignored=tuple(i for i in alone if not _is_spoken(hypothesis[i])),
+        inserted=tuple(i for i in unpaired if _is_spoken(hypothesis[i])),
+        ignored=tuple(i for i in unpaired if not _is_spoken(hypothesis[i])),
         n_reference=len(reference),
         n_hypothesis=len(hypothesis),
     )
 
 
 def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
-    """Normalised words of a text, each with the run of words that it came from.
+    """Normalised words of a text, each with its run of words.
 
-    The texts of the tokens, one after the other, are the normalised text, but for words of which it keeps nothing.
-    Several tokens may come from one word, and one from several.
+    The concatenated texts of the tokens are the normalised text, plus words that the normaliser removes. Several tokens
+    can come from one word, and one token from several words.
     """
     whole = whisper_normaliser(language)(" ".join(words)).split()
     tokens: list[Token] = []
@@ -105,20 +107,20 @@ def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
 
 
 def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Shortest runs of words, ``(start, stop, normalised)``, that together give the normalised whole.
+    """Shortest runs of words, ``(start, stop, normalised)``, that concatenate to the normalised whole.
 
-    Depth first, the shortest run first; where no division is found, all the rest is one group.
+    The search is depth first, shortest run first. If there is no division, the whole text is one group.
     """
     normalise = whisper_normaliser(language)
-    known: dict[str, tuple[str, ...]] = {}
+    cache: dict[str, tuple[str, ...]] = {}
 
     def normalised(start: int, stop: int) -> tuple[str, ...]:
         text = " ".join(words[start:stop])
-        if text not in known:
-            known[text] = tuple(normalise(text).split())
-        return known[text]
+        if text not in cache:
+            cache[text] = tuple(normalise(text).split())
+        return cache[text]
 
-    dead: set[tuple[int, int]] = set()  # word and token from which no division is possible
+    dead: set[tuple[int, int]] = set()  # (word, token) from which no division is possible
     path: list[tuple[int, int, int]] = []  # start of the group, its first token, its length
     start, token, length = 0, 0, 1
     while start < len(words) or token < len(whole):
@@ -141,32 +143,32 @@ def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) ->
 
 
 def _joined(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
-    """Both texts with compounds written as one where only spaces divide them, and only where they differ."""
+    """Join the compounds of both texts that only spaces divide, in the stretches where the texts differ."""
     joins_reference: list[tuple[int, int]] = []
     joins_hypothesis: list[tuple[int, int]] = []
     for r_start, r_stop, h_start, h_stop in _differing(reference, hypothesis):
-        at: dict[str, list[tuple[int, int]]] = {}
+        runs_of_text: dict[str, list[tuple[int, int]]] = {}
         for h in range(h_start, h_stop):
             for n in range(1, min(MAX_GROUP, h_stop - h) + 1):
                 if _whole(hypothesis, h, h + n):
-                    at.setdefault(_text(hypothesis, h, h + n), []).append((h, h + n))
+                    runs_of_text.setdefault(_text(hypothesis, h, h + n), []).append((h, h + n))
         r, h_free = r_start, h_start
         while r < r_stop:
             step = 1
             for n in range(1, min(MAX_GROUP, r_stop - r) + 1):
-                fitting = at.get(_text(reference, r, r + n), ()) if _whole(reference, r, r + n) else ()
-                found = [(a, b) for a, b in fitting if a >= h_free and (n, b - a) != (1, 1)]
-                if found:
+                equal_runs = runs_of_text.get(_text(reference, r, r + n), ()) if _whole(reference, r, r + n) else ()
+                free_runs = [(a, b) for a, b in equal_runs if a >= h_free and (n, b - a) != (1, 1)]
+                if free_runs:
                     joins_reference.append((r, r + n))
-                    joins_hypothesis.append(found[0])
-                    step, h_free = n, found[0][1]
+                    joins_hypothesis.append(free_runs[0])
+                    step, h_free = n, free_runs[0][1]
                     break
             r += step
     return _with_joins(reference, joins_reference), _with_joins(hypothesis, joins_hypothesis)
 
 
 def _differing(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[tuple[int, int, int, int]]:
-    """Stretches between equal words that hold words of both texts."""
+    """Stretches ``(start, stop, start, stop)`` between equal words that contain words of both texts."""
     stretches = []
     r, h = 0, 0
     chunks = [c for c in _chunks(reference, hypothesis) if c.type == "equal"]
@@ -179,41 +181,40 @@ def _differing(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> l
 
 
 def _chunks(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[jiwer.AlignmentChunk]:
-    """The alignment that jiwer makes: runs of equal, substituted, deleted and inserted words."""
+    """Jiwer's alignment: runs of equal, substituted, deleted and inserted words."""
     if not reference or not hypothesis:  # jiwer refuses an empty reference
         return []
-    left, right = (" ".join(token.text for token in tokens) for tokens in (reference, hypothesis))
-    return list(jiwer.process_words(left, right).alignments[0])
+    reference_text, hypothesis_text = (" ".join(token.text for token in tokens) for tokens in (reference, hypothesis))
+    return list(jiwer.process_words(reference_text, hypothesis_text).alignments[0])
 
 
 def _spans(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[Span]:
-    """Words that are paired, in order: runs of tokens that divide alike on both sides, then what is left one by one."""
-    linked: list[tuple[int, int]] = []
+    """Paired words, in order: runs of tokens whose words begin and end together, then remaining tokens one by one."""
+    links: list[tuple[int, int]] = []
     for chunk in _chunks(reference, hypothesis):
         if chunk.type in ("equal", "substitute"):
-            of_reference = range(chunk.ref_start_idx, chunk.ref_end_idx)
-            linked += zip(of_reference, range(chunk.hyp_start_idx, chunk.hyp_end_idx), strict=True)
+            reference_tokens = range(chunk.ref_start_idx, chunk.ref_end_idx)
+            links += zip(reference_tokens, range(chunk.hyp_start_idx, chunk.hyp_end_idx), strict=True)
     spans: list[Span] = []
     run: list[tuple[int, int]] = []
-    for r, h in linked:
+    for r, h in links:
         if run and (r, h) != (run[-1][0] + 1, run[-1][1] + 1):
-            run = []  # a word was left out or put in there
+            run = []  # interrupted by a deleted or inserted word
         if run or (_begins(reference, r) and _begins(hypothesis, h)):
             run.append((r, h))
         if run and _ends(reference, r) and _ends(hypothesis, h):
             first_r, first_h = run[0]
             spans.append((reference[first_r].start, reference[r].stop, hypothesis[first_h].start, hypothesis[h].stop))
             run = []
-    taken_reference = {i for span in spans for i in range(span[0], span[1])}
-    taken_hypothesis = {i for span in spans for i in range(span[2], span[3])}
-    for r, h in linked:
-        left, right = reference[r], hypothesis[h]
-        if taken_reference.isdisjoint(range(left.start, left.stop)) and taken_hypothesis.isdisjoint(
-            range(right.start, right.stop)
-        ):
-            spans.append((left.start, left.stop, right.start, right.stop))
-            taken_reference.update(range(left.start, left.stop))
-            taken_hypothesis.update(range(right.start, right.stop))
+    paired_reference = {i for span in spans for i in range(span[0], span[1])}
+    paired_hypothesis = {i for span in spans for i in range(span[2], span[3])}
+    for r, h in links:
+        reference_words = range(reference[r].start, reference[r].stop)
+        hypothesis_words = range(hypothesis[h].start, hypothesis[h].stop)
+        if paired_reference.isdisjoint(reference_words) and paired_hypothesis.isdisjoint(hypothesis_words):
+            spans.append((reference_words.start, reference_words.stop, hypothesis_words.start, hypothesis_words.stop))
+            paired_reference.update(reference_words)
+            paired_hypothesis.update(hypothesis_words)
     return sorted(spans)
 
 
@@ -235,12 +236,12 @@ def _text(tokens: tuple[Token, ...], start: int, stop: int) -> str:
 
 def _with_joins(tokens: tuple[Token, ...], joins: list[tuple[int, int]]) -> tuple[Token, ...]:
     joined: list[Token] = []
-    at = 0
+    position = 0
     for start, stop in joins:
-        joined += tokens[at:start]
+        joined += tokens[position:start]
         joined.append(Token(_text(tokens, start, stop), tokens[start].start, tokens[stop - 1].stop))
-        at = stop
-    return (*joined, *tokens[at:])
+        position = stop
+    return (*joined, *tokens[position:])
 
 
 def _is_spoken(word: str) -> bool:

@@ -1,4 +1,4 @@
-"""Protocols of one's own, read from a TOML file: a table a protocol, its keys those of the record.
+"""Custom protocols from a TOML file: one table per protocol, with the fields of the record as keys.
 
 [mine]
 boundaries = "starts"
@@ -18,7 +18,7 @@ from align_eval.errors import InputError
 from align_eval.scoring.protocols import PROTOCOLS, Average, Boundaries, Measure, Normaliser, Protocol, Words
 
 DEFAULTS: dict[str, Any] = {"normaliser": "whisper", "collars_ms": (), "cut_ms": None, "averages": ("micro",)}
-"""What a protocol of a file need not say; it must say its boundaries, words and measures."""
+"""Values of optional keys; boundaries, words and measures are required."""
 
 
 def read_protocols(path: Path) -> dict[str, Protocol]:
@@ -27,31 +27,31 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
     Raises
     ------
     InputError
-        Where the file cannot be read, a name is built in already, or a key or value is not one that is known.
+        If the file cannot be read, a name is that of a built-in protocol, or a key or value is unknown.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(path, f"cannot be read as TOML in UTF-8 ({error})", "see docs/protocols.md") from error
     if not tables:
-        raise InputError(path, "holds no protocol", "add a table, as [mine]")
+        raise InputError(path, "has no protocol", "add a table, for example [mine]")
     return {name: _protocol(path, name, table) for name, table in tables.items()}
 
 
 def _protocol(path: Path, name: str, table: Any) -> Protocol:
     place = f"{path}, [{name}]"
     if name in PROTOCOLS:
-        raise InputError(place, "bears the name of a protocol that is built in", "choose another name")
+        raise InputError(place, "has the name of a built-in protocol", "choose another name")
     if not isinstance(table, dict):
         raise InputError(place, f"is {table!r}, not a table", f"write [{name}] and its keys below it")
     values = dict(DEFAULTS)
     for key, value in table.items():
         if key not in READERS:
-            raise InputError(place, f"unknown key {key!r}", f"known: {', '.join(READERS)}")
+            raise InputError(place, f"unknown key {key!r}", f"use one of {', '.join(READERS)}")
         values[key] = READERS[key](f"{place}, key {key!r}", value)
     missing = [key for key in READERS if key not in values and key != "paper"]
     if missing:
-        raise InputError(place, f"lacks {', '.join(missing)}", "every protocol says these")
+        raise InputError(place, f"has no {', '.join(missing)}", "add it: every protocol needs it")
     try:
         return Protocol(**values)
     except ValueError as error:
@@ -61,7 +61,7 @@ def _protocol(path: Path, name: str, table: Any) -> Protocol:
 def _one_of(choices: tuple[str, ...]) -> Callable[[str, Any], str]:
     def read(place: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise InputError(place, f"{value!r} is not a choice", f"choose of {', '.join(choices)}")
+            raise InputError(place, f"{value!r} is not a choice", f"choose one of {', '.join(choices)}")
         return value
 
     return read
@@ -69,13 +69,13 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str, Any], str]:
 
 def _number(place: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(place, f"{value!r} is not a number", "give milliseconds as a plain number")
+        raise InputError(place, f"{value!r} is not a number", "write milliseconds as a plain number")
     return float(value)
 
 
 def _text(place: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise InputError(place, f"{value!r} is not a text", "put it in quotation marks")
+        raise InputError(place, f"{value!r} is not a string", "put it in quotation marks")
     return value
 
 
@@ -85,7 +85,7 @@ def _list_of(read: Callable[[str, Any], Any]) -> Callable[[str, Any], tuple[Any,
             raise InputError(place, f"{value!r} is not a list", "put it in brackets")
         items = tuple(read(place, item) for item in value)
         if len(set(items)) < len(items):
-            raise InputError(place, f"{value!r} says something twice", "say each once")
+            raise InputError(place, f"{value!r} repeats a value", "write each value once")
         return items
 
     return read_all

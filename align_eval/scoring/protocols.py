@@ -1,8 +1,8 @@
-"""Protocols: who counts which boundaries of which words, as data. The same system scores 15 % or 82 % by them.
+"""Scoring protocols of published papers, as data. The same system scores 15 % or 82 %, depending on the protocol.
 
-A protocol says which boundaries count, which words, how far off is near enough, what is cut, over what the average
-goes, and when two words are the same. Its hash is of what it counts, not of its name or paper: numbers of different
-hashes are never compared. docs/protocols.md works one example through all of them by hand.
+A protocol specifies boundaries, words, collars, a cut-off, averages, and the normaliser that decides when two words are
+the same. Its hash covers these and neither name nor paper; numbers with different hashes are never compared.
+docs/protocols.md works through one example by hand under all protocols.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ Average = Literal["micro", "macro"]
 Measure = Literal["mean", "within", "precision", "recall", "f1", "iou"]
 
 MEANING = 1
-"""Of the measures, in every hash: raised when the code counts otherwise."""
+"""Version of the definitions of the measures, part of every hash. Increase it if a definition changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How boundaries are counted.
+    """Rules for counting boundaries.
 
     Attributes
     ----------
     boundaries : starts, ends or both
-        Which count.
+        Boundaries that count.
     words : recognised or paired
-        ``recognised``: words whose text is the same on both sides; ``paired``: substitutions as well. A word that was
-        not recognised counts in ``recall`` and ``f1`` alone.
+        ``recognised``: words with the same text on both sides; ``paired``: substitutions as well. Words that were not
+        recognised count only in ``recall`` and ``f1``.
     normaliser : whisper, lower or none
-        When two texts are the same: after Whisper's normaliser of the language, in lower case, or to the letter.
+        Compare texts after Whisper's normaliser of the language, in lower case, or exactly.
     collars_ms : tuple of float
-        How far off is near enough, in ms: one row each of ``within``, ``precision``, ``recall`` and ``f1``.
+        Tolerances in ms; ``within``, ``precision``, ``recall`` and ``f1`` get one row per collar.
     cut_ms : float or None
-        Boundaries that are farther off than this are left out (and counted in the row ``cut``).
+        Boundaries with a larger error in ms are left out; the row ``cut`` is their share.
     averages : tuple of micro, macro
-        Over all words, or over the means of utterances. ``precision``, ``recall`` and ``f1`` are micro.
+        Over all words, or over the means of utterances. ``precision``, ``recall`` and ``f1`` are always micro.
     measures : tuple of mean, within, precision, recall, f1, iou
-        ``mean`` and ``within`` are of boundaries, the others of words; a word is near enough where every boundary that
-        counts is.
+        ``mean`` and ``within`` count boundaries, the others words. A word is a hit if all its counted boundaries are
+        within the collar.
     paper : str
-        Where it comes from.
+        Source of the protocol.
     """
 
     boundaries: Boundaries
@@ -60,17 +60,17 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not self.averages or not self.measures:
-            raise ValueError("needs at least one of averages and of measures")
+            raise ValueError("needs at least one average and one measure")
         if set(self.measures) - {"mean", "iou"} and not self.collars_ms:
-            raise ValueError("counts what is near enough and needs collars_ms")
+            raise ValueError("has a measure with a collar and needs collars_ms")
         limits = [*self.collars_ms, *([] if self.cut_ms is None else [self.cut_ms])]
         if not all(math.isfinite(ms) and ms > 0 for ms in limits):
-            raise ValueError("collars_ms and cut_ms are positive numbers of milliseconds")
+            raise ValueError("collars_ms and cut_ms must be positive numbers of milliseconds")
 
     @property
     def hash(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 over what is counted."""
-        counted = {
+        """First 12 hexadecimal digits of the SHA-256 over all rules."""
+        rules = {
             "boundaries": self.boundaries,
             "words": self.words,
             "normaliser": self.normaliser,
@@ -80,7 +80,7 @@ class Protocol:
             "measures": sorted(self.measures),
             "meaning": MEANING,
         }
-        canonical = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 

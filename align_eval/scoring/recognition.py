@@ -1,6 +1,6 @@
-"""What a system recognised where, from a words table: which words count, and how many errors it made.
+"""Recognised units of a system, from a words table, and recognition error counts.
 
-The entries are units: a reference word, or the reference words that the system recognised as one stretch (see
+A unit is a reference word, or several reference words that the system recognised as one stretch (see
 :mod:`align_eval.formats.run.words_table`).
 """
 
@@ -22,21 +22,21 @@ from align_eval.scoring.statistics import encoded
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Units of one system under one kind of reference, one entry a unit.
+    """Units of one system under one kind of reference, one entry per unit.
 
     Attributes
     ----------
     times : WordTimes
-        Of every unit; NaN where nothing was recognised.
+        Times of each unit; NaN if nothing was recognised.
     texts, hypotheses : string[n]
-        Text of the reference, and of what was recognised there; null where that is nothing.
+        Texts of the reference and of the system; the system's is null if nothing was recognised.
     languages : string[n]
     utterance : int64[n]
-        Number of its utterance, from 0.
+        Number of the utterance, from 0.
     first_row : int64[n]
-        Number of its first reference word among those of the table; ``times.n_words`` says how many follow.
+        Row of the unit's first reference word in the table; the unit has ``times.n_words`` rows.
     n_inserted : int64[n]
-        Hypothesis words that stand there and are paired with nothing.
+        Inserted hypothesis words at the unit.
     """
 
     times: WordTimes
@@ -49,17 +49,17 @@ class Recognition:
 
     @property
     def is_paired(self) -> Bools:
-        """Units that have a hypothesis text and its times, whatever it is."""
+        """Mask of the units with a hypothesis text and times, same or substituted."""
         return np.asarray(_bools(pc.is_valid(self.hypotheses)) & self.times.scored)
 
     def is_same(self, normaliser: Normaliser) -> Bools:
-        """Paired units whose two texts are the same."""
+        """Mask of the paired units with the same text on both sides."""
         equal = pc.equal(self.texts, self.hypotheses)
         same = _bools(pc.fill_null(equal, False))
         different = np.flatnonzero(_bools(pc.fill_null(pc.invert(equal), False)))
         columns = (self.texts, self.hypotheses, self.languages)
         texts = zip(*(column.take(pa.array(different)).to_pylist() for column in columns), strict=True)
-        same[different] = [_equal(reference, said, language, normaliser) for reference, said, language in texts]
+        same[different] = [_equal(text, hypothesis, language, normaliser) for text, hypothesis, language in texts]
         return np.asarray(same & self.times.scored)
 
 
@@ -67,14 +67,22 @@ COLUMNS = (
     "utterance", "word_index", "n_words", "word", "language", "reference_start_s", "reference_end_s",
     "start_s", "end_s", "hypothesis", "inserted",
 )  # fmt: skip
-"""What of a words table says what was recognised where."""
+"""Columns of a words table that :func:`recognition_of` reads, besides the columns of clusters."""
 
 
 def recognition_of(table: pa.Table, cluster_of_row: Ints) -> Recognition:
-    """Units of a part of a words table that holds one system and one kind of reference, in the order of its rows."""
+    """Units of the rows of one system under one kind of reference, in the order of the rows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows of a words table, with the columns :data:`COLUMNS`.
+    cluster_of_row : int64[n_rows]
+        See :func:`~align_eval.scoring.statistics.cluster_rows`.
+    """
     _, utterance = encoded(table, "utterance")
     start_s, end_s = _floats(table, "start_s"), _floats(table, "end_s")
-    first = np.flatnonzero(~_goes_on(utterance, start_s, end_s, _bools(pc.is_valid(table.column("hypothesis")))))
+    first = np.flatnonzero(~_continues_unit(utterance, start_s, end_s, _bools(pc.is_valid(table.column("hypothesis")))))
     n_words = np.diff(first, append=len(table))
     last = first + n_words - 1
     index, n_of_utterance = (table.column(name).to_numpy() for name in ("word_index", "n_words"))
@@ -99,23 +107,23 @@ def recognition_of(table: pa.Table, cluster_of_row: Ints) -> Recognition:
     )
 
 
-def _goes_on(utterance: Ints, start_s: Floats, end_s: Floats, is_said: Bools) -> Bools:
-    """Which rows are not the first of their unit: a unit is open, in their utterance, and they have no start.
+def _continues_unit(utterance: Ints, start_s: Floats, end_s: Floats, has_hypothesis: Bools) -> Bools:
+    """Mask of the rows that continue the unit of the row before them.
 
-    A unit is open after a row that has its start and not its end, and after those that go on with it. What is said
-    without times has neither start nor end, and opens nothing.
+    A row with a start but no end opens a unit. Following rows of the utterance with a hypothesis and no start continue
+    it, up to the row with its end. A hypothesis without times has neither start nor end and opens no unit.
     """
     has_start, has_end = ~np.isnan(start_s), ~np.isnan(end_s)
-    follows = np.diff(utterance, prepend=-1) == 0
-    may_go_on = follows & is_said & ~has_start
-    decides = ~may_go_on | has_end  # whether a unit is open afterwards; the other rows leave it as it is
-    last_that_decides = np.maximum.accumulate(np.where(decides, np.arange(len(decides)), 0))
-    is_open = (has_start & ~has_end)[last_that_decides]
-    return np.asarray(may_go_on & np.concatenate([[False], is_open[:-1]])[: len(is_open)])
+    same_utterance = np.diff(utterance, prepend=-1) == 0
+    can_continue = same_utterance & has_hypothesis & ~has_start
+    opens_or_closes = ~can_continue | has_end  # other rows leave the unit as it is
+    last_change = np.maximum.accumulate(np.where(opens_or_closes, np.arange(len(opens_or_closes)), 0))
+    is_open = (has_start & ~has_end)[last_change]
+    return np.asarray(can_continue & np.concatenate([[False], is_open[:-1]])[: len(is_open)])
 
 
 def _joined(words: pa.ChunkedArray, first: Ints, n_words: Ints) -> pa.Array:
-    """The text of each unit: its words with a space between."""
+    """Text of each unit: its words joined by spaces."""
     texts = _taken(words, first)
     several = np.flatnonzero(n_words > 1)
     if not len(several):
@@ -132,7 +140,7 @@ def _taken(column: pa.ChunkedArray, rows: Ints) -> pa.Array:
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
-    """A column of times, NaN where there is none."""
+    """A column of times, NaN for null."""
     return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
 
 
@@ -142,29 +150,36 @@ def _bools(values: pa.Array | pa.ChunkedArray) -> Bools:
 
 
 def only(times: WordTimes, kept: Bools) -> WordTimes:
-    """The words, of which those that are not kept have no times: they count against coverage and nothing else."""
-    nowhere = np.full(len(kept), np.nan)
-    return replace(times, start_s=np.where(kept, times.start_s, nowhere), end_s=np.where(kept, times.end_s, nowhere))
+    """Remove the times of the units outside the mask ``kept``; these count against coverage and nothing else."""
+    missing = np.full(len(kept), np.nan)
+    return replace(times, start_s=np.where(kept, times.start_s, missing), end_s=np.where(kept, times.end_s, missing))
 
 
 def is_common(recognition: Recognition, recognised: Bools, in_all: Bools) -> Bools:
-    """Units that were recognised and all of whose reference words are in ``in_all``, one entry a row of the table."""
-    whole = np.logical_and.reduceat(in_all, recognition.first_row)
-    return np.asarray(recognised & whole)
+    """Mask of the recognised units whose reference words every system recognised.
+
+    Parameters
+    ----------
+    recognised : bool[n_units]
+    in_all : bool[n_rows]
+        Reference words that every system recognised.
+    """
+    whole_unit = np.logical_and.reduceat(in_all, recognition.first_row)
+    return np.asarray(recognised & whole_unit)
 
 
-def rows_of(recognition: Recognition, units: Bools) -> Bools:
-    """One entry a reference word: whether its unit is among those."""
+def per_row(recognition: Recognition, units: Bools) -> Bools:
+    """Expand a mask ``bool[n_units]`` to one entry per reference word, ``bool[n_rows]``."""
     return np.repeat(units, recognition.times.n_words)
 
 
 def recognition_metrics(
     recognition: Recognition, same: Bools, n_clusters: int
 ) -> Iterator[tuple[str, str, Statistic | int]]:
-    """Yield (name, unit, count or statistic) of the errors of recognition, counted in units.
+    """Yield (name, unit, count or statistic) of recognition errors, counted in units.
 
-    The rate is of the reference's units; it is not the word error rate of published tables, which counts normalised
-    words ("can not" as two).
+    The rate is per unit of the reference. It differs from the word error rate of published tables, which counts
+    normalised words ("can not" as two).
     """
     paired, cluster = recognition.is_paired, recognition.times.cluster
     substituted, deleted = paired & ~same, ~paired

@@ -1,4 +1,4 @@
-"""Intervals by resampling clusters: speakers, or recordings where there is one, never clips of one recording."""
+"""Bootstrap intervals over clusters: speakers, or recordings if there is one speaker, never clips of a recording."""
 
 from __future__ import annotations
 
@@ -14,29 +14,36 @@ from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import Statistic
 
 ClusterName = tuple[str | None, str]
-"""Speaker, where that is known, and recording."""
+"""Speaker, if known, and recording."""
 
 CLUSTER_COLUMNS = ("speaker", "recording")
 
 Drawn = npt.NDArray[Any]
-"""How often each cluster is drawn, ``(draw, cluster)``, as numbers of any type."""
+"""Number of times that each cluster is drawn, ``(draw, cluster)``, of any numeric type."""
 
 N_DRAWS = 2000
 CONFIDENCE = 0.95
 
 BLOCK_ENTRIES = 2**22
-"""Weights as numbers that a statistic takes, of so many draws and clusters at once: 32 MB."""
+"""Weights (draws times clusters) that are converted to float64 at once: 32 MB."""
 
 BLOCK_ROWS = 16
-"""Blocks are of a multiple of so many draws: products of a matrix take rows a few at a time, and what is left over at
-the end by other sums, which may differ in their last bit."""
+"""Blocks are multiples of this many draws. Matrix products sum a few rows at a time and the remaining rows in another
+order, which can change the last bit."""
 
 FEW_CLUSTERS = 10
-"""Below that many effective clusters a percentile interval covers too little: it speaks of these recordings only."""
+"""Below this many effective clusters a percentile interval is too narrow and describes only these recordings."""
 
 
 def cluster_rows(table: pa.Table) -> tuple[str, Ints]:
-    """What to resample, as :func:`number_clusters` says, and its number for each row of a words table."""
+    """Number the clusters of a words table.
+
+    Returns
+    -------
+    kind : str
+        See :func:`number_clusters`.
+    cluster_of_row : int64[n_rows]
+    """
     (speakers, speaker_of_row), (recordings, recording_of_row) = (coded(table, name) for name in CLUSTER_COLUMNS)
     codes = np.unique(speaker_of_row * len(recordings) + recording_of_row)
     kind, number_of = number_clusters(
@@ -46,30 +53,30 @@ def cluster_rows(table: pa.Table) -> tuple[str, Ints]:
 
 
 def number_clusters(names: Iterable[ClusterName]) -> tuple[str, dict[ClusterName, int]]:
-    """What to resample, and its number for each speaker and recording.
+    """Choose the unit of resampling and number its clusters.
 
     Returns
     -------
     kind : str
-        ``speakers`` where every row names one and there are several; ``recordings`` where none does, or all are one's;
-        ``speakers and recordings`` where some do: a row without a speaker then counts by its recording.
+        ``speakers`` if there are several and all are known; ``recordings`` if none is known or there is only one;
+        ``speakers and recordings`` if some are known: a row without a speaker then belongs to its recording.
     number_of : mapping
-        From 0, in the order of names.
+        From (speaker, recording) to the number of the cluster, from 0, sorted by name.
     """
-    every = list(names)
-    speakers = {speaker for speaker, _ in every}
-    known = speakers - {None}
-    if not known or (len(known) == 1 and None not in speakers):
-        kind, resampled = "recordings", [("recording", recording) for _, recording in every]
+    pairs = list(names)
+    speakers = {speaker for speaker, _ in pairs}
+    named = speakers - {None}
+    if not named or (len(named) == 1 and None not in speakers):
+        kind, clusters = "recordings", [("recording", recording) for _, recording in pairs]
     else:
         kind = "speakers and recordings" if None in speakers else "speakers"
-        resampled = [("recording", r) if s is None else ("speaker", s) for s, r in every]
-    number = {name: i for i, name in enumerate(sorted(set(resampled)))}
-    return kind, dict(zip(every, (number[name] for name in resampled), strict=True))
+        clusters = [("recording", r) if s is None else ("speaker", s) for s, r in pairs]
+    number = {name: i for i, name in enumerate(sorted(set(clusters)))}
+    return kind, dict(zip(pairs, (number[name] for name in clusters), strict=True))
 
 
 def cluster_of_rows(table: pa.Table, number_of: Mapping[ClusterName, int]) -> Ints:
-    """The number of each row's cluster, by its speaker and recording."""
+    """Number of each row's cluster, ``int64[n_rows]``, from its speaker and recording."""
     (speakers, speaker_of_row), (recordings, recording_of_row) = (coded(table, name) for name in CLUSTER_COLUMNS)
     codes, of_row = np.unique(speaker_of_row * len(recordings) + recording_of_row, return_inverse=True)
     numbers = [number_of[speakers[code // len(recordings)], recordings[code % len(recordings)]] for code in codes]
@@ -77,47 +84,51 @@ def cluster_of_rows(table: pa.Table, number_of: Mapping[ClusterName, int]) -> In
 
 
 def coded(table: pa.Table, column: str) -> tuple[list[str | None], Ints]:
-    """The different texts of a column, and the number of each row's among them: no object a row."""
+    """Distinct values of a column, and the index of each row's value, without a Python object per row."""
     dictionary, codes = encoded(table, column)
     return dictionary.to_pylist(), codes
 
 
 def encoded(table: pa.Table, column: str) -> tuple[pa.Array, Ints]:
-    """As :func:`coded`, the texts as Arrow has them; they are in the order in which they first stand there."""
-    found = pc.dictionary_encode(table.column(column).combine_chunks(), null_encoding="encode")
-    if isinstance(found, pa.ChunkedArray):
-        found = found.combine_chunks()
-    return found.dictionary, np.asarray(found.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+    """As :func:`coded`, with the distinct values as an Arrow array, in the order of first occurrence."""
+    array = pc.dictionary_encode(table.column(column).combine_chunks(), null_encoding="encode")
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array.dictionary, np.asarray(array.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def effective_clusters(words_per_cluster: Floats) -> float:
-    """Kish's effective number, (sum n)^2 / sum n^2: what the clusters are worth, unequal as they are."""
+    """Kish's effective number of clusters of unequal size, (sum n)^2 / sum n^2."""
     total = words_per_cluster.sum()
     return float(total**2 / (words_per_cluster**2).sum()) if total else 0.0
 
 
 def draw_weights(n_clusters: int, seed: int) -> Drawn:
-    """How often each cluster is drawn in each bootstrap draw, uint8 ``(draw, cluster)``.
+    """Number of times that each cluster is drawn, ``uint8[n_draws, n_clusters]``, in each bootstrap draw.
 
-    A byte a cluster and draw is enough: that one of n clusters is drawn 256 times among n has, for the n at which it
-    could be, a chance of less than 1 in 256!, which is 10^-506.
+    One byte is enough: the probability that a cluster is drawn 256 times among n is below 1 / 256!, about 10^-506.
     """
     rng = np.random.default_rng(seed)
     drawn = np.empty((N_DRAWS, n_clusters), dtype=np.uint8)
-    for block in _blocks(drawn):  # the generator makes one draw after the other, however many are asked for
+    for block in _blocks(drawn):  # the generator makes draws one by one, so blocks do not change them
         block[:] = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=len(block))
     return drawn
 
 
 def evaluate_draws(statistic: Statistic, drawn: Drawn) -> Floats:
-    """The statistic in each draw of ``(draw, cluster)`` weights, a block of draws at a time."""
+    """Value of the statistic in each draw, ``float64[n_draws]``, computed in blocks of draws."""
     return np.concatenate([statistic.evaluate(block.astype(np.float64)) for block in _blocks(drawn)])
 
 
 def estimate(statistic: Statistic, drawn: Drawn) -> tuple[float, float | None, float | None]:
-    """Value and 95 % percentile interval; the interval is None with a single cluster.
+    """Value and 95 % percentile interval of a statistic.
 
-    Draws in which the statistic has nothing to count are left out.
+    Draws in which the statistic is undefined are left out.
+
+    Returns
+    -------
+    value, low, high : float
+        ``low`` and ``high`` are None with a single cluster, or if no draw is left.
     """
     n_clusters = drawn.shape[1]
     value = float(statistic.evaluate(np.ones((1, n_clusters)))[0])

@@ -1,9 +1,10 @@
-"""From a words table to score rows: every system, under every kind of reference and every protocol.
+"""Score rows of a words table: every system under every kind of reference and every protocol.
 
-Names of metrics. Those of `wbe` are of the words that were recognised, where the text was given of all. Two endings
-say of which others: ``_of_all`` of every reference word, one that was not recognised counting as too far off;
-``_common`` of the words that every system in the table recognised, which stands only where systems recognised different
-ones. ``_macro`` is the mean over utterances.
+Metrics of `wbe` count recognised words (with the text given, all words). Endings of their names mean:
+
+- ``_of_all``: all reference words; a word that was not recognised is within no tolerance;
+- ``_common``: the words that every system recognised; only if systems recognised different words;
+- ``_macro``: the mean over utterances.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from align_eval.records import ScoreRow, System
 from align_eval.scoring.boundaries import Bools, calibrated
 from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
-from align_eval.scoring.parts import Kind, kinds_of, read_part, read_recognition
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
-from align_eval.scoring.recognition import Recognition, is_common, only, recognition_metrics, rows_of
+from align_eval.scoring.recognition import Recognition, is_common, only, per_row, recognition_metrics
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
+from align_eval.scoring.system_rows import Kind, kinds_of, read_columns, read_recognition
 
 WBE = "wbe"
 BOUNDARIES = ("all", "interior")
@@ -33,7 +34,7 @@ UNCALIBRATED_ONLY = ("coverage",)
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """A number before its interval: what tells it from others, and the words behind it."""
+    """One metric under its conditions, before its interval is computed."""
 
     boundaries: str
     calibration: str
@@ -47,27 +48,31 @@ class _Score:
 def score_table(
     table: pa.Table, *, text: str = "words", seed: int = 0, protocols: Mapping[str, Protocol] | None = None
 ) -> tuple[ScoreRow, ...]:
-    """Score a words table that is in memory; see :func:`score_words`."""
+    """Score a words table in memory; see :func:`score_words`."""
     return score_words(dataset(table), text=text, seed=seed, protocols=protocols)
 
 
 def score_words(
     words: Dataset, *, text: str = "words", seed: int = 0, protocols: Mapping[str, Protocol] | None = None
 ) -> tuple[ScoreRow, ...]:
-    """Score every system under every kind of reference, one after the other: no more than one is held.
+    """Score every system under every kind of reference. Only one system is in memory at a time.
 
-    By `wbe` over all and over interior boundaries, as is and calibrated; by every other protocol as it says. The
-    calibration is estimated on other clusters and held fixed in the interval, which therefore does not cover what its
-    estimation adds.
+    `wbe` is scored over all and over interior boundaries, without and with calibration. The calibration is estimated on
+    other clusters and is fixed in the interval, which therefore does not include the error of its estimation.
 
     Parameters
     ----------
-    text
-        What was aligned. Other than ``words`` (the reference's own), errors of recognition are counted as well.
-    protocols
-        Protocols of one's own, by name, beside :data:`~align_eval.scoring.protocols.PROTOCOLS`.
+    words : pyarrow.dataset.Dataset
+        The words table.
+    text : str
+        The text that was aligned. For other texts than ``words`` (those of the reference), recognition errors are
+        counted too.
+    seed : int
+        Seed of the bootstrap.
+    protocols : mapping, optional
+        Custom protocols by name, in addition to :data:`~align_eval.scoring.protocols.PROTOCOLS`.
     """
-    every = PROTOCOLS | dict(protocols or {})
+    all_protocols = PROTOCOLS | dict(protocols or {})
     rows: list[ScoreRow] = []
     for kind in kinds_of(words):
         n_clusters = kind.n_clusters
@@ -76,7 +81,7 @@ def score_words(
         for system in kind.systems:
             recognition = read_recognition(words, kind, system)
             words_of_cluster = sum_by(recognition.times.cluster, recognition.times.n_words, n_clusters)
-            for score in _scores(recognition, in_all.get(system), text, every, n_clusters):
+            for score in _scores(recognition, in_all.get(system), text, all_protocols, n_clusters):
                 value, low, high = (
                     (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, drawn)
                 )
@@ -100,47 +105,47 @@ def score_words(
                         clusters=kind.clusters,
                         n_clusters=n_clusters,
                         n_effective_clusters=effective_clusters(words_of_cluster),
-                        protocol_hash=every[score.protocol].hash,
+                        protocol_hash=all_protocols[score.protocol].hash,
                     )
                 )
     return tuple(rows)
 
 
 def _recognised_by_all(words: Dataset, kind: Kind) -> dict[System, Bools]:
-    """Which rows of each system are reference words that every system recognised; empty where all did the same."""
+    """Mask of the rows whose words every system recognised, per system; empty if all recognised the same words."""
     if len(kind.systems) == 1:
         return {}
     recognised: dict[System, Bools] = {}
     names = ["utterance", "word_index"]
-    first = read_part(words, kind, kind.systems[0], names)
+    first = read_columns(words, kind, kind.systems[0], names)
     same_words = True  # row by row
     for system in kind.systems:
-        found = read_recognition(words, kind, system)
-        recognised[system] = rows_of(found, found.is_same("whisper"))
-        same_words = same_words and read_part(words, kind, system, names).equals(first)
+        recognition = read_recognition(words, kind, system)
+        recognised[system] = per_row(recognition, recognition.is_same("whisper"))
+        same_words = same_words and read_columns(words, kind, system, names).equals(first)
     if same_words:
         in_all: Bools = np.asarray(np.logical_and.reduce(list(recognised.values())))
-        same = all(np.array_equal(of_system, in_all) for of_system in recognised.values())
-        return {} if same else dict.fromkeys(kind.systems, in_all)
-    tables = {system: read_part(words, kind, system, names) for system in kind.systems}
-    listed = {
+        all_equal = all(np.array_equal(mask, in_all) for mask in recognised.values())
+        return {} if all_equal else dict.fromkeys(kind.systems, in_all)
+    tables = {system: read_columns(words, kind, system, names) for system in kind.systems}
+    word_ids = {
         system: list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
         for system, table in tables.items()
     }
-    sets = [
-        {word for word, same in zip(listed[system], of_system, strict=True) if same}
-        for system, of_system in recognised.items()
+    recognised_ids = [
+        {word_id for word_id, is_recognised in zip(word_ids[system], mask, strict=True) if is_recognised}
+        for system, mask in recognised.items()
     ]
-    common = set.intersection(*sets)
-    if all(each == common for each in sets):
+    common = set.intersection(*recognised_ids)
+    if all(ids == common for ids in recognised_ids):
         return {}
-    return {system: np.array([word in common for word in of_system]) for system, of_system in listed.items()}
+    return {system: np.array([word_id in common for word_id in ids]) for system, ids in word_ids.items()}
 
 
 def _scores(
     recognition: Recognition, in_all: Bools | None, text: str, protocols: Mapping[str, Protocol], n_clusters: int
 ) -> Iterator[_Score]:
-    """Every number of one system."""
+    """Yield all scores of one system."""
     same = recognition.is_same(protocols[WBE].normaliser)
     n_words = int(recognition.times.n_words.sum())
     yield from _wbe(recognition, same, n_words, n_clusters)
@@ -155,7 +160,7 @@ def _scores(
     for name, protocol in protocols.items():
         for metric, unit, statistic in protocol_metrics(recognition, protocol, n_clusters):
             if name == WBE:
-                if metric.endswith("_macro"):  # its other rows stand above
+                if metric.endswith("_macro"):  # the other metrics of wbe are yielded above
                     renamed = metric.replace("mean_error", "wbe_mean")
                     yield _Score("all", "none", WBE, renamed, unit, statistic, n_words)
                 continue
@@ -163,20 +168,21 @@ def _scores(
 
 
 def _wbe(recognition: Recognition, kept: Bools, n_words: int, n_clusters: int, ending: str = "") -> Iterator[_Score]:
-    """Metrics of word boundary error over the words that are kept; with an ending neither calibrated nor coverage."""
+    """Metrics of word boundary error over the units in ``kept``; with an ending, no calibration and no coverage."""
     times = only(recognition.times, kept)
     for boundaries in BOUNDARIES:
-        for calibration, moved in (("none", times), ("reference", None if ending else calibrated(times, boundaries))):
-            if moved is None:
+        calibrated_times = None if ending else calibrated(times, boundaries)
+        for calibration, scored_times in (("none", times), ("reference", calibrated_times)):
+            if scored_times is None:
                 continue
-            for metric, unit, statistic in boundary_metrics(moved, boundaries, n_clusters):
+            for metric, unit, statistic in boundary_metrics(scored_times, boundaries, n_clusters):
                 if metric in UNCALIBRATED_ONLY and (calibration != "none" or ending):
                     continue
                 yield _Score(boundaries, calibration, WBE, f"{metric}{ending}", unit, statistic, n_words)
 
 
 def _within_of_all(recognition: Recognition, kept: Bools, n_words: int, n_clusters: int) -> Iterator[_Score]:
-    """Shares of all boundaries of the reference: those of words that are not kept are within no tolerance."""
+    """Shares within tolerances of all reference boundaries; those of units outside ``kept`` are within none."""
     times = only(recognition.times, kept)
     n_boundaries = 2 * count_by(times.cluster, n_clusters)
     for ms in TOLERANCES_MS:

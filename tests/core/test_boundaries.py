@@ -1,4 +1,4 @@
-"""Which boundaries count, and how they are calibrated, on words small enough to do by hand."""
+"""Counted boundaries and their calibration, on a few words computed by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from align_eval.scoring.boundaries import WordTimes, calibrated, counted, median
 
 
 def times(start_error, end_error, cluster, *, first=None, last=None, length_s=1.0) -> WordTimes:
-    """Word i has its reference from 2 i s on; errors in seconds; by default no word is a first or a last one."""
+    """The reference of word i starts at 2 i s; errors are in seconds; by default no word is first or last."""
     n = len(start_error)
     reference_start_s = 2.0 * np.arange(n)
     return WordTimes(
@@ -92,7 +92,7 @@ def test_calibration_leaves_words_without_times_without():
 
 
 def test_medians_of_others_are_the_medians_without_a_clusters_own_values():
-    """Against numpy, with ties, clusters of no value and clusters without others."""
+    """Compare with numpy, with ties, empty clusters, and a cluster without other clusters."""
     rng = np.random.default_rng(0)
     for n in [0, 1, 2, *rng.integers(3, 40, 200)]:
         values, cluster = rng.normal(size=n).round(1), rng.integers(0, 4, n)

@@ -1,10 +1,10 @@
-"""The error of a signal that chooses once its bias is known, against sums by hand and against the uncalibrated."""
+"""Calibrated error of a signal that chooses a candidate, against sums by hand and the uncalibrated error."""
 
 import numpy as np
 import pytest
 
 from align_eval.scoring.calibration import CalibratedOnHalves
-from align_eval.scoring.inference import ChosenOnHalves
+from align_eval.scoring.selection import ChosenOnHalves
 from align_eval.scoring.statistics import draw_weights
 
 

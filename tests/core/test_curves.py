@@ -1,4 +1,4 @@
-"""Distributions and curves count the boundaries that the score rows count."""
+"""Distributions and curves count the same boundaries as the score rows."""
 
 from __future__ import annotations
 

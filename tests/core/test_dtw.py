@@ -1,4 +1,4 @@
-"""The cheapest path through a cost matrix, against planted paths and against dynamic programming written out."""
+"""Cheapest path through a cost matrix, against planted paths and plain dynamic programming."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def staircase(steps: list[tuple[int, int]]) -> np.ndarray:
 
 
 def map_of(path: np.ndarray) -> np.ndarray:
-    """1 on the path and -1 beside it: leaving the path, or a detour to a further cell, always costs."""
+    """1 on the path and -1 elsewhere: leaving the path, or a detour to another cell, always costs more."""
     values = np.full(path[-1] + 1, -1.0, dtype=np.float32)
     values[tuple(path.T)] = 1.0
     return values
@@ -54,7 +54,7 @@ def test_the_cost_is_the_optimum_of_dynamic_programming(cost):
 
 @settings(deadline=None)
 @given(COSTS)
-def test_the_way_back_is_the_librarys_own_also_among_ties(cost):
+def test_backtracking_equals_the_librarys_also_among_ties(cost):
     from dtw import dtw
 
     theirs = dtw(cost, step_pattern="symmetric1")
@@ -98,7 +98,7 @@ def printed_by(code: str, *options: str) -> str:
 
 
 def test_dtw_python_greets_an_interactive_session_and_a_search_does_not():
-    """`-i` makes the session interactive: there the library's own import does print."""
+    """`-i` makes the session interactive, where the import of the library prints a greeting."""
     assert "Importing the dtw module" in printed_by("import dtw", "-i")
     assert printed_by(FIRST_SEARCH, "-i") == ""
     assert printed_by(FIRST_SEARCH) == ""
@@ -111,7 +111,7 @@ def test_the_prompt_of_a_session_is_what_it_was_before_the_search():
 
 
 def test_threads_print_while_others_search_for_the_first_time_and_later():
-    """Every line arrives: no search, not even the first, which imports the library, puts another sys.stdout in place.
+    """No search replaces sys.stdout, not even the first, which imports the library: every printed line arrives.
 
     ``look`` is called at every call and return inside the import and the searches.
     """
@@ -158,7 +158,7 @@ def test_the_row_before_the_text_takes_what_comes_before_the_first_word():
 
 
 def test_a_path_over_the_later_rows_gives_the_first_token_no_time():
-    """Planted: row 1 for two columns, row 2 for one; row 0, which lies everywhere else, is passed over."""
+    """Planted: row 1 for two columns, row 2 for one; row 0 is high everywhere else and is not on the path."""
     whole = np.concatenate([np.full((1, 3), 5.0, np.float32), map_of(staircase([(0, 1), (1, 1)]))])
     assert dtw_token_frames(whole, "later")[0].tolist() == [[0, 0], [0, 2], [2, 3]]
 

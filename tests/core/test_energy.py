@@ -1,4 +1,4 @@
-"""Loudness at the columns of a map, from signals whose loudness is known."""
+"""Loudness at the columns of a map, from signals of known loudness."""
 
 import numpy as np
 import pytest

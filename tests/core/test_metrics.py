@@ -20,7 +20,7 @@ from align_eval.scoring.statistics import draw_weights
 
 
 def words(reference, found, *, first=None, last=None) -> WordTimes:
-    """Words of one cluster from (start_s, end_s) pairs; by default no word is a first or a last one."""
+    """Words of one cluster from (start_s, end_s) pairs; by default no word is first or last."""
     reference, found = np.array(reference, dtype=np.float64), np.array(found, dtype=np.float64)
     nowhere = np.zeros(len(reference), bool)
     return WordTimes(
@@ -150,7 +150,7 @@ CLUSTERED = st.integers(1, 4).flatmap(
 
 
 def repeated(case):
-    """The values with their clusters and weights, and the values each as often as its cluster's weight says."""
+    """Values with clusters and weights, and the values repeated by the weight of their cluster."""
     pairs, weights = case
     numbers, cluster = (np.array(column) for column in zip(*pairs, strict=True))
     weights = np.array(weights, dtype=np.float64)
@@ -160,7 +160,7 @@ def repeated(case):
 
 
 def median_by_repetition(numbers, cluster, weights) -> float:
-    """The definition: each value stands as often as its cluster's weight says; NaN where none is left."""
+    """The definition: each value is repeated by the weight of its cluster; NaN if none is left."""
     repetition = np.repeat(numbers, weights[cluster].astype(int))
     return float(np.median(repetition)) if len(repetition) else np.nan
 

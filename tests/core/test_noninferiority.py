@@ -1,4 +1,4 @@
-"""Tests against a margin: by textbook values, and by what resampling gives."""
+"""Tests against a margin, compared with textbook values and with resampling."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_nothing_to_resample_is_no_interval_and_no_finding(error, n):
 
 
 def test_the_smallest_loss_is_found_in_four_of_five_samples():
-    """20,000 samples of 30 normal losses around it, with their own standard errors, at the 1 % level."""
+    """20,000 samples of 30 normal losses around the margin, each with its standard error, at the 1 % level."""
     smallest = smallest_loss(12.0 / np.sqrt(30), 30, margin=5.0, level=0.01)
     samples = np.random.default_rng(0).normal(smallest, 12.0, (20_000, 30))
     t = (samples.mean(axis=1) - 5.0) / (samples.std(axis=1, ddof=1) / np.sqrt(30))
@@ -58,7 +58,7 @@ def test_the_error_within_is_that_of_resampled_words_that_move_as_a_whole():
 
 
 def test_the_error_within_is_right_where_neighbours_share_a_boundary():
-    """5,000 texts of 40 words whose end is the next one's start: the means' own spread, and what pooling would say."""
+    """5,000 texts of 40 words that end where the next word starts: spread of the means, and the pooled error."""
     boundaries = np.random.default_rng(2).normal(0.0, 20.0, (5000, 41))
     starts, ends = boundaries[:, :-1], boundaries[:, 1:]
     spread = ((starts.mean(axis=1) + ends.mean(axis=1)) / 2).std()

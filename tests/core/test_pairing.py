@@ -1,4 +1,4 @@
-"""Pairing two texts: pairs that a reader would make, and that no word is in two places or in none."""
+"""Pairing of two texts: the pairs that a reader would make, and each word in exactly one place."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,7 @@ from align_eval.scoring.pairing import pair_words, word_map
 
 
 def told(reference: str, hypothesis: str, language: str | None = "en") -> tuple[list[str], list[str], list[str]]:
-    """Units as ``left|right`` (``left/right`` where substituted), deleted words, inserted words."""
+    """Units as ``left|right`` (``left/right`` if substituted), deleted words, inserted words."""
     left, right = reference.split(), hypothesis.split()
     pairing = pair_words(left, right, language)
 
@@ -47,7 +47,7 @@ def test_words_that_divide_the_same_speech_otherwise_are_one_unit(reference, hyp
     [("one two three four", "1, 2, 3, 4."), ("two four", "two four"), ("oh five one", "oh five one")],
 )
 def test_words_of_one_number_are_paired_each_where_they_fit_one_by_one(reference, hypothesis):
-    """Whisper's normaliser writes "two four" as "24": still both words have times of their own."""
+    """Whisper's normaliser writes "two four" as "24", but both words have times."""
     pairs = [f"{left}|{right}" for left, right in zip(reference.split(), hypothesis.split(), strict=True)]
     assert told(reference, hypothesis) == (pairs, [], [])
 

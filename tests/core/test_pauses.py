@@ -1,4 +1,4 @@
-"""Pauses and silence beside words, by hand."""
+"""Pauses and silence in and between words, by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from align_eval.alignment.pauses import quiet_stretches, split_pauses, suppress_
 
 
 def test_a_short_pause_is_halved_and_a_long_one_gives_each_word_half_of_the_most():
-    """0.1 s between the first two words, 1 s after: 50 ms to either, then 80 ms of 160."""
+    """A pause of 0.1 s gives 50 ms to each neighbour; a pause of 1 s gives 80 of 160 ms."""
     found = split_pauses(((0.0, 0.5), (0.6, 1.0), (2.0, 2.5)), 0.16)
     flat = [time for word in found for time in word]
     assert flat == pytest.approx([0.0, 0.55, 0.55, 1.08, 1.92, 2.5])
@@ -33,7 +33,7 @@ def test_silence_before_and_after_a_tone_is_found():
 
 @pytest.mark.parametrize(("n_samples", "expected"), [(320, [(0.0, 1.98)]), (1000, [(0.0, 0.96), (1.12, 1.98)])])
 def test_a_click_does_not_interrupt_silence_and_a_longer_sound_does(n_samples, expected):
-    """20 ms is read off once and smoothed to five steps, the 0.1 s that is let pass; 62 ms make seven and a step."""
+    """20 ms are sampled once and smoothed to five steps, the ignored 0.1 s; 62 ms become seven steps and one more."""
     samples = np.zeros(48000, np.float32)
     samples[16000 : 16000 + n_samples] = 0.5
     samples[32000:] = 0.5
@@ -68,7 +68,7 @@ def test_no_word_is_cut_below_a_tenth_of_a_second():
 
 
 def test_silence_inside_a_word_is_cut_out_where_hardly_any_speech_lies_beyond_it():
-    """0.05 s before the silence of 1 s is at most a tenth of it: the start goes; 0.5 s on either side is more."""
+    """0.05 s before the silence of 1 s is at most a tenth of it, so the start is cut; 0.5 s on each side is more."""
     assert suppress_silence(((0.95, 2.5), (3.0, 3.5)), ("a", "b"), *SILENCE)[0] == (2.0, 2.5)
     assert suppress_silence(((0.5, 2.5), (3.0, 3.5)), ("a", "b"), *SILENCE)[0] == (0.5, 2.5)
 

@@ -1,4 +1,4 @@
-"""Protocols: the worked example of docs/protocols.md, small cases that tell them apart, and files of one's own."""
+"""Protocols: the worked example of docs/protocols.md, small cases that distinguish them, and custom files."""
 
 import re
 from dataclasses import replace
@@ -25,7 +25,7 @@ def words(*entries: tuple[str, float, float]) -> tuple[Word, ...]:
 
 
 def scored(utterances, found, text="hypothesis", **options) -> tuple[ScoreRow, ...]:
-    """``found`` is words by utterance id and system; they are paired as they would be in a run."""
+    """``found`` maps utterance id and system to words, which are paired as in a run."""
     pairings = {
         u.id: {
             system: pair_words([w.text for w in u.words], [w.text for w in said], u.language)
@@ -81,7 +81,7 @@ def test_a_protocol_agrees_with_the_hand_computation_in_the_docs(protocol, metri
 
 
 def test_the_example_is_what_the_docs_say_of_it():
-    """The times of the docs' table, against those that the test computes from."""
+    """The times of the table in the docs, against the times in this test."""
     rows = [
         line.strip("|").split("|")
         for line in DOCS.read_text(encoding="utf-8").splitlines()
@@ -200,7 +200,7 @@ def test_the_hash_sees_what_is_counted_and_neither_paper_nor_order():
 
 
 def test_the_hashes_are_the_published_ones():
-    """A changed hash says that numbers of before and after are not comparable: never by accident."""
+    """A changed hash makes earlier numbers incomparable, so it must not change by accident."""
     assert {name: p.hash for name, p in PROTOCOLS.items()} == HASHES
 
 
@@ -227,7 +227,7 @@ averages = ["micro", "macro"]
 """
 
 
-def test_a_protocol_of_ones_own_is_scored_beside_the_others(tmp_path):
+def test_a_custom_protocol_is_scored_beside_the_others(tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
     own = read_protocols(tmp_path / "mine.toml")
     assert own == {
@@ -264,25 +264,28 @@ def test_normalisers_decide_what_is_the_same_word():
     ("text", "message"),
     [
         ("[x", r"mine\.toml: cannot be read as TOML"),
-        ("", r"mine\.toml: holds no protocol"),
+        ("", r"mine\.toml: has no protocol"),
         ("x = 1", r"mine\.toml, \[x\]: is 1, not a table"),
-        (MINE.replace("starts40", "wbe"), r"\[wbe\]: bears the name of a protocol that is built in"),
-        (MINE + "colour = 1", r"\[starts40\]: unknown key 'colour'; known: boundaries, words, "),
-        (MINE.replace('boundaries = "starts"', ""), r"\[starts40\]: lacks boundaries"),
-        (MINE.replace('"starts"', '"middles"'), r"key 'boundaries': 'middles' is not a choice; choose of starts, ends"),
+        (MINE.replace("starts40", "wbe"), r"\[wbe\]: has the name of a built-in protocol"),
+        (MINE + "colour = 1", r"\[starts40\]: unknown key 'colour'; use one of boundaries, words, "),
+        (MINE.replace('boundaries = "starts"', ""), r"\[starts40\]: has no boundaries"),
+        (
+            MINE.replace('"starts"', '"middles"'),
+            r"key 'boundaries': 'middles' is not a choice; choose one of starts",
+        ),
         (MINE.replace('"starts"', "1"), r"key 'boundaries': 1 is not a choice"),
         (MINE.replace("[20, 40]", "20"), r"key 'collars_ms': 20 is not a list"),
         (MINE.replace("[20, 40]", '["20"]'), r"key 'collars_ms': '20' is not a number"),
-        (MINE.replace("[20, 40]", "[20, 20]"), r"key 'collars_ms': \[20, 20\] says something twice"),
-        (MINE.replace("[20, 40]", "[-20]"), r"\[starts40\]: collars_ms and cut_ms are positive"),
-        (MINE.replace("[20, 40]", "[nan]"), r"\[starts40\]: collars_ms and cut_ms are positive"),
+        (MINE.replace("[20, 40]", "[20, 20]"), r"key 'collars_ms': \[20, 20\] repeats a value"),
+        (MINE.replace("[20, 40]", "[-20]"), r"\[starts40\]: collars_ms and cut_ms must be positive"),
+        (MINE.replace("[20, 40]", "[nan]"), r"\[starts40\]: collars_ms and cut_ms must be positive"),
         (MINE.replace("[20, 40]", "[]"), r"needs collars_ms"),
         (MINE.replace("1000", "true"), r"key 'cut_ms': True is not a number"),
         (MINE.replace('["mean", "within"]', "[]"), r"needs at least one"),
-        (MINE + "paper = 1", r"key 'paper': 1 is not a text"),
+        (MINE + "paper = 1", r"key 'paper': 1 is not a string"),
     ],
 )
-def test_a_file_that_says_no_protocol_is_refused_with_its_place(tmp_path, text, message):
+def test_a_file_without_a_valid_protocol_is_refused_with_its_place(tmp_path, text, message):
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(InputError, match=message):
         read_protocols(tmp_path / "mine.toml")

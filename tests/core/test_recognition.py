@@ -1,4 +1,4 @@
-"""Units of a words table: which rows are one unit, against the rule of the table's documentation, row after row."""
+"""Units of a words table, against the documented rule applied row by row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rows_of_words(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def units_of(rows: list[dict[str, object]]) -> list[list[dict[str, object]]]:
-    """A row with a start opens a unit, which reaches to the next row of its utterance that has an end."""
+    """A row with a start opens a unit, up to the next row of its utterance with an end."""
     units: list[list[dict[str, object]]] = []
     is_open = False
     for row in rows:
@@ -74,6 +74,6 @@ def test_units_are_those_of_the_rule(seed):
 
 
 def test_random_tables_have_units_of_several_words():
-    """Else the test above would say little."""
+    """The random tables must contain units of several rows."""
     sizes = [len(unit) for seed in range(200) for unit in units_of(rows_of_words(np.random.default_rng(seed)))]
     assert {1, 2, 3} <= set(sizes)

@@ -1,4 +1,4 @@
-"""Clusters and intervals: what is resampled, what it is worth, and how often the interval is right."""
+"""Clusters and intervals: unit of resampling, effective number, and coverage of the interval."""
 
 import numpy as np
 import pyarrow as pa
@@ -62,14 +62,14 @@ def test_each_draw_draws_as_many_clusters_as_there_are():
 
 
 def test_the_draws_are_those_of_the_generator_asked_once_for_all_of_them():
-    """The 3,000 clusters are drawn in blocks; what the generator gives does not depend on how often it is asked."""
+    """The 3,000 clusters are drawn in blocks; the generator's output does not depend on the block size."""
     whole = np.random.default_rng(3).multinomial(3000, np.full(3000, 1 / 3000), size=N_DRAWS)
     np.testing.assert_array_equal(draw_weights(3000, 3), whole)
 
 
 @pytest.mark.parametrize("n_clusters", [7, 3000])
 def test_blocks_of_draws_give_what_all_draws_give(n_clusters):
-    """Numbers that are whole: their sums are exact, whatever the order of a product."""
+    """Whole numbers have exact sums in any order."""
     rng = np.random.default_rng(0)
     statistic = Ratio(*rng.integers(1, 99, (2, n_clusters)).astype(np.float64))
     drawn = draw_weights(n_clusters, 0)

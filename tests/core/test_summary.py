@@ -1,4 +1,4 @@
-"""From words to score rows: shifts that must read as shifts, and what is kept apart."""
+"""Score rows of a words table: planted shifts, and conditions that are never pooled."""
 
 from dataclasses import replace
 

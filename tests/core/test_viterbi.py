@@ -1,4 +1,4 @@
-"""The Viterbi path, against planted paths and against every path there is."""
+"""Viterbi path, against planted paths and exhaustive search."""
 
 from itertools import combinations_with_replacement, pairwise
 
@@ -19,9 +19,9 @@ MEAN_SILENCE = ViterbiOptions(silence="constant", level=0.0)
 
 
 def planted(words, silences, n_eot):
-    """Map of 10 where a row is planted and 0 elsewhere, ``word_of_token``, and the planted ``token_frames``.
+    """Map with 10 on the planted path and 0 elsewhere, ``word_of_token``, and the planted ``token_frames``.
 
-    ``words`` holds the numbers of frames of each word's tokens; ``silences`` those before each word and after the last.
+    ``words`` has the number of frames of each word's tokens; ``silences`` those before each word and after the last.
     """
     word_of_token = [i for i, tokens in enumerate(words) for _ in tokens] + [EOT_WORD]
     frames, t = [], 0
@@ -197,7 +197,7 @@ def test_the_states_of_a_small_text():
 
 @pytest.mark.parametrize("n_frames", [3, 10, 23, 47])
 def test_equal_energy_of_any_length_moves_silence_nowhere(n_frames):
-    """Rounding gives some lengths of equal values a standard deviation: asked of their range, there is none."""
+    """Rounding gives equal values a standard deviation at some lengths; their range is exactly zero."""
     tokens = np.repeat([[0.0], [1.0], [2.0]], n_frames, axis=1)
     score = silence_score(tokens, np.zeros(n_frames), ViterbiOptions())
     assert score.tolist() == [1.0] * n_frames
@@ -212,7 +212,7 @@ def test_silence_as_zeyer_et_al_have_it_by_hand():
 
 
 def test_loudness_moves_a_word_to_where_it_is_loud():
-    """A flat map has no opinion; with loudness in the score the only loud frame is the word's."""
+    """A flat map favours no frame; with loudness in the score, the word gets the only loud frame."""
     values, words = np.zeros((2, 6), np.float32), np.array([0, EOT_WORD], np.int32)
     energy = np.array([0.01, 0.01, 0.01, 1.0, 0.01, 0.01])
     options = ViterbiOptions(silence="constant", level=0.5, loudness=0.5)
@@ -221,7 +221,7 @@ def test_loudness_moves_a_word_to_where_it_is_loud():
 
 
 def test_pauses_are_split_after_the_path():
-    """Two words of two frames with six of silence between: of 0.12 s half goes to either, of more than that no more."""
+    """Two words of two frames, six of silence between: up to 0.12 s of a pause is split in half between them."""
     values, words, _ = planted([[2], [2]], [0, 6, 0], 0)
     relevance = RelevanceMap(values, 0.02, 0.0, words, "planted")
     spec = "viterbi:silence=constant,level=0"

@@ -1,4 +1,4 @@
-"""From a map to the times of its words, through the public function and its specs."""
+"""Word times of a map, through the public function and its specs."""
 
 import numpy as np
 import pytest
@@ -121,7 +121,7 @@ def test_what_no_alignment_understands_is_refused(spec, problem):
     ],
 )
 def test_a_heuristic_without_what_it_reads_is_refused(spec, missing):
-    """Kept maps hold neither pieces nor samples."""
+    """Saved maps have neither pieces nor samples."""
     with pytest.raises(InputError, match=f"alignment {spec}: needs {missing}, which are not there; run the model, or"):
         align_map(planted(), ENERGY, spec)
 

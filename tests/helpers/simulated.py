@@ -18,7 +18,7 @@ from math import erf, exp, hypot, pi, sqrt
 import numpy as np
 from scipy.optimize import brentq
 
-from align_eval.scoring.inference import Chosen
+from tests.helpers.leave_one_out import LeaveOneOut
 
 REFERENCE_SD_MS = 20.0
 SPEAKER_SD_MS = 10.0
@@ -47,7 +47,9 @@ class Signal:
     bias_ms: float = 0.0
 
 
-def corpus(signals: Sequence[Signal], rng: np.random.Generator, n_speakers: int = 40, shared: int = 0) -> list[Chosen]:
+def corpus(
+    signals: Sequence[Signal], rng: np.random.Generator, n_speakers: int = 40, shared: int = 0
+) -> list[LeaveOneOut]:
     """One corpus as the statistic of each signal, over the same speakers and boundaries.
 
     A speaker has 2 to about 50 interior boundaries, 12 in the mean, a few speakers far more than most. The first
@@ -69,5 +71,5 @@ def corpus(signals: Sequence[Signal], rng: np.random.Generator, n_speakers: int 
                 same += [error] if len(same) == candidate else []
                 error = same[candidate]
             totals.append(np.bincount(speaker, error, minlength=n_speakers))
-        statistics.append(Chosen(np.array(totals), n_boundaries.astype(np.float64)))
+        statistics.append(LeaveOneOut(np.array(totals), n_boundaries.astype(np.float64)))
     return statistics

@@ -1,4 +1,4 @@
-"""Attention maps against the model's own weights."""
+"""Attention maps against the weights of the model."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_uniform_attention_has_the_share_of_padded_frames_on_the_padding(tiny_en
 
 
 def test_mass_on_padding_is_the_mean_over_chosen_heads_and_rows(tiny_en, clip_pass):
-    """Of two heads one sees the audio alone, the other puts three times as much on one frame of padding in one row."""
+    """One of two heads attends to the audio only; the other has three times as much on one padding frame in one row."""
     cross = torch.full(clip_pass.cross.shape, -torch.inf)
     cross[..., 7] = 0.0
     cross[2, 3, clip_pass.text.n_prefix, 100] = torch.tensor(3.0).log()
@@ -74,7 +74,7 @@ def test_mass_on_padding_is_the_mean_over_chosen_heads_and_rows(tiny_en, clip_pa
 
 
 def test_what_the_full_softmax_leaves_to_the_audio_is_not_on_the_padding(tiny_en, clip_pass):
-    """Weights over the window sum to one, so that the map of softmax=full says the same by what it lacks."""
+    """Weights over the window sum to one, so the missing mass of softmax=full is the mass on padding."""
     full, cropped = (attention(tiny_en, clip_pass, AttentionOptions(softmax=s)) for s in ("full", "cropped"))
     assert full.details == cropped.details
     assert full.details["mass_on_padding"] == pytest.approx(1 - float(full.values.sum(-1).mean()))
@@ -118,7 +118,7 @@ def test_sources_that_differ_in_preparation_only_share_one_computation(tiny_en, 
 
 
 def test_rows_beside_the_text_are_given_where_they_are_asked_for(tiny_en, clip_pass):
-    """The weights of a row are the same whichever others there are; the first of `start` is the one before the text."""
+    """The weights of a row do not depend on other rows; the first row of `start` is the one before the text."""
     text, every, start, later = (
         attention(tiny_en, clip_pass, AttentionOptions(rows=rows)).values for rows in ("text", "all", "start", "later")
     )
@@ -153,9 +153,9 @@ def prompt_of_one(random_model):
 
 @pytest.mark.parametrize("rows", ["text", "all"])
 def test_rows_of_a_prompt_of_one_token_begin_with_the_first_row(random_model, prompt_of_one, rows):
-    """`all` has 4 rows for 3 tokens, as `start` of a longer prompt has: their number does not say which is the first.
+    """`all` has 4 rows for 3 tokens, as `start` with a longer prompt: the number of rows does not fix the first one.
 
-    The rows that count are the model's own rows 0 to 2, whatever others are given, and none precedes the text.
+    The scored rows are the decoder's rows 0 to 2 for every option, and no row precedes the text.
     """
     own = every_logit(prompt_of_one)[..., :40].softmax(-1).flatten(0, 1)[:, :3]
     stack = attention(random_model, prompt_of_one, AttentionOptions(heads="all", rows=rows))
@@ -183,7 +183,7 @@ def test_the_row_before_the_text_is_refused_where_there_is_none(random_model, pr
 
 
 def test_the_median_filter_runs_over_the_logits_of_the_audio(tiny_en, clip_pass):
-    """A single frame that stands out of flat logits goes; two of three stay."""
+    """The median removes a single high frame from flat logits and keeps two of three."""
     cross = torch.zeros(clip_pass.cross.shape)
     cross[:, :, :, 10] = 5.0
     cross[:, :, :, 30:32] = 5.0
@@ -215,7 +215,7 @@ def test_chosen_heads_are_named_and_no_more_than_there_are(tiny_en, clip_pass):
     assert torch.equal(stack.values, every.values[index])
     nearest = attention(tiny_en, clip_pass, AttentionOptions(heads="nearest2"))
     assert nearest.values.shape == (2, len(clip_pass.text.tokens), clip_pass.n_frames)
-    with pytest.raises(InputError, match="attention:heads=top99: there are 24 heads; ask for fewer"):
+    with pytest.raises(InputError, match="attention:heads=top99: the model has 24 heads; use a smaller number"):
         attention(tiny_en, clip_pass, AttentionOptions(heads="top99"))
 
 

@@ -1,4 +1,4 @@
-"""Attention that goes further than weights: value norms and value zeroing, against plain loops and a plain hook."""
+"""Value norms and value zeroing, against plain loops and a plain hook."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_head_that_lets_nothing_through_is_refused_with_its_place(random_model
 
 
 def zeroed_by_hook(model, shared, layer, frame):
-    """A block's output at the rows of the text with one frame's value vector zeroed, or none; ``(row, state)``."""
+    """Block output at the rows of the text, with the value vector of one frame (or none) zeroed; ``(row, state)``."""
     block, outputs = model.decoder.blocks[layer], []
 
     def zero(_module, _inputs, values):
@@ -104,7 +104,7 @@ def zeroed_by_hook(model, shared, layer, frame):
 
 
 def assert_equals_the_hook(model, shared, frames, rtol):
-    """The map is relative within a row, so rows are compared over the frames that were zeroed, scaled to sum to one."""
+    """Compare rows over the zeroed frames, scaled to sum to one, since the map is relative within a row."""
     maps = value_zeroing(model, shared, ValueZeroingOptions()).values
     assert maps.shape == (model.dims.n_text_layer, len(shared.text.tokens), shared.n_frames)
     for layer, found in enumerate(maps[:, :, frames]):

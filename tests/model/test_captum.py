@@ -1,4 +1,4 @@
-"""captum's methods against hand derivatives, hand loops, their own axioms and a click at a known sample."""
+"""Captum's methods against derivatives by hand, loops, axioms and a click at a known sample."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SEEDED = ["smoothgrad:n_samples=3", "gradient-shap:n_samples=3", "kernel-shap:at
 
 
 def plain_log_probs(model, shared, step, tapped):
-    """Log-probabilities from a whole tapped tensor, by the steps of the model and nothing of the sources."""
+    """Log-probabilities from a whole tapped tensor, by the steps of the model only."""
     for run in encoder_steps(model)[step:]:
         tapped = run(tapped)
     tokens = torch.tensor([shared.text.decoder_input])
@@ -63,7 +63,7 @@ def test_the_function_gives_every_row_of_a_batch_what_the_shared_pass_gave_the_t
 
 @pytest.mark.parametrize("at", ["mel", "encoder.1", "encoder-output"])
 def test_one_token_a_row_is_that_tokens_column_of_all(random_model, small_pass, at):
-    """The row is chosen before the product with the vocabulary instead of behind it: the same log-probability."""
+    """Selecting the row before the vocabulary product gives the same log-probability as after it."""
     tapped = tap(random_model, small_pass, at, "test")
     inputs = torch.cat([tapped.real, tapped.baseline("zero"), tapped.baseline("mean")])
     every_token = tapped.forward(inputs)
@@ -74,7 +74,7 @@ def test_one_token_a_row_is_that_tokens_column_of_all(random_model, small_pass, 
 
 @pytest.mark.parametrize("source", SOURCES[:5])
 def test_gradients_take_one_row_of_the_vocabulary_for_each_input(random_model, small_pass, source, monkeypatch):
-    """What is wasted shows in sizes: hidden states that meet the vocabulary, for each input that the decoder ran on."""
+    """Count the hidden states in the vocabulary product for each decoder input."""
     sizes = []
 
     def counted(model, hidden, tokens):
@@ -93,7 +93,7 @@ def test_gradients_take_one_row_of_the_vocabulary_for_each_input(random_model, s
 
 
 def test_with_a_backward_pass_a_long_text_takes_no_smaller_batches(random_model, small_pass):
-    """The vocabulary counts once a row, so that only batches without a backward pass shrink with the text."""
+    """The vocabulary counts once per row, so only batches without a backward pass shrink with the text."""
     step = len(small_pass.taps) - 1
     short, long = (captum_tap._batch_sizes(random_model, step, n_tokens, 1500) for n_tokens in (10, 400))
     assert short[0] == long[0]
@@ -120,7 +120,7 @@ def test_integrated_gradients_of_a_linear_function_are_exact_in_one_step():
 
 @pytest.mark.parametrize("at", ["mel", "encoder-output"])
 def test_integrated_gradients_sum_to_the_change_in_log_probability_within_their_delta(random_model, small_pass, at):
-    """Completeness, with delta by its definition: what the attributions sum to, less the change."""
+    """Completeness, with delta by its definition: sum of the attributions minus the change."""
     tapped = tap(random_model, small_pass, at, "test")
     baseline = tapped.baseline("mean")
     change = tapped.log_prob_change(baseline)
@@ -134,7 +134,7 @@ def test_integrated_gradients_sum_to_the_change_in_log_probability_within_their_
 
 
 def whole_with(shared, at, replacement, n_frames):
-    """The tapped tensor of the window with its first frames replaced, the padding as it was."""
+    """The tapped tensor of the window with its first frames replaced and the padding unchanged."""
     whole = shared.taps[{"mel": 0, "encoder.1": 3, "encoder-output": 5}[at]].clone()
     if at == "mel":
         whole[..., : 2 * n_frames] = replacement
@@ -153,7 +153,7 @@ def whole_with(shared, at, replacement, n_frames):
     ],
 )
 def test_captum_gives_the_gradients_of_real_weights_that_our_gradient_source_gives(stacks, ours, captums):
-    """Two ways to one derivative: one batched backward pass, and captum's expanded inputs with fused attention."""
+    """Two computations of one derivative: one batched backward pass, and captum's expanded inputs."""
     # rounding only: entries are 1/59 = 0.017 in the mean; sums over features that cancel lose some digits
     torch.testing.assert_close(stacks(captums).values, stacks(ours).values, rtol=5e-3, atol=2e-5)
 
@@ -186,7 +186,7 @@ def test_gradient_shap_without_noise_nears_integrated_gradients(random_model, sm
 
 @pytest.mark.parametrize(("change", "fewest", "most"), [(1.0, 4, 64), (100.0, 2, 2)])
 def test_auto_doubles_the_steps_until_the_delta_is_small_enough(change, fewest, most, monkeypatch):
-    """A steep sigmoid needs many steps; allowed a delta of 5, any number will do, so that the first is kept."""
+    """A steep sigmoid needs many steps; with an allowed delta of 5, the first number is enough."""
     monkeypatch.setattr(captum_gradients, "FIRST_STEPS", 2)
     monkeypatch.setattr(captum_gradients, "MAX_STEPS", 64)
     _, delta, n_steps = integrate(steep, torch.ones(1, 1, 1), torch.zeros(1, 1, 1), 0, change, "auto", 8)
@@ -202,7 +202,7 @@ def steep(x, _token):
 
 
 def test_tokens_are_flagged_where_auto_hits_its_cap(random_model, small_pass, monkeypatch):
-    """With a tolerance of nothing no token can pass: all take the cap's steps and all are flagged."""
+    """With zero tolerance no token converges: all take the maximum number of steps and are flagged."""
     monkeypatch.setattr(captum_gradients, "FIRST_STEPS", 1)
     monkeypatch.setattr(captum_gradients, "MAX_STEPS", 3)
     monkeypatch.setattr(captum_gradients, "TOLERANCE", 0.0)
@@ -286,7 +286,7 @@ def test_without_any_block_the_input_is_the_baseline_and_with_all_it_is_itself(r
 
 
 def additive(gates):
-    """Two outputs, each a sum of what its gates are worth: Shapley values are just those."""
+    """Two outputs that are weighted sums of gates: their Shapley values are the weights."""
     return gates.float() @ ADDITIVE.T + 3.0
 
 
@@ -323,7 +323,7 @@ def test_a_blocks_value_is_spread_over_its_frames_and_none_is_lost(random_model,
 
 
 def test_kernel_shap_of_a_single_block_is_refused(random_model, small_pass):
-    with pytest.raises(InputError, match=r"kernel-shap:at=mel,window_s=9: all audio is one block"):
+    with pytest.raises(InputError, match=r"kernel-shap:at=mel,window_s=9: the audio is a single block"):
         relevance_maps(random_model, small_pass, ["kernel-shap:window_s=9"])
 
 

@@ -1,8 +1,7 @@
-"""Every source's time axis, fixed by a click at a known sample.
+"""Time axis of every source, tested by a click at a known sample.
 
-The model is made by hand: its encoder passes each frame's loudness on without looking at its neighbours, and its
-decoder attends where it is loud. So both attention and gradient must peak in the column that the click falls into, at
-every place that a gradient can be taken at.
+The model is made by hand: its encoder transmits the loudness of each frame without its neighbours, and its decoder
+attends to loud frames. Attention and gradient must therefore peak in the column of the click, at every tap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Short context: what is encoded, and that it stands in the signature."""
+"""Short context: encoded frames, and the signature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from align_eval.model.text import force_words
 
 
 def test_the_audio_and_a_second_of_silence_are_encoded(tiny_en, clip, clip_pass):
-    """59 frames of audio and 50 of silence, two mel frames each; the mel itself is the full one, cut."""
+    """59 frames of audio and 50 of silence, two mel frames each; the log-mel is the full one, cropped."""
     forced = force_words(tiny_en, [w.text for w in clip.words], "en")
     fit = shared_pass(tiny_en, read_audio(clip.audio), forced, "fit")
     assert fit.n_frames == clip_pass.n_frames == 59

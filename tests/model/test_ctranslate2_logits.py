@@ -1,4 +1,4 @@
-"""Converted weights against CTranslate2 itself, in float32: the same logits within 1e-3."""
+"""Converted weights against CTranslate2 in float32: equal logits within 1e-3."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOLERANCE = 1e-3
 
 
 def package_folder(name: str, into: Path) -> Path:
-    """The CTranslate2 folder that a weight package holds, its parts joined."""
+    """The CTranslate2 folder of a weight package, with its parts joined."""
     package = WEIGHT_PACKAGES[name]
 
     def find(file):
@@ -36,7 +36,7 @@ def package_folder(name: str, into: Path) -> Path:
 
 
 def quantised_folder(folder: Path, into: Path, quantization: str) -> Path:
-    """The same model, quantised by CTranslate2's own converter code."""
+    """The same model, quantised by the converter code of CTranslate2."""
     from ctranslate2.specs.whisper_spec import WhisperSpec
 
     variables = read_variables((folder / "model.bin").read_bytes(), folder)
@@ -67,13 +67,13 @@ def quantised_folder(folder: Path, into: Path, quantization: str) -> Path:
 
 
 def descend(scope, part):
-    """An attribute of a specification, or, as in `layer_2`, an entry of a list of its."""
+    """An attribute of a specification, or an entry of one of its lists, as in `layer_2`."""
     name, _, index = part.rpartition("_")
     return getattr(scope, part) if hasattr(scope, part) else getattr(scope, name)[int(index)]
 
 
 def largest_difference(folder: Path, utterance, language: str) -> float:
-    """Largest difference of logits over what CTranslate2 decodes greedily in float32."""
+    """Largest difference of logits over the greedy text of CTranslate2 in float32."""
     import ctranslate2
 
     model = load_model(folder)

@@ -1,4 +1,4 @@
-"""Gradients against plain autograd, a hand derivative and their own invariances."""
+"""Gradients against plain autograd, a derivative by hand and invariances."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def small_pass(random_model):
 
 
 def plain_gradient(model, shared, at, token):
-    """One token's gradient by the model's own forward pass, with a hook where the leaf goes in."""
+    """Gradient of one token by the model's forward pass, with a hook at the tap."""
     leaf = shared.taps[tap_index(at, model.dims.n_audio_layer)].clone().requires_grad_()
     encoder = model.encoder
     if at == "mel":

@@ -1,4 +1,4 @@
-"""Weights from every file form, and what damaged ones say."""
+"""Weights from every file form, and errors for damaged files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_name_and_its_folder_give_the_same_model(tiny_en, folder):
 
 
 def test_converted_weights_have_openais_own_alignment_heads(tiny_en):
-    """openai-whisper keeps tiny.en's heads as a mask of its own; the folder's config.json must say the same."""
+    """The heads of tiny.en in config.json equal the mask in openai-whisper."""
     reference = whisper.model.Whisper(tiny_en.dims)
     reference.set_alignment_heads(whisper._ALIGNMENT_HEADS["tiny.en"])
     assert alignment_heads(tiny_en) == alignment_heads(reference)
@@ -107,7 +107,7 @@ def test_a_checkpoint_is_never_executed(tmp_path):
         pickle.dump(Malicious(trace), file)
     torch.save({"dims": Malicious(trace), "model_state_dict": {}}, tmp_path / "evil2.pt")
     for name in ("evil.pt", "evil2.pt"):
-        with pytest.raises(InputError, match=rf"{name}: is no openai-whisper checkpoint, or is damaged"):
+        with pytest.raises(InputError, match=rf"{name}: is not an openai-whisper checkpoint, or is damaged"):
             load_model(tmp_path / name)
     assert not trace.exists()
 
@@ -145,7 +145,7 @@ def test_a_folder_without_its_files_is_refused(tmp_path):
         (lambda b: b[:-1], r"is cut short"),
         (lambda b: b + b"\x00", r"1 bytes follow the last variable"),
         (lambda b: b"\x63" + b[1:], r"format 99"),
-        (lambda b: b.replace(b"WhisperSpec", b"MarianXSpec", 1), r"holds a 'MarianXSpec', not a WhisperSpec"),
+        (lambda b: b.replace(b"WhisperSpec", b"MarianXSpec", 1), r"contains a 'MarianXSpec', not a WhisperSpec"),
         (lambda b: b.replace(b"decoder/layer_norm/beta", b"decoder/layer_norm/bets", 1), r"no variable 'decoder/l"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_damaged_model_bin_is_refused_with_what_is_wrong(copied, change, messa
 @pytest.mark.parametrize("heads", [[[9, 0]], [[0, -1]], [[0]], ["x"], 5])
 def test_alignment_heads_that_the_model_lacks_are_refused(copied, heads):
     (copied / "config.json").write_text(json.dumps({"alignment_heads": heads}))
-    with pytest.raises(InputError, match=r"config\.json: alignment head .* is no \[layer, head\]"):
+    with pytest.raises(InputError, match=r"config\.json: alignment head .* is not a \[layer, head\]"):
         load_model(copied)
 
 
@@ -180,7 +180,7 @@ def test_a_weight_package_with_another_checksum_is_refused(monkeypatch, tmp_path
 def test_a_device_that_is_not_there_is_refused(random_model, tmp_path):
     path = save_checkpoint(random_model, tmp_path / "small.pt")
     for device in ("nonsense", "meta"):
-        with pytest.raises(InputError, match=rf"device '{device}': is none that a model can run on; one of cpu, cuda"):
+        with pytest.raises(InputError, match=rf"device '{device}': is not supported; use one of cpu, cuda"):
             load_model(path, device=device)
 
 

@@ -1,4 +1,4 @@
-"""The torch-free normalisers against openai-whisper's own, which load torch."""
+"""Normalisers without torch, against those of openai-whisper."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Words to tokens: what is forced can be read back, and every token belongs to its word."""
+"""Words to tokens: the tokens decode to the words, and every token belongs to its word."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_tokens_of_each_word_decode_to_a_space_and_the_word(random_model, wo
 
 
 def test_a_character_is_a_token_where_the_vocabulary_has_it(random_model):
-    """Three words of 3, 3 and 5 characters, all ASCII: as many tokens, and one for the end."""
+    """Three ASCII words of 3, 3 and 5 characters: one token per character, and one for the end."""
     forced = force_words(random_model, ["and", "you", "won't"], "en", "character")
     assert forced.word_of_token.tolist() == [0] * 3 + [1] * 3 + [2] * 5 + [-1]
     assert len(forced.tokens) == 12
@@ -54,9 +54,7 @@ def test_translation_has_its_own_token_and_no_place_in_a_monolingual_model(rando
         pair for pair in zip(transcribed.decoder_input, translated.decoder_input, strict=True) if len({*pair}) > 1
     ]
     assert differing == [(tokenizer.transcribe, tokenizer.translate)]
-    with pytest.raises(
-        InputError, match="task: is translate, and the model knows English only; use a multilingual model"
-    ):
+    with pytest.raises(InputError, match="task: translate needs a multilingual model; use a model such as base"):
         force_words(random_model, ["so"], "en", task="translate")
 
 
@@ -89,7 +87,7 @@ def test_text_is_forced_as_its_language_is_written(multilingual, words, language
 
 
 def test_the_languages_without_spaces_are_openai_whispers():
-    """It splits those into characters: two letters that are two tokens are two words there, and one elsewhere."""
+    """openai-whisper splits these languages into characters: two letters are two words there, and one elsewhere."""
     for language in LANGUAGES:
         tokenizer = get_tokenizer(multilingual=True, num_languages=100, language=language, task="transcribe")
         without = len(tokenizer.split_to_word_tokens(tokenizer.encode("xq"))[0]) == 2

@@ -1,4 +1,4 @@
-"""transformers' folders: the same weights in every form, the same logits as transformers, and what is refused."""
+"""transformers folders: equal weights in every form, equal logits to transformers, and refused input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(random_model, tmp_path):
 
 
 def test_real_weights_survive_the_way_through_a_folder(tiny_en, tmp_path):
-    """Alignment heads too: they stand in generation_config.json."""
+    """Alignment heads too, from generation_config.json."""
     assert model_checksum(load_model(write_folder(tiny_en, tmp_path))) == model_checksum(tiny_en)
 
 
@@ -88,9 +88,9 @@ def test_an_older_folder_names_its_heads_in_config_json(folder):
 
 
 CONFIGS = {
-    "another kind": ({"model_type": "wav2vec2"}, r"config\.json: is of a 'wav2vec2' model, not a whisper one"),
-    "activation": ({"activation_function": "relu"}, r"activation_function is 'relu'; only 'gelu'"),
-    "scaled": ({"scale_embedding": True}, r"scale_embedding is True; only False"),
+    "another kind": ({"model_type": "wav2vec2"}, r"config\.json: model_type is 'wav2vec2', not 'whisper'"),
+    "activation": ({"activation_function": "relu"}, r"activation_function is 'relu'; use a model with 'gelu'"),
+    "scaled": ({"scale_embedding": True}, r"scale_embedding is True; use a model with False"),
     "no heads": ({"decoder_attention_heads": None}, r"does not fit a Whisper model"),
 }
 
@@ -116,15 +116,17 @@ def test_weights_that_do_not_make_a_whisper_are_refused(folder, damage):
         del state[name]
     elif damage == "adapter":
         state["model.decoder.layers.0.self_attn.q_proj.lora_A.weight"] = torch.zeros(2, 2)
-        message = "holds a weight 'model.decoder.layers.0.self_attn.q_proj.lora_A.weight' that Whisper has not; merge"
+        message = (
+            "has a weight 'model.decoder.layers.0.self_attn.q_proj.lora_A.weight' that Whisper does not have; merge"
+        )
     elif damage == "shape":
         state[name] = torch.ones(7)
     elif damage == "untied":
         state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"] + 1
-        message = "its output projection is not its token embedding"
+        message = "its output projection differs from its token embedding"
     elif damage == "not finite":
         state[name][0] = torch.inf
-        message = "hold values that are not finite"
+        message = "have values that are not finite"
     elif damage == "tokens":
         embedding = state["model.decoder.embed_tokens.weight"]
         state["model.decoder.embed_tokens.weight"] = torch.cat([embedding, embedding[:3]])
@@ -148,11 +150,11 @@ def test_a_damaged_index_is_refused(random_model, tmp_path, damage):
         message = "has no weight_map"
     elif damage == "a weight is missing":
         index["weight_map"]["model.extra"] = next(iter(index["weight_map"].values()))
-        message = "names 'model.extra', which its shard lacks"
+        message = "names 'model.extra', which is missing in its shard"
     else:
         file = "gone.safetensors" if damage == "a shard is missing" else "../model-00001-of-00002.safetensors"
         index["weight_map"][next(iter(index["weight_map"]))] = file
-        message = "names a shard .* that is not there"
+        message = "names the missing shard"
     path.write_text(json.dumps(index))
     with pytest.raises(InputError, match=message):
         load_model(folder)
@@ -168,7 +170,7 @@ def test_a_pickled_checkpoint_is_never_executed(folder, tmp_path):
     ):
         with (folder / "pytorch_model.bin").open("wb") as file:
             write(file)
-        with pytest.raises(InputError, match=r"pytorch_model\.bin: holds no weights, or more than weights"):
+        with pytest.raises(InputError, match=r"pytorch_model\.bin: has no weights, or other objects than weights"):
             load_model(folder)
     assert not trace.exists()
 
@@ -202,7 +204,7 @@ def test_logits_of_real_weights_are_those_of_transformers(tiny_en, clip, tmp_pat
 
 @pytest.mark.peers
 def test_what_transformers_saves_in_shards_is_read(tmp_path):
-    """The names and the index are transformers' own here, not ours."""
+    """Here transformers writes the names and the index."""
     from transformers import WhisperForConditionalGeneration
 
     model = small_model(n_vocab=51865)

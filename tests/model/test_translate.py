@@ -1,4 +1,4 @@
-"""Translation: the model's own words, forced under its own task."""
+"""Translation: decoded words, teacher-forced under the task `translate`."""
 
 from __future__ import annotations
 

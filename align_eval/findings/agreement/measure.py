@@ -34,11 +34,10 @@ from align_eval.findings.agreement.coverage import entropy, relevance_coverage
 from align_eval.findings.agreement.records import FAITHFUL, SCHEMA_VERSION, AgreementFinding, AgreementRow, MapFigure
 from align_eval.findings.budget.cells import ALL_HEADS, in_unit
 from align_eval.findings.kept_run import Item, KeptRun, finding_signature, heads_of, mean_map, require_stacks
-from align_eval.relevance.source import SOURCE_OPTIONS
+from align_eval.relevance.source import parse_source
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import mean_by
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
-from align_eval.spec import parse_spec
 
 SALIENCIES = (
     "gradient",
@@ -98,15 +97,14 @@ def measure_agreement(kept: KeptRun, seed: int = 0, on_done: Callable[[str], Non
 def _saliencies(items: Sequence[Item]) -> list[tuple[str, str]]:
     """Spec and token unit of each saliency that every item has maps of."""
     common = set.intersection(*(set(item.maps.stacks) for item in items))
-    parsed = {spec: parse_spec(spec, SOURCE_OPTIONS, "source") for spec in sorted(common)}
-    return [(spec, options.unit) for spec, (name, options) in parsed.items() if name in SALIENCIES]
+    sources = [parse_source(spec) for spec in sorted(common)]
+    return [(source.stack, source.tokens.unit) for source in sources if source.name in SALIENCIES]
 
 
 def _item_agreements(item: Item, heads: str, spec: str) -> dict[_Key, Agreement]:
     """Agreement of one utterance by group of heads, normalisation and method."""
     saliency = mean_map(item, spec)
-    unit = parse_spec(spec, SOURCE_OPTIONS, "source")[1].unit
-    words = item.maps.word_of_token[unit][:-1]
+    words = item.maps.word_of_token[parse_source(spec).tokens.unit][:-1]
     agreements: dict[_Key, Agreement] = {}
     for normalisation in NORMALISATIONS:
         for method in METHODS:

@@ -3,13 +3,13 @@
 There are four arms. ``default heads`` and ``all heads`` are attention without a choice. ``best attention`` chooses
 among groups of heads and ``best saliency`` among the depths of a gradient. Both have the same number of candidates, and
 every arm chooses among the same silence parameters. The choice is made by cross-validation where errors are averaged
-(:class:`~align_eval.scoring.inference.ChosenOnHalves`); this module decodes every candidate once.
+(:class:`~align_eval.scoring.selection.ChosenOnHalves`); this module decodes every candidate once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,12 @@ from align_eval.findings.kept_run import (
     interior_errors_ms,
     require_stacks,
 )
-from align_eval.relevance.source import SOURCE_OPTIONS
+from align_eval.relevance.source import parse_source
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.calibration import CalibratedOnHalves
 from align_eval.scoring.clusters import count_by, sum_by
-from align_eval.scoring.inference import ChosenOnHalves
 from align_eval.scoring.metrics import Ratio, Statistic
-from align_eval.spec import format_spec, parse_spec
+from align_eval.scoring.selection import ChosenOnHalves
 
 PREPARATIONS = ("zscore-median", "log")
 
@@ -95,8 +94,7 @@ class Errors:
 
 def in_unit(spec: str, unit: str) -> str:
     """Spec of the same source in another token unit."""
-    name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
-    return format_spec(name, replace(options, unit=unit))
+    return parse_source(spec).with_options(unit=unit).text
 
 
 def units_of(items: Sequence[Item]) -> tuple[str, ...]:
@@ -114,8 +112,8 @@ def depths(items: Sequence[Item], unit: str) -> tuple[str, ...]:
     """
 
     def is_gradient(spec: str) -> bool:
-        name, options = parse_spec(spec, SOURCE_OPTIONS, "source")
-        return name == "gradient" and bool(options.unit == unit)
+        source = parse_source(spec)
+        return source.name == "gradient" and source.tokens.unit == unit
 
     common = set.intersection(*(set(item.maps.stacks) for item in items))
     gradients = tuple(spec for spec in sorted(common) if is_gradient(spec))

@@ -10,15 +10,9 @@ from align_eval.findings.budget.cells import Errors
 from align_eval.findings.budget.injection import REAL
 from align_eval.findings.budget.records import Figure, Injection
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.inference import (
-    ChosenOnHalves,
-    flip_test,
-    smallest_effect,
-    standard_error,
-    stands,
-    student_interval,
-)
+from align_eval.scoring.inference import flip_test, smallest_effect, standard_error, stands, student_interval
 from align_eval.scoring.metrics import Difference, Smallest, Statistic
+from align_eval.scoring.selection import ChosenOnHalves
 
 SHIFTS_MS = (-10.0, 0.0, 10.0)
 """Shifts of the reference under which a difference must keep its sign."""

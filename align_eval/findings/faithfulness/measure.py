@@ -22,7 +22,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
-from align_eval.engine.job import with_languages
+from align_eval.engine.job import detect_languages
 from align_eval.engine.utterance import each_utterance
 from align_eval.errors import InputError
 from align_eval.findings.faithfulness.curves import Order, log_prob_curves, word_error_curves
@@ -46,10 +46,10 @@ from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.language import language_of
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
-from align_eval.options import Plan
+from align_eval.options import Plan, RunOptions
 from align_eval.records import Utterance
-from align_eval.relevance import canonical_source, tokens_of, unit_of
-from align_eval.relevance.stack import Stack, stacks_of, text_rows
+from align_eval.relevance.source import Source, parse_source
+from align_eval.relevance.stack import StackOf, stacks_of, text_rows
 from align_eval.signature import package_version, run_environment, run_signature, signature_id
 from align_eval.units import FRAME_S, START_S
 
@@ -92,25 +92,25 @@ def measure_faithfulness(
         fail.
     """
     options = options or FaithfulnessOptions()
-    specs = tuple(dict.fromkeys(canonical_source(source) for source in sources))
-    for spec in specs:
-        if unit_of(spec) != "subword":
-            raise InputError(f"source {spec}", "faithfulness needs Whisper's own tokens", "leave unit= out")
-        if tokens_of(spec)[1] != "no-timestamps":
-            raise InputError(f"source {spec}", "faithfulness needs one prompt for all sources", "leave prompt= out")
+    parsed = tuple(dict.fromkeys(map(parse_source, sources)))
+    for source in parsed:
+        if source.tokens.unit != "subword":
+            raise InputError(f"source {source}", "faithfulness needs Whisper's own tokens", "leave unit= out")
+        if source.tokens.prompt != "no-timestamps":
+            raise InputError(f"source {source}", "faithfulness needs one prompt for all sources", "leave prompt= out")
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
     name = model if isinstance(model, str) else "a loaded model"
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
-    corpus, _ = with_languages(corpus, loaded)
-    curves, failures = each_utterance(corpus, lambda u: utterance_curves(loaded, u, specs, options), on_done)
+    corpus, _ = detect_languages(corpus, loaded)
+    curves, failures = each_utterance(corpus, lambda u: utterance_curves(loaded, u, parsed, options), on_done)
     done = list(curves.values())
     clusters, cluster = clusters_of(corpus.utterances, done)
     rows, comparisons, n_effective = summarise(options.form, done, cluster, options.seed)
     return Faithfulness(
         schema=SCHEMA_VERSION,
-        signature=_signature(loaded, name, corpus, specs, options),
+        signature=_signature(loaded, name, corpus, parsed, options),
         form=options.form,
         clusters=clusters,
         n_clusters=int(cluster.max()) + 1,
@@ -126,7 +126,7 @@ def measure_faithfulness(
 
 
 def utterance_curves(
-    model: Whisper, utterance: Utterance, specs: Sequence[str], options: FaithfulnessOptions
+    model: Whisper, utterance: Utterance, sources: Sequence[Source], options: FaithfulnessOptions
 ) -> UtteranceCurves:
     """Measure one utterance; the result does not depend on the other utterances or sources."""
     samples = read_audio(utterance.audio)
@@ -140,7 +140,7 @@ def utterance_curves(
 
     def maps_of(one_pass: Pass) -> dict[str, TokenMap]:
         stack_of = stacks_of(model, one_pass)
-        return {spec: source_map(stack_of, one_pass, spec) for spec in specs}
+        return {source.text: source_map(stack_of, one_pass, source) for source in sources}
 
     maps = maps_of(shared)
     relevance = {spec: frame_relevance(rows) for spec, rows in maps.items()} | {ENERGY: energy}
@@ -161,7 +161,7 @@ def utterance_curves(
     )
 
 
-def source_map(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> TokenMap:
+def source_map(stack_of: StackOf, shared: Pass, source: Source) -> TokenMap:
     """Map of a source: the mean of its maps over the rows of the text's tokens, float[n_tokens, n_frames].
 
     Raises
@@ -169,18 +169,18 @@ def source_map(stack_of: Callable[[str], Stack], shared: Pass, spec: str) -> Tok
     InputError
         Where a value is not finite.
     """
-    stack = stack_of(spec)
+    stack = stack_of(source)
     values: TokenMap = text_rows(stack.values.mean(dim=0), stack.first_row, shared.text)[:-1].cpu().numpy()
     if not np.isfinite(values).all():
-        raise InputError(f"source {spec}", "the map is not finite", "check the model's weights")
+        raise InputError(f"source {source}", "the map is not finite", "check the model's weights")
     return values
 
 
 def _signature(
-    model: Whisper, name: str, corpus: Corpus, specs: Sequence[str], options: FaithfulnessOptions
+    model: Whisper, name: str, corpus: Corpus, sources: Sequence[Source], options: FaithfulnessOptions
 ) -> dict[str, object]:
     """Signature of a run without systems, with the settings of this finding."""
-    plan = Plan(model=name, systems=(), device=model.device.type, seed=options.seed)
+    plan = Plan(name, (), RunOptions(device=model.device.type, seed=options.seed))
     settings = run_signature(
         plan,
         model_checksum=model_checksum(model),
@@ -190,7 +190,7 @@ def _signature(
     del settings["id"]
     settings["packages"] |= {package: package_version(package) for package in PACKAGES}
     settings["faithfulness"] = {
-        "sources": [canonical_source(spec, full=True) for spec in specs],
+        "sources": [source.full_text for source in sources],
         "baselines": list(BASELINES),
         "form": options.form,
         "task": options.task,

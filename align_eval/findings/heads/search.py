@@ -21,7 +21,7 @@ from align_eval.findings.heads.evidence import Evidence, HeadSet
 from align_eval.findings.heads.records import SUPERVISED
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.clusters import sum_by
-from align_eval.scoring.inference import halves
+from align_eval.scoring.selection import halves
 
 Choose = Callable[[Ints], HeadSet]
 """From the clusters that may be used to a set."""

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from align_eval.findings.agreement.correlation import agreement
 from align_eval.records import Failure
-from align_eval.relevance import unit_of
+from align_eval.relevance.source import parse_source
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import Plane, axes, figure, line
 from align_eval.reporting.map_images import saved_maps
@@ -52,7 +52,8 @@ def word_agreement(
     if [family_of(spec) for spec in specs] != ["attention", "saliency"] or None in stacks:
         return None
     attention, saliency = (str(stack) for stack in stacks)
-    if unit_of(attention) != unit_of(saliency):
+    unit = parse_source(attention).tokens.unit
+    if unit != parse_source(saliency).tokens.unit:
         return None
     failed = {failure.id for failure in failures}
     rho: dict[str, Floats] = {}
@@ -60,7 +61,7 @@ def word_agreement(
         maps = saved_maps(folder, id_) if id_ not in failed else None
         if maps is not None and attention in maps.stacks and saliency in maps.stacks:
             a, s = (_mean_map(maps.stacks[spec]) for spec in (attention, saliency))
-            rho[id_] = agreement(a, s, maps.word_of_token[unit_of(attention)][:-1], "rows", "pearson").words
+            rho[id_] = agreement(a, s, maps.word_of_token[unit][:-1], "rows", "pearson").words
     if not rho:
         return None
     return np.array([rho[u][i] if u in rho else np.nan for u, i in zip(columns.utterance, columns.index, strict=True)])

@@ -1,7 +1,7 @@
-"""A words table read a system at a time: what stands in it, and the rows of one system under one kind of reference.
+"""Rows of one system in a words table: its kinds of reference, and the columns of one system under one of them.
 
-The table is a dataset of Arrow, on disk or in memory (``pyarrow.dataset.dataset`` of a path or of a table): of a large
-one no more is held than the columns of a system that are asked for. Rows come in their order.
+The table is an Arrow dataset, on disk or in memory (``pyarrow.dataset.dataset`` of a path or of a table). Memory holds
+only the requested columns of one system. Rows are in the order of the table.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ BATCH_ROWS = 2**15
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a words table has under one kind of reference.
+    """Clusters and systems of a words table under one kind of reference.
 
     Attributes
     ----------
     clusters : str
-        What is resampled; see :func:`~align_eval.scoring.statistics.number_clusters`.
+        Unit of resampling; see :func:`~align_eval.scoring.statistics.number_clusters`.
     number_of : mapping
         From a speaker and recording to the number of their cluster.
     systems : tuple of System
-        In the order in which they first stand there.
+        In the order of their first rows.
     """
 
     reference: str
@@ -41,12 +41,12 @@ class Kind:
 
     @property
     def n_clusters(self) -> int:
-        """How many there are to be resampled."""
+        """Number of clusters."""
         return max(self.number_of.values()) + 1
 
 
 def kinds_of(words: Dataset) -> tuple[Kind, ...]:
-    """The kinds of reference of a words table, by name, with their systems and clusters."""
+    """Kinds of reference of a words table, sorted by name."""
     systems: dict[str, dict[System, None]] = {}
     names: dict[str, dict[ClusterName, None]] = {}
     for batch in words.to_batches(
@@ -61,22 +61,22 @@ def kinds_of(words: Dataset) -> tuple[Kind, ...]:
     )
 
 
-def read_part(words: Dataset, kind: Kind, system: System, columns: Sequence[str]) -> pa.Table:
-    """Some columns of the rows of one system under one kind of reference."""
+def read_columns(words: Dataset, kind: Kind, system: System, columns: Sequence[str]) -> pa.Table:
+    """Columns of the rows of one system under one kind of reference."""
     field = pc.field
-    of_part = (
+    is_system = (
         (field("reference") == kind.reference) & (field("source") == system.source) & (field("align") == system.align)
     )
-    return words.to_table(columns=list(columns), filter=of_part, batch_size=BATCH_ROWS, use_threads=False)
+    return words.to_table(columns=list(columns), filter=is_system, batch_size=BATCH_ROWS, use_threads=False)
 
 
 def read_recognition(words: Dataset, kind: Kind, system: System) -> Recognition:
-    """What a system recognised where, under one kind of reference."""
-    part = read_part(words, kind, system, (*COLUMNS, *CLUSTER_COLUMNS))
-    return recognition_of(part, cluster_of_rows(part, kind.number_of))
+    """Recognised units of one system under one kind of reference."""
+    table = read_columns(words, kind, system, (*COLUMNS, *CLUSTER_COLUMNS))
+    return recognition_of(table, cluster_of_rows(table, kind.number_of))
 
 
 def _distinct(batch: pa.RecordBatch, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """The different rows of some columns, in the order in which they first stand there."""
-    found = pa.Table.from_batches([batch]).group_by(list(columns), use_threads=False).aggregate([])
-    return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
+    """Distinct rows of some columns, in the order of their first occurrence."""
+    distinct = pa.Table.from_batches([batch]).group_by(list(columns), use_threads=False).aggregate([])
+    return list(zip(*(distinct.column(name).to_pylist() for name in columns), strict=True))

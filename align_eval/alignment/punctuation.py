@@ -1,8 +1,8 @@
-"""What openai-whisper does to word times after the path: punctuation, and words that are too long.
+"""Punctuation and long words: openai-whisper's post-processing of word times after DTW.
 
-A *piece* is what it takes for a word before it puts punctuation marks to the words beside them, so that a mark is a
-piece of its own. (``timing.merge_punctuations`` and ``timing.add_word_timestamps``, with one segment that spans the
-audio; what it does with its own segments' times then changes nothing.)
+A *piece* is a word of openai-whisper before it merges punctuation marks with neighbouring words, so a mark is a piece.
+The rules are those of ``timing.merge_punctuations`` and ``timing.add_word_timestamps``, with one segment that spans the
+audio, so that its rules for segment times have no effect.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SENTENCE_ENDS = ".。!！?？"
 
 LONGEST_MEDIAN_S = 0.7
 TOO_LONG = 2.0
-"""Times the median piece, which counts as :data:`LONGEST_MEDIAN_S` at most."""
+"""Longest piece, as a multiple of the median piece; the median is limited to :data:`LONGEST_MEDIAN_S`."""
 
 Pieces = Sequence[tuple[str, int]]
 
 
 @dataclass(slots=True)
 class _Merged:
-    """A piece with the marks that were put to it: its own times, theirs included, and its first and last token."""
+    """A piece with its merged marks: times without and with the marks, and the first token."""
 
     start_s: float
     end_s: float
@@ -45,10 +45,24 @@ def piece_word_times(
     capped: bool,
     trimmed: bool,
 ) -> tuple[tuple[float, float], ...]:
-    """Times of words from the starts of their tokens and of the end of the text, ``(n_tokens,)``.
+    """Word times after openai-whisper's post-processing.
 
-    ``capped`` shortens pieces that are too long; ``trimmed`` leaves marks out of the words that they belong to. A word
-    that is all marks keeps them.
+    Parameters
+    ----------
+    token_starts_s : float64[n_tokens]
+        Start of each text token and of the end of the text, in seconds.
+    pieces : sequence of (str, int)
+        Pieces with their numbers of tokens.
+    word_of_token : int32[n_tokens]
+    capped : bool
+        Shorten pieces that are too long.
+    trimmed : bool
+        Exclude punctuation marks from the times of their words. A word of marks alone keeps them.
+
+    Returns
+    -------
+    tuple of (start_s, end_s)
+        One pair per word.
     """
     first = np.cumsum([0, *(n for _, n in pieces)])
     texts = [text for text, _ in pieces]
@@ -67,11 +81,11 @@ def piece_word_times(
     times: list[list[float]] = [[] for _ in range(int(word_of_token.max()) + 1)]
     for piece in merged:
         times[word_of_token[piece.first_token]] += [piece.start_s, piece.end_s]
-    return tuple((of_word[0], max(of_word[0], of_word[-1])) for of_word in times)
+    return tuple((word_times[0], max(word_times[0], word_times[-1])) for word_times in times)
 
 
 def word_texts(pieces: Pieces, word_of_token: IntVector) -> tuple[str, ...]:
-    """The words that pieces make."""
+    """Text of each word, from its pieces."""
     texts = [""] * (int(word_of_token.max()) + 1)
     token = 0
     for text, n_tokens in pieces:
@@ -81,7 +95,7 @@ def word_texts(pieces: Pieces, word_of_token: IntVector) -> tuple[str, ...]:
 
 
 def _cap_beside_sentence_ends(texts: Sequence[str], starts: list[float], ends: list[float], longest_s: float) -> None:
-    """Shorten the mark that ends a sentence, and otherwise the piece after one, from its start."""
+    """Shorten a long sentence end from its end, and a long piece after a sentence end from its start."""
     for i in range(1, len(texts)):
         if ends[i] - starts[i] > longest_s:
             if texts[i] in SENTENCE_ENDS:
@@ -93,7 +107,7 @@ def _cap_beside_sentence_ends(texts: Sequence[str], starts: list[float], ends: l
 def _merge_marks(
     texts: Sequence[str], starts: Sequence[float], ends: Sequence[float], first: IntVector
 ) -> list[_Merged]:
-    """Put marks that stand before a piece to it, then those that stand behind one."""
+    """Merge opening marks with the piece after them, then other marks with the piece before them."""
     texts = list(texts)
     pieces = [_Merged(s, e, s, e, int(token)) for s, e, token in zip(starts, ends, first[:-1], strict=True)]
     host = len(texts) - 1
@@ -117,7 +131,7 @@ def _merge_marks(
 
 
 def _cap_first_words(words: list[_Merged], median_s: float) -> None:
-    """Shorten the first word, and the second, where a pause before them seems to have gone into them."""
+    """Shorten the first and second word if they seem to contain the pause before the first word."""
     if not words:
         return
     longest_s = TOO_LONG * median_s

@@ -1,9 +1,9 @@
-"""Punctuation and durations after the path, by hand: the times that openai-whisper's rules give."""
+"""Punctuation and long words by openai-whisper's rules, by hand."""
 
 import numpy as np
 import pytest
 
-from align_eval.alignment.pieces import piece_word_times, word_texts
+from align_eval.alignment.punctuation import piece_word_times, word_texts
 from align_eval.records import EOT_WORD
 
 
@@ -27,13 +27,13 @@ def test_a_word_starts_after_the_mark_before_it_and_a_hyphen_stays_inside():
 
 
 def test_a_word_of_marks_alone_keeps_its_time():
-    """Nothing is before or behind it that it could go to, so that no word is ever lost."""
+    """A word of marks alone has no neighbouring piece to merge with, so no word is lost."""
     pieces = [(" ...", 1), (" so", 1)]
     assert times([0.0, 0.2, 0.5], pieces, [0, 1], trimmed=True)[0] == (0.0, 0.2)
 
 
 def test_a_long_word_after_a_sentence_gives_up_its_start_and_a_long_mark_its_end():
-    """Median of 0.2, 0.2, 0.2, 1.0 and 0.2 s is 0.2: what is longer than 0.4 s is cut beside the mark."""
+    """Median of 0.2, 0.2, 0.2, 1.0 and 0.2 s is 0.2: pieces longer than 0.4 s are cut next to the mark."""
     pieces = [(" a", 1), (" b", 1), (".", 1), (" c", 1), (" d", 1)]
     starts, words = [0.0, 0.2, 0.4, 0.6, 1.6, 1.8], [0, 1, 1, 2, 3]
     found = times(starts, pieces, words, capped=True)

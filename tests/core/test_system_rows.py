@@ -1,4 +1,4 @@
-"""A words table is read a system at a time, the same from a file in pieces as from memory, in the order of its rows."""
+"""Reading a words table one system at a time: equal from a file and from memory, in the order of its rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pyarrow.dataset import dataset
 
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import System, Utterance, Word
-from align_eval.scoring.parts import kinds_of, read_part
 from align_eval.scoring.statistics import cluster_of_rows, cluster_rows
 from align_eval.scoring.summary import score_table, score_words
+from align_eval.scoring.system_rows import kinds_of, read_columns
 from tests.helpers.utterances import utterance
 
 SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))  # not in the order of their names
@@ -60,7 +60,7 @@ def test_kinds_have_their_systems_in_the_order_of_the_table_and_the_clusters_of_
 
 def test_a_part_has_the_rows_of_its_system_in_their_order(on_disk):
     kind = kinds_of(on_disk)[1]
-    part = read_part(on_disk, kind, SYSTEMS[1], ["utterance", "word_index", "start_s"])
+    part = read_columns(on_disk, kind, SYSTEMS[1], ["utterance", "word_index", "start_s"])
     rows = [
         {name: row[name] for name in part.column_names}
         for row in TABLE.to_pylist()
