@@ -7,5 +7,5 @@ from collections.abc import Callable
 
 
 def clock_of(device: str) -> Callable[[], float]:
-    """Return the clock for a device: processor time on a CPU, wall-clock time on a GPU, which no processor time shows."""
+    """Return the clock for a device: processor time on a CPU, wall-clock time on a GPU."""
     return time.process_time if device == "cpu" else time.perf_counter

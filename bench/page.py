@@ -114,7 +114,9 @@ def drive(browser: Any, page_file: Path) -> dict[str, float]:
     def add_median(name: str, times: list[float]) -> None:
         measured[name], measured[f"{name}, longest"] = float(np.median(times)), max(times)
 
-    add_median("sort", [page.evaluate(AFTER, f"document.querySelector('.words [data-order={o}]').click()") for o in ORDERS])
+    add_median(
+        "sort", [page.evaluate(AFTER, f"document.querySelector('.words [data-order={o}]').click()") for o in ORDERS]
+    )
     typing = "const f = document.getElementById('find'); f.value = {!r}; f.dispatchEvent(new Event('input'))"
     add_median("filter, a letter", [page.evaluate(AFTER, "{" + typing.format(text) + "}") for text in TYPED])
     page.locator("#rows").scroll_into_view_if_needed()

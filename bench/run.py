@@ -1,7 +1,7 @@
 """Time of the gradient by chunk size, and of the path by implementation, on this machine.
 
-Compare ratios within one run; absolute times depend on the machine. Prints tables; with --json PATH, also writes them as
-JSON.
+Compare ratios within one run; absolute times depend on the machine. Prints tables; with --json PATH, also writes them
+as JSON.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Usage: throughput.py [--model tiny.en] [--corpus demo] [--device cpu] [--dtype f
                      [--python .venv-peers/bin/python] [--copies 1] [--json PATH]
 
 All systems use the same clips and weights in one run. Each other system runs in its own process. Times are the best of
-three rounds, warm: wall-clock time on a GPU, processor time (one thread) on a CPU. Samples are in memory before the clock
-starts. For align-eval this also prints the time of each stage. A system that is not installed, or cannot run here, is
-listed with the reason.
+three rounds, warm: wall-clock time on a GPU, processor time (one thread) on a CPU. Samples are in memory before the
+clock starts. For align-eval this also prints the time of each stage. A system that is not installed, or cannot run
+here, is listed with the reason.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Usage: workers.py [--model tiny.en] [--device cpu] [--engine shard|ray] [--copies 4] [--batch 1] [--json PATH]
 
-Runs a corpus of copies of the demo's clips and one with three times as many. The difference of the two times is the time
-of the added utterances, without the start and end of a run. With `--engine shard` each worker is a separate process with
-its own GPU, and both halves have the same clips. Each worker has one thread on a CPU.
+Runs a corpus of copies of the demo's clips and one with three times as many. The difference of the two times is the
+time of the added utterances, without the start and end of a run. With `--engine shard` each worker is a separate
+process with its own GPU, and both halves have the same clips. Each worker has one thread on a CPU.
 """
 
 from __future__ import annotations
