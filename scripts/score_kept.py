@@ -58,16 +58,16 @@ def with_times(table: pa.Table, times: dict[str, list[tuple[float, float]]], sou
 
 
 def main(run: str, heads: str, prep: str = "log", align: str = "viterbi") -> None:
-    kept = read_kept(Path(run), (ALL_HEADS,))
+    saved = read_kept(Path(run), (ALL_HEADS,))
     times = {}
-    for items in kept.items.values():
+    for items in saved.items.values():
         for item in items:
             names = item.maps.details[ALL_HEADS]["heads"]
             stack = item.maps.stacks[ALL_HEADS][[names.index(head) for head in heads.split("+")]]
             times[item.id] = [tuple(word) for word in decoded(item, prepared(stack, prep), "subword", align).tolist()]
     table = read_words_table(Path(run) / "words.parquet")
-    rows = [*score_table(with_times(table, times, f"attention:heads={heads},prep={prep}", align)), *kept.run.rows]
-    print(f"run {kept.run.signature['id']}, model {kept.run.signature['model']}, corpus {kept.run.signature['corpus']}")
+    rows = [*score_table(with_times(table, times, f"attention:heads={heads},prep={prep}", align)), *saved.run.rows]
+    print(f"run {saved.run.signature['id']}, model {saved.run.signature['model']}, corpus {saved.run.signature['corpus']}")
     print(f"{'':60}" + "".join(f"{' '.join(key):>30}" for key in COLUMNS))
     for reference, source, path in dict.fromkeys((row.reference, row.source, row.align) for row in rows):
         cells = ""
