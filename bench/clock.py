@@ -1,4 +1,4 @@
-"""The clock that a benchmark tells time by."""
+"""The clock of a benchmark, by device."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from collections.abc import Callable
 
 
 def clock_of(device: str) -> Callable[[], float]:
-    """Seconds on the wall where a GPU works, which no processor time shows; else of the processor."""
+    """Return the clock for a device: processor time on a CPU, wall-clock time on a GPU."""
     return time.process_time if device == "cpu" else time.perf_counter

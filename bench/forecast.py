@@ -1,6 +1,7 @@
-"""How near `align-eval run --dry-run` comes to the time that the utterances then take, and what was measured for it.
+"""Compare the forecast of `align-eval run --dry-run` with the real time of the utterances.
 
-With --clock cpu both are told by the processor's time of this process, which a busy machine does not stretch.
+Also prints the measured utterances behind the forecast. With --clock cpu both times are processor time of this process,
+which other work on the machine does not lengthen.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     arguments = parser.parse_args()
     clock = CLOCKS[arguments.clock]
-    asked = JobOptions(
+    options = JobOptions(
         sources=arguments.source or DEFAULT_SOURCES,
         presets=() if arguments.source else ("openai",),
         context=arguments.context,
     )
-    job = prepare_job(arguments.corpus, arguments.model, asked)
-    found = forecast(job, clock=clock)
-    for m in found.measured:
+    job = prepare_job(arguments.corpus, arguments.model, options)
+    predicted = forecast(job, clock=clock)
+    for m in predicted.measured:
         print(f"  {m.id}: {m.n_frames} frames, {m.n_tokens} tokens, {m.n_masks} masks, {m.seconds:.2f} s")
     began = clock()
     for u in job.utterances:
         attempt(u, lambda u: process(u, job.plan, job.model))
     real_s = clock() - began
     print(
-        f"{len(job.utterances)} utterances, {arguments.clock} time: forecast {found.seconds:.1f} s, "
-        f"real {real_s:.1f} s, ratio {found.seconds / real_s:.2f}"
+        f"{len(job.utterances)} utterances, {arguments.clock} time: forecast {predicted.seconds:.1f} s, "
+        f"real {real_s:.1f} s, ratio {predicted.seconds / real_s:.2f}"
     )
 
 

@@ -1,10 +1,10 @@
-"""How time grows: with the length of the audio and of the text, with masks, and with the corpus.
+"""Growth of the computation time with the length of audio and text, the number of masks, and the size of the corpus.
 
 Usage: growth.py [--model tiny.en] [--device cpu] [--few] [--json PATH]
 
-Noise of a given length, a text of so many tokens: what is said does not change what it costs. For each series the
-times, the straight line through them with the share of their variance that it explains, and the exponent of the power
-law through them: 1 is linear, below 1 a fixed cost stands beside it.
+The input is noise with a text of repeated words, because the content does not change the time. For each series this
+prints the times, the straight line through them with its R2, and the exponent of the power law through them: 1 is
+linear; below 1 there is a fixed cost as well.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from align_eval.engine.passes import Spoken
-from align_eval.engine.process import align_words
+from align_eval.pipeline import Speech, align_speech
 from clock import clock_of
 
 from align_eval.api import evaluate
@@ -35,14 +34,14 @@ DEEP = System("gradient:at=encoder.3/4,prep=log", "viterbi")
 ROUNDS = 3
 
 
-def noise(audio_s: float, n_tokens: int) -> Spoken:
-    """So much noise and so many words of one token."""
+def noise(audio_s: float, n_tokens: int) -> Speech:
+    """Return ``audio_s`` seconds of noise with a text of ``n_tokens`` words of one token each."""
     samples = np.random.default_rng(0).standard_normal(round(audio_s * SAMPLE_RATE)).astype(np.float32) * 0.1
-    return Spoken(samples, ("the",) * n_tokens, "en")
+    return Speech(samples, ("the",) * n_tokens, "en")
 
 
 def best_s(work: Callable[[], object], clock: Callable[[], float], rounds: int) -> float:
-    """Least time of some rounds, after one that is not counted."""
+    """Shortest time of some rounds in seconds, after a warm-up round."""
     seconds = []
     for _ in range(rounds + 1):
         began = clock()
@@ -52,19 +51,19 @@ def best_s(work: Callable[[], object], clock: Callable[[], float], rounds: int) 
 
 
 def fitted(sizes: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
-    """Of the straight line what nothing and one more take, and its share of the variance; the power law's exponent."""
+    """Fit a straight line (intercept and slope in seconds, R2) and a power law (exponent) to the times."""
     x, y = np.array(sizes), np.array(seconds)
     slope, start = np.polyfit(x, y, 1)
-    left = ((y - start - slope * x) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    unexplained = ((y - start - slope * x) ** 2).sum() / ((y - y.mean()) ** 2).sum()
     exponent = np.polyfit(np.log(x), np.log(y), 1)[0]
-    return {"start_s": float(start), "slope_s": float(slope), "r2": float(1 - left), "exponent": float(exponent)}
+    return {"start_s": float(start), "slope_s": float(slope), "r2": float(1 - unexplained), "exponent": float(exponent)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--few", action="store_true", help="the two smallest sizes of each, one round")
+    parser.add_argument("--few", action="store_true", help="only the two smallest sizes of each series, one round")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     clock = clock_of(a.device)
@@ -75,18 +74,18 @@ def main() -> None:
 
     def series(name: str, sizes: Sequence[float], work: Callable[[Any], object]) -> None:
         sizes, rounds = (sizes[:2], 1) if a.few else (sizes, ROUNDS)
-        found = [best_s(lambda size=size: work(size), clock, rounds) for size in sizes]
-        results.append({"series": name, "sizes": list(sizes), "seconds": found} | fitted(sizes, found))
+        seconds = [best_s(lambda size=size: work(size), clock, rounds) for size in sizes]
+        results.append({"series": name, "sizes": list(sizes), "seconds": seconds} | fitted(sizes, seconds))
         r = results[-1]
-        times = " ".join(f"{size:g}:{s:.3f}" for size, s in zip(sizes, found, strict=True))
+        times = " ".join(f"{size:g}:{s:.3f}" for size, s in zip(sizes, seconds, strict=True))
         line = f"line {r['start_s']:.3f} + {r['slope_s']:.4g} n, R2 {r['r2']:.4f}, exponent {r['exponent']:.2f}"
         print(f"{name:58s} {line}   ({times})", flush=True)
 
-    def aligned(system: System, context: str = "full") -> Callable[[Spoken], object]:
-        return lambda spoken: align_words(model, spoken, [system], context=context)
+    def aligned(system: System, context: str = "full") -> Callable[[Speech], object]:
+        return lambda spoken: align_speech(model, spoken, [system], context=context)
 
-    where = torch.cuda.get_device_name() if a.device == "cuda" else f"{torch.get_num_threads()} threads"
-    print(f"{a.model}, {where}, torch {torch.__version__}")
+    machine = torch.cuda.get_device_name() if a.device == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"{a.model}, {machine}, torch {torch.__version__}")
     for system, n in ((ATTENTION, 20), (GRADIENT, 20), (DEEP, 20)):
         for context in ("full", "fit"):
             name = f"{system.source}, context {context}: seconds of audio"

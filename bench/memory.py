@@ -1,7 +1,7 @@
-"""How memory grows with a corpus: whole runs on few and on many very short utterances with a tiny random model.
+"""Growth of memory with the size of a corpus: whole runs on very short utterances with a tiny random model.
 
-Each size is a process of its own, `align-eval run` as users start it, whose greatest resident memory the system tells.
-Prints a table, and with --json PATH writes the same as JSON.
+Each size is a separate process of `align-eval run`, whose peak resident memory the system reports. Prints a table; with
+--json PATH, also writes it as JSON.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SYSTEMS = ("--source", "attention:heads=all", "--align", "dtw", "--align", "vite
 
 
 def write_model(path: Path) -> None:
-    """A checkpoint of one block on either side, with random weights."""
+    """Write a checkpoint of one encoder and one decoder block with random weights."""
     generator = torch.Generator().manual_seed(0)
     model = Whisper(DIMENSIONS)
     for parameter in model.parameters():
@@ -41,7 +41,7 @@ def write_model(path: Path) -> None:
 
 
 def write_corpus(folder: Path, n_utterances: int) -> None:
-    """Half a second of noise and three words each; a hundred speakers."""
+    """Write a corpus of a hundred speakers; each utterance is half a second of noise with three words."""
     rng = np.random.default_rng(0)
     for i in range(n_utterances):
         stem = folder / f"s{i % 100:02}" / f"u{i:06}"
@@ -52,13 +52,13 @@ def write_corpus(folder: Path, n_utterances: int) -> None:
 
 
 def run(corpus: Path, model: Path, out: Path) -> dict[str, float]:
-    """Greatest resident memory and seconds of one run."""
+    """Peak resident memory in MB, processor seconds and wall-clock seconds of one run."""
     command = [sys.executable, "-m", "align_eval", "run", str(corpus), "--model", str(model), "--out", str(out)]
     began = time.perf_counter()
     process = subprocess.Popen([*command, *SYSTEMS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"the run of {corpus} ended with status {status}")
+        raise SystemExit(f"the run on {corpus} ended with status {status}")
     return {"peak_mb": used.ru_maxrss / 1024, "cpu_s": used.ru_utime + used.ru_stime, "s": time.perf_counter() - began}
 
 
@@ -77,9 +77,9 @@ def main() -> None:
             print("  ".join(f"{name}={value:.5g}" for name, value in rows[-1].items()), flush=True)
     for few, many in itertools.pairwise(rows):
         grown_kb = 1024 * (many["peak_mb"] - few["peak_mb"]) / (many["utterances"] - few["utterances"])
-        print(f"from {few['utterances']} to {many['utterances']} utterances: {grown_kb:.2f} kB an utterance")
-    own_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"(this script itself, with torch imported: {own_mb:.0f} MB)")
+        print(f"from {few['utterances']} to {many['utterances']} utterances: {grown_kb:.2f} kB per utterance")
+    script_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"(this script alone, with torch imported: {script_mb:.0f} MB)")
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

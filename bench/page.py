@@ -1,11 +1,11 @@
-"""How fluid the report is: a page of some ten thousand words, driven in headless Chromium.
+"""Response times of the report page with some ten thousand words, driven in headless Chromium.
 
 Usage: python bench/page.py [RUN] [--words N] [--json FILE]
 
-RUN is the folder of a run, `runs/demo` of `make demo` without. Its utterances are repeated, each copy under a name of
-its own, until there are N words (10,000). Two pages are measured: one with sound and pictures up to the default size,
-and one of words alone. Times are of the page's own clock, from the event to the frame after it. Scrolling is by the
-mouse wheel, and a frame that took more than 50 ms counts as dropped. Needs Chromium and the extra `test`.
+RUN is the folder of a run; the default is `runs/demo`, which `make demo` writes. Its utterances are repeated under new
+names until there are N words (10,000). Two pages are measured: one with sound and pictures up to the default size, and
+one with words only. Times are from the page's clock, from the event to the next frame. The mouse wheel scrolls, and a
+frame of more than 50 ms counts as dropped. Needs Chromium and the extra `test`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ AFTER = """(act) => new Promise((done) => {
   (0, eval)(act);
   requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
 })"""
-"""Milliseconds from an act until the frame after it is drawn."""
+"""Milliseconds from an action until the next frame is drawn."""
 
 OPENED = """(act) => new Promise((done) => {
   const view = document.getElementById('view'), began = performance.now();
@@ -65,44 +65,60 @@ FRAMES = """(seconds) => new Promise((done) => {
 
 
 def repeat_run(run: Path, out: Path, n_words: int) -> int:
-    """Write the run again with its utterances repeated until there are ``n_words``; how many there are then.
+    """Write a copy of the run with its utterances repeated until it has ``n_words`` words.
 
-    Scores are left as they are: repeating every utterance equally often changes no mean.
+    Scores are copied unchanged: repeating every utterance equally often changes no mean.
+
+    Parameters
+    ----------
+    run
+        Folder of the run to read.
+    out
+        Folder to write.
+    n_words
+        Least number of words.
+
+    Returns
+    -------
+    int
+        Number of words of the copy.
     """
-    given, table = read_run(run), read_words_table(run / "words.parquet")
+    original, table = read_run(run), read_words_table(run / "words.parquet")
     n_systems = len(set(zip(table.column("source").to_pylist(), table.column("align").to_pylist(), strict=True)))
     n_copies = -(-n_words * n_systems // len(table))
     ids, at = table.column("utterance").to_pylist(), table.schema.get_field_index("utterance")
-    spans, repeated, where = read_audio_spans(run), [], {}
+    spans, repeated, repeated_spans = read_audio_spans(run), [], {}
     (out / FOLDER).mkdir(parents=True)
     for copy in range(n_copies):
         names = pa.array([f"{id_}.{copy}" for id_ in ids], pa.string())
         repeated.append(table.set_column(at, table.schema.field(at), names))
         for id_ in set(ids):
             if id_ in spans:
-                where[f"{id_}.{copy}"] = spans[id_]
+                repeated_spans[f"{id_}.{copy}"] = spans[id_]
             if (run / FOLDER / f"{id_}{SUFFIX}").is_file():
                 os.link(run / FOLDER / f"{id_}{SUFFIX}", out / FOLDER / f"{id_}.{copy}{SUFFIX}")
     words = pa.concat_tables(repeated)
-    write_run(out, given, words)
-    write_audio_spans(out, where)
+    write_run(out, original, words)
+    write_audio_spans(out, repeated_spans)
     return len(words) // n_systems
 
 
 def drive(browser: Any, page_file: Path) -> dict[str, float]:
-    """Load, sort, filter, scroll and open in a page; milliseconds, frames a second and counts."""
+    """Load a page, sort, filter, scroll and open words; return milliseconds, frames per second and counts."""
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     page.goto(page_file.resolve().as_uri())
     loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     page.wait_for_timeout(1000)
-    found = {"load": loaded}
+    measured = {"load": loaded}
 
-    def put(name: str, times: list[float]) -> None:
-        found[name], found[f"{name}, longest"] = float(np.median(times)), max(times)
+    def add_median(name: str, times: list[float]) -> None:
+        measured[name], measured[f"{name}, longest"] = float(np.median(times)), max(times)
 
-    put("sort", [page.evaluate(AFTER, f"document.querySelector('.words [data-order={o}]').click()") for o in ORDERS])
+    add_median(
+        "sort", [page.evaluate(AFTER, f"document.querySelector('.words [data-order={o}]').click()") for o in ORDERS]
+    )
     typing = "const f = document.getElementById('find'); f.value = {!r}; f.dispatchEvent(new Event('input'))"
-    put("filter, a letter", [page.evaluate(AFTER, "{" + typing.format(text) + "}") for text in TYPED])
+    add_median("filter, a letter", [page.evaluate(AFTER, "{" + typing.format(text) + "}") for text in TYPED])
     page.locator("#rows").scroll_into_view_if_needed()
     page.locator("#rows").hover()
     page.evaluate("window.frames_ = null")
@@ -110,14 +126,15 @@ def drive(browser: Any, page_file: Path) -> dict[str, float]:
     while page.evaluate("window.frames_ === null"):
         page.mouse.wheel(0, 900)
     gaps = np.diff(page.evaluate("window.frames_"))
-    found["scroll, frames/s"] = 1000 * len(gaps) / float(gaps.sum())
-    found["scroll, longest frame"], found["scroll, dropped frames"] = float(gaps.max()), int((gaps > DROPPED_MS).sum())
+    measured["scroll, frames/s"] = 1000 * len(gaps) / float(gaps.sum())
+    measured["scroll, longest frame"] = float(gaps.max())
+    measured["scroll, dropped frames"] = int((gaps > DROPPED_MS).sum())
     page.evaluate("document.getElementById('rows').scrollTop = 0")
-    found["open a word"] = page.evaluate(OPENED, "document.querySelector('#body tr.word').click()")
+    measured["open a word"] = page.evaluate(OPENED, "document.querySelector('#body tr.word').click()")
     next_word = "document.getElementById('after').click()"
-    put("next word", [page.evaluate(OPENED, next_word) for _ in range(8)])
+    add_median("next word", [page.evaluate(OPENED, next_word) for _ in range(8)])
     page.close()
-    return found
+    return measured
 
 
 def main() -> None:
@@ -127,33 +144,33 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path, default=Path("runs/demo"))
     parser.add_argument("--words", type=int, default=10_000)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if executable is None:
-        sys.exit(f"none of {', '.join(BROWSERS)} is installed")
+        sys.exit(f"none of {', '.join(BROWSERS)} is installed; install one of them")
     load = os.getloadavg()[0]
     pages: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        folder = Path(place) / "run"
-        n_words = repeat_run(asked.run, folder, asked.words)
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        folder, page_file = Path(temporary) / "run", Path(temporary) / "page.html"
+        n_words = repeat_run(arguments.run, folder, arguments.words)
         view, spans = view_run(folder), read_audio_spans(folder)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, audio in (("sound and pictures", True), ("words alone", False)):
             if not audio:
                 shutil.rmtree(folder / FOLDER)
-            written = write_report(Path(place) / "page.html", view, Findings(), spans if audio else {}, audio=audio)
-            pages[name] = {"size, MB": written.size_bytes / 1e6, **drive(browser, Path(place) / "page.html")}
+            written = write_report(page_file, view, Findings(), spans if audio else {}, audio=audio)
+            pages[name] = {"size, MB": written.size_bytes / 1e6, **drive(browser, page_file)}
         version = browser.version
         browser.close()
     n_systems = sum(len(stratum.systems) for stratum in view.strata) // len(view.strata)
     machine = f"Chromium {version}, {os.cpu_count()} cores, load average {load:.1f} before"
-    print(f"{n_words} words of {n_systems} systems; {machine}; ms but where said otherwise\n")
+    print(f"{n_words} words of {n_systems} systems; {machine}; ms unless a unit is named\n")
     print(f"| | {' | '.join(pages)} |\n|---|{'---|' * len(pages)}")
     for name in next(iter(pages.values())):
-        print(f"| {name} | {' | '.join(f'{of_page[name]:.1f}' for of_page in pages.values())} |")
-    if asked.json:
-        found = {"words": n_words, "systems": n_systems, "machine": machine, "pages": pages}
-        asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        print(f"| {name} | {' | '.join(f'{values[name]:.1f}' for values in pages.values())} |")
+    if arguments.json:
+        content = {"words": n_words, "systems": n_systems, "machine": machine, "pages": pages}
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""One installed system on many clips, in an environment of its own that knows nothing of align-eval.
+"""Word times of one other system on many clips. Runs in that system's environment, without align-eval.
 
 Usage: peer_worker.py JOB.json RESULT.json
 
-The job names the system, the folder of weights and the clips (16 kHz float32 samples as .npy, and their text); the
-result holds words with times and the seconds that each clip took, warm, by the processor's clock (on one thread) and
-by that on the wall, the least of so many rounds, and versions.
-A clip that fails has its error in place of words. Weights lie in the folder in each system's own form, made from the
-same numbers: openai.pt with heads.txt (a mask in base85), ctranslate2/, and, made from these here, transformers/.
+The job names the system, the folder of weights and the clips (16 kHz float32 samples as .npy, and their text). The
+result holds the words with their times, the seconds of each clip, and the versions. Seconds are processor time (one
+thread) and wall-clock time of a warm model, the least of some rounds. A clip that fails has its error in place of
+words.
+
+The folder has the same weights in the format of each system: openai.pt with heads.txt (a mask in base85), and
+ctranslate2/. The model of transformers is made from these.
+
+tests/helpers/peer_systems.py drives the same systems another way: it forces the tokens of a preset through their inner
+functions without rounding, to compare with the preset. This module calls them as users do.
 """
 
 from __future__ import annotations
@@ -19,10 +24,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from peer_transformers import transformers_model
 
 Words = list[tuple[str, float, float]]
 Align = Callable[[np.ndarray, str], Words]
-"""From samples at 16 kHz and the reference text, which a system that transcribes does not look at, to words."""
+"""From samples at 16 kHz and the reference text to words. Systems that transcribe ignore the text."""
 
 SAMPLE_RATE = 16000
 
@@ -36,22 +42,22 @@ def openai_model(weights: Path, device: str = "cpu", dtype: str = "float32"):
 
 
 def openai_align(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
-    """The call that its transcription makes for word times, on the text that is given."""
+    """Align the reference text with the function that openai-whisper's transcription calls."""
     import torch
     import whisper
     from whisper.timing import find_alignment
     from whisper.tokenizer import get_tokenizer
 
     model = openai_model(weights, device, dtype)
-    spoken = {"language": language, "task": "transcribe"} if model.is_multilingual else {}
-    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, **spoken)
+    prompt = {"language": language, "task": "transcribe"} if model.is_multilingual else {}
+    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, **prompt)
 
     def align(samples: np.ndarray, text: str) -> Words:
         padded = whisper.pad_or_trim(torch.from_numpy(samples).to(device))
         mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(getattr(torch, dtype))
         n_frames = len(samples) // whisper.audio.HOP_LENGTH
-        found = find_alignment(model, tokenizer, tokenizer.encode(" " + text), mel, n_frames)
-        return joined([(timing.word, timing.start, timing.end) for timing in found])
+        timings = find_alignment(model, tokenizer, tokenizer.encode(" " + text), mel, n_frames)
+        return join_pieces([(timing.word, timing.start, timing.end) for timing in timings])
 
     return align
 
@@ -70,7 +76,7 @@ def openai_transcribe(weights: Path, language: str) -> Align:
 def whisper_timestamped_transcribe(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
     import whisper_timestamped
 
-    model = openai_model(weights, device)  # which casts its inputs itself where it is told of half precision
+    model = openai_model(weights, device)  # with fp16=True, it casts its inputs
 
     def align(samples: np.ndarray, text: str) -> Words:
         del text
@@ -129,7 +135,7 @@ def faster_transcribe(weights: Path, language: str) -> Align:
 
 
 def faster_align(weights: Path, language: str, device: str = "cpu", dtype: str = "float32") -> Align:
-    """The call that its transcription makes for word times, on the text that is given."""
+    """Align the reference text with the function that faster-whisper's transcription calls."""
     from faster_whisper.audio import pad_or_trim
     from faster_whisper.tokenizer import Tokenizer
 
@@ -142,13 +148,13 @@ def faster_align(weights: Path, language: str, device: str = "cpu", dtype: str =
         n_frames = min(features.shape[-1], len(samples) // model.feature_extractor.hop_length)
         tokens = tokenizer.encode(" " + text)
         (words,) = model.find_alignment(tokenizer, [tokens], encoded, n_frames)
-        return joined([(w["word"], w["start"], w["end"]) for w in words])
+        return join_pieces([(w["word"], w["start"], w["end"]) for w in words])
 
     return align
 
 
-def joined(pieces: Words) -> Words:
-    """Pieces that no space divides, as marks and what hyphens join, put back to words."""
+def join_pieces(pieces: Words) -> Words:
+    """Join pieces without a space between them, such as punctuation marks and parts around a hyphen, to words."""
     words: Words = []
     for text, start, end in pieces:
         if words and not text.startswith(" "):
@@ -158,99 +164,25 @@ def joined(pieces: Words) -> Words:
     return words
 
 
-HF_NAMES = (
-    (".blocks.", ".layers."),
-    (".mlp.0.", ".fc1."),
-    (".mlp.2.", ".fc2."),
-    (".mlp_ln.", ".final_layer_norm."),
-    (".cross_attn_ln.", ".encoder_attn_layer_norm."),
-    (".cross_attn.", ".encoder_attn."),
-    (".attn_ln.", ".self_attn_layer_norm."),
-    (".attn.", ".self_attn."),
-    ("attn.query.", "attn.q_proj."),
-    ("attn.key.", "attn.k_proj."),
-    ("attn.value.", "attn.v_proj."),
-    ("attn.out.", "attn.out_proj."),
-    (".ln_post.", ".layer_norm."),
-    ("decoder.ln.", "decoder.layer_norm."),
-    (".token_embedding.", ".embed_tokens."),
-    (".positional_embedding", ".embed_positions.weight"),
-)
-"""openai-whisper's names of weights, and transformers'."""
-
-
 def transformers_transcribe(weights: Path, language: str) -> Align:
     from transformers import AutomaticSpeechRecognitionPipeline, WhisperFeatureExtractor
 
-    model, tokenizer, multilingual = transformers_model(weights)
+    model, tokenizer = transformers_model(openai_model(weights), weights / "ctranslate2" / "tokenizer.json")
     pipeline = AutomaticSpeechRecognitionPipeline(
         model=model, tokenizer=tokenizer, feature_extractor=WhisperFeatureExtractor(model.config.num_mel_bins)
     )
-    spoken = {"language": language, "task": "transcribe"} if multilingual else {}
+    prompt = {"language": language, "task": "transcribe"} if model.generation_config.is_multilingual else {}
 
     def align(samples: np.ndarray, text: str) -> Words:
         del text
-        found = pipeline(samples, return_timestamps="word", generate_kwargs=spoken)
-        ends = [*(chunk["timestamp"][0] for chunk in found["chunks"][1:]), len(samples) / SAMPLE_RATE]
+        chunks = pipeline(samples, return_timestamps="word", generate_kwargs=prompt)["chunks"]
+        ends = [*(chunk["timestamp"][0] for chunk in chunks[1:]), len(samples) / SAMPLE_RATE]
         return [
             (chunk["text"], chunk["timestamp"][0], chunk["timestamp"][1] or end)
-            for chunk, end in zip(found["chunks"], ends, strict=True)
+            for chunk, end in zip(chunks, ends, strict=True)
         ]
 
     return align
-
-
-def transformers_model(weights: Path):
-    """Transformers' own model with the numbers of openai.pt and the heads of heads.txt."""
-    import torch
-    from transformers import (
-        GenerationConfig,
-        WhisperConfig,
-        WhisperForConditionalGeneration,
-        WhisperTokenizerFast,
-    )
-
-    reference = openai_model(weights)
-    dims, heads = reference.dims, reference.alignment_heads.indices().T.tolist()
-    tokenizer = WhisperTokenizerFast(tokenizer_file=str(weights / "ctranslate2" / "tokenizer.json"))
-    ids = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in ("endoftext", "startoftranscript")}
-    config = WhisperConfig(
-        vocab_size=dims.n_vocab, num_mel_bins=dims.n_mels, d_model=dims.n_audio_state,
-        encoder_layers=dims.n_audio_layer, encoder_attention_heads=dims.n_audio_head,
-        decoder_layers=dims.n_text_layer, decoder_attention_heads=dims.n_text_head,
-        encoder_ffn_dim=4 * dims.n_audio_state, decoder_ffn_dim=4 * dims.n_text_state,
-        max_source_positions=dims.n_audio_ctx, max_target_positions=dims.n_text_ctx,
-        pad_token_id=ids["endoftext"], bos_token_id=ids["endoftext"], eos_token_id=ids["endoftext"],
-        decoder_start_token_id=ids["startoftranscript"],
-    )  # fmt: skip
-    config._attn_implementation = "eager"  # the others yield no weights
-    model = WhisperForConditionalGeneration(config)
-    state = {}
-    for name, tensor in reference.state_dict().items():
-        renamed = f".{name}"
-        for ours, theirs in HF_NAMES:
-            renamed = renamed.replace(ours, theirs)
-        state["model" + renamed] = tensor
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert set(missing) <= {"proj_out.weight"}, missing
-    assert not unexpected, unexpected
-    model.tie_weights()
-    multilingual = dims.n_vocab >= 51865
-    model.generation_config = GenerationConfig(
-        alignment_heads=heads,
-        is_multilingual=multilingual,
-        no_timestamps_token_id=tokenizer.convert_tokens_to_ids("<|notimestamps|>"),
-        decoder_start_token_id=ids["startoftranscript"],
-        bos_token_id=ids["endoftext"], pad_token_id=ids["endoftext"], eos_token_id=ids["endoftext"],
-        max_length=dims.n_text_ctx, return_timestamps=True, max_initial_timestamp_index=50,
-        suppress_tokens=[], begin_suppress_tokens=[220, ids["endoftext"]],
-        **({
-            "lang_to_id": {t: tokenizer.convert_tokens_to_ids(t) for t in ("<|en|>", "<|ru|>")},
-            "task_to_id": {t: tokenizer.convert_tokens_to_ids(f"<|{t}|>") for t in ("transcribe", "translate")},
-        } if multilingual else {}),
-    )  # fmt: skip
-    with torch.no_grad():
-        return model.eval(), tokenizer, multilingual
 
 
 SYSTEMS: dict[str, tuple[str, Callable[..., Align]]] = {
@@ -263,14 +195,14 @@ SYSTEMS: dict[str, tuple[str, Callable[..., Align]]] = {
     "faster-whisper, given text": ("faster-whisper", faster_align),
     "transformers, own text": ("transformers", transformers_transcribe),
 }
-"""A system by name: the package, and what loads it."""
+"""Package and loader of each system, by name."""
 
 
 def main(job_path: str, result_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     package, load = SYSTEMS[job["system"]]
-    where = {name: job[name] for name in ("device", "dtype") if name in job}
-    align = load(Path(job["weights"]), job["language"], **where)
+    options = {name: job[name] for name in ("device", "dtype") if name in job}
+    align = load(Path(job["weights"]), job["language"], **options)
     results = {}
     for i, clip in enumerate(job["clips"]):
         samples = np.load(clip["samples"], allow_pickle=False)
@@ -283,7 +215,7 @@ def main(job_path: str, result_path: str) -> None:
                 words = align(samples, clip["text"])
                 seconds.append(time.process_time() - began[0])
                 wall_s.append(time.perf_counter() - began[1])
-        except Exception as error:  # whatever a peer raises is told, and the other clips are scored
+        except Exception as error:  # any error of another system is reported, and the other clips are scored
             results[clip["id"]] = {"error": f"{type(error).__name__}: {error}"}
             continue
         results[clip["id"]] = {"words": words, "seconds": min(seconds), "wall_s": min(wall_s)}

@@ -1,7 +1,7 @@
-"""What the stages cost on this machine: gradients by chunk size, paths by implementation.
+"""Time of the gradient by chunk size, and of the path by implementation, on this machine.
 
-Ratios within one run are what counts; absolute times are this machine's. Prints tables, and with --json PATH writes the
-same as JSON.
+Compare ratios within one run; absolute times depend on the machine. Prints tables; with --json PATH, also writes them
+as JSON.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REPEATS = 3
 
 
 def median_s(run: Callable[[], object]) -> float:
-    """Median time of a few runs, after one that is not counted."""
+    """Median time of a few runs in seconds, after a warm-up run."""
     run()
     times = []
     for _ in range(REPEATS):
@@ -50,7 +50,7 @@ def gradient_chunks(clip_id: str = "en_librivox_sense_0870") -> list[dict[str, o
     model = load_model("tiny.en")
     clip = next(u for u in load_corpus("demo").utterances if u.id == clip_id)
     shared = shared_pass(model, read_audio(clip.audio), force_words(model, [w.text for w in clip.words], "en"))
-    chosen = gradient_module.chunk_tokens
+    default_chunk_tokens = gradient_module.chunk_tokens
     rows = []
     try:
         for at in ("encoder-output", "encoder.3/4"):
@@ -61,11 +61,11 @@ def gradient_chunks(clip_id: str = "en_librivox_sense_0870") -> list[dict[str, o
                 n = len(shared.text.tokens)
                 rows.append({"at": at, "chunk": chunk, "tokens_per_s": n / seconds, "peak_mb_so_far": peak_mb})
     finally:
-        gradient_module.chunk_tokens = chosen
+        gradient_module.chunk_tokens = default_chunk_tokens
     return rows
 
 
-def paths(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, object]]:
+def path_times(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, object]]:
     values = np.random.default_rng(0).standard_normal((n_tokens, n_frames)).astype(np.float32)
     words = np.append(np.arange(n_tokens - 1) // 2, EOT_WORD).astype(np.int32)
     energy = np.random.default_rng(1).random(n_frames)
@@ -78,7 +78,7 @@ def paths(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, object]]:
         librosa = import_module("librosa")
         runs["librosa"] = lambda: librosa.sequence.dtw(C=-values.astype(np.float64), backtrack=True)
     else:
-        print("librosa is not installed: pip install librosa to see its path beside ours")
+        print("librosa is not installed: run `pip install librosa` to time its path as well")
     return [{"path": name, "size": f"{n_tokens}x{n_frames}", "seconds": median_s(run)} for name, run in runs.items()]
 
 
@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    results = {"gradient": gradient_chunks(), "paths": paths(), "threads": torch.get_num_threads()}
+    results = {"gradient": gradient_chunks(), "paths": path_times(), "threads": torch.get_num_threads()}
     show(f"gradient, tiny.en, 26 tokens, {results['threads']} threads", results["gradient"])
     show("paths", results["paths"])
     if arguments.json:

@@ -1,17 +1,17 @@
-"""What saliency costs on this machine: SPES masks and token gradients a second, beside plain loops in the same run.
+"""SPES masks and token gradients per second on this machine, beside plain loops in the same run.
 
 Usage: saliency.py [MODEL] [--device cuda] [--dtype float16] [--compiled yes] [--clip ID | --seconds S --tokens N]
                    [--json PATH]
 
-MODEL is a name whose weights are there, or random:tiny.en, random:base, ... for random weights of those dimensions, on
-noise. Ratios within one run are what counts. A *mask* is one masked window with all its tokens scored; the plain
-loops run one window at a time and score it with the whole model:
+MODEL is a name whose weights are installed, or random:tiny.en, random:base, ... for random weights of those dimensions.
+The input is a clip of the demo, or noise. Compare ratios within one run. A *mask* is one masked window with all its
+tokens scored. The plain loops process one window at a time and score it with the whole model:
 
 plain loop of masks     masks a window, runs ``model(mel, tokens)``, and compares whole distributions
-captum's plain loop     ``FeatureAblation`` as its tutorial has it: one window and one token a call
-captum's plain gradient ``Saliency`` as its tutorial has it: one token a call
+captum's plain loop     ``FeatureAblation`` as in its tutorial: one window and one token per call
+captum's plain gradient ``Saliency`` as in its tutorial: one token per call
 
-The share of the machine is floating point operations counted by torch over the time, by the rate of a large matrix
+``of_matrix_rate`` is the rate of floating point operations (counted by torch) as a share of the rate of a large matrix
 product in the same precision.
 """
 
@@ -48,9 +48,10 @@ from align_eval.relevance.spes_passes import DTYPES, batch_size
 from align_eval.units import FRAME_S
 
 SIZES = {"tiny": (384, 6, 4), "base": (512, 8, 6), "small": (768, 12, 12), "large": (1280, 20, 32)}
-"""State, heads and layers of a scale."""
+"""Width, heads and layers of each model size."""
 
 MATRIX = {"cpu": 2048, "cuda": 8192}
+"""Size of the square matrices that give the rate of the machine, by device."""
 
 
 def random_weights(name: str) -> Whisper:
@@ -76,7 +77,7 @@ def random_weights(name: str) -> Whisper:
 
 
 def seconds_of(run: Callable[[], object], device: torch.device, repeats: int | None = None) -> float:
-    """Median time of three runs on a GPU, of one on a CPU, after one that is not counted; a GPU is waited for."""
+    """Median time of three runs on a GPU (synchronised) or of one run on a CPU, in seconds, after a warm-up run."""
     repeats = repeats or (3 if device.type == "cuda" else 1)
     times = []
     for _ in range(repeats + 1):
@@ -90,7 +91,7 @@ def seconds_of(run: Callable[[], object], device: torch.device, repeats: int | N
 
 @torch.no_grad()
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating point operations a second of one large matrix product."""
+    """Floating point operations per second of a large matrix product."""
     size = MATRIX[device.type]
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     return 2 * size**3 / seconds_of(lambda: a @ b, device)
@@ -98,7 +99,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 
 @torch.no_grad()
 def bare_encoder(model: Whisper, batch: int, dtype: torch.dtype, *, compiled: bool) -> dict[str, object]:
-    """Windows a second through the encoder alone."""
+    """Windows per second through the encoder alone."""
     mel = torch.randn(batch, model.dims.n_mels, 3000, device=model.device, dtype=dtype)
 
     def encode(x: Tensor) -> Tensor:
@@ -114,7 +115,7 @@ def bare_encoder(model: Whisper, batch: int, dtype: torch.dtype, *, compiled: bo
 
 
 def spes_masks(model: Whisper, shared: Pass, options: SpesOptions, masks: int) -> dict[str, object]:
-    """Masks a second with all stages but the segments, which are found once a clip."""
+    """Masks per second with all stages except the segmentation, which runs once per clip."""
     _, draw = sampler(model, shared, options)
     seconds = seconds_of(lambda: draw(masks, torch.Generator().manual_seed(0)), model.device)
     with FlopCounterMode(display=False) as flops:
@@ -125,7 +126,7 @@ def spes_masks(model: Whisper, shared: Pass, options: SpesOptions, masks: int) -
 
 @torch.no_grad()
 def plain_masks(model: Whisper, shared: Pass, masks: int) -> dict[str, object]:
-    """The loop that one would write first: a window, a mask, the whole model, whole distributions."""
+    """Masks per second of the simplest loop: one window, one mask, the whole model, whole distributions."""
     mel, tokens = shared.taps[0], torch.tensor([shared.text.decoder_input], device=model.device)
     real = mel[0, :, : 2 * shared.n_frames]
     labels = torch.from_numpy(segment(real.float().cpu().numpy(), shared.n_frames * FRAME_S)[0]).to(model.device)
@@ -145,7 +146,7 @@ def plain_masks(model: Whisper, shared: Pass, masks: int) -> dict[str, object]:
 
 
 def whole_model(model: Whisper, shared: Pass) -> Callable[[Tensor], Tensor]:
-    """Log-probability of every token, ``(batch, token)``, by the model's own forward pass."""
+    """Return a function from log-mels to the log-probability of every token, ``float32[batch, token]``."""
     tokens = torch.tensor([shared.text.decoder_input], device=model.device)
     first = shared.text.n_prefix
 
@@ -157,7 +158,7 @@ def whole_model(model: Whisper, shared: Pass) -> Callable[[Tensor], Tensor]:
 
 
 def captum_masks(model: Whisper, shared: Pass, evaluations: int) -> dict[str, object]:
-    """Windows a second of captum's loop; each scores one token, so that a mask with all its tokens takes as many."""
+    """Masks per second of captum's loop. Each call scores one token, so a mask takes one window for each token."""
     method, mel = FeatureAblation(whole_model(model, shared)), shared.taps[0]
     groups = torch.full(mel.shape, evaluations - 1, dtype=torch.long, device=model.device)
     groups[..., : 2 * shared.n_frames] = torch.arange(2 * shared.n_frames, device=model.device) % (evaluations - 1)
@@ -169,13 +170,13 @@ def captum_masks(model: Whisper, shared: Pass, evaluations: int) -> dict[str, ob
 
 
 def gradients(model: Whisper, shared: Pass, at: str, plain_tokens: int) -> list[dict[str, object]]:
-    """Tokens a second of our gradients and of captum's loop at the log-mel or the encoder output."""
+    """Tokens per second of our gradients and of captum's loop, at the log-mel or the encoder output."""
     n_tokens = len(shared.text.tokens)
-    ours = seconds_of(lambda: gradient(model, shared, GradientOptions(at=at)), model.device)
-    batched = seconds_of(lambda: saliency(model, shared, SaliencyOptions(at=at)), model.device)
+    gradient_s = seconds_of(lambda: gradient(model, shared, GradientOptions(at=at)), model.device)
+    saliency_s = seconds_of(lambda: saliency(model, shared, SaliencyOptions(at=at)), model.device)
     rows: list[dict[str, object]] = [
-        {"what": f"gradient:at={at}", "per_s": n_tokens / ours},
-        {"what": f"saliency:at={at} (captum, batched)", "per_s": n_tokens / batched},
+        {"what": f"gradient:at={at}", "per_s": n_tokens / gradient_s},
+        {"what": f"saliency:at={at} (captum, batched)", "per_s": n_tokens / saliency_s},
     ]
     tokens = torch.tensor([shared.text.decoder_input], device=model.device)
     first = shared.text.n_prefix
@@ -191,8 +192,8 @@ def gradients(model: Whisper, shared: Pass, at: str, plain_tokens: int) -> list[
         for token in range(plain_tokens):
             method.attribute(x.clone().requires_grad_(), target=token)
 
-    plain = seconds_of(loop, model.device, 1)
-    return [*rows, {"what": f"captum's plain gradient at {at}", "per_s": plain_tokens / plain}]
+    loop_s = seconds_of(loop, model.device, 1)
+    return [*rows, {"what": f"captum's plain gradient at {at}", "per_s": plain_tokens / loop_s}]
 
 
 def peak_mb(device: torch.device) -> float:
@@ -201,8 +202,8 @@ def peak_mb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def the_pass(model: Whisper, clip_id: str | None, seconds: float, n_tokens: int) -> Pass:
-    """A pass over a clip of the demo, or over noise with as many words as fill the tokens."""
+def pass_over(model: Whisper, clip_id: str | None, seconds: float, n_tokens: int) -> Pass:
+    """Return a forced pass over a clip of the demo, or over noise with a text of ``n_tokens`` tokens."""
     if clip_id is None:
         samples = np.random.default_rng(0).standard_normal(round(seconds * 16_000)).astype(np.float32) * 0.1
         return shared_pass(model, samples, force_words(model, ["the"] * (n_tokens - 1), "en"))
@@ -216,7 +217,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=DTYPES)
     parser.add_argument("--compiled", default="no", choices=["no", "yes"])
-    parser.add_argument("--clip", help="a clip of the demo")
+    parser.add_argument("--clip", help="a clip of the demo; noise without it")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("--masks", type=int, help="default: 240 on a CPU, 9600 on a GPU")
@@ -224,10 +225,10 @@ def main() -> None:
     a = parser.parse_args()
     device, dtype = torch.device(a.device), DTYPES[a.dtype]
     on_gpu = device.type == "cuda"
-    random = a.model.startswith("random:")
-    model = random_weights(a.model.removeprefix("random:")) if random else load_model(a.model)
+    is_random = a.model.startswith("random:")
+    model = random_weights(a.model.removeprefix("random:")) if is_random else load_model(a.model)
     model = model.to(device).requires_grad_(False)
-    shared = the_pass(model, a.clip, a.seconds, a.tokens)
+    shared = pass_over(model, a.clip, a.seconds, a.tokens)
     masks = a.masks or (9600 if on_gpu else 240)
     rate = matrix_rate(device, dtype)
     n_tokens = len(shared.text.tokens)
@@ -236,22 +237,22 @@ def main() -> None:
     rows: list[dict[str, object]] = [bare_encoder(model, batch, dtype, compiled=False)]
     if a.compiled == "yes":
         rows.append(bare_encoder(model, batch, dtype, compiled=True))
-    encoder = rows[-1]["per_s"]
+    encoder_per_s = rows[-1]["per_s"]
     for at in ("mel", "encoder-output"):
         for compiled in ("no", "yes") if a.compiled == "yes" else ("no",):
             options = SpesOptions(at=at, dtype=a.dtype, compiled=compiled)  # type: ignore[arg-type]
             rows.append(spes_masks(model, shared, options, masks) | {"peak_mb": peak_mb(device)})
             if at == "mel":
-                rows[-1]["of_bare_encoder"] = rows[-1]["per_s"] / encoder  # type: ignore[operator]
+                rows[-1]["of_bare_encoder"] = rows[-1]["per_s"] / encoder_per_s  # type: ignore[operator]
     rows += [plain_masks(model, shared, 400 if on_gpu else 12), captum_masks(model, shared, 400 if on_gpu else 12)]
     fastest = max(row["per_s"] for row in rows if str(row["what"]).startswith("spes:at=mel"))  # type: ignore[type-var]
     for row in rows[-2:]:
         row["spes_is_faster"] = fastest / row["per_s"]  # type: ignore[operator]
     for at in ("mel", "encoder-output"):
-        found = gradients(model, shared, at, min(n_tokens, 40 if on_gpu else 8))
-        for row in found[:2]:
-            row["of_captum_plain"] = row["per_s"] / found[2]["per_s"]  # type: ignore[operator]
-        rows += found
+        gradient_rows = gradients(model, shared, at, min(n_tokens, 40 if on_gpu else 8))
+        for row in gradient_rows[:2]:
+            row["of_captum_plain"] = row["per_s"] / gradient_rows[2]["per_s"]  # type: ignore[operator]
+        rows += gradient_rows
     for row in rows:
         if "flop" in row:
             row["of_matrix_rate"] = row["per_s"] * row["flop"] / rate  # type: ignore[operator]

@@ -1,11 +1,12 @@
-"""Utterances a second from samples and a known text to word times: ours beside other systems that are given the text.
+"""Utterances per second from samples and a known text to word times: align-eval beside other systems.
 
 Usage: throughput.py [--model tiny.en] [--corpus demo] [--device cpu] [--dtype float32] [--batch 1 16]
                      [--python .venv-peers/bin/python] [--copies 1] [--json PATH]
 
-The same clips and weights in one run; each system in a process of its own, warm, its best of three rounds, by the clock
-on the wall on a GPU and the processor's otherwise (one thread). Samples are in memory before the clock starts. Of ours
-also the stages and the share of the path. A system that is not installed, or cannot run there, is named.
+All systems use the same clips and weights in one run. Each other system runs in its own process. Times are the best of
+three rounds, warm: wall-clock time on a GPU, processor time (one thread) on a CPU. Samples are in memory before the
+clock starts. For align-eval this also prints the time of each stage. A system that is not installed, or cannot run
+here, is listed with the reason.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from align_eval.engine.passes import Spoken
+from align_eval.pipeline import Speech, align_speech
 from clock import clock_of
 from peers import write_weights
 
@@ -53,37 +54,40 @@ OURS = {
 ROUNDS = 3
 
 
-def ours(
-    model: Any, utterances: Sequence[Utterance], clips: Sequence[Spoken], system: System, batch: int, dtype: str
+def best_round_s(
+    model: Any, utterances: Sequence[Utterance], clips: Sequence[Speech], system: System, batch: int, dtype: str
 ) -> float:
-    """Seconds of the best round."""
+    """Seconds of the best round of one of our systems over all clips."""
     clock = clock_of(model.device.type)
     plan = Plan(model="", systems=(system,), batch=batch, dtype=dtype)
     seconds = []
     for _ in range(ROUNDS + 1):
         began = clock()
-        found = process_spoken(utterances, dict(enumerate(clips)), plan, model)
-        assert not any(isinstance(outcome, Failure) for outcome in found.values())
+        outcomes = process_spoken(utterances, dict(enumerate(clips)), plan, model)
+        assert not any(isinstance(outcome, Failure) for outcome in outcomes.values())
         seconds.append(clock() - began)
     return min(seconds[1:])
 
 
-def stages(model: Any, clips: Sequence[Spoken], system: System, batch: int, dtype: str) -> dict[str, float]:
-    """Seconds of each stage over all clips, waiting for the device after each: their sum is more than the whole."""
+def stages(model: Any, clips: Sequence[Speech], system: System, batch: int, dtype: str) -> dict[str, float]:
+    """Seconds of each stage over all clips.
+
+    The device is synchronised after each stage, so the sum is longer than an ordinary run.
+    """
     clock = clock_of(model.device.type)
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
         began = clock()
-        found = work()
+        result = work()
         if model.device.type == "cuda":
             torch.cuda.synchronize()
         seconds[name] = seconds.get(name, 0.0) + clock() - began
-        return found
+        return result
 
     for round_ in range(2):
         if round_:
-            seconds.clear()  # the first is not counted
+            seconds.clear()  # the first round is the warm-up
         for chunk in batches(dict(enumerate(clips)), Plan(model="", systems=(system,), batch=batch)):
             group = list(chunk.values())
             mels = timed("mel", lambda group=group: [mel_of(model, s.samples, "full", dtype) for s in group])
@@ -93,19 +97,19 @@ def stages(model: Any, clips: Sequence[Spoken], system: System, batch: int, dtyp
             passes = timed("decoder", lambda a=(taps, texts, n_frames): forced_passes(model, *a))
             for spoken, shared in zip(group, passes, strict=True):
                 maps = timed("map", lambda shared=shared: relevance_maps(model, shared, [system.source]))
-                found = maps[system.source]
-                size = found.values.shape[1], found.frame_s, found.start_s
-                energy = timed("energy", lambda a=(spoken.samples, *size): energy_at_columns(*a))
-                timed("path", lambda a=(found, energy, system.align, spoken.samples): align_map(*a))
+                relevance = maps[system.source]
+                columns = relevance.values.shape[1], relevance.frame_s, relevance.start_s
+                energy = timed("energy", lambda a=(spoken.samples, *columns): energy_at_columns(*a))
+                timed("path", lambda a=(relevance, energy, system.align, spoken.samples): align_map(*a))
     return seconds
 
 
-def peer(python: Path, name: str, job: dict[str, Any], folder: Path) -> float | str:
-    """Seconds of the best round over all clips, or why there are none."""
+def peer_s(python: Path, name: str, job: dict[str, Any], folder: Path) -> float | str:
+    """Seconds of the best rounds of another system over all clips, or its error message."""
     job_path, result_path = folder / "job.json", folder / "result.json"
     job_path.write_text(json.dumps({**job, "system": name}), encoding="utf-8")
     result_path.unlink(missing_ok=True)
-    one_thread = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # numba sets torch's number, too
+    one_thread = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # numba also sets the number of torch's threads
     threads = {} if job["device"] == "cuda" else one_thread
     done = subprocess.run(
         [str(python), str(WORKER), str(job_path), str(result_path)],
@@ -127,19 +131,19 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", nargs="+", default=["float32"])
     parser.add_argument("--batch", nargs="+", type=int, default=[1])
-    parser.add_argument("--most", type=int, help="so many clips, the first by id")
-    parser.add_argument("--copies", type=int, default=1, help="of each clip, for ours: more than a batch holds")
+    parser.add_argument("--most", type=int, help="largest number of clips, the first by id")
+    parser.add_argument("--copies", type=int, default=1, help="copies of each clip for our batches, to fill them")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     if a.device == "cpu":
         torch.set_num_threads(1)
     utterances = sorted(load_corpus(a.corpus, language=a.language).utterances, key=lambda u: u.id)[: a.most]
-    clips = [Spoken(read_audio(u.audio), tuple(w.text for w in u.words), u.language) for u in utterances]
+    clips = [Speech(read_audio(u.audio), tuple(w.text for w in u.words), u.language) for u in utterances]
     model = load_model(a.model, device=a.device)
     cpu = f"one thread, {torch.backends.cpu.get_cpu_capability()}"
-    where = torch.cuda.get_device_name() if a.device == "cuda" else cpu
-    print(f"{a.model}, {len(clips)} clips of {a.corpus}, {where}, torch {torch.__version__}", flush=True)
+    machine = torch.cuda.get_device_name() if a.device == "cuda" else cpu
+    print(f"{a.model}, {len(clips)} clips of {a.corpus}, {machine}, torch {torch.__version__}", flush=True)
     rows: list[dict[str, Any]] = []
 
     def add(system: str, dtype: str, batch: int, n: int, seconds: float | str) -> None:
@@ -153,31 +157,31 @@ def main() -> None:
         model.to(a.device)
         for i, clip in enumerate(clips):
             np.save(folder / f"{i}.npy", clip.samples)
-        listed = [
+        clip_jobs = [
             {"id": str(i), "samples": str(folder / f"{i}.npy"), "text": " ".join(c.texts)} for i, c in enumerate(clips)
         ]
         for dtype in a.dtype:
-            job = {"weights": str(folder / "weights"), "language": a.language, "clips": listed}
+            job = {"weights": str(folder / "weights"), "language": a.language, "clips": clip_jobs}
             job |= {"device": a.device, "dtype": dtype, "rounds": ROUNDS}
             for name in PEERS:
-                add(name, dtype, 1, len(clips), peer(a.python, name, job, folder))
+                add(name, dtype, 1, len(clips), peer_s(a.python, name, job, folder))
             for name, system in OURS.items():
                 for batch in a.batch:
                     copies = a.copies if batch > 1 else 1
-                    seconds = ours(model, utterances * copies, clips * copies, system, batch, dtype)
+                    seconds = best_round_s(model, utterances * copies, clips * copies, system, batch, dtype)
                     add(f"align-eval, {name}", dtype, batch, copies * len(clips), seconds)
-    parts: dict[str, dict[str, float]] = {}
+    stage_s: dict[str, dict[str, float]] = {}
     for dtype in a.dtype:
         for name, system in OURS.items():
-            many = clips * (a.copies if a.batch[-1] > 1 else 1)
-            found = stages(model, many, system, a.batch[-1], dtype)
-            whole = sum(found.values())
-            parts[f"{name}, {dtype}"] = found
-            each = ((stage, 1000 * s / len(many), 100 * s / whole) for stage, s in found.items())
-            shares = ", ".join(f"{stage} {ms:.2f} ms ({share:.1f} %)" for stage, ms, share in each)
+            copies = clips * (a.copies if a.batch[-1] > 1 else 1)
+            seconds_of = stages(model, copies, system, a.batch[-1], dtype)
+            total_s = sum(seconds_of.values())
+            stage_s[f"{name}, {dtype}"] = seconds_of
+            columns = ((stage, 1000 * s / len(copies), 100 * s / total_s) for stage, s in seconds_of.items())
+            shares = ", ".join(f"{stage} {ms:.2f} ms ({share:.1f} %)" for stage, ms, share in columns)
             print(f"stages of {name}, {dtype}, batch {a.batch[-1]}: {shares}", flush=True)
     if a.json:
-        content = {"model": a.model, "device": where, "torch": torch.__version__, "rows": rows, "stages": parts}
+        content = {"model": a.model, "device": machine, "torch": torch.__version__, "rows": rows, "stages": stage_s}
         a.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,10 +1,10 @@
-"""What a faster way to run the model is worth, and what it changes: a short context, half formats, batches.
+"""Speed and side effects of faster ways to run the model: a short context, half precision, batches.
 
 Usage: variants.py [CORPUS] [--model tiny.en] [--device cpu] [--variant context=fit]... [--source SPEC]... [--json PATH]
 
-Every source is run alone, first as it stands and then each way, on the same utterances: the time of both (on a GPU by
-the clock on the wall, else the processor's, models loaded), the word boundary error of both and the difference, paired,
-with its 95 % interval over speakers, and how far boundaries moved. Prints Markdown.
+Each source runs alone on the same utterances, first with the default settings and then in each faster way. This prints
+Markdown with the time (wall-clock time on a GPU, processor time on a CPU, without loading), the speed-up, the word
+boundary error, the paired difference with its 95 % interval over speakers, and the shift of boundaries.
 """
 
 from __future__ import annotations
@@ -46,7 +46,19 @@ ALIGN = "viterbi"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One source run one other way. Times in seconds, errors and moves in ms, of all boundaries."""
+    """One source in one faster way, beside its default. Errors and shifts are in ms, over all boundaries.
+
+    Attributes
+    ----------
+    seconds, times_faster
+        Time of the default, and the speed-up.
+    wbe
+        Word boundary error of the default.
+    difference, low, high
+        Error of the faster way minus error of the default, and its 95 % interval.
+    moved, moved_95, moved_most
+        Share of the boundaries that moved, and the 95 % quantile and maximum of the shift.
+    """
 
     source: str
     variant: str
@@ -64,15 +76,17 @@ class Row:
 
 
 def timed(corpus: Corpus, model: Any, source: str, settings: dict[str, Any]) -> tuple[Evaluation, float]:
-    """A run of one source, and what it took."""
+    """Run one source; return its evaluation and its seconds."""
     clock = clock_of(model.device.type)
     began = clock()
-    found = evaluate(corpus, model, sources=[source], aligns=[ALIGN], presets=(), device=model.device.type, **settings)
-    return found, clock() - began
+    evaluation = evaluate(
+        corpus, model, sources=[source], aligns=[ALIGN], presets=(), device=model.device.type, **settings
+    )
+    return evaluation, clock() - began
 
 
 def compared(source: str, variant: str, before: tuple[Evaluation, float], after: tuple[Evaluation, float]) -> Row:
-    """The row of two runs of the same words."""
+    """Return the row of two runs of the same words: the default and the faster way."""
     tables = before[0].words, after[0].words
     times = [np.concatenate([t.column(n).to_numpy() for n in ("start_s", "end_s")]) for t in tables]
     errors = [np.concatenate([t.column(n).to_numpy() for n in ("start_error_s", "end_error_s")]) for t in tables]
@@ -101,7 +115,7 @@ def compared(source: str, variant: str, before: tuple[Evaluation, float], after:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table."""
+    """Return the rows as a Markdown table."""
     lines = [
         "| source | way | s | times faster | WBE, ms | difference, ms | moved | 95 % / most, ms | signature |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -122,21 +136,21 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--language", default="en")
-    parser.add_argument("--reference", help="utterances with this kind of reference alone")
-    parser.add_argument("--most", type=int, help="so many utterances, the first by id")
+    parser.add_argument("--reference", help="only utterances with this kind of reference")
+    parser.add_argument("--most", type=int, help="largest number of utterances, the first by id")
     parser.add_argument("--variant", action="append")
     parser.add_argument("--source", action="append")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     corpus = load_corpus(arguments.corpus, language=arguments.language)
-    chosen = [u for u in sorted(corpus.utterances, key=lambda u: u.id) if arguments.reference in (None, u.reference)]
-    corpus = replace(corpus, utterances=tuple(chosen[: arguments.most]))
+    selected = [u for u in sorted(corpus.utterances, key=lambda u: u.id) if arguments.reference in (None, u.reference)]
+    corpus = replace(corpus, utterances=tuple(selected[: arguments.most]))
     model = load_model(arguments.model, device=arguments.device)
     rows: list[Row] = []
     print(f"{arguments.model} on {len(corpus.utterances)} utterances of {arguments.corpus}, {arguments.device}")
     for source in arguments.source or SOURCES:
         try:
-            timed(replace(corpus, utterances=corpus.utterances[:1]), model, source, {})  # kernels and compiled code
+            timed(replace(corpus, utterances=corpus.utterances[:1]), model, source, {})  # warm-up
             before = timed(corpus, model, source, {})
             for variant in arguments.variant or VARIANTS:
                 settings = {k: int(v) if v.isdigit() else v for k, v in (p.split("=") for p in variant.split(","))}

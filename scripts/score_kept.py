@@ -1,9 +1,9 @@
-"""What heads and a path score on the maps of a finished run, as a run of their own would, without the model.
+"""Score a set of heads with a path on the saved maps of a run, without the model.
 
 Usage: score_kept.py RUN HEADS [PREP [ALIGN]], as score_kept.py runs/kept 3.1+3.2 log viterbi
 
-The run must have kept every head of attention (--keep heads). Prints mean error and bias of boundaries, calibrated too,
-with 95 % intervals, beside the systems that the run itself scored.
+The run must have saved every attention head (--keep heads). Prints mean error and bias of boundaries with 95 %
+intervals, also calibrated, beside the systems of the run. The scores equal those of a new run with these heads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from align_eval.findings.kept_run import decoded, read_kept
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.summary import score_table
 
-SHOWN = (
+COLUMNS = (
     ("all", "none", "wbe_mean"),
     ("interior", "none", "wbe_mean"),
     ("interior", "reference", "wbe_mean"),
@@ -30,12 +30,20 @@ SHOWN = (
 
 
 def with_times(table: pa.Table, times: dict[str, list[tuple[float, float]]], source: str, align: str) -> pa.Table:
-    """The rows of the table's first system with other times."""
-    first = pc.and_(
+    """Return the rows of the table's first system with new times.
+
+    Parameters
+    ----------
+    times
+        Start and end of each word in seconds, by utterance.
+    source, align
+        The name of the new system.
+    """
+    is_first_system = pc.and_(
         pc.equal(table.column("source"), table.column("source")[0]),
         pc.equal(table.column("align"), table.column("align")[0]),
     )
-    rows = [row for row in table.filter(first).to_pylist() if row["utterance"] in times]
+    rows = [row for row in table.filter(is_first_system).to_pylist() if row["utterance"] in times]
     for row in rows:
         start_s, end_s = times[row["utterance"]][row["word_index"]]
         row |= {
@@ -50,29 +58,29 @@ def with_times(table: pa.Table, times: dict[str, list[tuple[float, float]]], sou
 
 
 def main(run: str, heads: str, prep: str = "log", align: str = "viterbi") -> None:
-    kept = read_kept(Path(run), (ALL_HEADS,))
+    saved = read_kept(Path(run), (ALL_HEADS,))
     times = {}
-    for items in kept.items.values():
+    for items in saved.items.values():
         for item in items:
             names = item.maps.details[ALL_HEADS]["heads"]
             stack = item.maps.stacks[ALL_HEADS][[names.index(head) for head in heads.split("+")]]
             times[item.id] = [tuple(word) for word in decoded(item, prepared(stack, prep), "subword", align).tolist()]
     table = read_words_table(Path(run) / "words.parquet")
-    rows = [*score_table(with_times(table, times, f"attention:heads={heads},prep={prep}", align)), *kept.run.rows]
-    print(f"run {kept.run.signature['id']}, model {kept.run.signature['model']}, corpus {kept.run.signature['corpus']}")
-    print(f"{'':60}" + "".join(f"{' '.join(key):>30}" for key in SHOWN))
-    for reference, source, of in dict.fromkeys((row.reference, row.source, row.align) for row in rows):
+    rows = [*score_table(with_times(table, times, f"attention:heads={heads},prep={prep}", align)), *saved.run.rows]
+    print(f"run {saved.run.signature['id']}, model {saved.run.signature['model']}, corpus {saved.run.signature['corpus']}")
+    print(f"{'':60}" + "".join(f"{' '.join(key):>30}" for key in COLUMNS))
+    for reference, source, path in dict.fromkeys((row.reference, row.source, row.align) for row in rows):
         cells = ""
-        for key in SHOWN:
-            found = [
+        for key in COLUMNS:
+            scores = [
                 r
                 for r in rows
                 if (r.reference, r.source, r.align, r.boundaries, r.calibration, r.metric)
-                == (reference, source, of, *key)
+                == (reference, source, path, *key)
             ]
-            low_high = [f"[{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in found if r.ci_low is not None]
-            cells += f"{found[0].value:.2f} {''.join(low_high[:1])}".rjust(30) if found else f"{'-':>30}"
-        print(f"{reference} {source} | {of}"[:60].ljust(60) + cells)
+            intervals = [f"[{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in scores if r.ci_low is not None]
+            cells += f"{scores[0].value:.2f} {''.join(intervals[:1])}".rjust(30) if scores else f"{'-':>30}"
+        print(f"{reference} {source} | {path}"[:60].ljust(60) + cells)
 
 
 if __name__ == "__main__":

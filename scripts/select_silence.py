@@ -1,11 +1,10 @@
-"""How readily silence should win on the silence-aware path: error by kind and level, on a corpus that selects settings.
+"""Compare the silence options of `viterbi` (kind and level) by their error on a corpus for the selection of settings.
 
 Usage: select_silence.py CORPUS [MODEL [SOURCE]]
 
-Utterances are scored as they are, and joined into pieces of up to 29 s with pauses of 0.4 to 1.2 s of the recording's
-own room tone between them, since read sentences cut at their ends hold few pauses. Prints the mean interior boundary
-error in ms over attention sources and over gradient sources, or that of the one SOURCE. Never run it on a corpus that
-is reported.
+Utterances are scored unchanged, and joined into pieces of up to 29 s with pauses of 0.4 to 1.2 s of room tone, because
+read sentences contain few pauses. Prints the mean interior boundary error in ms over attention sources and over
+gradient sources, or of SOURCE alone. Never run it on a corpus whose results you report.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.records import RelevanceMap, Utterance, Word
 from align_eval.relevance import relevance_maps
-from align_eval.units import FRAME_S, SAMPLE_RATE, START_S
+from align_eval.units import FRAME_S, MS_PER_S, SAMPLE_RATE, START_S
 
 PREPARATIONS = ("zscore-median", "log")
 SOURCES = {
@@ -35,31 +34,33 @@ SOURCES = {
 }
 LEVELS = {"energy": (0.4, 0.6, 0.8, 1, 1.25, 1.5, 2), "zscore": (0, 1, 2), "constant": (0, 1, 2)}
 MAX_JOINED_S = 29.0
+EXCLUDED = ("LJ001-0018",)
+"""Utterances without which the published levels were compared: this one had an ``<unk>`` at that time."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """Maps of a stretch of audio with the reference words that it holds."""
+    """Maps of a piece of audio with its reference words."""
 
     words: list[Word]
     maps: dict[str, RelevanceMap]
     energy: np.ndarray
 
 
-def joined(utterances: list[Utterance]) -> Iterator[tuple[Samples, list[Word]]]:
+def join_utterances(utterances: list[Utterance]) -> Iterator[tuple[Samples, list[Word]]]:
     rng = np.random.default_rng(0)
-    parts: list[Samples] = []
+    segments: list[Samples] = []
     words: list[Word] = []
     for u in utterances:
         samples = read_audio(u.audio)
-        offset_s = sum(map(len, parts)) / SAMPLE_RATE
-        if parts and offset_s + len(samples) / SAMPLE_RATE + 1.2 > MAX_JOINED_S:
-            yield np.concatenate(parts), words
-            parts, words, offset_s = [], [], 0.0
+        offset_s = sum(map(len, segments)) / SAMPLE_RATE
+        if segments and offset_s + len(samples) / SAMPLE_RATE + 1.2 > MAX_JOINED_S:
+            yield np.concatenate(segments), words
+            segments, words, offset_s = [], [], 0.0
         words += [Word(w.text, w.start_s + offset_s, w.end_s + offset_s) for w in u.words]
-        parts += [samples, room_tone(samples, int(rng.uniform(0.4, 1.2) * SAMPLE_RATE))]
-    if parts:
-        yield np.concatenate(parts), words
+        segments += [samples, room_tone(samples, int(rng.uniform(0.4, 1.2) * SAMPLE_RATE))]
+    if segments:
+        yield np.concatenate(segments), words
 
 
 def interior_error_ms(items: list[Item], source: str, align: str) -> float:
@@ -68,22 +69,18 @@ def interior_error_ms(items: list[Item], source: str, align: str) -> float:
         times = align_map(item.maps[source], item.energy, align).words
         errors += [abs(s - w.start_s) for (s, _), w in zip(times[1:], item.words[1:], strict=True)]
         errors += [abs(e - w.end_s) for (_, e), w in zip(times[:-1], item.words[:-1], strict=True)]
-    return 1000 * float(np.mean(errors))
-
-
-WITH_UNKNOWN_WORDS = ("LJ001-0018",)
-"""Its <unk> is restored from its transcript today; the levels were compared without it."""
+    return MS_PER_S * float(np.mean(errors))
 
 
 def main(corpus_path: str, model_name: str = "tiny.en", source: str = "") -> None:
     groups = {source: [source]} if source else SOURCES
     model = load_model(model_name)
-    utterances = [u for u in load_corpus(corpus_path, language="en").utterances if u.id not in WITH_UNKNOWN_WORDS]
+    utterances = [u for u in load_corpus(corpus_path, language="en").utterances if u.id not in EXCLUDED]
     every_source = [source for group in groups.values() for source in group]
     sets: dict[str, list[Item]] = {"as they are": [], "joined": []}
     for name, pieces in (
         ("as they are", [(read_audio(u.audio), list(u.words)) for u in utterances]),
-        ("joined", list(joined(utterances))),
+        ("joined", list(join_utterances(utterances))),
     ):
         for samples, words in pieces:
             shared = shared_pass(model, samples, force_words(model, [w.text for w in words], "en"))

@@ -1,4 +1,4 @@
-"""Every command and every piece of Python in README and docs, run as it stands."""
+"""Run every command and every piece of Python in README and docs as it stands; check links, scripts and benchmarks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "corpora" / "README.md",
 ]
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
-    """(file name, content) of the fenced blocks in a language."""
+    """Return (file name, content) of each fenced block in a language."""
     pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
     return [(path.name, match) for path in TEXTS for match in pattern.findall(path.read_text(encoding="utf-8"))]
 
@@ -43,7 +45,7 @@ COMMANDS = list(dict.fromkeys(line for _, block in blocks("sh") for line in bloc
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder in which `my_corpus` holds two clips of real speech, one of them as `speech.wav`, and `mine.toml`."""
+    """A folder with `my_corpus` (two clips of real speech, one of them `speech.wav`), `theirs` and `mine.toml`."""
     tmp_path = tmp_path_factory.mktemp("workplace")
     corpus = tmp_path / "my_corpus"
     corpus.mkdir()
@@ -71,8 +73,8 @@ def test_there_are_commands_to_run():
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
-def test_what_is_made_is_made_by_ci(command):
-    """Running them here would run this test inside itself: CI runs each in a fresh environment."""
+def test_every_make_command_is_a_step_of_ci(command):
+    """CI runs each in a new environment. Here, `make test` would run this test again."""
     step = rf'^  step ".+" {re.escape(command)}(?: TESTS=\S+)?$'
     assert re.search(step, (ROOT / ".ci" / "run").read_text(), re.M)
 
@@ -86,8 +88,8 @@ def test_every_extra_that_is_installed_exists(command):
 
 @pytest.fixture(scope="module")
 def loaded(tiny_en):
-    """The weights of tiny.en that are loaded already, wherever they are asked for."""
-    import align_eval.findings.faithfulness.measure  # noqa: F401  # before: it keeps the loader that it finds
+    """Replace the loading of tiny.en by the model that is already loaded."""
+    import align_eval.findings.faithfulness.measure  # noqa: F401  # import it before the patch: it binds the loader
 
     def load(name: str | Path, *, device: str = "cpu") -> Whisper:
         return tiny_en if (name, device) == ("tiny.en", "cpu") else load_model(name, device=device)
@@ -99,17 +101,17 @@ def loaded(tiny_en):
 
 
 @pytest.fixture(scope="module")
-def outcome(workplace, loaded):  # noqa: ARG001  # what is loaded is asked for by name
-    """The outcome of a command, run once, after those that it needs."""
+def outcome(workplace, loaded):  # noqa: ARG001  # the fixture patches the loader
+    """A function that runs a command once, after the commands that it needs, and returns its outcome."""
     outcomes: dict[str, Done] = {}
 
-    def of(command: str) -> Done:
+    def run(command: str) -> Done:
         for each in (*needed(command), command):
             if each not in outcomes:
                 outcomes[each] = align_eval(*shlex.split(each)[1:], cwd=workplace)
         return outcomes[command]
 
-    return of
+    return run
 
 
 @pytest.mark.slow
@@ -122,7 +124,7 @@ def test_every_command_line_works(command, workplace, outcome):
 
 
 def needed(command: str) -> list[str]:
-    """The commands that write the run folders and baselines which a command reads, those that they need first."""
+    """Return the commands that write the run folders and baselines of a command, in order of their dependencies."""
     read = set(re.findall(r"(?:runs|baselines)/[\w.]+", WRITTEN.sub("", command)))
     writers = [other for other in COMMANDS if read & set(WRITTEN.findall(other)) and other != command]
     return list(dict.fromkeys(earlier for writer in writers for earlier in (*needed(writer), writer)))
@@ -143,7 +145,7 @@ def test_every_piece_of_python_works(name, code, workplace, monkeypatch, capsys)
 
 
 @pytest.mark.slow
-def test_the_selection_script_prints_every_path(workplace):
+def test_select_silence_prints_one_row_per_path(workplace):
     done = start(str(ROOT / "scripts" / "select_silence.py"), "my_corpus", cwd=workplace)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -153,7 +155,7 @@ def test_the_selection_script_prints_every_path(workplace):
 
 
 @pytest.mark.slow
-def test_the_reproduction_script_writes_rho_of_every_place_and_layer(workplace):
+def test_reproduction_writes_the_correlation_of_every_map_and_layer(workplace):
     (workplace / "one_clip").mkdir()
     for name in ("speech.wav", "speech.TextGrid"):
         shutil.copy(workplace / "my_corpus" / name, workplace / "one_clip")
@@ -161,35 +163,35 @@ def test_the_reproduction_script_writes_rho_of_every_place_and_layer(workplace):
     few = ["--masks", "12", "--grid-masks", "6", "--step", "50", "--wer", "yes"]
     done = start(script, "one_clip", "tiny.en", "out.json", *few, cwd=workplace)
     assert done.returncode == 0, done.stderr
-    found = json.loads((workplace / "out.json").read_text())
+    results = json.loads((workplace / "out.json").read_text())
     parts = {"all", "layer 0", "layer 3", "head 0.0", "head 3.5"}
     maps = ["spes mel max", "spes mel mean", "spes mel max-mean", "spes encoder-output zero", "gradient encoder-output"]
     maps += ["spes encoder-output remove", "spes encoder-output zero p=0.7", "spes encoder-output zero frames=all"]
     for name in maps:
-        assert parts <= set(found["agreement"][name])
-        assert all(-1 <= value[0] <= 1 for value in found["agreement"][name].values())
-        assert f"{name} | mean | corpus" in found["deletion"]["log-prob"]
+        assert parts <= set(results["agreement"][name])
+        assert all(-1 <= value[0] <= 1 for value in results["agreement"][name].values())
+        assert f"{name} | mean | corpus" in results["deletion"]["log-prob"]
     assert {"attention | floor | corpus", "energy | mean | corpus", "random | mean | corpus"} <= set(
-        found["deletion"]["wer"]
+        results["deletion"]["wer"]
     )
-    assert 0 < found["facts"]["attention"]["mass_on_padding"][0] < 1
+    assert 0 < results["facts"]["attention"]["mass_on_padding"][0] < 1
 
 
-PARTS = ("clock.py", "peer_worker.py")  # of benchmarks: a module, and a worker that is handed a job
+PARTS = ("clock.py", "peer_tables.py", "peer_transformers.py", "peer_worker.py")  # imported or started by benchmarks
 BENCHMARKS = [path for path in sorted((ROOT / "bench").glob("*.py")) if path.name not in PARTS]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", BENCHMARKS, ids=lambda path: path.name)
-def test_a_benchmark_imports_what_it_measures_and_says_its_options(script):
-    """What each prints is tested by ``make validate``, which runs it."""
+def test_every_benchmark_starts_and_prints_its_options(script):
+    """``make validate`` runs the benchmarks and tests their output."""
     done = start(script, "--help")
     assert done.returncode == 0, done.stderr
     assert "usage: " in done.stdout
 
 
 @pytest.mark.validate
-def test_the_benchmark_of_saliency_prints_ratios_to_plain_loops(workplace):
+def test_bench_saliency_prints_ratios_to_plain_loops(workplace):
     script = str(ROOT / "bench" / "saliency.py")
     few = ["--clip", "en_praatio_bobby", "--masks", "6", "--json", "bench.json"]
     done = start(script, "tiny.en", *few, cwd=workplace)
@@ -201,8 +203,8 @@ def test_the_benchmark_of_saliency_prints_ratios_to_plain_loops(workplace):
 
 
 @pytest.mark.validate
-def test_the_benchmark_of_ways_says_what_each_is_worth_and_changes(workplace):
-    """What a way without effect changes is nothing: two batches of one clip are that clip alone."""
+def test_bench_variants_reports_a_moved_boundary_and_none_for_a_batch_of_one(workplace):
+    """A batch of two with one clip is that clip alone, so no boundary may move."""
     few = ["--reference", "manual", "--most", "1", "--source", "attention:heads=all,prep=log", "--json", "ways.json"]
     script = str(ROOT / "bench" / "variants.py")
     done = start(script, "demo", *few, "--variant", "context=fit", "--variant", "batch=2", cwd=workplace)
@@ -215,37 +217,44 @@ def test_the_benchmark_of_ways_says_what_each_is_worth_and_changes(workplace):
 
 
 @pytest.mark.validate
-def test_the_benchmark_of_throughput_names_who_is_not_there_and_times_the_rest(workplace):
+def test_bench_throughput_lists_missing_systems_and_times_the_others(workplace):
     script = str(ROOT / "bench" / "throughput.py")
     few = ["--most", "1", "--batch", "1", "2", "--copies", "2", "--json", "rates.json"]
     done = start(script, *few, cwd=workplace)
     assert done.returncode == 0, done.stderr
-    found = json.loads((workplace / "rates.json").read_text())
-    rates = {(row["system"], row["batch"]): row["per_s"] for row in found["rows"]}
+    results = json.loads((workplace / "rates.json").read_text())
+    rates = {(row["system"], row["batch"]): row["per_s"] for row in results["rows"]}
     assert rates["openai-whisper, given text", 1] > 0
     assert rates["align-eval, as openai-whisper", 1] > 0
     assert rates["align-eval, as openai-whisper", 2] > 0
-    assert all(row["said"] for row in found["rows"])
-    assert set(found["stages"]["as openai-whisper, float32"]) >= {"encoder", "decoder", "map", "path"}
+    assert all(row["said"] for row in results["rows"])
+    assert set(results["stages"]["as openai-whisper, float32"]) >= {"encoder", "decoder", "map", "path"}
 
 
 @pytest.mark.validate
-def test_the_benchmark_prints_both_tables(workplace):
+def test_bench_run_prints_both_tables(workplace):
     done = start(str(ROOT / "bench" / "run.py"), "--json", "bench.json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert "dtw-python" in done.stdout
     assert (workplace / "bench.json").is_file()
 
 
-def test_links_between_texts_lead_somewhere():
+def test_the_version_is_the_same_in_every_file():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert re.findall(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M) == [version]
+    newest = re.search(r"^## \[(.+?)\] - ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert newest.group(1) == version
+
+
+def test_links_between_texts_resolve():
     link = re.compile(r"\]\((?!https?:)([^)#]+)\)")
     links = [(path, target) for path in TEXTS for target in link.findall(path.read_text(encoding="utf-8"))]
     assert (ROOT / "README.md", "docs/design.md") in links
     assert [(path.name, target) for path, target in links if not (path.parent / target).exists()] == []
 
 
-def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path):
-    """The accepted figures against themselves pass; one moved by 5 ms, or one missing, fails."""
+def test_check_demo_accepts_the_accepted_figures_and_refuses_a_moved_or_missing_one(tmp_path):
+    """5 ms is more than the tolerance of 2 ms."""
     script = [str(ROOT / "scripts" / "check_demo.py")]
     accepted = json.loads((ROOT / "corpora" / "demo" / "baseline.json").read_text())
 
@@ -276,7 +285,7 @@ def test_the_demo_check_holds_the_accepted_run_and_refuses_a_moved_one(tmp_path)
     assert (missing.returncode, f"missing: {first}" in missing.stdout) == (1, True)
 
 
-def test_the_pictures_that_are_made_are_those_that_the_report_page_shows():
+def test_screenshots_makes_exactly_the_pictures_of_the_report_page():
     written = re.findall(r'"(report-[\w-]+\.png)"', (ROOT / "scripts" / "screenshots.py").read_text(encoding="utf-8"))
     shown = re.findall(r"\]\(([^)]+\.png)\)", (ROOT / "docs" / "report.md").read_text(encoding="utf-8"))
     assert written
@@ -290,8 +299,8 @@ def test_every_target_of_the_makefile_is_phony_or_a_stamp():
     assert set(targets) == set(phony)
 
 
-def test_single_words_are_joined_at_exact_splices(tmp_path):
-    """Each word's samples stand in the sequence where its TextGrid says, to the sample; digits are written out."""
+def test_join_audio_splices_single_words_at_exact_times(tmp_path):
+    """The samples at the times of each word equal those of its file; digits are spelled as words."""
     (tmp_path / "in").mkdir()
     rng = np.random.default_rng(0)
     sources = {}
@@ -314,7 +323,7 @@ def test_single_words_are_joined_at_exact_splices(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_errors_of_a_run_are_printed_by_speaker(workplace):
+def test_by_speaker_prints_the_errors_of_a_run(workplace):
     command = ["run", "my_corpus", "--preset", "openai", "--second-reference", "words", "--out", "runs/x"]
     assert align_eval(*command, cwd=workplace).returncode == 0
     done = start(str(ROOT / "scripts" / "by_speaker.py"), "runs/x", "second", cwd=workplace)
