@@ -132,9 +132,6 @@ class SystemName:
         return self.source == SECOND_REFERENCE
 
 
-System = SystemName
-
-
 @dataclass(frozen=True, slots=True)
 class Unit:
     """Reference words and the hypothesis words they are paired with, as indices: what is timed as one.

@@ -15,7 +15,7 @@ from align_eval.errors import InputError
 from align_eval.formats.run.folder import SCHEMA_VERSION
 from align_eval.formats.run.words_table import words_table
 from align_eval.lint_files import lint_word_files
-from align_eval.records import Failure, GivenWord, Pairing, Run, System, Transcript, Utterance
+from align_eval.records import Failure, GivenWord, Pairing, Run, SystemName, Transcript, Utterance
 from align_eval.scoring.lint import LintFinding
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
@@ -105,7 +105,7 @@ def score_given(
     )
     files = read_word_files(Path(hypothesis), form, hypothesis_tier)
     partners = _pair_recordings(truth, files, reference, hypothesis)
-    system = System(_system_name(name or files.form), ALIGN)
+    system = SystemName(_system_name(name or files.form), ALIGN)
     paired = _pair_all_words(truth, files, partners, hypothesis)
     words = words_table(
         paired.utterances,

@@ -10,9 +10,9 @@ import argparse
 import time
 
 from align_eval.engine.forecast import forecast
-from align_eval.engine.job import JobOptions, prepare_job
+from align_eval.engine.job import prepare_job
 from align_eval.engine.utterance import attempt, process
-from align_eval.presets import DEFAULT_SOURCES
+from align_eval.options import RunOptions
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
@@ -26,11 +26,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     arguments = parser.parse_args()
     clock = CLOCKS[arguments.clock]
-    options = JobOptions(
-        sources=arguments.source or DEFAULT_SOURCES,
-        presets=() if arguments.source else ("openai",),
-        context=arguments.context,
-    )
+    options = RunOptions(sources=arguments.source, context=arguments.context)
     job = prepare_job(arguments.corpus, arguments.model, options)
     predicted = forecast(job, clock=clock)
     for m in predicted.measured:

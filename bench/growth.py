@@ -18,19 +18,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from align_eval.pipeline import Speech, align_speech
 from clock import clock_of
 
 from align_eval.api import evaluate
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.model.load import load_model
-from align_eval.records import System
+from align_eval.pipeline import Speech, align_speech
+from align_eval.systems import System, parse_system
 from align_eval.units import SAMPLE_RATE
 
-ATTENTION = System("attention:heads=all,prep=log", "viterbi")
-GRADIENT = System("gradient:at=encoder-output,prep=log", "viterbi")
-DEEP = System("gradient:at=encoder.3/4,prep=log", "viterbi")
+ATTENTION = parse_system("attention:heads=all,prep=log", "viterbi")
+GRADIENT = parse_system("gradient:at=encoder-output,prep=log", "viterbi")
+DEEP = parse_system("gradient:at=encoder.3/4,prep=log", "viterbi")
 ROUNDS = 3
 
 
@@ -95,7 +95,7 @@ def main() -> None:
     for at, counts in (("encoder-output", (200, 400, 800, 1600)), ("input", (50, 100, 200, 400))):
         spec = "spes:masks={},prep=log" if at == "input" else "spes:at=encoder-output,masks={},prep=log"
         name = f"SPES, {at}: masks of 5 s, context fit"
-        series(name, counts, lambda n, s=spec: aligned(System(s.format(n), "viterbi"), "fit")(noise(5, 20)))
+        series(name, counts, lambda n, s=spec: aligned(parse_system(s.format(n), "viterbi"), "fit")(noise(5, 20)))
     demo = load_corpus("demo")
     short = min(demo.utterances, key=lambda u: u.duration_s)
 
@@ -107,7 +107,7 @@ def main() -> None:
         "attention, context fit: utterances of 1 s",
         (50, 100, 200, 400),
         lambda n: evaluate(
-            corpus_of(n), model, sources=[ATTENTION.source], aligns=["viterbi"], presets=(), context="fit",
+            corpus_of(n), model, sources=[ATTENTION.source.text], aligns=["viterbi"], presets=(), context="fit",
             device=a.device,
         ),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from align_eval.corpus.folder import Corpus
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import Pairing, ScoreRow, System, Word
+from align_eval.records import Pairing, ScoreRow, SystemName, Word
 from align_eval.scoring.summary import score_table
 
 NOTES = {
@@ -44,9 +44,9 @@ class Timed:
     packages: dict[str, str]
 
 
-def board(corpus: Corpus, timed: Mapping[str, Timed], presets: Mapping[str, System]) -> list[dict[str, Any]]:
+def board(corpus: Corpus, timed: Mapping[str, Timed], presets: Mapping[str, SystemName]) -> list[dict[str, Any]]:
     """Return one row per system and kind of reference, sorted by the calibrated interior error."""
-    systems = {name: presets.get(name, System(name, "its own")) for name in timed}
+    systems = {name: presets.get(name, SystemName(name, "its own")) for name in timed}
     ids = set.intersection(*(set(result.words) for result in timed.values()))
     results = {id_: {systems[name]: result.words[id_] for name, result in timed.items()} for id_ in ids}
     pairings = {

@@ -33,12 +33,13 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads
-from align_eval.pipeline import Speech, align_speech
 from align_eval.model.load import alignment_heads, load_model, model_checksum
+from align_eval.pipeline import Speech, align_speech
 from align_eval.presets import BEST, PRESETS, make_systems
-from align_eval.records import System, Word
+from align_eval.records import Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.signature import package_version, signature_id
+from align_eval.systems import System
 from align_eval.weights import WEIGHT_PACKAGES
 
 WORKER = Path(__file__).with_name("peer_worker.py")
@@ -202,7 +203,7 @@ def main() -> None:
             jobs=arguments.jobs,
             reuse=arguments.reuse,
         )
-        lines = board(corpus, timed, presets)
+        lines = board(corpus, timed, {name: system.name for name, system in presets.items()})
         packages = {name: package_version(name) for name in PACKAGES}
         for result in timed.values():
             packages |= {f"peers/{name}": version for name, version in result.packages.items()}
@@ -212,7 +213,10 @@ def main() -> None:
             "model_checksum": model_checksum(model),
             "corpus": corpus.name,
             "corpus_checksum": corpus_checksum(corpus.utterances),
-            "systems": {**{name: name for name in peers}, **{name: [s.source, s.align] for name, s in presets.items()}},
+            "systems": {
+                **{name: name for name in peers},
+                **{name: [s.name.source, s.name.align] for name, s in presets.items()},
+            },
             "packages": packages,
         }
         signature = {"id": signature_id(conditions), **conditions}

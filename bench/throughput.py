@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from align_eval.pipeline import Speech, align_speech
 from clock import clock_of
 from peers import write_weights
 
@@ -31,14 +30,15 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.engine.batch import batches, process_spoken
+from align_eval.engine.batch import batches, process_speeches
 from align_eval.model.forward import encode, forced_passes, mel_of
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
-from align_eval.options import Plan
+from align_eval.options import Plan, RunOptions
+from align_eval.pipeline import Speech, maps_of_passes
 from align_eval.presets import PRESETS
-from align_eval.records import Failure, System, Utterance
-from align_eval.relevance import relevance_maps
+from align_eval.records import Failure, Utterance
+from align_eval.systems import System, parse_system
 
 WORKER = Path(__file__).with_name("peer_worker.py")
 PEERS = (
@@ -49,7 +49,7 @@ PEERS = (
 )
 OURS = {
     "as openai-whisper": PRESETS["openai"],
-    "all heads, log, viterbi": System("attention:heads=all,prep=log", "viterbi"),
+    "all heads, log, viterbi": parse_system("attention:heads=all,prep=log", "viterbi"),
 }
 ROUNDS = 3
 
@@ -59,11 +59,11 @@ def best_round_s(
 ) -> float:
     """Seconds of the best round of one of our systems over all clips."""
     clock = clock_of(model.device.type)
-    plan = Plan(model="", systems=(system,), batch=batch, dtype=dtype)
+    plan = Plan("", (system,), RunOptions(batch=batch, dtype=dtype))
     seconds = []
     for _ in range(ROUNDS + 1):
         began = clock()
-        outcomes = process_spoken(utterances, dict(enumerate(clips)), plan, model)
+        outcomes = process_speeches(utterances, dict(enumerate(clips)), plan, model)
         assert not any(isinstance(outcome, Failure) for outcome in outcomes.values())
         seconds.append(clock() - began)
     return min(seconds[1:])
@@ -88,7 +88,7 @@ def stages(model: Any, clips: Sequence[Speech], system: System, batch: int, dtyp
     for round_ in range(2):
         if round_:
             seconds.clear()  # the first round is the warm-up
-        for chunk in batches(dict(enumerate(clips)), Plan(model="", systems=(system,), batch=batch)):
+        for chunk in batches(dict(enumerate(clips)), batch):
             group = list(chunk.values())
             mels = timed("mel", lambda group=group: [mel_of(model, s.samples, "full", dtype) for s in group])
             texts = timed("tokens", lambda group=group: [force_words(model, s.texts, s.language) for s in group])
@@ -96,11 +96,11 @@ def stages(model: Any, clips: Sequence[Speech], system: System, batch: int, dtyp
             taps = timed("encoder", lambda mels=mels: encode(model, torch.cat([mel for mel, _ in mels])))
             passes = timed("decoder", lambda a=(taps, texts, n_frames): forced_passes(model, *a))
             for spoken, shared in zip(group, passes, strict=True):
-                maps = timed("map", lambda shared=shared: relevance_maps(model, shared, [system.source]))
-                relevance = maps[system.source]
+                maps = timed("map", lambda shared=shared: maps_of_passes(model, lambda _: shared)([system.source]))
+                relevance = maps[system.source].relevance
                 columns = relevance.values.shape[1], relevance.frame_s, relevance.start_s
                 energy = timed("energy", lambda a=(spoken.samples, *columns): energy_at_columns(*a))
-                timed("path", lambda a=(relevance, energy, system.align, spoken.samples): align_map(*a))
+                timed("path", lambda a=(relevance, energy, system.aligner, spoken.samples): align_map(*a))
     return seconds
 
 

@@ -67,7 +67,9 @@ def main(run: str, heads: str, prep: str = "log", align: str = "viterbi") -> Non
             times[item.id] = [tuple(word) for word in decoded(item, prepared(stack, prep), "subword", align).tolist()]
     table = read_words_table(Path(run) / "words.parquet")
     rows = [*score_table(with_times(table, times, f"attention:heads={heads},prep={prep}", align)), *saved.run.rows]
-    print(f"run {saved.run.signature['id']}, model {saved.run.signature['model']}, corpus {saved.run.signature['corpus']}")
+    print(
+        f"run {saved.run.signature['id']}, model {saved.run.signature['model']}, corpus {saved.run.signature['corpus']}"
+    )
     print(f"{'':60}" + "".join(f"{' '.join(key):>30}" for key in COLUMNS))
     for reference, source, path in dict.fromkeys((row.reference, row.source, row.align) for row in rows):
         cells = ""

@@ -12,19 +12,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from join_audio import room_tone
 
+from align_eval.alignment.aligner import parse_aligner
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.model.forward import shared_pass
+from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
+from align_eval.pipeline import maps_of_passes
 from align_eval.records import RelevanceMap, Utterance, Word
-from align_eval.relevance import relevance_maps
+from align_eval.relevance.options import Tokens
+from align_eval.relevance.source import parse_source
 from align_eval.units import FRAME_S, MS_PER_S, SAMPLE_RATE, START_S
 
 PREPARATIONS = ("zscore-median", "log")
@@ -66,17 +70,21 @@ def join_utterances(utterances: list[Utterance]) -> Iterator[tuple[Samples, list
 def interior_error_ms(items: list[Item], source: str, align: str) -> float:
     errors: list[float] = []
     for item in items:
-        times = align_map(item.maps[source], item.energy, align).words
+        times = align_map(item.maps[source], item.energy, parse_aligner(align)).words
         errors += [abs(s - w.start_s) for (s, _), w in zip(times[1:], item.words[1:], strict=True)]
         errors += [abs(e - w.end_s) for (_, e), w in zip(times[:-1], item.words[:-1], strict=True)]
     return MS_PER_S * float(np.mean(errors))
+
+
+def _same_pass(shared: Pass, _: Tokens) -> Pass:
+    return shared
 
 
 def main(corpus_path: str, model_name: str = "tiny.en", source: str = "") -> None:
     groups = {source: [source]} if source else SOURCES
     model = load_model(model_name)
     utterances = [u for u in load_corpus(corpus_path, language="en").utterances if u.id not in EXCLUDED]
-    every_source = [source for group in groups.values() for source in group]
+    sources = [parse_source(source) for group in groups.values() for source in group]
     sets: dict[str, list[Item]] = {"as they are": [], "joined": []}
     for name, pieces in (
         ("as they are", [(read_audio(u.audio), list(u.words)) for u in utterances]),
@@ -85,7 +93,9 @@ def main(corpus_path: str, model_name: str = "tiny.en", source: str = "") -> Non
         for samples, words in pieces:
             shared = shared_pass(model, samples, force_words(model, [w.text for w in words], "en"))
             energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
-            sets[name].append(Item(words, relevance_maps(model, shared, every_source), energy))
+            maps = maps_of_passes(model, partial(_same_pass, shared))(sources)
+            by_text = {source.text: of.relevance for source, of in maps.items()}
+            sets[name].append(Item(words, by_text, energy))
     columns = [(name, group) for name in sets for group in groups]
     print(f"{'':34}" + "".join(f"{name + ', ' + group:>24}" for name, group in columns))
     for align in ["dtw", *(f"viterbi:silence={k},level={v:g}" for k, levels in LEVELS.items() for v in levels)]:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.dataset import Dataset, dataset
 
-from align_eval.records import ScoreRow, System
+from align_eval.records import ScoreRow, SystemName
 from align_eval.scoring.boundaries import Bools, calibrated
 from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
@@ -111,11 +111,11 @@ def score_words(
     return tuple(rows)
 
 
-def _recognised_by_all(words: Dataset, kind: Kind) -> dict[System, Bools]:
+def _recognised_by_all(words: Dataset, kind: Kind) -> dict[SystemName, Bools]:
     """Mask of the rows whose words every system recognised, per system; empty if all recognised the same words."""
     if len(kind.systems) == 1:
         return {}
-    recognised: dict[System, Bools] = {}
+    recognised: dict[SystemName, Bools] = {}
     names = ["utterance", "word_index"]
     first = read_columns(words, kind, kind.systems[0], names)
     same_words = True  # row by row

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.dataset import Dataset
 
-from align_eval.records import System
+from align_eval.records import SystemName
 from align_eval.scoring.recognition import COLUMNS, Recognition, recognition_of
 from align_eval.scoring.statistics import CLUSTER_COLUMNS, ClusterName, cluster_of_rows, number_clusters
 
@@ -30,14 +30,14 @@ class Kind:
         Unit of resampling; see :func:`~align_eval.scoring.statistics.number_clusters`.
     number_of : mapping
         From a speaker and recording to the number of their cluster.
-    systems : tuple of System
+    systems : tuple of SystemName
         In the order of their first rows.
     """
 
     reference: str
     clusters: str
     number_of: dict[ClusterName, int]
-    systems: tuple[System, ...]
+    systems: tuple[SystemName, ...]
 
     @property
     def n_clusters(self) -> int:
@@ -47,13 +47,13 @@ class Kind:
 
 def kinds_of(words: Dataset) -> tuple[Kind, ...]:
     """Kinds of reference of a words table, sorted by name."""
-    systems: dict[str, dict[System, None]] = {}
+    systems: dict[str, dict[SystemName, None]] = {}
     names: dict[str, dict[ClusterName, None]] = {}
     for batch in words.to_batches(
         columns=["reference", "source", "align", *CLUSTER_COLUMNS], batch_size=BATCH_ROWS, use_threads=False
     ):
         for reference, source, align in _distinct(batch, ("reference", "source", "align")):
-            systems.setdefault(reference, {})[System(source, align)] = None
+            systems.setdefault(reference, {})[SystemName(source, align)] = None
         for reference, speaker, recording in _distinct(batch, ("reference", *CLUSTER_COLUMNS)):
             names.setdefault(reference, {})[speaker, recording] = None
     return tuple(
@@ -61,7 +61,7 @@ def kinds_of(words: Dataset) -> tuple[Kind, ...]:
     )
 
 
-def read_columns(words: Dataset, kind: Kind, system: System, columns: Sequence[str]) -> pa.Table:
+def read_columns(words: Dataset, kind: Kind, system: SystemName, columns: Sequence[str]) -> pa.Table:
     """Columns of the rows of one system under one kind of reference."""
     field = pc.field
     is_system = (
@@ -70,7 +70,7 @@ def read_columns(words: Dataset, kind: Kind, system: System, columns: Sequence[s
     return words.to_table(columns=list(columns), filter=is_system, batch_size=BATCH_ROWS, use_threads=False)
 
 
-def read_recognition(words: Dataset, kind: Kind, system: System) -> Recognition:
+def read_recognition(words: Dataset, kind: Kind, system: SystemName) -> Recognition:
     """Recognised units of one system under one kind of reference."""
     table = read_columns(words, kind, system, (*COLUMNS, *CLUSTER_COLUMNS))
     return recognition_of(table, cluster_of_rows(table, kind.number_of))

@@ -6,18 +6,17 @@ from importlib.metadata import version
 
 import pytest
 
-from align_eval.alignment import canonical_align
-from align_eval.alignment.options import ALIGN_OPTIONS
+from align_eval.alignment.aligner import ALIGNER_OPTIONS
 from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.corpus.kinds import KINDS
 from align_eval.formats.hypothesis.detect import FORMATS
 from align_eval.presets import PRESETS
-from align_eval.relevance import canonical_source
 from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES
 from tests.helpers.command_line import LOADED, align_eval, start
 from tests.helpers.hypothesis_files import HYPOTHESES
+from tests.helpers.maps import canonical_align, canonical_source
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["align", "--help"], ["list", "--help"]])
@@ -66,7 +65,7 @@ def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):
 
 LISTS = {
     "sources": [canonical_source(name, full=True) for name in SOURCE_OPTIONS],
-    "aligns": [canonical_align(name, full=True) for name in ALIGN_OPTIONS],
+    "aligns": [canonical_align(name, full=True) for name in ALIGNER_OPTIONS],
     "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
     "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
     "models": [

@@ -15,7 +15,7 @@ from align_eval.formats.run.words_table import SCHEMA, words_table
 from align_eval.gate.compare import compare, compare_or_reason, read_side
 from align_eval.gate.pairs import match_systems, parse_map
 from align_eval.gate.verdicts import GateOptions, worst_of
-from align_eval.records import AudioSpan, Pairing, System, Unit, Utterance, Word
+from align_eval.records import AudioSpan, Pairing, SystemName, Unit, Utterance, Word
 from tests.helpers.planted_words import LABEL, SYSTEM, corpus, moved, side, without
 
 TABLE = corpus(np.random.default_rng(0), n_speakers=8, fewest=10, most=30)
@@ -152,7 +152,7 @@ def test_words_recognised_as_one_are_compared_at_boundaries_that_both_runs_know(
     """ "can not go" against "cannot go": the shared start and end are 30 ms late, only one side knows the middle."""
     reference = tuple(Word(text, i * 0.5, i * 0.5 + 0.4) for i, text in enumerate(("can", "not", "go")))
     utterance = Utterance("a", AudioSpan(Path("a.wav")), reference, "can not go", "en", None, "a", 2.0)
-    system = System(*SYSTEM)
+    system = SystemName(*SYSTEM)
     one_by_one = words_table([utterance], [system], {"a": {system: reference}})
     merged = (Word("cannot", 0.03, 0.93), Word("go", 1.0, 1.4))
     units = (Unit((0, 1), (0,), same=True), Unit((2,), (1,), same=True))

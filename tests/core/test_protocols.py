@@ -9,7 +9,7 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import ScoreRow, System, Utterance, Word
+from align_eval.records import ScoreRow, SystemName, Utterance, Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocol_file import read_protocols
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
@@ -17,7 +17,7 @@ from align_eval.scoring.summary import score_table
 from tests.helpers.utterances import utterance
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
-SYSTEM, OTHER = System("attention", "dtw"), System("gradient", "dtw")
+SYSTEM, OTHER = SystemName("attention", "dtw"), SystemName("gradient", "dtw")
 
 
 def words(*entries: tuple[str, float, float]) -> tuple[Word, ...]:
@@ -38,7 +38,7 @@ def scored(utterances, found, text="hypothesis", **options) -> tuple[ScoreRow, .
     return score_table(words_table(utterances, systems, found, pairings), text=text, **options)
 
 
-def value(rows, protocol: str, metric: str, system: System = SYSTEM) -> float:
+def value(rows, protocol: str, metric: str, system: SystemName = SYSTEM) -> float:
     (row,) = [
         r
         for r in rows

@@ -13,11 +13,11 @@ from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.textgrids import batched_by_rows
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import words_of_tier
-from align_eval.records import AudioSpan, Failure, Pairing, Run, System, Unit, Utterance, Word
+from align_eval.records import AudioSpan, Failure, Pairing, Run, SystemName, Unit, Utterance, Word
 from align_eval.scoring.summary import score_table
 from tests.helpers.utterances import utterance
 
-SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
+SYSTEMS = (SystemName("attention:heads=all", "dtw"), SystemName("gradient", "viterbi"))
 REFERENCE = (Word("naïve", 0.5, 1.0), Word("яма", 1.25, 1.75))
 HYPOTHESES = {
     SYSTEMS[0]: (Word("naïve", 0.25, 1.125), Word("яма", 1.125, 2.0)),

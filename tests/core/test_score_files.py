@@ -14,7 +14,7 @@ from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.lint_files import lint_path
-from align_eval.records import AudioSpan, ScoreRow, System, Utterance, Word
+from align_eval.records import AudioSpan, ScoreRow, SystemName, Utterance, Word
 from align_eval.score_files import score_given
 from tests.helpers.command_line import align_eval
 from tests.helpers.hypothesis_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
@@ -195,7 +195,7 @@ def test_words_of_a_window_are_linted_on_the_clock_of_their_file(tmp_path):
     """A window from 40 to 45 s holds a word at 41 s; one at 45.5 s lies outside it."""
     words = (Word("in", 1.0, 1.5), Word("out", 5.5, 6.0))
     u = Utterance("a@40", AudioSpan(tmp_path / "a.wav", None, 40.0, 45.0), words, "in out", "en", None, "a", 5.0)
-    system = System("theirs", "given")
+    system = SystemName("theirs", "given")
     run = score_given(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir())).run
     write_run(tmp_path / "out", run, words_table([u], [system], {u.id: {system: words}}))
     (finding,) = lint_path(tmp_path / "out").findings

@@ -21,14 +21,16 @@ from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_file import words_writer, write_words_table
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.options import Plan
-from align_eval.records import Failure, Run, System, Utterance
+from align_eval.records import Failure, Run, Utterance
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 from align_eval.signature import run_signature
+from align_eval.systems import parse_system
 from tests.helpers.utterances import utterance
 
-SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
-PLAN = Plan("tiny.en", SYSTEMS)
+PLANNED = (parse_system("attention:heads=all", "dtw"), parse_system("gradient", "viterbi"))
+PLAN = Plan("tiny.en", PLANNED)
+SYSTEMS = tuple(system.name for system in PLANNED)
 IDS = [f"speaker{i % 3}/clip {i:02}" for i in range(30)]
 
 

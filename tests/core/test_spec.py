@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from align_eval.alignment import canonical_align
-from align_eval.alignment.options import ALIGN_OPTIONS, DtwOptions, ViterbiOptions
+from align_eval.alignment.aligner import ALIGNER_OPTIONS
+from align_eval.alignment.options import DtwOptions, ViterbiOptions
 from align_eval.errors import InputError
 from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
-from align_eval.records import System
-from align_eval.relevance import canonical_source
 from align_eval.relevance.options import AttentionOptions, GradientOptions
 from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.spec import format_spec, parse_spec
+from align_eval.systems import parse_system
+from tests.helpers.maps import canonical_align, canonical_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ def test_a_source_is_parsed_into_its_options(text, options):
 
 
 def test_a_number_is_parsed_and_one_left_out_is_the_default():
-    assert parse_spec("viterbi:level=2.5", ALIGN_OPTIONS, "align") == ("viterbi", ViterbiOptions(level=2.5))
-    assert parse_spec("viterbi", ALIGN_OPTIONS, "align")[1].level == 1
-    assert parse_spec("dtw", ALIGN_OPTIONS, "align") == ("dtw", DtwOptions())
+    assert parse_spec("viterbi:level=2.5", ALIGNER_OPTIONS, "align") == ("viterbi", ViterbiOptions(level=2.5))
+    assert parse_spec("viterbi", ALIGNER_OPTIONS, "align")[1].level == 1
+    assert parse_spec("dtw", ALIGNER_OPTIONS, "align") == ("dtw", DtwOptions())
 
 
 CANONICAL_SOURCES = {
@@ -90,7 +90,7 @@ def test_a_full_spec_writes_the_defaults_out_and_means_the_same():
 @given(level=st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_keeps_every_digit_through_its_canonical_form(level):
     text = format_spec("viterbi", ViterbiOptions(level=level))
-    assert parse_spec(text, ALIGN_OPTIONS, "align") == ("viterbi", ViterbiOptions(level=level))
+    assert parse_spec(text, ALIGNER_OPTIONS, "align") == ("viterbi", ViterbiOptions(level=level))
 
 
 @pytest.mark.parametrize("value", ["(attention:heads=all,prep=log)", "(hybrid:a=(x,y),b=z)", "(,)"])
@@ -149,27 +149,27 @@ def test_a_value_that_is_no_finite_number_is_refused(tail, message):
         parse_spec(f"hybrid:{tail}", NESTED, "source")
 
 
-OPENAI = System("attention:heads=alignment,rows=all", "dtw:grid=index")
+OPENAI = parse_system("attention:heads=alignment,rows=all", "dtw:grid=index")
 
 
 def test_a_preset_is_its_literal_pair_whatever_else_is_asked_for():
     assert make_systems([], [], ["openai"]) == (OPENAI,)
     assert make_systems(["gradient"], ["viterbi"], ["openai"]) == (
         OPENAI,
-        System("gradient:at=encoder-output", "viterbi"),
+        parse_system("gradient:at=encoder-output", "viterbi"),
     )
 
 
 def test_an_alignment_named_after_a_preset_reads_attention_the_presets_way_and_leaves_the_rest():
     assert make_systems(["attention:prep=log", "attention:rows=all", "gradient"], ["openai"]) == (
-        System("attention:heads=alignment,prep=log,rows=all", "dtw:grid=index"),
+        parse_system("attention:heads=alignment,prep=log,rows=all", "dtw:grid=index"),
         OPENAI,
-        System("gradient:at=encoder-output", "dtw:grid=index"),
+        parse_system("gradient:at=encoder-output", "dtw:grid=index"),
     )
 
 
 def test_every_source_meets_every_alignment_in_order():
-    pairs = [(s.source, s.align) for s in make_systems(["gradient", "attention"], ["viterbi", "dtw"])]
+    pairs = [(s.name.source, s.name.align) for s in make_systems(["gradient", "attention"], ["viterbi", "dtw"])]
     assert pairs == [
         ("gradient:at=encoder-output", "viterbi"),
         ("gradient:at=encoder-output", "dtw"),
@@ -180,7 +180,7 @@ def test_every_source_meets_every_alignment_in_order():
 
 def test_what_means_the_same_is_one_system():
     one = make_systems(["attention", "attention:heads=alignment"], ["dtw", "dtw:grid=edge"])
-    assert one == (System("attention:heads=alignment", "dtw"),)
+    assert one == (parse_system("attention:heads=alignment", "dtw"),)
     assert make_systems(["attention"], ["openai"], ["openai", "openai"]) == (OPENAI,)
 
 

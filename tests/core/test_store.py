@@ -1,4 +1,4 @@
-"""The store behind the cache: what is in it, what leaves it first, and that damage is seen."""
+"""The folder of the map cache: entries come back, the least recently used leave first, damage is noticed."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ import warnings
 
 import numpy as np
 import pytest
-from align_eval.engine.store import Store
 
-from align_eval.engine.cache import CachedMap, _packed, _unpacked
+from align_eval.engine.cache import _pack, _unpack
+from align_eval.engine.cache_folder import CacheFolder
 from align_eval.errors import InputWarning
+from align_eval.pipeline import SourceMap
 from align_eval.records import RelevanceMap
 
 KEYS = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(10)]
 
 
-def entry(store: Store, key: str):
-    return store._path(key)
+def entry(folder: CacheFolder, key: str):
+    return folder._path(key)
 
 
-def age(store: Store, *keys: str) -> None:
+def age(folder: CacheFolder, *keys: str) -> None:
     """Say that the entries were used one after the other, long ago."""
     for i, key in enumerate(keys):
-        os.utime(entry(store, key), ns=(i, i))
+        os.utime(entry(folder, key), ns=(i, i))
 
 
 def test_an_entry_comes_back_and_another_key_has_none(tmp_path):
-    store = Store(tmp_path / "cache", 10**6)
+    store = CacheFolder(tmp_path / "cache", 10**6)
     store.put(KEYS[0], b"content\n")
     assert store.get(KEYS[0]) == b"content\n"
     assert store.get(KEYS[1]) is None
-    assert Store(tmp_path / "cache", 10**6).get(KEYS[0]) == b"content\n"
+    assert CacheFolder(tmp_path / "cache", 10**6).get(KEYS[0]) == b"content\n"
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:40], lambda _: b"", bytes.swapcase])
 def test_a_damaged_entry_is_no_entry_and_is_removed(tmp_path, damage):
-    store = Store(tmp_path, 10**6)
+    store = CacheFolder(tmp_path, 10**6)
     store.put(KEYS[0], b"content")
     entry(store, KEYS[0]).write_bytes(damage(entry(store, KEYS[0]).read_bytes()))
     with pytest.warns(InputWarning, match="is damaged, and is made again"):
@@ -45,9 +46,9 @@ def test_a_damaged_entry_is_no_entry_and_is_removed(tmp_path, damage):
     assert not entry(store, KEYS[0]).exists()
 
 
-def test_what_was_not_used_for_longest_leaves_first(tmp_path):
+def test_the_least_recently_used_entry_leaves_first(tmp_path):
     """Entries of 65 + 35 bytes in 450: the fifth makes 500, down to 90 % of 450, which four are."""
-    store = Store(tmp_path, 450)
+    store = CacheFolder(tmp_path, 450)
     for key in KEYS[:4]:
         store.put(key, bytes(35))
     age(store, *KEYS[:4])
@@ -56,17 +57,17 @@ def test_what_was_not_used_for_longest_leaves_first(tmp_path):
     assert [key for key in KEYS[:5] if store.get(key) is None] == [KEYS[1]]
 
 
-def test_a_smaller_limit_counts_for_what_is_there_already(tmp_path):
-    store = Store(tmp_path, 10**6)
+def test_a_smaller_limit_applies_to_earlier_entries(tmp_path):
+    store = CacheFolder(tmp_path, 10**6)
     for key in KEYS:
         store.put(key, bytes(35))
     age(store, *KEYS)
-    smaller = Store(tmp_path, 500)
+    smaller = CacheFolder(tmp_path, 500)
     assert [key for key in KEYS if smaller.get(key)] == KEYS[-4:]
 
 
-def test_a_cache_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, monkeypatch):
-    store = Store(tmp_path, 10**6)
+def test_a_cache_that_cannot_be_written_warns_once_and_stops_nothing(tmp_path, monkeypatch):
+    store = CacheFolder(tmp_path, 10**6)
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -94,7 +95,7 @@ def test_a_map_comes_back_bit_for_bit(with_lead):
         lead=rng.random((1, 5), dtype=np.float32) if with_lead else None,
         pieces=((" naïve", 1), (",", 1)),
     )
-    back = _unpacked(_packed(CachedMap(relevance, (0.1 + 0.2,))))
+    back = _unpack(_pack(SourceMap(relevance, (0.1 + 0.2,))))
     assert back.confidence == (0.1 + 0.2,)
     for name in ("frame_s", "start_s", "spec", "details", "pieces"):
         assert getattr(back.relevance, name) == getattr(relevance, name)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import ScoreRow, System, Utterance, Word
+from align_eval.records import ScoreRow, SystemName, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 from tests.helpers.utterances import utterance
 
-SYSTEM = System("attention", "dtw")
-OTHER = System("gradient", "dtw")
+SYSTEM = SystemName("attention", "dtw")
+OTHER = SystemName("gradient", "dtw")
 
 
 def moved(u: Utterance, by_s: float = 0.0) -> tuple[Word, ...]:

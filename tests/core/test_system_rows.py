@@ -7,13 +7,13 @@ import pytest
 from pyarrow.dataset import dataset
 
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import System, Utterance, Word
+from align_eval.records import SystemName, Utterance, Word
 from align_eval.scoring.statistics import cluster_of_rows, cluster_rows
 from align_eval.scoring.summary import score_table, score_words
 from align_eval.scoring.system_rows import kinds_of, read_columns
 from tests.helpers.utterances import utterance
 
-SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))  # not in the order of their names
+SYSTEMS = (SystemName("gradient", "viterbi"), SystemName("attention", "dtw"))  # not in the order of their names
 
 
 def corpus() -> list[Utterance]:

@@ -8,15 +8,14 @@ import pytest
 from pyarrow.dataset import dataset
 from rich.console import Console
 
-from align_eval.alignment import canonical_align
 from align_eval.errors import InputError
 from align_eval.findings.toggles import measure_toggles
 from align_eval.formats.run.words_table import words_table
 from align_eval.heuristics import HEURISTICS, Heuristic, Toggled, toggled_systems
 from align_eval.presets import PRESETS, make_systems
-from align_eval.records import AudioSpan, System, Utterance, Word
-from align_eval.relevance import canonical_source
+from align_eval.records import AudioSpan, SystemName, Utterance, Word
 from align_eval.reporting.terminal.toggles import print_toggles
+from tests.helpers.maps import canonical_align, canonical_source
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -43,7 +42,7 @@ def test_a_source_under_a_presets_name_takes_the_presets_ways_and_is_toggled_whe
     assert {item.base for item in toggled} == {base}
     assert [item.heuristic.key for item in toggled] == ["prep", "prep", "grid", "punctuation", "durations"]
     (heads,) = make_systems(["attention:heads=all"], ["transformers"])
-    assert heads == System("attention:heads=all,softmax=full,rows=later", "dtw:grid=index,rows=later")
+    assert heads == SystemName("attention:heads=all,softmax=full,rows=later", "dtw:grid=index,rows=later")
 
 
 def test_toggling_without_a_preset_is_refused():
@@ -53,7 +52,7 @@ def test_toggling_without_a_preset_is_refused():
         toggled_systems(["attention"], ["dtw"])
 
 
-BASE, OTHER = System("attention:heads=alignment", "dtw:grid=index"), System("attention:heads=alignment", "dtw")
+BASE, OTHER = SystemName("attention:heads=alignment", "dtw:grid=index"), SystemName("attention:heads=alignment", "dtw")
 N_SPEAKERS = 8
 
 

@@ -12,7 +12,7 @@ from align_eval.errors import InputError
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
 from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Failure, Run, System, Utterance, Word
+from align_eval.records import AudioSpan, Failure, Run, SystemName, Utterance, Word
 
 BUG, BAD_INPUT = Failure("s1/u", "a bug in align-eval", "IndexError\n"), Failure("v", "holds no samples")
 
@@ -30,7 +30,7 @@ FINDING = Finding(1, {"finding": "test"}, (BUG, BAD_INPUT))
 RUN = Run(1, {"id": "0123456789ab"}, (), (BUG, BAD_INPUT))
 WORD = Word("one", 0.5, 1.0)
 UTTERANCE = Utterance("w", AudioSpan(Path("w.wav")), (WORD,), "one", "en", None, "w", 2.0, "manual")
-WORDS = words_table([UTTERANCE], (System("gradient", "dtw"),), {"w": {System("gradient", "dtw"): (WORD,)}})
+WORDS = words_table([UTTERANCE], (SystemName("gradient", "dtw"),), {"w": {SystemName("gradient", "dtw"): (WORD,)}})
 
 
 def tracebacks_of(file: Path) -> list[str]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from align_eval.alignment.options import ViterbiOptions
 from align_eval.alignment.viterbi import SILENCE, best_path, silence_score, topology, viterbi_token_frames
-from align_eval.alignment.word_times import align_map
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, RelevanceMap
+from tests.helpers.maps import align_map
 
 # Silence scores the mean of the map: above the 0 of rows where they are not planted, below the 10 where they are.
 MEAN_SILENCE = ViterbiOptions(silence="constant", level=0.0)

@@ -12,13 +12,13 @@ from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import words_of_tier
-from align_eval.records import AudioSpan, Run, System, Utterance, Word
+from align_eval.records import AudioSpan, Run, SystemName, Utterance, Word
 from align_eval.scoring.boundaries import counted
 from align_eval.scoring.recognition import recognition_of
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.scoring.summary import score_table
 
-SYSTEM = System("attention:heads=all", "dtw")
+SYSTEM = SystemName("attention:heads=all", "dtw")
 
 
 def recording(words: list[Word], duration_s: float, from_s: float = 0.0) -> Utterance:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from align_eval.alignment import canonical_align, word_times
-from align_eval.alignment.word_times import align_map
+from align_eval.alignment import word_times
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, RelevanceMap
 from align_eval.units import FRAME_S, START_S
+from tests.helpers.maps import align_map, canonical_align
 
 # Rows 0 and 1 are the first word, row 2 the second, row 3 the end of the text. The path enters them at columns
 # 0, 2, 7 and 35: the first word spans columns 0 to 6, the second 7 to 34.

@@ -11,9 +11,9 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.run.words_file import BLOCK, first_rows, utterance_tables, words_writer, write_words_table
 from align_eval.formats.run.words_table import SCHEMA, read_words_table, words_table
-from align_eval.records import AudioSpan, System, Utterance, Word
+from align_eval.records import AudioSpan, SystemName, Utterance, Word
 
-SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient", "viterbi"))
+SYSTEMS = (SystemName("attention:heads=all", "dtw"), SystemName("gradient", "viterbi"))
 
 
 def table(n_utterances: int) -> pa.Table:

@@ -9,10 +9,10 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import SCHEMA, read_words_table, words_table
-from align_eval.records import Pairing, System, Unit, Word
+from align_eval.records import Pairing, SystemName, Unit, Word
 from tests.helpers.utterances import utterance
 
-SYSTEMS = (System("gradient", "viterbi"), System("attention", "dtw"))
+SYSTEMS = (SystemName("gradient", "viterbi"), SystemName("attention", "dtw"))
 REFERENCE = (Word("naïve", 0.5, 1.0), Word('"яма"', 1.0, 1.75))
 HYPOTHESIS = (Word("naïve", 0.25, 1.5, 0.5), Word('"яма"', 1.5, 1.5))
 

@@ -19,7 +19,7 @@ import numpy as np
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.maps import KeptMaps, write_maps
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Failure, Run, System, Utterance, Word
+from align_eval.records import AudioSpan, Failure, Run, SystemName, Utterance, Word
 
 FRAME_S, START_S = 0.02, -0.01
 N_LAYERS, N_HEADS = 2, 2
@@ -35,7 +35,7 @@ SIGNATURE = {
     "corpus_checksum": "b" * 64, "context": "full", "seed": 0,
 }  # fmt: skip
 
-SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi"))
+SYSTEMS = (SystemName("attention:heads=all", "dtw"), SystemName("gradient:at=encoder-output", "viterbi"))
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.maps import write_maps
 from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Run, System, Utterance, Word
+from align_eval.records import AudioSpan, Run, SystemName, Utterance, Word
 from align_eval.scoring.summary import score_table
 from tests.helpers.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
 from tests.helpers.planted_words import corpus
 
-ATTENTION, GRADIENT = System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi")
+ATTENTION, GRADIENT = SystemName("attention:heads=all", "dtw"), SystemName("gradient:at=encoder-output", "viterbi")
 LATE_S = {ATTENTION: 0.060, GRADIENT: 0.020}
 RUN_SIGNATURE = {**SIGNATURE, "text": "words", "device": "cpu", "dtype": "float32", "packages": {"numpy": "2.4.6"}}
 
@@ -33,7 +33,7 @@ def write_reported(
     folder: Path,
     utterances: Sequence[Planted] = SPEAKERS,
     texts: Mapping[str, str] | None = None,
-    late_s: Mapping[System, float] | None = None,
+    late_s: Mapping[SystemName, float] | None = None,
     longer_s: float = 1.0,
 ) -> Path:
     """Write the run; ``texts`` are other names for words, ``longer_s`` is what follows the last word."""

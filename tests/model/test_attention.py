@@ -10,11 +10,11 @@ from align_eval.errors import InputError
 from align_eval.model.forward import pass_of_mel
 from align_eval.model.load import alignment_heads
 from align_eval.model.text import ForcedText
-from align_eval.relevance import relevance_maps
 from align_eval.relevance.attention import attention, largest_norms, nearest_to_peak
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.prepare import prepare
-from align_eval.relevance.stack import mass_on_padding, stacks_of, text_rows
+from align_eval.relevance.stack import mass_on_padding, text_rows
+from tests.helpers.maps import relevance_maps, stacks_of
 from tests.helpers.planted_logits import every_logit, planted
 
 CLOSE = {"rtol": 1e-5, "atol": 0}

@@ -10,13 +10,13 @@ from whisper.model import MultiHeadAttention
 from align_eval.errors import InputError
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
-from align_eval.relevance import canonical_source, relevance_maps
 from align_eval.relevance import value_zeroing as module
 from align_eval.relevance.attention import attention
 from align_eval.relevance.attention_norm import attention_norm
 from align_eval.relevance.options import AttentionNormOptions, AttentionOptions, ValueZeroingOptions
 from align_eval.relevance.value_zeroing import chunk_frames, value_zeroing
 from align_eval.units import SAMPLE_RATE
+from tests.helpers.maps import canonical_source, relevance_maps
 from tests.helpers.models import noise_pass
 from tests.helpers.planted_logits import every_logit, planted
 from tests.model import test_click as clicks

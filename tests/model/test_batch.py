@@ -9,20 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from align_eval.engine.passes import Spoken
-from align_eval.engine.store import Store
 from whisper.model import disable_sdpa
 
 from align_eval.corpus.audio import read_audio
 from align_eval.engine.batch import batched_passes, batches, process_many
 from align_eval.engine.cache import MapCache
-from align_eval.engine.workers import in_groups
+from align_eval.engine.cache_folder import CacheFolder
 from align_eval.errors import InputError, InputWarning
 from align_eval.model import forward
 from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
-from align_eval.options import Plan
-from align_eval.pipeline import passes_of
+from align_eval.options import Plan, RunOptions
+from align_eval.pipeline import Speech, passes_of
 from align_eval.presets import make_systems
 from align_eval.records import Failure
 from align_eval.signature import run_signature
@@ -40,11 +38,11 @@ def clips(demo):
 
 def spoken(utterance, *more):
     words = [word.text for word in utterance.words]
-    return Spoken(read_audio(utterance.audio), (*words, *more), utterance.language)
+    return Speech(read_audio(utterance.audio), (*words, *more), utterance.language)
 
 
 def plan(batch, **others):
-    return Plan(model="tiny.en", systems=SYSTEMS, batch=batch, **others)
+    return Plan("tiny.en", SYSTEMS, RunOptions(batch=batch, **others))
 
 
 @pytest.fixture(scope="module")
@@ -147,39 +145,22 @@ def test_a_batch_that_the_device_cannot_hold_is_done_one_by_one(tiny_en, clips, 
 
 
 def test_maps_that_are_known_need_no_pass_of_a_batch(tiny_en, clips, tmp_path, monkeypatch):
-    maps = MapCache(Store(tmp_path, 10**9), {})
-    first = process_many(clips, plan(2), tiny_en, maps=maps)  # in a batch of two and one of one
+    cache = MapCache(CacheFolder(tmp_path, 10**9), {})
+    first = process_many(clips, plan(2), tiny_en, cache)  # in a batch of two and one of one
     monkeypatch.setattr(forward, "encode", None)
-    assert process_many(clips, plan(2), tiny_en, maps=maps) == first
+    assert process_many(clips, plan(2), tiny_en, cache) == first
 
 
 def of_length(n_samples, n_letters):
-    return Spoken(np.zeros(n_samples, np.float32), ("x" * n_letters,), "en")
+    return Speech(np.zeros(n_samples, np.float32), ("x" * n_letters,), "en")
 
 
 def test_utterances_of_like_length_go_together():
     """By letters of their text, which the decoder is filled up to; with a fitted context by encoded frames first."""
     texts = {i: of_length(16000, n) for i, n in enumerate([9, 1, 8, 2, 7])}
-    assert [list(batch) for batch in batches(texts, plan(2))] == [[1, 3], [4, 2], [0]]
+    assert [list(batch) for batch in batches(texts, 2)] == [[1, 3], [4, 2], [0]]
     windows = {i: of_length(n, 1) for i, n in enumerate([32000, 16000, 32100, 16319, 16320])}
-    assert [list(batch) for batch in batches(windows, plan(3, context="fit"))] == [[1, 3], [4], [0, 2]]
-
-
-def test_a_group_begins_when_it_is_full_or_asked_for(clips):
-    begun = []
-
-    def begin(group):
-        begun.append([u.id for u in group])
-        return lambda: [f"did {u.id}" for u in group]
-
-    submit = in_groups(begin, 3)
-    outcomes = [submit(replace(clips[0], id=id_)) for id_ in "abcd"]
-    assert begun == [["a", "b", "c"]]
-    assert outcomes[3]() == "did d"
-    assert begun == [["a", "b", "c"], ["d"]]
-    outcomes += [submit(replace(clips[0], id=id_)) for id_ in "ef"]
-    assert [outcome() for outcome in outcomes] == [f"did {id_}" for id_ in "abcdef"]
-    assert begun == [["a", "b", "c"], ["d"], ["e", "f"]]
+    assert [list(batch) for batch in batches(windows, 3, "fit")] == [[1, 3], [4], [0, 2]]
 
 
 def test_a_batch_is_of_the_signature_and_none_is_not():

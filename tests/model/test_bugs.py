@@ -20,11 +20,12 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.engine.batch import process_many
 from align_eval.engine.journal import FOLDER, NAME
 from align_eval.errors import BugError
-from align_eval.findings.faithfulness.measure import measure as faithfulness
+from align_eval.findings.faithfulness import measure as faithfulness
 from align_eval.formats.run.folder import read_run, write_run
 from align_eval.model import forward, language
-from align_eval.options import Plan
-from align_eval.records import Failure, System
+from align_eval.options import Plan, RunOptions
+from align_eval.records import Failure
+from align_eval.systems import parse_system
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
@@ -95,10 +96,10 @@ def test_it_is_tried_again_and_its_traceback_goes_once_it_is_mended(workplace, t
 
 
 def test_a_run_that_was_cut_off_after_it_does_it_again(workplace, tmp_path, bug, monkeypatch):
-    from align_eval.engine import written_run
+    from align_eval.engine import run
 
     with monkeypatch.context() as patched:
-        patched.setattr(written_run, "score_job", None)  # a bug after all utterances are done
+        patched.setattr(run, "score_job", None)  # a bug after all utterances are done
         assert run(workplace, tmp_path / "out") == 70
     lines = (tmp_path / "out" / FOLDER / NAME).read_text().splitlines()
     assert [json.loads(line[65:])["id"] for line in lines] == OTHERS
@@ -210,7 +211,7 @@ def test_a_bug_in_the_pass_of_a_batch_is_that_of_its_utterances(workplace, monke
 
 def outcomes_of(workplace, model):
     utterances = load_corpus(str(workplace / "corpus")).utterances
-    plan = Plan("m", (System("attention:heads=all", "dtw"),), batch=3)
+    plan = Plan("m", (parse_system("attention:heads=all", "dtw"),), RunOptions(batch=3))
     return dict(zip((u.id for u in utterances), process_many(utterances, plan, model), strict=True))
 
 
@@ -321,16 +322,16 @@ def test_a_search_of_heads_goes_on_with_the_others_and_ends_with_70(workplace, t
 def test_a_workers_traceback_comes_as_text(workplace):
     """A patch does not reach another process: the bug is an utterance whose words are none."""
     from align_eval.engine.keys import plan_facts
-    from align_eval.engine.ray_workers import ray_engine
-    from align_eval.engine.workers import outcomes
+    from align_eval.engine.ray_workers import ray_workers
+    from align_eval.engine.workers import results
     from align_eval.model.load import load_model, model_checksum
 
     model = load_model(str(workplace / "model"))
-    plan = Plan("m", (System("attention:heads=all", "dtw"),))
+    plan = Plan("m", (parse_system("attention:heads=all", "dtw"),), RunOptions(workers=1))
     utterances = [
         replace(u, words=None) if u.id == BAD else u for u in load_corpus(str(workplace / "corpus")).utterances
     ]
-    with ray_engine(model, plan, "nothing", None, plan_facts(plan, model_checksum(model)), 1) as engine:
-        found = {u.id: outcome for u, outcome in outcomes(utterances, engine, plan.systems)}
+    with ray_workers(model, plan, None, plan_facts(plan, model_checksum(model))) as workers:
+        found = {u.id: outcome for u, outcome in results(utterances, workers, plan.systems)}
     assert [id_ for id_, outcome in found.items() if isinstance(outcome, Failure)] == [BAD]
     assert "TypeError: 'NoneType' object is not iterable" in found[BAD].traceback

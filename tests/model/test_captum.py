@@ -11,12 +11,12 @@ from whisper.model import MultiHeadAttention
 from align_eval.errors import InputError
 from align_eval.model.forward import decoder_hidden, encoder_steps, shared_pass, token_log_prob
 from align_eval.model.text import force_words
-from align_eval.relevance import canonical_source, captum_gradients, captum_tap, relevance_maps
+from align_eval.relevance import captum_gradients, captum_tap
 from align_eval.relevance.captum_gradients import flagged, integrate
 from align_eval.relevance.captum_perturbations import shapley_values, time_blocks
 from align_eval.relevance.captum_tap import seeded, tap
-from align_eval.relevance.stack import stacks_of
 from align_eval.units import SAMPLE_RATE
+from tests.helpers.maps import canonical_source, relevance_maps, stacks_of
 from tests.model import test_click
 
 loudness_model = test_click.loudness_model

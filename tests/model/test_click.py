@@ -14,8 +14,8 @@ from whisper.model import Whisper
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
-from align_eval.relevance import relevance_maps
 from align_eval.units import FRAME_S, SAMPLE_RATE, START_S
+from tests.helpers.maps import relevance_maps
 from tests.helpers.models import small_dims
 
 SOURCES = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from align_eval.engine.forecast import forecast
-from align_eval.engine.job import JobOptions, Shard, prepare_job
+from align_eval.engine.job import prepare_job
+from align_eval.options import RunOptions
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import write_corpus, write_model
 
@@ -25,13 +26,13 @@ def test_a_dry_run_says_what_there_is_to_do_and_writes_nothing(tmp_path, capsys)
 def test_the_forecast_of_a_shard_is_of_its_own_utterances(tmp_path, random_model):
     corpus = write_corpus(tmp_path / "corpus", 8)
 
-    def of(shard: Shard | None, clock):
-        asked = JobOptions(sources=["attention:heads=all"], aligns=["dtw"], presets=[], context="fit", shard=shard)
+    def of(shard: str | None, clock):
+        asked = RunOptions(sources=["attention:heads=all"], aligns=["dtw"], presets=[], context="fit", shard=shard)
         return forecast(prepare_job(str(corpus), random_model, asked), clock=clock)
 
     ticks = iter(range(100))
     whole = of(None, lambda: next(ticks))  # every utterance takes a tick: the corpus takes as many as it has
     assert (whole.n_windows, round(whole.seconds, 6)) == (8, 8)
-    parts = [of(Shard(number, 2), lambda: next(ticks)) for number in (1, 2)]
+    parts = [of(f"{number}/2", lambda: next(ticks)) for number in (1, 2)]
     assert sum(part.n_windows for part in parts) == 8
     assert sum(part.n_tokens for part in parts) == whole.n_tokens

@@ -29,8 +29,8 @@ from align_eval.formats.run.finding_json import write_finding
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
-from align_eval.relevance.stack import stacks_of
 from align_eval.signature import signature_id
+from tests.helpers.maps import stacks_of
 from tests.helpers.models import random_whisper
 
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output")

@@ -13,9 +13,9 @@ from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.relevance import gradient as module
-from align_eval.relevance import relevance_maps
 from align_eval.relevance.gradient import gradient, tap_index
 from align_eval.relevance.options import GradientOptions
+from tests.helpers.maps import relevance_maps
 from tests.helpers.models import noise_pass
 
 PLACES = ["mel", "conv", "encoder.0", "encoder.1", "encoder.2", "encoder-output"]

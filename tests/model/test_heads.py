@@ -9,7 +9,6 @@ import pytest
 import torch
 import whisper
 
-from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import prepared
@@ -23,8 +22,8 @@ from align_eval.model.forward import shared_pass
 from align_eval.model.load import alignment_heads, load_model
 from align_eval.model.text import force_words, tokenizer_of
 from align_eval.presets import make_systems
-from align_eval.relevance import relevance_maps
 from tests.helpers.command_line import align_eval
+from tests.helpers.maps import align_map, relevance_maps
 from tests.helpers.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, exact, noise, write_planted
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.formats.heads_export import parse_heads, write_heads
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
-from align_eval.relevance import canonical_source, relevance_maps, tokens_of
+from align_eval.relevance.source import parse_source
+from tests.helpers.maps import align_map, canonical_source, relevance_maps
 from tests.helpers.transformers_folder import write_folder
 from tests.model.test_ctranslate2_logits import package_folder
 from tests.model.test_peers import pytestmark, run_systems  # noqa: F401  # the same systems, and the same reason to skip
@@ -65,7 +65,7 @@ def predicted(model, utterance, preset):
     """The alignment of a preset with the exported heads in place of the model's own."""
     source = canonical_source(PRESETS[preset].source.replace("heads=alignment", f"heads={CHOSEN}"))
     samples = read_audio(utterance.audio)
-    forced = force_words(model, [word.text for word in utterance.words], "en", *tokens_of(source))
+    forced = force_words(model, [word.text for word in utterance.words], "en", *parse_source(source).tokens)
     shared = shared_pass(model, samples, forced)
     relevance = relevance_maps(model, shared, [source])[source]
     return align_map(relevance, np.ones(shared.n_frames), PRESETS[preset].align, samples)

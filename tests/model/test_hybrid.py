@@ -10,9 +10,8 @@ import torch
 
 from align_eval.errors import InputError
 from align_eval.relevance import attention as attention_module
-from align_eval.relevance import canonical_source, relevance_maps
 from align_eval.relevance import gradient as gradient_module
-from align_eval.relevance.stack import stacks_of
+from tests.helpers.maps import canonical_source, relevance_maps, stacks_of
 
 A, B = "attention:heads=all", "gradient:at=encoder-output"
 

@@ -13,17 +13,17 @@ import align_eval
 from align_eval.engine.import_closure import import_closure
 from align_eval.engine.keys import COMPUTES, plan_facts
 from align_eval.options import Plan
-from align_eval.records import System
 
 PROCESS_ONE = """
 import sys
 from pathlib import Path
 from align_eval.engine.batch import process_many
-from align_eval.corpus.pocketsphinx import Aligned
+from align_eval.engine.utterance import Result
 from align_eval.model.load import load_model
-from align_eval.records import AudioSpan, System, Utterance, Word
-from align_eval.options import Plan
-from align_eval.relevance import SOURCES
+from align_eval.systems import parse_system
+from align_eval.records import AudioSpan, Utterance, Word
+from align_eval.options import Plan, RunOptions
+from align_eval.relevance.source import SOURCE_OPTIONS
 
 model = load_model("tiny.en").requires_grad_(False)
 words = tuple(Word(text, i / 4, (i + 1) / 4) for i, text in enumerate(["bobby", "ripped", "the", "ledger"]))
@@ -38,17 +38,17 @@ cheap = {
     "occlusion": "window_s=0.5",
     "kernel-shap": "window_s=0.4,n_samples=3",
 }
-sources = [f"{name}:at=encoder-output,{cheap[name]}" if name in cheap else name for name in SOURCES]
-every_system = [System(source, align) for source in sources for align in ("dtw", "viterbi", "dtw:silence=suppressed")]
-one_system = [System("attention", "dtw")]
+sources = [f"{name}:at=encoder-output,{cheap[name]}" if name in cheap else name for name in SOURCE_OPTIONS]
+every_system = [parse_system(source, align) for source in sources for align in ("dtw", "viterbi", "dtw:silence=suppressed")]
+one_system = [parse_system("attention", "dtw")]
 for text, batch, systems in [
     ("words", 1, every_system),
     ("words", 2, one_system),
     ("transcript", 1, one_system),
     ("hypothesis", 1, one_system),
 ]:
-    (outcome,) = process_many([utterance], Plan("m", tuple(systems), text=text, batch=batch), model)
-    assert isinstance(outcome, Aligned), outcome
+    (outcome,) = process_many([utterance], Plan("m", tuple(systems), RunOptions(text=text, batch=batch)), model)
+    assert isinstance(outcome, Result), outcome
 print(*sorted(name for name in sys.modules if name.partition(".")[0] == "align_eval"), sep="\\n")
 """
 
@@ -69,6 +69,6 @@ def test_the_modules_of_a_key_are_those_that_run_when_an_utterance_is_processed(
 
 
 def test_a_new_version_with_the_same_computing_code_keeps_its_keys():
-    facts = plan_facts(Plan("m", (System("attention", "dtw"),)), "0" * 64)
+    facts = plan_facts(Plan("m", (parse_system("attention", "dtw"),)), "0" * 64)
     assert "align-eval" not in facts["packages"]
     assert {"torch", "openai-whisper", "numpy", "dtw-python"} < facts["packages"].keys()

@@ -6,15 +6,15 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from align_eval.engine.process import read_spoken
 
 from align_eval import align
 from align_eval.api import evaluate
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.engine.job import with_languages
+from align_eval.engine.utterance import read_speech
 from align_eval.model.load import load_model
-from align_eval.options import Plan
+from align_eval.options import Plan, RunOptions
 from align_eval.records import AudioSpan, Utterance, Word
 from tests.helpers.command_line import align_eval
 
@@ -57,8 +57,8 @@ def test_a_transcript_without_spaces_is_aligned_by_its_characters(tmp_path):
     word = Word("我们今天去", 0.1, 0.9)
     u = Utterance("a", AudioSpan(tmp_path / "a.wav"), (word,), word.text, "zh", None, "a", 1.0)
     soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
-    plan = Plan(model="", systems=(), text="transcript")
-    assert read_spoken(u, plan, None).texts == ("我", "们", "今", "天,", "去")
+    plan = Plan("", (), RunOptions(text="transcript"))
+    assert read_speech(u, plan, None).texts == ("我", "们", "今", "天,", "去")
 
 
 @pytest.mark.slow

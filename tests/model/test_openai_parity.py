@@ -14,7 +14,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from whisper.timing import find_alignment
 
 from align_eval.alignment.dtw import dtw_path
-from align_eval.alignment.word_times import align_map
 from align_eval.api import evaluate
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
@@ -22,7 +21,7 @@ from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words, tokenizer_of
 from align_eval.presets import make_systems
-from align_eval.relevance import relevance_maps
+from tests.helpers.maps import align_map, relevance_maps
 
 DEMO_IDS = [u.id for u in load_corpus("demo").utterances]
 DEMO_RU_IDS = [u.id for u in load_corpus("demo-ru").utterances]

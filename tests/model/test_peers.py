@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from align_eval.alignment.energy import energy_at_columns
-from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import alignment_heads
 from align_eval.model.text import force_words
 from align_eval.presets import PRESETS
-from align_eval.relevance import canonical_source, relevance_maps, tokens_of
+from align_eval.relevance.source import parse_source
 from align_eval.units import FRAME_S, START_S
+from tests.helpers.maps import align_map, canonical_source, relevance_maps
 from tests.helpers.transformers_folder import write_folder
 from tests.model.test_ctranslate2_logits import package_folder
 
@@ -86,7 +86,7 @@ def ours(model, utterance, preset):
     """The alignment that a preset makes, and its tokens."""
     source = canonical_source(PRESETS[preset].source)
     samples = read_audio(utterance.audio)
-    forced = force_words(model, words_of(utterance), "en", *tokens_of(source))
+    forced = force_words(model, words_of(utterance), "en", *parse_source(source).tokens)
     shared = shared_pass(model, samples, forced)
     relevance = relevance_maps(model, shared, [source])[source]
     energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
@@ -163,7 +163,9 @@ def test_without_its_heuristic_a_preset_is_further_from_its_system(tiny_en, utte
         times = np.array([(start, end) for _, start, end in theirs[system]["times"][id_]])
         samples = read_audio(utterance.audio)
         source = canonical_source(source)
-        shared = shared_pass(tiny_en, samples, force_words(tiny_en, words_of(utterance), "en", *tokens_of(source)))
+        shared = shared_pass(
+            tiny_en, samples, force_words(tiny_en, words_of(utterance), "en", *parse_source(source).tokens)
+        )
         (relevance,) = relevance_maps(tiny_en, shared, [source]).values()
         for name, spec in (("with", align), ("without", changed)):
             words = align_map(relevance, np.ones(shared.n_frames), spec, samples).words

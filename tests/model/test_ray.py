@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 
 from align_eval.corpus.bundled import load_corpus
-from align_eval.corpus.pocketsphinx import Aligned
 from align_eval.engine.keys import plan_facts
-from align_eval.engine.utterance import process
-from align_eval.engine.workers import outcomes
+from align_eval.engine.utterance import Result, process
+from align_eval.engine.workers import results
 from align_eval.errors import InputError
 from align_eval.model.load import load_model, model_checksum
-from align_eval.options import Plan
-from align_eval.records import System
+from align_eval.options import Plan, RunOptions
+from align_eval.systems import parse_system
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
 pytestmark = pytest.mark.peers
-SYSTEMS = (System("attention:heads=all", "dtw"), System("gradient:at=encoder-output", "viterbi"))
+SYSTEMS = (parse_system("attention:heads=all", "dtw"), parse_system("gradient:at=encoder-output", "viterbi"))
 
 
 def test_a_run_by_ray_writes_the_same_bytes(tmp_path):
@@ -32,30 +31,30 @@ def test_a_run_by_ray_writes_the_same_bytes(tmp_path):
 
 
 def test_what_a_dead_worker_had_is_done_again_and_another_machine_is_refused(tmp_path):
-    from align_eval.engine.ray_workers import ray_engine
+    from align_eval.engine.ray_workers import ray_workers
 
     corpus = load_corpus(str(write_corpus(tmp_path / "corpus", 12)))
     model = load_model(str(write_model(tmp_path / "model")))
-    plan = Plan("m", SYSTEMS)
+    plan = Plan("m", SYSTEMS, RunOptions(workers=2))
     facts = plan_facts(plan, model_checksum(model))
     local = [process(u, plan, model) for u in corpus.utterances]
-    with ray_engine(model, plan, "nothing", None, facts, 2) as engine:
-        found = []
-        for i, (_, outcome) in enumerate(outcomes(corpus.utterances, engine, SYSTEMS)):
-            assert isinstance(outcome, Aligned), outcome
-            found.append(outcome)
+    with ray_workers(model, plan, None, facts) as workers:
+        computed = []
+        for i, (_, result) in enumerate(results(corpus.utterances, workers, SYSTEMS)):
+            assert isinstance(result, Result), result
+            computed.append(result)
             if i == 1:  # others are under way
-                os.kill(workers()[0], signal.SIGKILL)
-    assert found == local
+                os.kill(actor_pids()[0], signal.SIGKILL)
+    assert computed == local
     match = "a worker differs from this machine in instructions; use machines of one kind"
     with (
         pytest.raises(InputError, match=match),
-        ray_engine(model, plan, "nothing", None, facts | {"instructions": "OTHER"}, 1),
+        ray_workers(model, plan, None, facts | {"instructions": "OTHER"}),
     ):
         pass
 
 
-def workers() -> list[int]:
+def actor_pids() -> list[int]:
     """Processes of our own Ray's actors: those that stem from this one."""
 
     def parent(pid: int) -> int:

@@ -7,9 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
-from align_eval.engine.explain import explain
 
-from align_eval.api import align
+from align_eval.api import align, explain
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
 from align_eval.findings.budget.measure import measure_budget, with_holm
@@ -20,7 +19,7 @@ from align_eval.formats.run.audio_spans import read_audio_spans
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
 from align_eval.formats.run.maps import write_maps
 from align_eval.formats.textgrids import read_words
-from align_eval.records import System, Word
+from align_eval.records import SystemName, Word
 from align_eval.reporting.figures.explained import draw_explained
 from align_eval.reporting.figures.run_figures import draw_figures
 from align_eval.reporting.figures.save import save
@@ -32,7 +31,7 @@ from align_eval.reporting.run_view import view_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
 
-ATTENTION, GRADIENT = System("attention:heads=all", "viterbi"), System("gradient:at=encoder-output", "viterbi")
+ATTENTION, GRADIENT = SystemName("attention:heads=all", "viterbi"), SystemName("gradient:at=encoder-output", "viterbi")
 
 
 pytestmark = pytest.mark.usefixtures("few_draws")

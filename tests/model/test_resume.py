@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from align_eval.engine.store import Store
 
+from align_eval.engine.cache_folder import CacheFolder
 from align_eval.engine.journal import FOLDER, NAME
+from align_eval.systems import parse_system
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model
 
@@ -126,12 +127,11 @@ def test_an_audio_file_that_changed_is_done_again(tmp_path):
     from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.keys import utterance_keys
     from align_eval.options import Plan
-    from align_eval.records import System
 
     corpus = load_corpus(str(write_corpus(tmp_path / "c", 2)))
 
     def key_of(u):
-        return utterance_keys(Plan("m", (System("gradient", "dtw"),)), "0" * 64, "nothing")(u)
+        return utterance_keys(Plan("m", (parse_system("gradient", "dtw"),)), "0" * 64)(u)
 
     before = [key_of(u) for u in corpus.utterances]
     assert [key_of(u) for u in corpus.utterances] == before
@@ -164,4 +164,4 @@ def test_another_alignment_takes_its_maps_from_the_cache_and_gives_the_same_byte
     entries[3].write_bytes(damaged[:-4] + b"\0\0\0\0")
     assert run("third", "viterbi", *cache) == without  # that one is made again
     assert entries[3].read_bytes() == damaged
-    assert Store(workplace / "cache", 0).get(entries[0].name) is None  # a limit of nothing keeps nothing
+    assert CacheFolder(workplace / "cache", 0).get(entries[0].name) is None  # a limit of nothing keeps nothing

@@ -21,9 +21,9 @@ from align_eval.formats.textgrids import write_words
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
-from align_eval.relevance import relevance_maps
 from align_eval.scoring.summary import score_table
 from tests.helpers.command_line import align_eval
+from tests.helpers.maps import relevance_maps
 
 SHORT_CLIPS = ("en_praatio_bobby", "en_praatio_damon", "en_phonlab_two_plus_two")
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output", "gradient:at=encoder.3/4,prep=log")

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
-from align_eval.records import GivenWord, Pairing, System, Unit, Utterance, Word
+from align_eval.records import GivenWord, Pairing, SystemName, Unit, Utterance, Word
 
 INSERTED = pa.struct(
     [
@@ -66,9 +66,9 @@ SCHEMA = pa.schema(
 
 def words_table(
     utterances: Iterable[Utterance],
-    systems: Iterable[System],
-    results: Mapping[str, Mapping[System, Sequence[Word | GivenWord]]],
-    pairings: Mapping[str, Mapping[System, Pairing]] | None = None,
+    systems: Iterable[SystemName],
+    results: Mapping[str, Mapping[SystemName, Sequence[Word | GivenWord]]],
+    pairings: Mapping[str, Mapping[SystemName, Pairing]] | None = None,
 ) -> pa.Table:
     """Build the table, in the order of utterance ids, systems and words.
 
@@ -176,7 +176,7 @@ SAID_COLUMNS = ("utterance", "source", "align", "word_index", "hypothesis", "sta
 """Columns that :func:`words_said` reads."""
 
 
-def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, System], list[GivenWord]]:
+def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, SystemName], list[GivenWord]]:
     """Rebuild the hypothesis words of each utterance and system, in order.
 
     Parameters
@@ -189,9 +189,9 @@ def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, System], list[
     dict
         From utterance id and system to the words. A unit is one word. Places count reference words.
     """
-    groups: dict[tuple[str, System], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, SystemName], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["utterance"], System(row["source"], row["align"])), []).append(row)
+        groups.setdefault((row["utterance"], SystemName(row["source"], row["align"])), []).append(row)
     return {key: _hypothesis_words(group) for key, group in groups.items()}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from align_eval.corpus.audio import Samples
 from align_eval.formats.run.maps import KeptMaps
-from align_eval.records import System, Word
+from align_eval.records import SystemName, Word
 from align_eval.reporting.figures.save import save
 from align_eval.reporting.figures.utterance import Panel, Tier, utterance_figure
 from align_eval.reporting.map_images import map_images
@@ -19,7 +19,7 @@ def draw_explained(
     title: str,
     samples: Samples,
     texts: Sequence[str],
-    words: Mapping[System, Sequence[Word]],
+    words: Mapping[SystemName, Sequence[Word]],
     maps: KeptMaps,
     reference: Sequence[Word] | None = None,
 ) -> None:
