@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from align_eval.errors import InputError
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset, make_systems
-from align_eval.systems import System
 from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from align_eval.corpus.second_reference import SecondReference
+    from align_eval.systems import System
 
 Text = Literal["words", "hypothesis", "transcript"]
 Context = Literal["full", "fit"]
@@ -123,6 +122,8 @@ class SystemSpecs:
 
     def systems(self) -> tuple[System, ...]:
         """Parse them; see :func:`~align_eval.presets.make_systems`."""
+        from align_eval.presets import make_systems
+
         return make_systems(self.sources, self.aligns, self.presets)
 
 
@@ -137,6 +138,8 @@ def specs_of(options: RunOptions, model: str) -> SystemSpecs:
     InputError
         Where ``best`` is on and no best preset is known for the model.
     """
+    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset
+
     best = (best_preset(model),) if options.best else ()
     nothing = options.sources is options.aligns is options.presets is None and not best
     default_sources = DEFAULT_SOURCES if nothing or options.aligns is not None else ()

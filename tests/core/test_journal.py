@@ -210,6 +210,7 @@ def test_a_group_is_submitted_when_it_is_full_or_its_result_is_needed(tmp_path):
 
     with open_journal(tmp_path) as journal:
         journal.put("1", KEY, result(11))
+    with open_journal(tmp_path) as journal:
         workers = Workers(submit, group_size=3, n_ahead=3)
         computed = [r for _, r in results(map(utterance, "0123456"), workers, SYSTEMS, journal, lambda _: KEY)]
     assert groups == [["0", "2"], ["3", "4", "5"], ["6"]]

@@ -15,13 +15,14 @@ from align_eval.heuristics import HEURISTICS, Heuristic, Toggled, toggled_system
 from align_eval.presets import PRESETS, make_systems
 from align_eval.records import AudioSpan, SystemName, Utterance, Word
 from align_eval.reporting.terminal.toggles import print_toggles
+from align_eval.systems import parse_system
 from tests.helpers.maps import canonical_align, canonical_source
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_canonical(preset):
-    assert canonical_source(PRESETS[preset].source) == PRESETS[preset].source
-    assert canonical_align(PRESETS[preset].align) == PRESETS[preset].align
+    name = PRESETS[preset].name
+    assert (canonical_source(name.source), canonical_align(name.align)) == (name.source, name.align)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -31,8 +32,9 @@ def test_every_heuristic_of_a_preset_changes_one_key_of_it(preset):
     for item in toggled:
         assert item.base == PRESETS[preset]
         same = {"source": "align", "align": "source"}[item.heuristic.part]
-        assert getattr(item.other, same) == getattr(item.base, same)
-        assert getattr(item.other, item.heuristic.part) != getattr(item.base, item.heuristic.part)
+        base, other = item.base.name, item.other.name
+        assert getattr(other, same) == getattr(base, same)
+        assert getattr(other, item.heuristic.part) != getattr(base, item.heuristic.part)
 
 
 def test_a_source_under_a_presets_name_takes_the_presets_ways_and_is_toggled_where_it_has_the_key():
@@ -42,7 +44,7 @@ def test_a_source_under_a_presets_name_takes_the_presets_ways_and_is_toggled_whe
     assert {item.base for item in toggled} == {base}
     assert [item.heuristic.key for item in toggled] == ["prep", "prep", "grid", "punctuation", "durations"]
     (heads,) = make_systems(["attention:heads=all"], ["transformers"])
-    assert heads == SystemName("attention:heads=all,softmax=full,rows=later", "dtw:grid=index,rows=later")
+    assert heads.name == SystemName("attention:heads=all,softmax=full,rows=later", "dtw:grid=index,rows=later")
 
 
 def test_toggling_without_a_preset_is_refused():
@@ -52,7 +54,9 @@ def test_toggling_without_a_preset_is_refused():
         toggled_systems(["attention"], ["dtw"])
 
 
-BASE, OTHER = SystemName("attention:heads=alignment", "dtw:grid=index"), SystemName("attention:heads=alignment", "dtw")
+BASE_SYSTEM = parse_system("attention:heads=alignment", "dtw:grid=index")
+OTHER_SYSTEM = parse_system("attention:heads=alignment", "dtw")
+BASE, OTHER = BASE_SYSTEM.name, OTHER_SYSTEM.name
 N_SPEAKERS = 8
 
 
@@ -72,7 +76,9 @@ def planted(shift_s):
 
 def finding(shift_s, *, adds=False):
     heuristic = Heuristic("half a frame", "align", "grid", "edge", adds)
-    return measure_toggles(dataset(planted(shift_s)), [Toggled("openai", heuristic, BASE, OTHER)], "0123456789ab")
+    return measure_toggles(
+        dataset(planted(shift_s)), [Toggled("openai", heuristic, BASE_SYSTEM, OTHER_SYSTEM)], "0123456789ab"
+    )
 
 
 def test_worth_is_the_error_without_minus_the_error_with():

@@ -122,12 +122,12 @@ def test_what_no_alignment_understands_is_refused(spec, problem):
 )
 def test_a_heuristic_without_what_it_reads_is_refused(spec, missing):
     """Saved maps have neither pieces nor samples."""
-    with pytest.raises(InputError, match=f"alignment {spec}: needs {missing}, which are not there; run the model, or"):
+    with pytest.raises(InputError, match=f"alignment {spec}: needs {missing}, which are missing; run the model, or"):
         align_map(planted(), ENERGY, spec)
 
 
 def test_suppressing_silence_without_samples_is_refused():
     n_tokens = len(WORD_OF_TOKEN) - 1
     relevance = RelevanceMap(planted().values, FRAME_S, START_S, WORD_OF_TOKEN, "planted", pieces=((" a", n_tokens),))
-    with pytest.raises(InputError, match="needs samples, which are not there; run the model, or use silence=kept"):
+    with pytest.raises(InputError, match="needs samples, which are missing; run the model, or use silence=kept"):
         align_map(relevance, ENERGY, "dtw:silence=suppressed")

@@ -210,7 +210,7 @@ def test_openai_whisper_reads_an_exported_set_and_its_times_are_those_that_we_pr
     after = theirs()
     (system,) = make_systems([f"attention:heads={chosen}"], ["openai"])
     shared = shared_pass(model, samples, forced)
-    relevance = relevance_maps(model, shared, [system.source])[system.source]
-    predicted = align_map(relevance, np.zeros(shared.n_frames), system.align).words
+    relevance = relevance_maps(model, shared, [system.source.text])[system.source.text]
+    predicted = align_map(relevance, np.zeros(shared.n_frames), system.aligner.text).words
     assert list(predicted) == after
     assert after != before

@@ -63,12 +63,12 @@ def before_and_after(tiny_en, folders, utterances):
 
 def predicted(model, utterance, preset):
     """The alignment of a preset with the exported heads in place of the model's own."""
-    source = canonical_source(PRESETS[preset].source.replace("heads=alignment", f"heads={CHOSEN}"))
+    source = canonical_source(PRESETS[preset].source.text.replace("heads=alignment", f"heads={CHOSEN}"))
     samples = read_audio(utterance.audio)
     forced = force_words(model, [word.text for word in utterance.words], "en", *parse_source(source).tokens)
     shared = shared_pass(model, samples, forced)
     relevance = relevance_maps(model, shared, [source])[source]
-    return align_map(relevance, np.ones(shared.n_frames), PRESETS[preset].align, samples)
+    return align_map(relevance, np.ones(shared.n_frames), PRESETS[preset].aligner.text, samples)
 
 
 def test_faster_whisper_reads_its_config_and_its_times_are_predicted_within_a_frame(

@@ -21,6 +21,7 @@ from align_eval.engine.batch import process_many
 from align_eval.engine.utterance import Result
 from align_eval.model.load import load_model
 from align_eval.systems import parse_system
+from align_eval.systems import parse_system
 from align_eval.records import AudioSpan, Utterance, Word
 from align_eval.options import Plan, RunOptions
 from align_eval.relevance.source import SOURCE_OPTIONS

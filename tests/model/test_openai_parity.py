@@ -37,8 +37,8 @@ def times_of_both(model, utterance):
 
     (system,) = make_systems(["attention:heads=alignment"], ["openai"])
     shared = shared_pass(model, samples, forced)
-    relevance = relevance_maps(model, shared, [system.source])[system.source]
-    ours = align_map(relevance, np.zeros(shared.n_frames), system.align)
+    relevance = relevance_maps(model, shared, [system.source.text])[system.source.text]
+    ours = align_map(relevance, np.zeros(shared.n_frames), system.aligner.text)
     # openai-whisper splits words at spaces and punctuation, which need not be the reference's: compare by its tokens
     columns = ours.token_frames[:, 0]
     first = np.cumsum([0, *(len(timing.tokens) for timing in theirs)])
@@ -70,8 +70,8 @@ def test_word_times_after_the_heuristics_are_openai_whispers_before_it_rounds(ti
     (system,) = make_systems([], [], ["openai-transcribe"])
     forced = force_words(tiny_en, MARKED[id_].split(), "en")
     shared = shared_pass(tiny_en, samples, forced)
-    relevance = relevance_maps(tiny_en, shared, [system.source])[system.source]
-    ours = align_map(relevance, np.zeros(shared.n_frames), system.align).words
+    relevance = relevance_maps(tiny_en, shared, [system.source.text])[system.source.text]
+    ours = align_map(relevance, np.zeros(shared.n_frames), system.aligner.text).words
     plain = align_map(relevance, np.zeros(shared.n_frames), "dtw:grid=index").words
     segment = {"seek": 0, "start": 0.0, "end": len(samples) / 16000, "tokens": list(forced.tokens[:-1])}
     whisper.timing.add_word_timestamps(

@@ -84,13 +84,13 @@ def run_systems(folder, job):
 
 def ours(model, utterance, preset):
     """The alignment that a preset makes, and its tokens."""
-    source = canonical_source(PRESETS[preset].source)
+    source = PRESETS[preset].source.text
     samples = read_audio(utterance.audio)
     forced = force_words(model, words_of(utterance), "en", *parse_source(source).tokens)
     shared = shared_pass(model, samples, forced)
     relevance = relevance_maps(model, shared, [source])[source]
     energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
-    return align_map(relevance, energy, PRESETS[preset].align, samples), forced
+    return align_map(relevance, energy, PRESETS[preset].aligner.text, samples), forced
 
 
 def differences_ms(model, utterances, theirs, preset, system):
@@ -155,7 +155,7 @@ def test_stable_ts_differs_by_what_it_puts_before_a_sentence(tiny_en, utterances
 )
 def test_without_its_heuristic_a_preset_is_further_from_its_system(tiny_en, utterances, theirs, preset, key, system):
     """The parity above is not had for nothing: the switch that makes it is seen."""
-    source, align = PRESETS[preset].source, f"{PRESETS[preset].align}"
+    source, align = PRESETS[preset].source.text, PRESETS[preset].aligner.text
     changed = ",".join(key if part.partition("=")[0] == key.partition("=")[0] else part for part in align.split(","))
     assert changed != align
     apart = {"with": 0.0, "without": 0.0}
