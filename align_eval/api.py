@@ -15,8 +15,8 @@ from align_eval.corpus.audio import Samples, read_audio
 from align_eval.errors import InputError
 from align_eval.options import RunOptions, fields_of
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
-from align_eval.presets import make_systems
 from align_eval.records import AudioSpan, Run, SystemName, Word
+from align_eval.systems import make_systems
 from align_eval.text import split_words
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import Literal
 
 from align_eval.alignment.aligner import Aligner
 from align_eval.errors import InputError
-from align_eval.presets import PRESETS, find_preset, pair
 from align_eval.relevance.source import Source
 from align_eval.spec import with_value
-from align_eval.systems import System
+from align_eval.systems import PRESETS, System, find_preset, pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ the command line from them; :func:`align_eval.evaluate` takes them as keywords.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -82,6 +83,12 @@ class RunOptions:
         if self.keep != "nothing" and self.text != "words":
             raise InputError("keep", f"maps of {self.text} belong to no reference word", "keep maps with --text words")
 
+    @classmethod
+    def from_command_line(cls, values: Mapping[str, Any]) -> RunOptions:
+        """Make the record from the values of a command; a list without items means that none was given."""
+        plain = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
+        return cls(**{name: None if value == [] else value for name, value in plain.items()})
+
 
 def choices_of(record: type) -> dict[str, tuple[str, ...]]:
     """The choices of each field of a record whose type is a Literal."""
@@ -121,8 +128,8 @@ class SystemSpecs:
     presets: tuple[str, ...]
 
     def systems(self) -> tuple[System, ...]:
-        """Parse them; see :func:`~align_eval.presets.make_systems`."""
-        from align_eval.presets import make_systems
+        """Parse them; see :func:`~align_eval.systems.make_systems`."""
+        from align_eval.systems import make_systems
 
         return make_systems(self.sources, self.aligns, self.presets)
 
@@ -138,7 +145,7 @@ def specs_of(options: RunOptions, model: str) -> SystemSpecs:
     InputError
         Where ``best`` is on and no best preset is known for the model.
     """
-    from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset
+    from align_eval.systems import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset
 
     best = (best_preset(model),) if options.best else ()
     nothing = options.sources is options.aligns is options.presets is None and not best

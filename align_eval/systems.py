@@ -1,12 +1,19 @@
-"""A system: one way to get word times, a relevance source and an aligner."""
+"""Systems: the ways to get word times, each a relevance source and an aligner; and presets, which are systems by name.
+
+A preset of another program keeps that program's ways, also where they differ from the fair comparison. docs/presets.md
+says how near each comes to the program itself; tests hold that against the programs that are installed.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 
-from align_eval.alignment.aligner import Aligner, parse_aligner
+from align_eval.alignment.aligner import ALIGNER_OPTIONS, Aligner, parse_aligner
+from align_eval.errors import InputError
 from align_eval.records import SystemName
 from align_eval.relevance.source import Source, parse_source
+from align_eval.spec import parse_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +45,121 @@ def parse_system(source: str, align: str) -> System:
         For an unknown name, key or value.
     """
     return System(parse_source(source), parse_aligner(align))
+
+
+PRESETS = {
+    # openai-whisper, timing.find_alignment, before its duration heuristics: standardised over all decoder rows,
+    # times at column index times 20 ms
+    "openai": parse_system("attention:heads=alignment,rows=all", "dtw:grid=index"),
+    # openai-whisper, transcribe(word_timestamps=True): the same with its heuristics
+    "openai-transcribe": parse_system(
+        "attention:heads=alignment,rows=all", "dtw:grid=index,punctuation=trimmed,durations=capped"
+    ),
+    # faster-whisper: CTranslate2's align, and openai-whisper's heuristics
+    "faster-whisper": parse_system(
+        "attention:heads=alignment,rows=all", "dtw:grid=index,punctuation=trimmed,durations=capped"
+    ),
+    # transformers, generate(return_token_timestamps=True): rows as they are decoded, without the one of the prompt
+    "transformers": parse_system("attention:heads=alignment,softmax=full,rows=later", "dtw:grid=index,rows=later"),
+    # whisper.cpp, --dtw: one time a token, t_dtw, which is the token's end
+    "whisper.cpp": parse_system("attention:heads=alignment,softmax=full,rows=all", "dtw:grid=index"),
+    "whisper-timestamped": parse_system(
+        "attention:heads=alignment,prep=mean-norm,rows=start,median=9,prompt=timestamp",
+        "dtw:grid=index,rows=start,punctuation=trimmed",
+    ),
+    "stable-ts": parse_system("attention:heads=alignment", "dtw:grid=index,silence=suppressed"),
+    # Yeh, Meng, Tang 2025
+    "yeh": parse_system("attention:heads=top10,prep=norm,unit=character,rows=all,median=3", "dtw:grid=index"),
+    # CrisperWhisper's rule for pauses, on silence that a path finds: its own comes from a model of its own
+    "crisper-pauses": parse_system("attention:heads=alignment,softmax=full", "viterbi:pause_s=0.16"),
+    # Zeyer, Schlüter, Ney 2026
+    "zeyer": parse_system("gradient:at=encoder.3/4,prep=log", "viterbi:silence=energy-std,level=2,loudness=0.5"),
+    # the best that we could build of these parts; heads and path chosen on LJSpeech (docs/peers.md)
+    "best-tiny.en": parse_system("attention:heads=1.1+2.0+2.1+3.1+3.2,prep=log", "viterbi"),
+    "best-base": parse_system("attention:heads=3.1+3.3+4.0+4.1+5.1+5.3+5.4+5.6,prep=log", "viterbi"),
+}
+
+BEST = "best-"
+"""Prefix of the name of a model's best preset; the model's name follows."""
+
+DEFAULT_SOURCES = (
+    "attention:heads=alignment",
+    "attention:heads=alignment,prep=log",
+    "attention:heads=all",
+    "attention:heads=all,prep=log",
+    "gradient:at=encoder.3/4",
+    "gradient:at=encoder.3/4,prep=log",
+    "gradient:at=encoder-output",
+    "gradient:at=encoder-output,prep=log",
+)
+DEFAULT_ALIGNS = ("dtw", "viterbi")
+
+
+def make_systems(sources: Sequence[str], aligns: Sequence[str], presets: Iterable[str] = ()) -> tuple[System, ...]:
+    """Parse systems: every preset, then every source with every aligner, each once.
+
+    An aligner that bears a preset's name stands for that preset's aligner. A source of the same kind as the preset's
+    then takes the preset's value for every key that has its default.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, key or value.
+    """
+    systems = [find_preset(name) for name in presets]
+    systems += [pair(source, align) for source in sources for align in aligns]
+    return tuple(dict.fromkeys(systems))
+
+
+def best_preset(model: str) -> str:
+    """The name of the preset that was chosen for a model.
+
+    Raises
+    ------
+    InputError
+        Where none was.
+    """
+    models = [name.removeprefix(BEST) for name in PRESETS if name.startswith(BEST)]
+    if model not in models:
+        raise InputError(
+            f"--best, model {model}",
+            f"none was chosen for it, only for {', '.join(models)}",
+            "search its heads (align-eval heads search) and give them: --source attention:heads=...,prep=log "
+            "--align viterbi",
+        )
+    return f"{BEST}{model}"
+
+
+def find_preset(name: str) -> System:
+    """The system of a preset.
+
+    Raises
+    ------
+    InputError
+        Where there is no preset of that name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset {name!r}", "unknown preset", f"known: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def pair(source_text: str, align: str) -> System:
+    """The system of a source and an aligner, or a preset's name in place of the aligner.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, key or value.
+    """
+    source = parse_source(source_text)
+    if align not in PRESETS:
+        if align.partition(":")[0] not in ALIGNER_OPTIONS:
+            names = {**ALIGNER_OPTIONS, **dict.fromkeys(PRESETS, object)}
+            parse_spec(align, names, "align")  # refuses it and lists aligners and presets
+        return System(source, parse_aligner(align))
+    preset = PRESETS[align]
+    if source.name == preset.source.name:
+        options, theirs = source.options, preset.source.options
+        defaults = [f.name for f in fields(options) if f.init and getattr(options, f.name) == f.default]
+        source = source.with_options(**{key: getattr(theirs, key) for key in defaults})
+    return System(source, preset.aligner)

@@ -146,11 +146,6 @@ def lower_capitals(words: Sequence[str]) -> list[str]:
     return [word.lower() for word in words] if text.upper() == text else list(words)
 
 
-def word_separator(language: str | None) -> str:
-    """Separator before a word in a text: a space, or nothing in languages without spaces."""
-    return "" if language in SPACELESS_LANGUAGES else " "
-
-
 def split_words(text: str, language: str | None) -> list[str]:
     """Split a text into words at white space, and in languages without spaces into characters.
 

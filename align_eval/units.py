@@ -15,8 +15,3 @@ START_S = -FRAME_S / 2
 N_SAMPLES = int(WINDOW_S * SAMPLE_RATE)
 
 MS_PER_S = 1000.0
-
-
-def full_frames(n_samples: int) -> int:
-    """Return the number of whole encoder frames in ``n_samples`` samples at 16 kHz."""
-    return n_samples // HOP_LENGTH // 2

@@ -33,13 +33,13 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads
-from align_eval.model.load import alignment_heads, load_model, model_checksum
+from align_eval.model.cross_attention import alignment_heads
+from align_eval.model.load import load_model, model_checksum
 from align_eval.pipeline import Speech, align_speech
-from align_eval.presets import BEST, PRESETS, make_systems
 from align_eval.records import Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.signature import package_version, signature_id
-from align_eval.systems import System
+from align_eval.systems import BEST, PRESETS, System, make_systems
 from align_eval.weights import WEIGHT_PACKAGES
 
 WORKER = Path(__file__).with_name("peer_worker.py")

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 import whisper.timing
 
+from align_eval.alignment.aligner import ViterbiOptions
 from align_eval.alignment.dtw import dtw_path
-from align_eval.alignment.options import ViterbiOptions
 from align_eval.alignment.viterbi import viterbi_token_frames
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus

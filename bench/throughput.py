@@ -36,9 +36,8 @@ from align_eval.model.load import load_model
 from align_eval.model.text import force_words
 from align_eval.options import Plan, RunOptions
 from align_eval.pipeline import Speech, maps_of_passes
-from align_eval.presets import PRESETS
 from align_eval.records import Failure, Utterance
-from align_eval.systems import System, parse_system
+from align_eval.systems import PRESETS, System, parse_system
 
 WORKER = Path(__file__).with_name("peer_worker.py")
 PEERS = (

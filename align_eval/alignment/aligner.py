@@ -1,12 +1,65 @@
-"""An aligner, parsed: the path that is searched in a map, and its options."""
+"""Aligners: the path that is searched in a map, with its options. ``align-eval list aligns`` prints the docstrings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
-from align_eval.alignment.options import DtwOptions, ViterbiOptions
 from align_eval.spec import format_spec, parse_spec
+
+
+@dataclass(frozen=True, slots=True)
+class DtwOptions:
+    """Dynamic time warping over every row, with the end of the text; a word ends where the next one starts.
+
+    ``grid``: a word starts at the left ``edge`` of its first column, or at the column's ``index`` times 20 ms, half a
+    frame later, as in openai-whisper. ``rows`` that the path passes: those of the ``text``, so that the first word
+    starts at 0; from the row of the ``start`` token on, which takes the time before the first word; or the ``later``
+    rows, so that the first token has no time (transformers). ``punctuation``: ``kept`` in the word, or ``trimmed``: a
+    word ends where the marks after it start. ``durations``: ``free``, or ``capped`` at twice the median word, which
+    counts as at most 0.7 s: words beside the end of a sentence and the first two words (openai-whisper). ``silence``:
+    ``kept`` in words, or ``suppressed``: a word is cut back to the end or start of the silence in the samples
+    (stable-ts).
+    """
+
+    grid: Literal["edge", "index"] = "edge"
+    rows: Literal["text", "start", "later"] = "text"
+    punctuation: Literal["kept", "trimmed"] = "kept"
+    durations: Literal["free", "capped"] = "free"
+    silence: Literal["kept", "suppressed"] = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class ViterbiOptions:
+    """Viterbi path through the words in order, with optional silence before, between and after them.
+
+    ``silence``: score of a frame of silence; ``level``: how readily silence is chosen. ``constant``: the mean of the
+    map plus ``level`` times its standard deviation. ``zscore``: the same over the tokens at that frame. ``energy``: the
+    mean of the tokens at that frame, minus ``level`` times the standardised log energy times the distance from that
+    mean to the best token there; at level 1 silence equals the best token where the frame is one standard deviation
+    quieter than the mean. ``energy-std``: as in Zeyer et al. 2026, the standardised energy in place of its logarithm,
+    and the tokens' standard deviation in place of that distance, which is too small for long texts with one sharp token
+    per frame (docs/method.md). ``end``: a word ends with its ``own`` last frame, or where the ``next`` word starts.
+    ``loudness``: weight of the log energy that is added to the map before each row's exponentials are scaled to sum to
+    one (Zeyer et al.: 0.5). ``pause_s``: this much of a silence between two words is divided between them, half each
+    (CrisperWhisper: 0.16 or, in its code, 0.12).
+
+    The default level was chosen for ``energy`` on one speaker's read speech (LJSpeech), where it suits attention and
+    gradient alike. For the other silences it is one standard deviation, not tuned.
+    """
+
+    silence: Literal["constant", "zscore", "energy", "energy-std"] = "energy"
+    level: float = 1.0
+    end: Literal["own", "next"] = "own"
+    loudness: float = 0.0
+    pause_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key in ("loudness", "pause_s"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key}={getattr(self, key):g} is below 0")
+
 
 ALIGNER_OPTIONS: dict[str, type] = {"dtw": DtwOptions, "viterbi": ViterbiOptions}
 

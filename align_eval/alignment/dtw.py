@@ -19,7 +19,7 @@ from align_eval.errors import InputError
 from align_eval.records import IntVector
 
 if TYPE_CHECKING:
-    from align_eval.alignment.options import DtwOptions
+    from align_eval.alignment.aligner import DtwOptions
 
 
 def dtw_path(cost: npt.NDArray[np.float64]) -> tuple[IntVector, IntVector, float]:
@@ -72,7 +72,7 @@ def dtw_token_frames(
     values : float32[n_tokens, n_frames]
         The map.
     rows : str
-        Rows of the path, as in :class:`~align_eval.alignment.options.DtwOptions`. With ``later``, the first row gets no
+        Rows of the path, as in :class:`~align_eval.alignment.aligner.DtwOptions`. With ``later``, the first row gets no
         columns.
     lead : float32[1, n_frames], optional
         Row of the token before the text, required for ``rows="start"``.

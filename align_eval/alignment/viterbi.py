@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.alignment.options import ViterbiOptions
+from align_eval.alignment.aligner import ViterbiOptions
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, IntVector
 
@@ -97,7 +97,7 @@ def topology(word_of_token: IntVector) -> tuple[IntVector, npt.NDArray[np.bool_]
 
 
 def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
-    """Score of silence at each frame, ``float64[n_frames]``; see :class:`~align_eval.alignment.options.ViterbiOptions`.
+    """Score of silence at each frame, ``float64[n_frames]``; see :class:`~align_eval.alignment.aligner.ViterbiOptions`.
 
     Parameters
     ----------

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.alignment.aligner import Aligner
+from align_eval.alignment.aligner import Aligner, DtwOptions
 from align_eval.alignment.dtw import dtw_offset_s, dtw_token_frames
-from align_eval.alignment.options import DtwOptions
 from align_eval.alignment.pauses import quiet_stretches, split_pauses, suppress_silence
 from align_eval.alignment.punctuation import piece_word_times, word_texts
 from align_eval.alignment.viterbi import viterbi_token_frames

@@ -46,12 +46,6 @@ def with_options_of(record: type) -> Callable[[C], C]:
     return decorate
 
 
-def record_of(record: type, options: dict[str, Any]) -> Any:
-    """Make the record from the values that the command got; a list without items means that none was given."""
-    values = {name: value.value if isinstance(value, Enum) else value for name, value in options.items()}
-    return record(**{name: None if value == [] else value for name, value in values.items()})
-
-
 def _parameter(f: Field[Any], choices: tuple[str, ...] | None) -> inspect.Parameter:
     type_: Any = _enum(f.name, choices) if choices else TYPES.get(str(f.type), str | None)
     flag = f"--{f.metadata.get('flag', f.name).replace('_', '-')}"

@@ -27,7 +27,7 @@ from align_eval.cli.common import (
     say,
     say_next,
 )
-from align_eval.cli.from_record import record_of, with_options_of
+from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError
 from align_eval.options import RunOptions, specs_of
 
@@ -86,7 +86,7 @@ def run(
         problem = "a translation has no word times, so that there is nothing to score"
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     user_protocols = read_protocols(protocols) if protocols else None
-    run_options: RunOptions = record_of(RunOptions, options)
+    run_options = RunOptions.from_command_line(options)
     specs = specs_of(run_options, model)
     toggled = toggled_systems(specs.sources, specs.aligns, specs.presets) if run_options.toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
@@ -167,7 +167,7 @@ def align(
     from align_eval.corpus.audio import audio_duration_s
     from align_eval.formats.textgrids import write_words
     from align_eval.model.load import load_model
-    from align_eval.presets import PRESETS, best_preset
+    from align_eval.systems import PRESETS, best_preset
 
     if best:
         preset = PRESETS[best_preset(model)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from align_eval.corpus.folder import Corpus
-from align_eval.corpus.kinds import FOLDER, load_kind
+from align_eval.corpus.folder import Corpus, load_folder
+from align_eval.corpus.kinds import load_kind
 
 BUNDLED = {
     "demo": "15 English clips, 191 words: 83 with manual times, 108 with automatic ones",
@@ -42,10 +42,6 @@ def load_corpus(
     """
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
-    return load_kind(
-        path,
-        kind=FOLDER if is_bundled else kind,
-        tier=tier,
-        language=language,
-        speaker_characters=speaker_characters,
-    )
+    if is_bundled:
+        return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
+    return load_kind(path, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)

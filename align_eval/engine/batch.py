@@ -13,12 +13,19 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from align_eval.engine.utterance import MappedSpeech, Result, attempt, map_speech, process, read_speech, time_speech
+from align_eval.engine.utterance import (
+    MappedSpeech,
+    Result,
+    attempt,
+    map_speech,
+    process_each,
+    read_speech,
+    time_speech,
+)
 from align_eval.errors import InputWarning, is_out_of_memory
 from align_eval.pipeline import PassOf, Speech, passes_of
 from align_eval.records import Failure, Utterance
 from align_eval.relevance.options import Tokens
-from align_eval.units import full_frames
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +42,7 @@ def process_many(
 ) -> list[Result | Failure]:
     """The result of every utterance (:func:`~align_eval.engine.utterance.process`), or its failure, in order."""
     if plan.options.batch == 1:
-        work = partial(process, plan=plan, model=model, cache=cache)
-        return [attempt(utterance, work) for utterance in utterances]
+        return process_each(utterances, plan, model, cache)
     results: dict[int, Result | Failure] = {}
     speeches: dict[int, Speech] = {}
     for i, utterance in enumerate(utterances):
@@ -87,6 +93,7 @@ def process_speeches(
 
 def batches(speeches: Mapping[int, Speech], size: int, context: str = "full") -> Iterator[dict[int, Speech]]:
     """Divide utterances into batches of similar length; with a fitted context, of equal length."""
+    from align_eval.model.forward import full_frames
 
     def length(i: int) -> tuple[int, int]:
         n_frames = full_frames(len(speeches[i].samples)) if context == "fit" else 0

@@ -201,7 +201,8 @@ def _systems(options: RunOptions, model_name: str) -> tuple[System, ...]:
 
 def _in_order(corpus: Corpus, options: RunOptions) -> tuple[Utterance, ...]:
     """Utterances in the order of ids, long ones cut into windows where the reference's own words are aligned."""
-    cut = windowed(corpus, options.window_s) if options.text == "words" else corpus
+    any_long = any(u.duration_s > options.window_s for u in corpus.utterances)
+    cut = windowed(corpus, options.window_s) if options.text == "words" and any_long else corpus
     return tuple(sorted(cut.utterances, key=lambda u: u.id))
 
 

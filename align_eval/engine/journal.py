@@ -167,7 +167,7 @@ def open_journal(out: Path) -> Iterator[Journal]:
         path = out / FOLDER / NAME
         if path.is_file() and not (out / RUN_NAME).is_file():  # a finished run names its tracebacks
             drop_tracebacks(out / TRACEBACKS)
-        if not path.is_file():
+        if not path.is_file() and (out / MAPS).is_dir():
             drop_maps(out)
         try:
             # unbuffered: closing does not try again to write to a full disk

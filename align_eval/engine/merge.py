@@ -19,13 +19,15 @@ from pyarrow.dataset import dataset
 from align_eval.corpus.folder import checksum_of_pieces
 from align_eval.engine.job import Shard
 from align_eval.engine.journal import FOLDER, open_journal
-from align_eval.engine.shard_file import read_pieces, read_shard, write_shard
+from align_eval.engine.shard_file import NAME as SHARD_NAME
+from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
 from align_eval.errors import InputError
 from align_eval.formats.atomic import writing
 from align_eval.formats.run.audio_spans import merge_audio_spans
-from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run
+from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
 from align_eval.formats.run.json_lines import entries_writer, read_entries
+from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
 from align_eval.formats.run.languages import read_languages, write_languages
 from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import SUFFIX
@@ -84,9 +86,10 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
             environment=runs[0].environment,
         )
         merge_maps(folders, out)
-        write_shard(out, None)
+        remove_files(out, SHARD_NAME, LANGUAGES_NAME)
         languages = {id_: detected for folder in folders for id_, detected in read_languages(folder).items()}
-        write_languages(out, dict(sorted(languages.items())))
+        if languages:
+            write_languages(out, dict(sorted(languages.items())))
         merge_audio_spans(folders, out)
         place_run(out, run, words, details)
         journal.finish()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,15 +19,17 @@ from align_eval.engine.job import Job
 from align_eval.engine.journal import FOLDER, Journal, open_journal
 from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.ray_workers import ray_workers
+from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import shard_facts, write_shard
-from align_eval.engine.utterance import Result, all_failed, by_id
+from align_eval.engine.utterance import Result, all_failed, by_id, process_each
 from align_eval.engine.workers import local_workers, results
 from align_eval.formats.run.audio_spans import write_audio_spans
-from align_eval.formats.run.folder import DETAILS_NAME, SCHEMA_VERSION, WORDS_NAME, place_run
+from align_eval.formats.run.folder import DETAILS_NAME, SCHEMA_VERSION, WORDS_NAME, place_run, remove_files
 from align_eval.formats.run.json_lines import PutEntries, entries_writer
+from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
 from align_eval.formats.run.languages import write_languages
 from align_eval.formats.run.maps import KeptMaps
-from align_eval.formats.run.words_file import BLOCK, PutRows, words_writer
+from align_eval.formats.run.words_file import PutRows, words_writer
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import Failure, Pairing, Run, SystemName, Utterance, Word
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
@@ -78,8 +79,11 @@ def run_into(
         with words_writer(words) as put_rows, entries_writer(details) as put_details:
             failures = process_job(job, checksum, put_rows, put_details, on_done=on_done, journal=journal)
         run = score_job(job, checksum, failures, dataset(words), protocols)
-        write_shard(out, shard_facts(job, failures), job.corpus.utterances)
-        write_languages(out, job.languages)
+        remove_files(out, SHARD_NAME, LANGUAGES_NAME)
+        if job.shard:
+            write_shard(out, shard_facts(job, job.shard, failures), job.corpus.utterances)
+        if job.languages:
+            write_languages(out, job.languages)
         write_audio_spans(out, {u.id: u.audio for u in job.utterances})
         place_run(out, run, words, details)
         journal.finish()
@@ -98,14 +102,14 @@ def process_job(
     on_done: OnDone | None = None,
     journal: Journal | None = None,
 ) -> tuple[Failure, ...]:
-    """Process the utterances of a job in the order of ids, and hand out their words in blocks.
+    """Process the utterances of a job in the order of ids, and hand out the rows of each.
 
     Parameters
     ----------
     job : Job
     model_checksum : str
     put_rows : function
-        Called with rows of the words table, in order.
+        Called with the rows of each utterance for the words table, in order.
     put_details : function
         Called with the evidence that sources give about themselves, by utterance id.
     on_maps : function, optional
@@ -127,15 +131,21 @@ def process_job(
         if plan.options.engine == "ray":
             workers = stack.enter_context(ray_workers(job.model, plan, cache, facts))
         else:
-            workers = local_workers(lambda group: process_many(group, plan, job.model, cache), plan)
+            compute = process_each if plan.options.batch == 1 else process_many
+            workers = local_workers(partial(compute, plan=plan, model=job.model, cache=cache), plan)
         keys = utterance_keys(plan, model_checksum)
-        stream = results(job.utterances, workers, plan.systems, journal, keys)
-        while block := _block(stream, on_maps, on_done):
-            failures += [result for _, result in block if isinstance(result, Failure)]
-            processed = {u.id: result for u, result in block if isinstance(result, Result)}
-            n_processed += len(processed)
-            put_rows(_rows([u for u, _ in block], processed, job))
-            put_details({id_: result.details for id_, result in processed.items() if result.details})
+        for utterance, result in results(job.utterances, workers, plan.systems, journal, keys):
+            put_rows(_rows(utterance, result, job))
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                n_processed += 1
+                if result.maps and on_maps:
+                    on_maps(utterance.id, result.maps)
+                if result.details:
+                    put_details({utterance.id: result.details})
+            if on_done:
+                on_done(utterance.id)
     if not n_processed and not job.shard:
         raise all_failed(job.corpus.name, [*job.corpus.failures, *failures])
     return tuple(failures)
@@ -172,39 +182,18 @@ def _cache(job: Job, facts: Mapping[str, object]) -> MapCache | None:
     return MapCache(CacheFolder(options.cache, round(options.limit_gb * 1e9)), facts) if options.cache else None
 
 
-def _block(
-    stream: Iterator[tuple[Utterance, Result | Failure]], on_maps: OnMaps | None, on_done: OnDone | None
-) -> list[tuple[Utterance, Result | Failure]]:
-    """Take the next results, without their maps: a block of maps is never in memory.
-
-    Words are objects here, which take ten times the memory of a table's columns.
-    """
-    block: list[tuple[Utterance, Result | Failure]] = []
-    for utterance, result in islice(stream, BLOCK):
-        if isinstance(result, Result) and result.maps:
-            if on_maps:
-                on_maps(utterance.id, result.maps)
-            block.append((utterance, replace(result, maps=None)))
-        else:
-            block.append((utterance, result))
-        if on_done:
-            on_done(utterance.id)
-    return block
-
-
-def _rows(utterances: Sequence[Utterance], processed: Mapping[str, Result], job: Job) -> pa.Table:
-    """Rows of the words table for some utterances, with those of the second reference."""
+def _rows(utterance: Utterance, result: Result | Failure, job: Job) -> pa.Table:
+    """Rows of the words table for one utterance, with those of the second reference; a failure has missing words."""
     names = tuple(system.name for system in job.plan.systems)
-    words: dict[str, dict[SystemName, Sequence[Word]]] = {
-        id_: {system.name: timed for system, timed in result.words.items()} for id_, result in processed.items()
-    }
-    pairings: dict[str, dict[SystemName, Pairing]] = {
-        id_: dict.fromkeys(names, result.pairing) for id_, result in processed.items() if result.pairing
-    }
+    words: dict[SystemName, Sequence[Word]] = {}
+    pairings: dict[SystemName, Pairing] = {}
+    if isinstance(result, Result):
+        words = {system.name: timed for system, timed in result.words.items()}
+        pairings = dict.fromkeys(names, result.pairing) if result.pairing else {}
     second = job.second_times
     if second:
         names += (second.name,)
-        for id_ in (u.id for u in utterances if u.id in second.words):
-            words.setdefault(id_, {})[second.name] = [word for word in second.words[id_] if word]
-            pairings.setdefault(id_, {})[second.name] = partners(second.words[id_])
-    return words_table(utterances, names, words, pairings)
+        if utterance.id in second.words:
+            words[second.name] = [word for word in second.words[utterance.id] if word]
+            pairings[second.name] = partners(second.words[utterance.id])
+    return words_table([utterance], names, {utterance.id: words}, {utterance.id: pairings})

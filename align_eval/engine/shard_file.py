@@ -41,16 +41,14 @@ class ShardFacts:
     second_failures: tuple[Failure, ...]
 
 
-def shard_facts(job: Job, utterance_failures: tuple[Failure, ...]) -> ShardFacts | None:
-    """The metadata of a job that is a shard; None for other jobs."""
-    if not job.shard:
-        return None
+def shard_facts(job: Job, shard: Shard, utterance_failures: tuple[Failure, ...]) -> ShardFacts:
+    """The metadata of a job that is a shard."""
     second_failures = job.second_reference.failures if job.second_reference else ()
-    return ShardFacts(job.shard, job.corpus.failures, utterance_failures, second_failures)
+    return ShardFacts(shard, job.corpus.failures, utterance_failures, second_failures)
 
 
-def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Utterance] = ()) -> None:
-    """Write the metadata of a shard of these utterances; without any, remove the file of an earlier shard.
+def write_shard(out: Path, facts: ShardFacts, utterances: Iterable[Utterance]) -> None:
+    """Write the metadata of a shard of these utterances.
 
     Raises
     ------
@@ -59,16 +57,13 @@ def write_shard(out: Path, facts: ShardFacts | None, utterances: Iterable[Uttera
     """
 
     def write(path: Path) -> None:
-        assert facts is not None  # else it is not called
         head = json.dumps({"schema": SCHEMA_VERSION, **as_json(facts, folder=None)}, ensure_ascii=False)
         with entries_writer(path, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
             for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id)):
                 put({id_: [audio, rest]})
 
     with writing(out):
-        (out / NAME).unlink(missing_ok=True)
-        if facts:
-            write_whole(out / NAME, write)
+        write_whole(out / NAME, write)
 
 
 def read_shard(run: Path) -> ShardFacts:

@@ -73,6 +73,13 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | 
     return time_speech(utterance, speech, map_speech(speech, plan, model, pass_of, cache), plan)
 
 
+def process_each(
+    utterances: Sequence[Utterance], plan: Plan, model: Whisper, cache: MapCache | None = None
+) -> list[Result | Failure]:
+    """The result of every utterance (:func:`process`), or its failure, in order."""
+    return [attempt(utterance, lambda u: process(u, plan, model, cache)) for utterance in utterances]
+
+
 def read_speech(utterance: Utterance, plan: Plan, model: Whisper) -> Speech:
     """Read the samples, and the words to align: of the reference, of the transcript, or recognised by the model."""
     samples = read_audio(utterance.audio)

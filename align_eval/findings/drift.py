@@ -22,7 +22,7 @@ from align_eval.findings.kept_run import finding_signature
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.clusters import count_by, sum_by
+from align_eval.scoring.metrics import count_by, sum_by
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 from align_eval.units import MS_PER_S
 

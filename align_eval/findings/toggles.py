@@ -9,9 +9,8 @@ import numpy as np
 from pyarrow.dataset import Dataset
 
 from align_eval.heuristics import Toggled
-from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test, holm
-from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics
+from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics, sum_by
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.recognition import Recognition, only
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate

@@ -18,9 +18,8 @@ import numpy as np
 from align_eval.gate.pairs import PairedWords
 from align_eval.gate.verdicts import MIN_WORDS, SHIFTS, Check, GateOptions, Metric, Verdict, WordChange
 from align_eval.scoring.boundaries import Bools, Floats
-from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import LEVEL, ROUNDING, can_reject, holm, standard_error
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import Ratio, sum_by
 from align_eval.scoring.noninferiority import (
     MarginTest,
     error_within,

@@ -19,8 +19,7 @@ from align_eval.gate.signatures import check_comparable, signature_differences
 from align_eval.gate.verdicts import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.records import Run
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.clusters import sum_by
-from align_eval.scoring.metrics import Ratio
+from align_eval.scoring.metrics import Ratio, sum_by
 from align_eval.scoring.statistics import estimate
 from align_eval.units import MS_PER_S
 

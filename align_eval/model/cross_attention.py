@@ -100,3 +100,8 @@ def cross_attention(
         return scaled
 
     return [CrossAttention(q[:, :, :n], k) for q, k, n in zip(by_head(queries), by_head(keys), n_rows, strict=True)]
+
+
+def alignment_heads(model: Whisper) -> list[tuple[int, int]]:
+    """Alignment heads of the model as (layer, head) pairs, counted from 0."""
+    return [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]

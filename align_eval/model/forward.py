@@ -23,7 +23,7 @@ from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.model.cross_attention import CrossAttention, captured_projections, cross_attention
 from align_eval.model.text import ForcedText
-from align_eval.units import FRAME_S, N_SAMPLES, full_frames
+from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES
 
 FIT_MARGIN_S = 1.0
 """Silence that is encoded after the audio with ``context="fit"``."""
@@ -93,6 +93,11 @@ def shared_pass(
     """Run encoder and decoder once on 16 kHz samples, teacher-forced with a text; options as in :func:`mel_of`."""
     mel, n_frames = mel_of(model, samples, context, dtype)
     return pass_of_mel(model, mel, text, n_frames)
+
+
+def full_frames(n_samples: int) -> int:
+    """Return the number of whole encoder frames in ``n_samples`` samples at 16 kHz."""
+    return n_samples // HOP_LENGTH // 2
 
 
 def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str = "float32") -> tuple[Tensor, int]:

@@ -20,6 +20,7 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError, InputWarning
+from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
 from align_eval.weights import WEIGHT_PACKAGES, WeightFile
@@ -101,11 +102,6 @@ def model_checksum(model: Whisper) -> str:
         digest.update(tensor.cpu().contiguous().numpy().data)
     digest.update(repr(sorted(alignment_heads(model))).encode())
     return digest.hexdigest()
-
-
-def alignment_heads(model: Whisper) -> list[tuple[int, int]]:
-    """Alignment heads of the model as (layer, head) pairs, counted from 0."""
-    return [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
 
 
 def _load_named(name: str) -> Whisper:

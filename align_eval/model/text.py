@@ -13,7 +13,7 @@ from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, IntVector
-from align_eval.text import word_separator
+from align_eval.text import SPACELESS_LANGUAGES
 
 Task = Literal["transcribe", "translate"]
 
@@ -106,7 +106,7 @@ def force_words(
         If a word gives no token, or the text is longer than the decoder's context.
     """
     tokenizer = tokenizer_of(model, language, task)
-    separator = word_separator(written_language(language, task))
+    separator = "" if written_language(language, task) in SPACELESS_LANGUAGES else " "
     text: list[int] = []
     word_of_token: list[int] = []
     for i, word in enumerate(words):

@@ -15,8 +15,8 @@ from whisper.model import Whisper
 from whisper.timing import median_filter
 
 from align_eval.errors import InputError
+from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import Pass
-from align_eval.model.load import alignment_heads
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.stack import Stack, mass_on_padding, text_rows
 

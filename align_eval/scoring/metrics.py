@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from align_eval.scoring.boundaries import Floats, Ints, WordTimes, counted
-from align_eval.scoring.clusters import count_by, sum_by
 from align_eval.units import MS_PER_S
 
 TOLERANCES_MS = (10, 20, 25, 50, 100, 200)
@@ -51,7 +50,7 @@ class Ratio:
 
 
 def mean_by(cluster: Ints, values: npt.ArrayLike, n_clusters: int) -> Ratio:
-    """Mean of values, from their sum and count per cluster; see :func:`~align_eval.scoring.clusters.sum_by`."""
+    """Mean of values, from their sum and count per cluster; see :func:`sum_by`."""
     return Ratio(sum_by(cluster, values, n_clusters), count_by(cluster, n_clusters))
 
 
@@ -167,3 +166,25 @@ def intersection_over_union(times: WordTimes) -> Floats:
     iou: Floats = np.equal(times.start_s, times.reference_start_s).astype(np.float64)  # for two words of zero length
     np.divide(intersection, union, out=iou, where=union > 0)
     return iou
+
+
+def sum_by(cluster: Ints, values: npt.ArrayLike, n_clusters: int) -> Floats:
+    """Sum of the values of each cluster.
+
+    Parameters
+    ----------
+    cluster : int64[n]
+        Cluster of each value, from 0 to ``n_clusters`` - 1, or any other grouping (words, utterances).
+    values : array_like of n numbers
+
+    Returns
+    -------
+    float64[n_clusters]
+        Zero for a cluster without values.
+    """
+    return np.bincount(cluster, values, minlength=n_clusters).astype(np.float64)
+
+
+def count_by(cluster: Ints, n_clusters: int) -> Floats:
+    """Number of entries of each cluster, ``float64[n_clusters]``; see :func:`sum_by`."""
+    return np.bincount(cluster, minlength=n_clusters).astype(np.float64)

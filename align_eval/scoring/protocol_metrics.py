@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.clusters import count_by, sum_by
-from align_eval.scoring.metrics import ROUNDING_S, Ratio, Statistic, intersection_over_union, mean_by
+from align_eval.scoring.metrics import ROUNDING_S, Ratio, Statistic, count_by, intersection_over_union, mean_by, sum_by
 from align_eval.scoring.protocols import Protocol
 from align_eval.scoring.recognition import Recognition
 from align_eval.units import MS_PER_S

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Boundaries = Literal["starts", "ends", "both"]
@@ -47,6 +47,8 @@ class Protocol:
         within the collar.
     paper : str
         Source of the protocol.
+    hash : str
+        First 12 hexadecimal digits of the SHA-256 over all rules.
     """
 
     boundaries: Boundaries
@@ -57,6 +59,7 @@ class Protocol:
     averages: tuple[Average, ...]
     measures: tuple[Measure, ...]
     paper: str = ""
+    hash: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.averages or not self.measures:
@@ -66,10 +69,9 @@ class Protocol:
         limits = [*self.collars_ms, *([] if self.cut_ms is None else [self.cut_ms])]
         if not all(math.isfinite(ms) and ms > 0 for ms in limits):
             raise ValueError("collars_ms and cut_ms must be positive numbers of milliseconds")
+        object.__setattr__(self, "hash", self._hash())
 
-    @property
-    def hash(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 over all rules."""
+    def _hash(self) -> str:
         rules = {
             "boundaries": self.boundaries,
             "words": self.words,

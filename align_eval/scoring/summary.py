@@ -19,8 +19,7 @@ from pyarrow.dataset import Dataset, dataset
 
 from align_eval.records import ScoreRow, SystemName
 from align_eval.scoring.boundaries import Bools, calibrated
-from align_eval.scoring.clusters import count_by, sum_by
-from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics
+from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics, count_by, sum_by
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.recognition import Recognition, is_common, only, per_row, recognition_metrics

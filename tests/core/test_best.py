@@ -5,7 +5,7 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads, parse_heads
 from align_eval.heuristics import HEURISTICS
-from align_eval.presets import BEST, PRESETS, best_preset, make_systems
+from align_eval.systems import BEST, PRESETS, best_preset, make_systems
 
 SHAPES = {"tiny.en": (4, 6), "base": (6, 8)}
 """Layers of the decoders, and heads per layer."""

@@ -10,9 +10,9 @@ from align_eval.alignment.aligner import ALIGNER_OPTIONS
 from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.corpus.kinds import KINDS
 from align_eval.formats.hypothesis.detect import FORMATS
-from align_eval.presets import PRESETS
 from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.scoring.protocols import PROTOCOLS
+from align_eval.systems import PRESETS
 from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES
 from tests.helpers.command_line import LOADED, align_eval, start
 from tests.helpers.hypothesis_files import HYPOTHESES

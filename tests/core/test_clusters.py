@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align_eval.scoring.clusters import count_by, sum_by
+from align_eval.scoring.metrics import count_by, sum_by
 
 
 def test_sums_and_counts_are_those_worked_out_by_hand():

@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from align_eval.alignment.aligner import ALIGNER_OPTIONS
-from align_eval.alignment.options import DtwOptions, ViterbiOptions
+from align_eval.alignment.aligner import ALIGNER_OPTIONS, DtwOptions, ViterbiOptions
 from align_eval.errors import InputError
-from align_eval.presets import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems
 from align_eval.relevance.options import AttentionOptions, GradientOptions
 from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.spec import format_spec, parse_spec
-from align_eval.systems import parse_system
+from align_eval.systems import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems, parse_system
 from tests.helpers.maps import canonical_align, canonical_source
 
 

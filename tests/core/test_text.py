@@ -13,7 +13,6 @@ from align_eval.text import (
     refuse_unknown,
     restore_unknown,
     split_words,
-    word_separator,
 )
 
 
@@ -139,7 +138,3 @@ def test_texts_are_split_as_their_language_is_written(text, language, words):
 @given(st.text(), st.sampled_from(["zh", "ja", "th", "en"]))
 def test_no_character_is_lost_or_moved_by_splitting(text, language):
     assert "".join(split_words(text, language)) == "".join(text.split())
-
-
-def test_words_are_separated_as_their_language_is_written():
-    assert [word_separator(language) for language in ("en", None, "ar", "zh", "my")] == [" ", " ", " ", "", ""]

@@ -12,10 +12,9 @@ from align_eval.errors import InputError
 from align_eval.findings.toggles import measure_toggles
 from align_eval.formats.run.words_table import words_table
 from align_eval.heuristics import HEURISTICS, Heuristic, Toggled, toggled_systems
-from align_eval.presets import PRESETS, make_systems
 from align_eval.records import AudioSpan, SystemName, Utterance, Word
 from align_eval.reporting.terminal.toggles import print_toggles
-from align_eval.systems import parse_system
+from align_eval.systems import PRESETS, make_systems, parse_system
 from tests.helpers.maps import canonical_align, canonical_source
 
 

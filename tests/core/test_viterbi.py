@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from align_eval.alignment.options import ViterbiOptions
+from align_eval.alignment.aligner import ViterbiOptions
 from align_eval.alignment.viterbi import SILENCE, best_path, silence_score, topology, viterbi_token_frames
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, RelevanceMap

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from whisper.model import Whisper
 from whisper.tokenizer import get_tokenizer
 
-from align_eval.model.load import alignment_heads
+from align_eval.model.cross_attention import alignment_heads
 
 BLOCK = {
     "attn.query": "self_attn.q_proj",

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from align_eval.errors import InputError
+from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import pass_of_mel
-from align_eval.model.load import alignment_heads
 from align_eval.model.text import ForcedText
 from align_eval.relevance.attention import attention, largest_norms, nearest_to_peak
 from align_eval.relevance.options import AttentionOptions

@@ -21,9 +21,9 @@ from align_eval.model.forward import decoder_hidden, shared_pass
 from align_eval.model.text import force_words
 from align_eval.options import Plan, RunOptions
 from align_eval.pipeline import Speech, passes_of
-from align_eval.presets import make_systems
 from align_eval.records import Failure
 from align_eval.signature import run_signature
+from align_eval.systems import make_systems
 from tests.helpers.planted_logits import every_logit
 
 SUBWORD, CHARACTER = ("subword", "no-timestamps"), ("character", "no-timestamps")

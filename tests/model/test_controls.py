@@ -11,8 +11,8 @@ import torch
 
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
+from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import pass_of_mel
-from align_eval.model.load import alignment_heads
 from align_eval.pipeline import Speech, align_speech
 from align_eval.records import SystemName
 from align_eval.relevance.controls import (

@@ -18,10 +18,11 @@ from align_eval.findings.heads.records import OWN_NORMS, heads_of_search
 from align_eval.findings.kept_run import decoded, interior_errors_ms, read_kept
 from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
 from align_eval.formats.run.finding_json import read_finding, write_finding
+from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import shared_pass
-from align_eval.model.load import alignment_heads, load_model
+from align_eval.model.load import load_model
 from align_eval.model.text import force_words, tokenizer_of
-from align_eval.presets import make_systems
+from align_eval.systems import make_systems
 from tests.helpers.command_line import align_eval
 from tests.helpers.maps import align_map, relevance_maps
 from tests.helpers.planted_run import DEFAULT, EVERY, EXACT, OUTPUT, SPEAKERS, exact, noise, write_planted

@@ -13,8 +13,8 @@ from align_eval.formats.heads_export import parse_heads, write_heads
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
-from align_eval.presets import PRESETS
 from align_eval.relevance.source import parse_source
+from align_eval.systems import PRESETS
 from tests.helpers.maps import align_map, canonical_source, relevance_maps
 from tests.helpers.transformers_folder import write_folder
 from tests.model.test_ctranslate2_logits import package_folder

@@ -13,6 +13,7 @@ import align_eval
 from align_eval.engine.import_closure import import_closure
 from align_eval.engine.keys import COMPUTES, plan_facts
 from align_eval.options import Plan
+from align_eval.systems import parse_system
 
 PROCESS_ONE = """
 import sys
@@ -20,7 +21,6 @@ from pathlib import Path
 from align_eval.engine.batch import process_many
 from align_eval.engine.utterance import Result
 from align_eval.model.load import load_model
-from align_eval.systems import parse_system
 from align_eval.systems import parse_system
 from align_eval.records import AudioSpan, Utterance, Word
 from align_eval.options import Plan, RunOptions
@@ -40,7 +40,8 @@ cheap = {
     "kernel-shap": "window_s=0.4,n_samples=3",
 }
 sources = [f"{name}:at=encoder-output,{cheap[name]}" if name in cheap else name for name in SOURCE_OPTIONS]
-every_system = [parse_system(source, align) for source in sources for align in ("dtw", "viterbi", "dtw:silence=suppressed")]
+aligns = ("dtw", "viterbi", "dtw:silence=suppressed")
+every_system = [parse_system(source, align) for source in sources for align in aligns]
 one_system = [parse_system("attention", "dtw")]
 for text, batch, systems in [
     ("words", 1, every_system),

@@ -14,7 +14,8 @@ import torch
 import whisper
 
 from align_eval.errors import InputError
-from align_eval.model.load import alignment_heads, load_model, model_checksum
+from align_eval.model.cross_attention import alignment_heads
+from align_eval.model.load import load_model, model_checksum
 from align_eval.weights import OPENAI_NAMES, WEIGHT_PACKAGES, WeightFile, WeightPackage
 
 

@@ -20,7 +20,7 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words, tokenizer_of
-from align_eval.presets import make_systems
+from align_eval.systems import make_systems
 from tests.helpers.maps import align_map, relevance_maps
 
 DEMO_IDS = [u.id for u in load_corpus("demo").utterances]

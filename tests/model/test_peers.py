@@ -14,11 +14,11 @@ import torch
 
 from align_eval.alignment.energy import energy_at_columns
 from align_eval.corpus.audio import read_audio
+from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import shared_pass
-from align_eval.model.load import alignment_heads
 from align_eval.model.text import force_words
-from align_eval.presets import PRESETS
 from align_eval.relevance.source import parse_source
+from align_eval.systems import PRESETS
 from align_eval.units import FRAME_S, START_S
 from tests.helpers.maps import align_map, canonical_source, relevance_maps
 from tests.helpers.transformers_folder import write_folder

@@ -13,7 +13,8 @@ from whisper.model import Whisper
 
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
-from align_eval.model.load import alignment_heads, load_model, model_checksum
+from align_eval.model.cross_attention import alignment_heads
+from align_eval.model.load import load_model, model_checksum
 from tests.helpers.models import random_whisper
 from tests.helpers.transformers_folder import state_of, write_folder
 from tests.model.test_load import Malicious

@@ -20,8 +20,8 @@ DESIGN = PACKAGE.parent / "docs" / "design.md"
 HANDED_OVER = ("engine/workers.py", "submit")
 """An utterance is handed over where a worker takes it."""
 
-IN_THE_TABLE = ("formats/run/words_file.py", "put")
-"""Its rows are in the words table where the writer of words.parquet has returned."""
+IN_THE_TABLE = ("formats/run/words_table.py", "words_table")
+"""Its rows are in the words table where this function has returned."""
 
 
 class Trace:

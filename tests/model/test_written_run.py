@@ -27,10 +27,7 @@ def speech(tmp_path_factory):
 
 def test_the_command_line_writes_what_the_library_returns_and_writes(speech, tmp_path, monkeypatch):
     """In blocks of three utterances: seven of them are several."""
-    from align_eval.engine import run
-
-    for module in (words_file, run):
-        monkeypatch.setattr(module, "BLOCK", 3)
+    monkeypatch.setattr(words_file, "BLOCK", 3)
     corpus, model = speech
     assert align_eval("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "streamed").returncode == 0
     found = evaluate(corpus, str(model), **SYSTEMS)
@@ -53,8 +50,8 @@ def test_a_run_that_is_cut_off_while_it_writes_leaves_the_one_before_it_and_goes
     assert align_eval(*command).returncode == 0
     before = files_of(tmp_path / "out")
     with monkeypatch.context() as patched:
-        patched.setattr(run, "BLOCK", 3)
-        patched.setattr(run, "_rows", cut_off_at_the_second(run._rows))
+        patched.setattr(words_file, "BLOCK", 3)
+        patched.setattr(run, "_rows", interrupted_at_the_fifth(run._rows))
         assert align_eval(*command).returncode != 0
     partial = {name for name in files_of(tmp_path / "out") if name.startswith(FOLDER)}
     assert f"{FOLDER}/words.parquet" in partial

@@ -27,8 +27,7 @@ from align_eval.findings.kept_run import (
 from align_eval.relevance.source import parse_source
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.calibration import CalibratedOnHalves
-from align_eval.scoring.clusters import count_by, sum_by
-from align_eval.scoring.metrics import Ratio, Statistic
+from align_eval.scoring.metrics import Ratio, Statistic, count_by, sum_by
 from align_eval.scoring.selection import ChosenOnHalves
 
 PREPARATIONS = ("zscore-median", "log")

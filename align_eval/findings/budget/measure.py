@@ -56,9 +56,8 @@ from align_eval.findings.kept_run import (
     with_interior,
 )
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.clusters import count_by
 from align_eval.scoring.inference import holm
-from align_eval.scoring.metrics import Difference
+from align_eval.scoring.metrics import Difference, count_by
 from align_eval.scoring.statistics import draw_weights, effective_clusters
 
 PRIMARY_UNIT = "subword"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.clusters import sum_by
+from align_eval.scoring.metrics import sum_by
 from align_eval.scoring.statistics import CONFIDENCE
 
 

@@ -44,8 +44,7 @@ from align_eval.findings.faithfulness.records import (
 )
 from align_eval.records import Utterance
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.clusters import sum_by
-from align_eval.scoring.metrics import Difference, MeanOf, Ratio, Statistic
+from align_eval.scoring.metrics import Difference, MeanOf, Ratio, Statistic, sum_by
 from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
 
 

@@ -33,9 +33,8 @@ from align_eval.findings.kept_run import (
 )
 from align_eval.findings.ranks import rank_correlation
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.clusters import sum_by
 from align_eval.scoring.inference import flip_test
-from align_eval.scoring.metrics import Difference, Ratio, mean_by
+from align_eval.scoring.metrics import Difference, Ratio, mean_by, sum_by
 from align_eval.scoring.selection import halves
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 

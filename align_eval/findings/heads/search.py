@@ -20,7 +20,7 @@ import numpy as np
 from align_eval.findings.heads.evidence import Evidence, HeadSet
 from align_eval.findings.heads.records import SUPERVISED
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.clusters import sum_by
+from align_eval.scoring.metrics import sum_by
 from align_eval.scoring.selection import halves
 
 Choose = Callable[[Ints], HeadSet]

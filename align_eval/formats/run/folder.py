@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow.dataset import dataset
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes
+from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes, writing
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.textgrids import write_textgrids
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
@@ -71,6 +71,19 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
     finally:
         for path in (words_file, details_file):
             path.unlink(missing_ok=True)
+
+
+def remove_files(out: Path, *names: str) -> None:
+    """Remove files that an earlier run left in the folder.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be removed.
+    """
+    with writing(out):
+        for name in names:
+            (out / name).unlink(missing_ok=True)
 
 
 def place_run(out: Path, run: Run, words: Path, details: Path) -> None:

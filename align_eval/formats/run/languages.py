@@ -14,18 +14,15 @@ NAME = "languages.json"
 
 
 def write_languages(out: Path, languages: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the detected languages and their probabilities; without any, remove the file of an earlier run.
+    """Write the detected languages and their probabilities.
 
     Raises
     ------
     InputError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     with writing(out):
-        if languages:
-            write_bytes(out / NAME, json.dumps(languages, ensure_ascii=False, indent=1).encode() + b"\n")
-        else:
-            (out / NAME).unlink(missing_ok=True)
+        write_bytes(out / NAME, json.dumps(languages, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
 def read_languages(run: Path) -> dict[str, dict[str, Any]]:
@@ -34,7 +31,7 @@ def read_languages(run: Path) -> dict[str, dict[str, Any]]:
     Raises
     ------
     InputError
-        Where the file is damaged.
+        If the file is damaged.
     """
     path = run / NAME
     if not path.is_file():
@@ -43,4 +40,4 @@ def read_languages(run: Path) -> dict[str, dict[str, Any]]:
         languages = json.loads(path.read_text(encoding="utf-8"))
         return {str(id_): dict(detected) for id_, detected in languages.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "run that shard again") from error
+        raise InputError(path, f"cannot be read ({error})", "make the run again") from error

@@ -38,7 +38,7 @@ def listing(what: str) -> Iterator[str]:
 
         yield from _specs(ALIGNER_OPTIONS)
     elif what == "presets":
-        from align_eval.presets import PRESETS
+        from align_eval.systems import PRESETS
 
         yield from (f"{name}: {system.source} | {system.aligner}" for name, system in PRESETS.items())
     elif what == "protocols":
