@@ -54,7 +54,7 @@ class RunOptions:
     )
     second_reference: SecondReference | str | None = option(
         None,
-        "Another reference of the same words, scored like a system: a folder of TextGrids with the same names, or a tier.",
+        "Another reference, scored like a system: a folder of TextGrids with the same names, or the name of a tier.",
     )
     keep: Keep = option(
         "nothing", "Save maps in the run folder: each source's mean map, or every head, as agree and budget need."
@@ -86,8 +86,13 @@ class RunOptions:
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> RunOptions:
         """Make the record from the values of a command; a list without items means that none was given."""
-        plain = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
-        return cls(**{name: None if value == [] else value for name, value in plain.items()})
+        plain: dict[str, Any] = dict(values)
+        for name, value in values.items():
+            if isinstance(value, Enum):
+                plain[name] = value.value
+            elif value == []:
+                plain[name] = None
+        return cls(**plain)
 
 
 def choices_of(record: type) -> dict[str, tuple[str, ...]]:

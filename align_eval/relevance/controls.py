@@ -1,7 +1,7 @@
 """Controls: maps without information about the place of words. Their scores are the scores of a worthless map.
 
-Three are made without the model: flat, a straight line, and the energy of the audio. One takes another source's rows from
-the wrong tokens, and one takes another source from a Whisper with random weights.
+Three are made without the model: flat, a straight line, and the energy of the audio. One takes the rows of another
+source from the wrong tokens, and one takes another source from a Whisper with random weights.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOpti
 def control_energy(_model: Whisper, shared: Pass, _options: ControlEnergyOptions) -> Stack:
     """The power of the audio over time, the same for every token, ``(1, token, frame)``.
 
-    Mean over mel bins of the power in the model's log-mel, pooled to encoder frames. The log-mel has a floor 80 dB below
-    its maximum, so that no frame is zero.
+    Mean over mel bins of the power in the model's log-mel, pooled to encoder frames. The floor of the log-mel, 80 dB
+    below its maximum, keeps every frame above zero.
     """
     power = 10 ** (4 * shared.taps[0][0] - 4)  # (mel bin, mel frame); the log-mel is (log10 power + 4) / 4
     envelope = pool_mel_frames(power.mean(dim=0))[None]  # (1, frame)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from align_eval.findings.budget.records import Figure
+from typing import TYPE_CHECKING
+
 from align_eval.records import ScoreRow
+
+if TYPE_CHECKING:
+    from align_eval.findings.budget.records import Figure
 
 MISSING = "–"
 

@@ -94,6 +94,7 @@ COMPUTE = {
     "corpus.audio": "samples",
     "corpus.transcript_file": "the text beside them",
     "text": "its words",
+    "pipeline": "all of them in their order",
     "model.text": "their tokens",
     "model.forward": "the pass",
     "model.cross_attention": "logits",
@@ -108,16 +109,16 @@ COMPUTE = {
     "alignment.energy": "where there is silence",
     "scoring.pairing": "which recognised word is which",
     "scoring.normaliser": "as before",
-    "engine.process": "all of them in their order",
-    "engine.passes": "what a batch shares",
+    "engine.utterance": "samples and texts",
+    "engine.batch": "passes that a batch shares",
     "records": "what is kept of a map",
     "units": "the grid",
-    "formats.run.maps": "maps that are kept: a journal recalls their files as they stand",
+    "formats.run.maps": "saved maps, whose files a journal resumes as they are",
 }
 DO_NOT = re.compile(
-    r"(reporting|cli|gate|findings|api|presets|signature|score_files|lint_files|__main__)(\..*)?"
+    r"(reporting|cli|gate|findings|api|systems|heuristics|options|signature|score_files|lint_files|__main__)(\..*)?"
     r"|scoring\.(?!pairing$|normaliser$).+"
-    r"|engine\.(journal|keys|import_closure|cache|store|run|job|merge|forecast|ray_workers|workers|shard.*)"
+    r"|engine\.(journal|keys|import_closure|cache|cache_folder|run|job|merge|forecast|ray_workers|workers|shard_file)"
     r"|formats\.(?!run$|run\.maps$|atomic$).+"
     r"|corpus\.(?!audio$|transcript_file$).+"
 )

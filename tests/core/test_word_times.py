@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from align_eval.alignment import word_times
+from align_eval.alignment.word_times import word_times
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, RelevanceMap
 from align_eval.units import FRAME_S, START_S

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from align_eval import alignment
+from align_eval.alignment import word_times
 from align_eval.alignment.dtw import dtw_token_frames
 from align_eval.api import evaluate
 from align_eval.corpus.bundled import load_corpus
@@ -53,7 +53,7 @@ def bug(monkeypatch):
         return dtw_token_frames(values, *others)
 
     with monkeypatch.context() as patched:
-        patched.setattr(alignment, "dtw_token_frames", broken)
+        patched.setattr(word_times, "dtw_token_frames", broken)
         yield patched.undo
 
 
@@ -96,10 +96,10 @@ def test_it_is_tried_again_and_its_traceback_goes_once_it_is_mended(workplace, t
 
 
 def test_a_run_that_was_cut_off_after_it_does_it_again(workplace, tmp_path, bug, monkeypatch):
-    from align_eval.engine import run
+    from align_eval.engine import run as engine_run
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "score_job", None)  # a bug after all utterances are done
+        patched.setattr(engine_run, "score_job", None)  # a bug after all utterances are done
         assert run(workplace, tmp_path / "out") == 70
     lines = (tmp_path / "out" / FOLDER / NAME).read_text().splitlines()
     assert [json.loads(line[65:])["id"] for line in lines] == OTHERS
@@ -124,7 +124,7 @@ def test_merged_shards_are_the_whole_run_with_its_traceback(workplace, tmp_path)
 def test_where_every_utterance_meets_it_the_run_ends_with_70_and_the_tracebacks_are_there(
     workplace, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(alignment, "dtw_token_frames", None)
+    monkeypatch.setattr(word_times, "dtw_token_frames", None)
     assert run(workplace, tmp_path / "out") == 70
     assert "TypeError: 'NoneType' object is not callable" in traceback_of(tmp_path / "out", "u00004")
     first, *rest = capsys.readouterr().err.split("error: ")[1].splitlines()
@@ -162,7 +162,7 @@ def test_a_bad_input_beside_it_leaves_the_exit_code_70(workplace, tmp_path):
 
 def test_one_recording_and_a_dry_run_end_with_70(workplace, tmp_path, capsys, monkeypatch):
     """They have no run folder, and no other utterance to save: the traceback is on standard error."""
-    monkeypatch.setattr(alignment, "dtw_token_frames", None)
+    monkeypatch.setattr(word_times, "dtw_token_frames", None)
     recording = (workplace / "corpus" / f"{BAD}.wav", "--text", "two plus seven", "--language", "en")
     with_model = ("--model", workplace / "model")
     for arguments in (
@@ -256,7 +256,7 @@ def test_a_lack_of_memory_is_no_bug(workplace, monkeypatch, error, capsys, tmp_p
             raise error
         return dtw_token_frames(values, *others)
 
-    monkeypatch.setattr(alignment, "dtw_token_frames", broken)
+    monkeypatch.setattr(word_times, "dtw_token_frames", broken)
     assert run(workplace, tmp_path / "out") == 2
     assert f"utterance {BAD}: does not fit into memory ({type(error).__name__}" in capsys.readouterr().out
     recording = (workplace / "corpus" / f"{BAD}.wav", "--text", "two plus seven", "--language", "en")
@@ -282,7 +282,7 @@ def test_an_error_of_shapes_is_a_bug_though_torch_raises_it(workplace, monkeypat
             torch.zeros(2, 3) @ torch.zeros(2, 3)
         return dtw_token_frames(values, *others)
 
-    monkeypatch.setattr(alignment, "dtw_token_frames", broken)
+    monkeypatch.setattr(word_times, "dtw_token_frames", broken)
     assert run(workplace, tmp_path / "out") == 70
     assert "shapes cannot be multiplied" in traceback_of(tmp_path / "out")
 

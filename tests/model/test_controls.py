@@ -14,7 +14,6 @@ from align_eval.errors import InputError
 from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import pass_of_mel
 from align_eval.pipeline import Speech, align_speech
-from align_eval.records import SystemName
 from align_eval.relevance.controls import (
     control_diagonal,
     control_energy,
@@ -23,6 +22,7 @@ from align_eval.relevance.controls import (
     shuffled_rows,
 )
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
+from align_eval.systems import parse_system
 from align_eval.units import FRAME_S
 from tests.helpers.maps import canonical_source, relevance_maps, stacks_of
 from tests.helpers.planted_logits import every_logit
@@ -139,11 +139,11 @@ def test_what_the_model_learnt_is_gone_with_random_weights(tiny_en, clip_pass):
 
 def test_a_worthless_map_scores_worse_than_a_real_one(tiny_en, demo):
     clip = next(u for u in demo.utterances if u.id == "en_librivox_sense_0870")
-    systems = [SystemName(canonical_source(f"{name}:prep=log"), "dtw") for name in ("control-uniform", "gradient")]
+    systems = [parse_system(f"{name}:prep=log", "dtw") for name in ("control-uniform", "gradient")]
     found = align_speech(tiny_en, Speech(read_audio(clip.audio), tuple(w.text for w in clip.words), "en"), systems)
     worthless, real = (
         np.mean([abs(w.start_s - r.start_s) + abs(w.end_s - r.end_s) for w, r in zip(words, clip.words, strict=True)])
-        for words in found.words.values()
+        for words in found.values()
     )
     assert real < 0.2
     assert worthless > 1

@@ -29,6 +29,7 @@ from align_eval.formats.run.finding_json import write_finding
 from align_eval.model.forward import shared_pass
 from align_eval.model.text import force_words
 from align_eval.records import Word
+from align_eval.relevance.source import parse_source
 from align_eval.signature import signature_id
 from tests.helpers.maps import stacks_of
 from tests.helpers.models import random_whisper
@@ -140,7 +141,7 @@ def test_insertion_keeps_the_most_relevant_frames(small_finding, small_model, sm
 
 def test_an_order_does_not_depend_on_what_is_measured_beside_it(small_finding, small_model, clip):
     options = FaithfulnessOptions(step_percent=50, n_random=2, n_infidelity=4, n_sensitivity=2)
-    alone = utterance_curves(small_model, clip, SOURCES[1:], options)
+    alone = utterance_curves(small_model, clip, [parse_source(source) for source in SOURCES[1:]], options)
     together = {(c.order, c.draw, c.fill, c.kind): c.values for c in small_finding.utterances[0].curves}
     assert len(alone.curves) == 4 * 2 * 2  # a source, energy and two random orders
     for c in alone.curves:

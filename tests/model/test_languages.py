@@ -11,7 +11,7 @@ from align_eval import align
 from align_eval.api import evaluate
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.job import with_languages
+from align_eval.engine.job import detect_languages
 from align_eval.engine.utterance import read_speech
 from align_eval.model.load import load_model
 from align_eval.options import Plan, RunOptions
@@ -32,14 +32,14 @@ def without_language(name, folder):
 
 
 def test_a_model_of_english_says_english(tiny_en, tmp_path):
-    corpus, found = with_languages(load_corpus(without_language("demo", tmp_path / "c"), language="auto"), tiny_en)
+    corpus, found = detect_languages(load_corpus(without_language("demo", tmp_path / "c"), language="auto"), tiny_en)
     assert {u.language for u in corpus.utterances} == {"en"}
     assert len(found) == 15
 
 
 def test_languages_that_are_known_are_not_asked_for(tiny_en):
     corpus = load_corpus("demo", language="auto")  # corpus.csv has the last word
-    assert with_languages(corpus, tiny_en) == (corpus, {})
+    assert detect_languages(corpus, tiny_en) == (corpus, {})
 
 
 def test_audio_that_cannot_be_read_is_listed_where_it_is_processed(tiny_en, tmp_path):
@@ -67,8 +67,8 @@ def test_russian_is_detected_and_the_run_is_the_one_that_is_told_so(tmp_path):
     base = load_model("base")
     detected = evaluate(load_corpus(without_language("demo-ru", tmp_path / "c"), language="auto"), base, **SYSTEM)
     told = evaluate("demo-ru", base, **SYSTEM)
-    assert {d["language"]["detected"] for d in detected.details.values()} == {"ru"}
-    assert all(0.5 < d["language"]["probability"] <= 1 for d in detected.details.values())
+    assert {d["detected"] for d in detected.languages.values()} == {"ru"}
+    assert all(0.5 < d["probability"] <= 1 for d in detected.languages.values())
     assert detected.words.equals(told.words)
     assert detected.run.rows == told.run.rows
     assert detected.run.signature["id"] == told.run.signature["id"]
@@ -86,8 +86,8 @@ def test_the_demo_in_russian_runs_end_to_end_with_base(tmp_path):
     (row,) = [r for r in run["rows"] if (r["boundaries"], r["calibration"], r["metric"]) == ("all", "none", "wbe_mean")]
     assert row["n_words"] == 66
     assert row["value"] < 100
-    details = json.loads((tmp_path / "out" / "details.json").read_text())
-    assert details["ru_0003"]["language"]["detected"] == "ru"
+    languages = json.loads((tmp_path / "out" / "languages.json").read_text())
+    assert languages["ru_0003"]["detected"] == "ru"
 
 
 @pytest.mark.slow

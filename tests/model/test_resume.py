@@ -118,7 +118,7 @@ def test_a_run_that_was_cut_off_says_what_it_did_not_do_again(workplace, monkeyp
     assert align_eval(*command(workplace, "interrupted")).returncode != 0
     assert align_eval(*command(workplace, "interrupted")).returncode == 0
     assert len(written) == N_UTTERANCES
-    assert "5 utterances were done before this run was cut off" in capsys.readouterr().out
+    assert "5 utterances were processed before this run was interrupted" in capsys.readouterr().out
     assert files_of(workplace / "interrupted") == files_of(workplace / "whole")
 
 

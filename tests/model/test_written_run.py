@@ -60,12 +60,12 @@ def test_a_run_that_is_cut_off_while_it_writes_leaves_the_one_before_it_and_goes
     assert files_of(tmp_path / "out") == before
 
 
-def cut_off_at_the_second(rows):
+def interrupted_at_the_fifth(rows):
     calls = []
 
     def cut_off(*arguments):
         calls.append(arguments)
-        if len(calls) == 2:
+        if len(calls) == 5:
             raise KeyboardInterrupt
         return rows(*arguments)
 
