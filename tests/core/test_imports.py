@@ -3,6 +3,7 @@
 Read from the source of every module, imports inside functions and under TYPE_CHECKING included.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,110 +15,14 @@ from align_eval.engine.import_closure import imported_names
 
 PACKAGE = Path(align_eval.__file__).parent
 
-# Every part, from the top of the street down, with those of our parts that it imports.
+DESIGN = PACKAGE.parent / "docs" / "design.md"
+TABLE_ROW = re.compile(r"^\| `(\w+)` \| .* \| (.+) \|$", re.MULTILINE)
+
 MAY_IMPORT = {
-    "errors": set(),
-    "units": set(),
-    "weights": set(),
-    "records": {"errors"},
-    "spec": {"errors"},
-    "text": {"errors"},
-    "formats": {"errors", "records", "text"},
-    "corpus": {"errors", "units", "records", "text", "formats"},
-    "model": {"errors", "units", "weights", "records", "text", "corpus"},
-    "relevance": {"errors", "units", "spec", "model"},
-    "alignment": {"errors", "units", "records", "spec"},
-    "systems": {"errors", "records", "spec", "relevance", "alignment"},
-    "heuristics": {"errors", "spec", "relevance", "alignment", "systems"},
-    "scoring": {"errors", "units", "records"},
-    "options": {"errors", "units", "corpus", "systems"},
-    "signature": {"records", "scoring", "options"},
-    "pipeline": {"units", "records", "corpus", "model", "relevance", "alignment", "systems"},
-    "lint_files": {"records", "formats", "corpus", "scoring"},
-    "score_files": {"errors", "records", "formats", "corpus", "scoring", "signature", "lint_files"},
-    "engine": {
-        "errors",
-        "units",
-        "records",
-        "text",
-        "formats",
-        "corpus",
-        "model",
-        "relevance",
-        "alignment",
-        "systems",
-        "heuristics",
-        "scoring",
-        "options",
-        "signature",
-        "pipeline",
-    },
-    "findings": {
-        "errors",
-        "units",
-        "records",
-        "formats",
-        "corpus",
-        "model",
-        "relevance",
-        "alignment",
-        "heuristics",
-        "scoring",
-        "options",
-        "signature",
-        "engine",
-    },
-    "gate": {"errors", "units", "records", "formats", "scoring"},
-    "reporting": {
-        "errors",
-        "units",
-        "weights",
-        "records",
-        "spec",
-        "formats",
-        "corpus",
-        "relevance",
-        "alignment",
-        "systems",
-        "scoring",
-        "engine",
-        "findings",
-        "gate",
-    },
-    "api": {
-        "errors",
-        "records",
-        "text",
-        "formats",
-        "corpus",
-        "model",
-        "systems",
-        "scoring",
-        "options",
-        "pipeline",
-        "engine",
-    },
-    "cli": {
-        "errors",
-        "records",
-        "formats",
-        "corpus",
-        "model",
-        "systems",
-        "heuristics",
-        "scoring",
-        "options",
-        "lint_files",
-        "score_files",
-        "engine",
-        "findings",
-        "gate",
-        "reporting",
-        "api",
-    },
-    "__init__": {"errors", "records", "formats", "corpus", "model", "lint_files", "score_files", "api"},
-    "__main__": {"cli"},
+    part: set(re.findall(r"`(\w+)`", imports))
+    for part, imports in TABLE_ROW.findall(DESIGN.read_text(encoding="utf-8"))
 }
+"""Every part of the package, from the bottom up, with the parts that it imports: the table of docs/design.md."""
 
 TORCH_FREE = (
     "errors",
