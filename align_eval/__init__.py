@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from align_eval.lint_files import lint_path
     from align_eval.model.load import load_model
     from align_eval.records import Word
-    from align_eval.score_files import score_given
+    from align_eval.score_files import score_hypothesis
 
     __version__: str
 
@@ -32,7 +32,7 @@ _HOME = {
     "load_model": "model.load",
     "read_run": "formats.run.folder",
     "read_words": "formats.textgrids",
-    "score_given": "score_files",
+    "score_hypothesis": "score_files",
     "write_run": "formats.run.folder",
     "write_words": "formats.textgrids",
 }
@@ -48,7 +48,7 @@ __all__ = [
     "load_model",
     "read_run",
     "read_words",
-    "score_given",
+    "score_hypothesis",
     "write_run",
     "write_words",
 ]

@@ -15,7 +15,8 @@ from align_eval.corpus.audio import Samples, read_audio
 from align_eval.errors import InputError
 from align_eval.options import RunOptions, fields_of
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
-from align_eval.records import AudioSpan, Run, SystemName, Word
+from align_eval.records import AudioSpan, SystemName, Word
+from align_eval.run_record import Run
 from align_eval.systems import make_systems
 from align_eval.text import split_words
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from align_eval.corpus.folder import Corpus
     from align_eval.engine.journal import Journal
-    from align_eval.formats.run.maps import KeptMaps
+    from align_eval.formats.run.maps import SavedMaps
     from align_eval.scoring.protocols import Protocol
 
 
@@ -41,14 +42,14 @@ class Explained:
         The words of the text.
     words : dict of SystemName to tuple of Word
         Their times by system.
-    maps : KeptMaps
+    maps : SavedMaps
         The mean map of every source.
     """
 
     samples: Samples
     texts: tuple[str, ...]
     words: dict[SystemName, tuple[Word, ...]]
-    maps: KeptMaps
+    maps: SavedMaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def evaluate(
     model: Whisper | str = "tiny.en",
     *,
     protocols: Mapping[str, Protocol] | None = None,
-    on_maps: Callable[[str, KeptMaps], None] | None = None,
+    on_maps: Callable[[str, SavedMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
     journal: Journal | None = None,
     **options: Any,

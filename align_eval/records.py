@@ -1,6 +1,7 @@
-"""The records that travel down the street. Frozen; arrays are read-only; non-finite numbers are refused.
+"""Records of words, utterances, maps and alignments. Frozen; arrays are read-only; non-finite numbers are refused.
 
-The one record that holds tensors, the shared pass, lives in :mod:`align_eval.model.forward`.
+The record that holds tensors, the pass, is in :mod:`align_eval.model.forward`; scores are in
+:mod:`align_eval.run_record`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ FloatMatrix = npt.NDArray[np.float32]
 IntVector = npt.NDArray[np.int32]
 
 EOT_WORD = -1
-"""``word_of_token`` of the row that predicts the end of the text: it belongs to no word."""
+"""``word_of_token`` of the row for the end of the text, which belongs to no word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its times in seconds; ``start_s == end_s`` is allowed, since systems do give it."""
+    """A word with its times in seconds; ``start_s == end_s`` is allowed, because some systems write it."""
 
     text: str
     start_s: float
@@ -42,10 +43,11 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenWord:
-    """A word as a file gives it: a time is None where the system gave none. ``place`` is where it stands in the file.
+class HypothesisWord:
+    """A word of another system, as its file has it.
 
-    Times are finite, not negative and in order: the readers refuse others (:mod:`align_eval.formats.hypothesis.word`).
+    A time is None where the file has none. ``place`` is the place in the file, for messages. Times are finite, not
+    negative and in order: readers refuse others (:mod:`align_eval.formats.hypothesis.word`).
     """
 
     text: str
@@ -62,13 +64,13 @@ class GivenWord:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The words that a file gives of one recording, in the order of the file.
+    """The words of one recording in a file, in the order of the file.
 
-    ``id`` is None where the file is of one recording, whose name is then the file's. ``end_s`` is where the recording
-    ends, where the file says that. ``language`` is Whisper's code, or what the file calls it.
+    ``id`` is None where the file holds one recording, which then has the name of the file. ``end_s`` is the end of the
+    recording, if the file has it. ``language`` is Whisper's code, or the name in the file.
     """
 
-    words: tuple[GivenWord, ...]
+    words: tuple[HypothesisWord, ...]
     id: str | None = None
     speaker: str | None = None
     language: str | None = None
@@ -77,7 +79,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class AudioSpan:
-    """Where the samples of an utterance are, never the samples. ``channel`` None is the mean of all channels."""
+    """Span of an audio file with the samples of an utterance; ``channel`` None means the mean of all channels."""
 
     path: Path
     channel: int | None = None
@@ -94,10 +96,10 @@ class AudioSpan:
 class Utterance:
     """One stretch of speech with its reference words.
 
-    ``reference`` says how the reference times were made: ``manual``, ``automatic`` or ``unstated``; scores of
-    different kinds are never pooled. ``speaker`` is None where nothing says who speaks; ``recording`` is always
-    known, and is the unit that intervals resample where there are no speakers. Times of words count from the start of
-    the span in ``audio``. ``part_of`` is the id of the longer utterance that this one is a window of.
+    ``reference`` is the origin of the reference times: ``manual``, ``automatic`` or ``unstated``; scores of different
+    kinds are never pooled. ``speaker`` is None where it is unknown. ``recording`` is always known; intervals resample
+    recordings where speakers are unknown. Times of words count from the start of the span in ``audio``. ``part_of`` is
+    the id of the longer utterance of which this one is a window.
     """
 
     id: str
@@ -134,10 +136,10 @@ class SystemName:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Reference words and the hypothesis words they are paired with, as indices: what is timed as one.
+    """Reference words and their hypothesis words, as indices, which are timed as one.
 
-    Mostly one word with one; several where the two texts divide the same speech otherwise ("can not" and "cannot",
-    "twenty one" and "21"). ``same`` says that both sides are the same text once normalised; otherwise it is a
+    Mostly one word with one word; several where the two texts divide the same speech differently ("can not" and
+    "cannot", "twenty one" and "21"). ``same``: both sides are the same text after normalisation; otherwise they are a
     substitution.
     """
 
@@ -148,18 +150,18 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Reference words paired with hypothesis words; every word of either text is in exactly one of the tuples.
+    """Reference words paired with hypothesis words; every word of either text is in exactly one tuple.
 
     Attributes
     ----------
     units : tuple of Unit
         In the order of both texts.
     deleted : tuple of int
-        Reference words that are paired with nothing.
+        Reference words without a partner.
     inserted : tuple of int
-        Hypothesis words that are paired with nothing.
+        Hypothesis words without a partner.
     ignored : tuple of int
-        Hypothesis "words" without a letter or digit, as a lone dash: neither paired nor counted as inserted.
+        Hypothesis "words" without a letter or digit, as a lone dash: neither paired nor counted as insertions.
     """
 
     units: tuple[Unit, ...]
@@ -179,32 +181,26 @@ class Pairing:
         if reference != sorted(reference) or hypothesis != sorted(hypothesis):
             raise ValueError("units are not in the order of both texts")
 
-    @property
-    def n_substituted(self) -> int:
-        """Units whose two sides are different texts."""
-        return sum(not unit.same for unit in self.units)
-
 
 @dataclass(frozen=True, slots=True)
 class RelevanceMap:
-    """How much each column of time matters to each token.
+    """A relevance map: one value per token and column of time.
 
     Attributes
     ----------
     values : float32[n_tokens, n_frames]
-        One row a token of the text and a last one for the end of the text; greater is more relevant.
+        One row per token of the text and a last row for its end; greater is more relevant.
         Column ``j`` covers ``[start_s + j * frame_s, start_s + (j + 1) * frame_s)``.
     word_of_token : int32[n_tokens]
-        The word that each row belongs to, ascending; :data:`EOT_WORD` for the last row.
+        Word of each row, ascending; :data:`EOT_WORD` for the last row.
     spec : str
-        The source that made it.
+        Spec of its source.
     details : mapping
-        The evidence that the source gives of itself: plain numbers, strings and lists.
+        Evidence that the source gives about itself: plain numbers, strings and lists.
     lead : float32[1, n_frames], optional
-        The row of the last token of the prompt, prepared with the others, where the source gives it.
+        Row of the last token of the prompt, prepared with the others, if the source has it.
     pieces : tuple of (str, int)
-        The text in pieces, a punctuation mark being one of its own, each with its number of tokens; empty where that
-        is not known.
+        The text in pieces, each with its number of tokens; a punctuation mark is a piece. Empty if unknown.
     """
 
     values: FloatMatrix
@@ -257,13 +253,13 @@ class Alignment:
     Attributes
     ----------
     words : tuple of (start_s, end_s)
-        One pair a word.
+        One pair per word.
     token_frames : int32[n_tokens, 2]
-        First column of each row's stretch and the one after its last; equal where a row got none of its own.
+        First column of each row and the one after its last; equal where a row has no column.
     cost : float
-        What the path costs: the sum of the negative map along it, in the path's own terms.
+        Sum of the negative map along the path, in the terms of that path.
     spec : str
-        The alignment that made it.
+        Spec of its aligner.
     """
 
     words: tuple[tuple[float, float], ...]
@@ -273,54 +269,13 @@ class Alignment:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """One number, with the conditions that make it one.
-
-    ``boundaries`` is ``all`` or ``interior`` (without each utterance's first start and last end), of other protocols
-    than ``wbe`` ``starts``, ``ends`` or ``both``; ``protocol_hash`` says how the protocol counts, and numbers of
-    different hashes are never compared (it is empty in runs from before protocols had one);
-    ``calibration`` is ``none`` or ``reference`` (one median shift per boundary type, estimated on other clusters);
-    ``reference`` is the kind of reference times. The interval is None where one cluster leaves nothing to resample.
-    """
-
-    source: str
-    align: str
-    text: str
-    reference: str
-    boundaries: str
-    calibration: str
-    protocol: str
-    metric: str
-    value: float
-    ci_low: float | None
-    ci_high: float | None
-    unit: str
-    n_words: int
-    clusters: str
-    n_clusters: int
-    n_effective_clusters: float
-    protocol_hash: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
-    """An utterance or file that could not be used, and why.
+    """An utterance or file that could not be used, with the reason.
 
-    ``traceback`` is the traceback text, for an unexpected error, which is a bug in align-eval. JSON files name the file
-    that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
+    ``traceback`` is the text of the traceback of an unexpected error, which is a bug in align-eval. JSON files name the
+    file that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
     """
 
     id: str
     message: str
     traceback: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a run found. ``environment`` is informative and stands outside everything that is compared."""
-
-    schema: int
-    signature: dict[str, Any]
-    rows: tuple[ScoreRow, ...]
-    failures: tuple[Failure, ...] = ()
-    environment: dict[str, Any] = field(default_factory=dict)

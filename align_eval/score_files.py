@@ -15,7 +15,8 @@ from align_eval.errors import InputError
 from align_eval.formats.run.folder import SCHEMA_VERSION
 from align_eval.formats.run.words_table import words_table
 from align_eval.lint_files import lint_word_files
-from align_eval.records import Failure, GivenWord, Pairing, Run, SystemName, Transcript, Utterance
+from align_eval.records import Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance
+from align_eval.run_record import Run
 from align_eval.scoring.lint import LintFinding
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
@@ -56,7 +57,7 @@ class Scored:
     n_words: int
 
 
-def score_given(
+def score_hypothesis(
     reference: str | Path,
     hypothesis: str | Path,
     *,
@@ -169,7 +170,7 @@ class _Paired:
     """All reference utterances, and by their ids the hypothesis words and pairings of those that could be paired."""
 
     utterances: list[Utterance] = field(default_factory=list)
-    words: dict[str, tuple[GivenWord, ...]] = field(default_factory=dict)
+    words: dict[str, tuple[HypothesisWord, ...]] = field(default_factory=dict)
     pairings: dict[str, Pairing] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 

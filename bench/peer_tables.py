@@ -8,7 +8,8 @@ from typing import Any
 
 from align_eval.corpus.folder import Corpus
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import Pairing, ScoreRow, SystemName, Word
+from align_eval.records import Pairing, SystemName, Word
+from align_eval.run_record import ScoreRow
 from align_eval.scoring.summary import score_table
 
 NOTES = {

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.findings.budget.cells import ALL_HEADS, prepared
-from align_eval.findings.kept_run import decoded, read_kept
+from align_eval.findings.saved_run import decoded, read_saved_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.summary import score_table
 
@@ -58,7 +58,7 @@ def with_times(table: pa.Table, times: dict[str, list[tuple[float, float]]], sou
 
 
 def main(run: str, heads: str, prep: str = "log", align: str = "viterbi") -> None:
-    saved = read_kept(Path(run), (ALL_HEADS,))
+    saved = read_saved_run(Path(run), (ALL_HEADS,))
     times = {}
     for items in saved.items.values():
         for item in items:

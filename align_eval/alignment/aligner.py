@@ -75,22 +75,21 @@ class Aligner:
     options : DtwOptions or ViterbiOptions
     text : str
         The canonical spec, without defaults.
+    full_text : str
+        The canonical spec with its defaults.
     """
 
     name: str
     options: DtwOptions | ViterbiOptions
     text: str = field(init=False, compare=False)
+    full_text: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", format_spec(self.name, self.options))
+        object.__setattr__(self, "full_text", format_spec(self.name, self.options, full=True))
 
     def __str__(self) -> str:
         return self.text
-
-    @property
-    def full_text(self) -> str:
-        """The canonical spec with its defaults."""
-        return format_spec(self.name, self.options, full=True)
 
 
 @lru_cache(maxsize=1024)

@@ -111,11 +111,11 @@ def agree(
     Example: align-eval agree runs/kept
     """
     from align_eval.findings.agreement.measure import measure_agreement
-    from align_eval.findings.kept_run import read_kept
+    from align_eval.findings.saved_run import read_saved_run
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.terminal.agreement import print_agreement
 
-    finding = measure_agreement(read_kept(run), seed)
+    finding = measure_agreement(read_saved_run(run), seed)
     write_finding(run / "agree.json", finding)
     console = make_console(quiet=as_json)
     print_agreement(finding, console)
@@ -148,13 +148,13 @@ def budget(
     """
     from align_eval.cli.progress import progress
     from align_eval.findings.budget.measure import measure_budget, with_holm
-    from align_eval.findings.kept_run import read_kept
+    from align_eval.findings.saved_run import read_saved_run
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.figures.waterfall import draw_budget
     from align_eval.reporting.terminal.budget import print_budget
     from align_eval.reporting.terminal.scores import floors_ms
 
-    kept_runs = [read_kept(run) for run in runs]
+    kept_runs = [read_saved_run(run) for run in runs]
     with progress(sum(len(items) for kept in kept_runs for items in kept.items.values())) as on_done:
         findings = with_holm([measure_budget(kept, seed, on_done, saliency=saliency) for kept in kept_runs])
     console = make_console(quiet=as_json)

@@ -64,7 +64,7 @@ def search(
     from align_eval.cli.progress import progress
     from align_eval.findings.heads.evidence import Reading
     from align_eval.findings.heads.measure import search_heads
-    from align_eval.findings.kept_run import read_kept
+    from align_eval.findings.saved_run import read_saved_run
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.terminal.heads import print_heads
 
@@ -81,7 +81,7 @@ def search(
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
         loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
         failures = _run(loaded, model, options, folder, console)
-    kept = read_kept(folder)
+    kept = read_saved_run(folder)
     with progress(len(kept.items)) as on_done:
         finding = search_heads(kept, Reading(unit, prep, align), saliency, seed, on_done)
     write_finding(out, finding)

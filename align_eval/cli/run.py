@@ -34,7 +34,7 @@ from align_eval.options import RunOptions, specs_of
 if TYPE_CHECKING:
     from align_eval.engine.job import Job
     from align_eval.heuristics import Toggled
-    from align_eval.records import Run
+    from align_eval.run_record import Run
 
 
 class Task(StrEnum):

@@ -73,12 +73,12 @@ def score(
     from align_eval.formats.run.folder import prepare_folder, write_run
     from align_eval.reporting.terminal.lint import print_lint, score_values
     from align_eval.reporting.terminal.scores import print_run
-    from align_eval.score_files import score_given
+    from align_eval.score_files import score_hypothesis
     from align_eval.scoring.protocol_file import read_protocols
 
     if out:
         prepare_folder(out)
-    scored = score_given(
+    scored = score_hypothesis(
         reference,
         hypothesis,
         name=name,

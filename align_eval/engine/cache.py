@@ -1,7 +1,7 @@
 """Cache of relevance maps on disk: another aligner, or another run of the same speech, needs no pass of the model.
 
 The value is a source's prepared map and the confidence of the words. The key covers the model and this machine
-(:func:`~align_eval.engine.keys.plan_facts`), the samples, the words, the language, the context, and the source with its
+(:func:`~align_eval.signature.plan_facts`), the samples, the words, the language, the context, and the source with its
 defaults written out. Neither the aligner nor the corpus is part of it.
 """
 
@@ -34,7 +34,7 @@ class MapCache:
     ----------
     folder : CacheFolder
     facts : mapping
-        Everything that decides a map beside the speech and the source (:func:`~align_eval.engine.keys.plan_facts`).
+        Everything that decides a map beside the speech and the source (:func:`~align_eval.signature.plan_facts`).
     """
 
     folder: CacheFolder

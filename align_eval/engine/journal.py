@@ -1,7 +1,7 @@
 """The journal of a run: the result of each utterance, written as soon as it is known, so that a killed run can resume.
 
 ``OUT/.partial/journal.jsonl`` has one line per utterance: the SHA-256 of the rest of the line, and JSON with the
-utterance's id, the key of its result (:mod:`align_eval.engine.keys`) and the result. JSON holds Python's floats without
+utterance's id, the key of its result (:mod:`align_eval.signature`) and the result. JSON holds Python's floats without
 loss, so that a resumed result is the same. A line is used only if its checksum holds and its key is the expected one: a
 torn or damaged line, or another model, text, audio file, package or code makes the utterance be processed again.
 

@@ -32,7 +32,7 @@ from align_eval.formats.run.languages import read_languages, write_languages
 from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import SUFFIX
 from align_eval.formats.run.words_file import utterance_tables, words_writer
-from align_eval.records import Run
+from align_eval.run_record import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
 from align_eval.signature import with_id

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
-from align_eval.engine.keys import plan_facts
 from align_eval.engine.malloc import keep_freed_memory
 from align_eval.engine.utterance import Result
 from align_eval.engine.workers import Workers
 from align_eval.errors import InputError
 from align_eval.options import Plan
 from align_eval.records import Failure, Utterance
+from align_eval.signature import plan_facts
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -46,7 +46,7 @@ class Worker:
         self._model, self._plan, self._cache = model.requires_grad_(False), plan, cache
 
     def facts(self) -> dict[str, Any]:
-        """Everything that decides its results (:func:`~align_eval.engine.keys.plan_facts`)."""
+        """Everything that decides its results (:func:`~align_eval.signature.plan_facts`)."""
         from align_eval.model.load import model_checksum
 
         return plan_facts(self._plan, model_checksum(self._model))
@@ -68,7 +68,7 @@ def ray_workers(model: Whisper, plan: Plan, cache: MapCache | None, facts: dict[
     plan : Plan
     cache : MapCache, optional
     facts : dict
-        Everything that decides the driver's results (:func:`~align_eval.engine.keys.plan_facts`).
+        Everything that decides the driver's results (:func:`~align_eval.signature.plan_facts`).
 
     Raises
     ------

@@ -17,7 +17,6 @@ from align_eval.engine.cache import MapCache
 from align_eval.engine.cache_folder import CacheFolder
 from align_eval.engine.job import Job
 from align_eval.engine.journal import FOLDER, Journal, open_journal
-from align_eval.engine.keys import plan_facts, utterance_keys
 from align_eval.engine.ray_workers import ray_workers
 from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import shard_facts, write_shard
@@ -28,15 +27,16 @@ from align_eval.formats.run.folder import DETAILS_NAME, SCHEMA_VERSION, WORDS_NA
 from align_eval.formats.run.json_lines import PutEntries, entries_writer
 from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
 from align_eval.formats.run.languages import write_languages
-from align_eval.formats.run.maps import KeptMaps
+from align_eval.formats.run.maps import SavedMaps
 from align_eval.formats.run.words_file import PutRows, words_writer
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import Failure, Pairing, Run, SystemName, Utterance, Word
+from align_eval.records import Failure, Pairing, SystemName, Utterance, Word
+from align_eval.run_record import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
-from align_eval.signature import run_environment, run_signature
+from align_eval.signature import plan_facts, run_environment, run_signature, utterance_keys
 
-OnMaps = Callable[[str, KeptMaps], None]
+OnMaps = Callable[[str, SavedMaps], None]
 OnDone = Callable[[str], None]
 
 

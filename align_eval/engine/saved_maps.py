@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_eval.alignment.energy import energy_at_columns
-from align_eval.formats.run.maps import KeptMaps
+from align_eval.formats.run.maps import SavedMaps
 from align_eval.pipeline import SourceMap
 from align_eval.records import IntVector
 from align_eval.relevance.source import Source
@@ -39,9 +39,9 @@ class StackCollector:
         self._stacks[source.stack] = whole.detach().float().cpu().numpy()
         self._word_of_token[source.tokens.unit] = text.word_of_token  # the prompt does not change it
 
-    def saved(self, samples: Samples, maps: Mapping[Source, SourceMap]) -> KeptMaps:
+    def saved(self, samples: Samples, maps: Mapping[Source, SourceMap]) -> SavedMaps:
         """The record that is written to disk."""
         n_frames = next(iter(maps.values())).relevance.values.shape[1]
         energy = energy_at_columns(samples, n_frames, FRAME_S, START_S)
         details = {source.stack: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details}
-        return KeptMaps(self._stacks, self._word_of_token, energy, FRAME_S, START_S, details)
+        return SavedMaps(self._stacks, self._word_of_token, energy, FRAME_S, START_S, details)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.saved_maps import StackCollector
 from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
-from align_eval.formats.run.maps import KeptMaps
+from align_eval.formats.run.maps import SavedMaps
 from align_eval.pipeline import MapsOf, PassOf, SourceMap, Speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.records import Failure, Pairing, Utterance, Word
 from align_eval.relevance.source import Source
@@ -38,7 +38,7 @@ class Result:
     words : dict of System to tuple of Word
     details : dict of str to dict
         Evidence that sources give about themselves, by source.
-    maps : KeptMaps or None
+    maps : SavedMaps or None
         Where the run saves maps.
     pairing : Pairing or None
         The reference word of each word, where the text is not that of the reference.
@@ -46,7 +46,7 @@ class Result:
 
     words: dict[System, tuple[Word, ...]]
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
-    maps: KeptMaps | None = None
+    maps: SavedMaps | None = None
     pairing: Pairing | None = None
 
 
@@ -55,7 +55,7 @@ class MappedSpeech:
     """The maps of one utterance on the host: the model is no longer needed. Maps to save are in ``saved``."""
 
     maps: Mapping[Source, SourceMap]
-    saved: KeptMaps | None = None
+    saved: SavedMaps | None = None
 
 
 def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | None = None) -> Result:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from align_eval.errors import InputError
-from align_eval.findings.kept_run import finding_signature
+from align_eval.findings.saved_run import finding_signature
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.boundaries import Floats, Ints

@@ -17,7 +17,7 @@ from align_eval.gate.checks import check_all, weights_of
 from align_eval.gate.pairs import PairedWords, match_systems, paired_words, system_labels
 from align_eval.gate.signatures import check_comparable, signature_differences
 from align_eval.gate.verdicts import Comparison, GateOptions, SystemFigures, worst_of
-from align_eval.records import Run
+from align_eval.run_record import Run
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.metrics import Ratio, sum_by
 from align_eval.scoring.statistics import estimate

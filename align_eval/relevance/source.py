@@ -93,6 +93,8 @@ class Source:
     options : SourceOptions
     text : str
         The canonical spec, without defaults.
+    full_text : str
+        The canonical spec with its defaults: two sources with the same one are the same source.
     stack : str
         The canonical spec without its preparation: the name of the stack of maps before preparation.
     prep : str
@@ -104,6 +106,7 @@ class Source:
     name: str
     options: SourceOptions
     text: str = field(init=False, compare=False)
+    full_text: str = field(init=False, compare=False, repr=False)
     stack: str = field(init=False, compare=False, repr=False)
     prep: Preparation = field(init=False, compare=False, repr=False)
     tokens: Tokens = field(init=False, compare=False, repr=False)
@@ -113,6 +116,7 @@ class Source:
         prompt = self.options.prompt if isinstance(self.options, AttentionOptions) else "no-timestamps"
         derived: dict[str, Any] = {
             "text": format_spec(self.name, self.options),
+            "full_text": format_spec(self.name, self.options, full=True),
             "stack": format_spec(self.name, replace(self.options, prep=default_prep)),
             "prep": self.options.prep,
             "tokens": Tokens(self.options.unit, prompt),
@@ -122,11 +126,6 @@ class Source:
 
     def __str__(self) -> str:
         return self.text
-
-    @property
-    def full_text(self) -> str:
-        """The canonical spec with its defaults: two sources with the same one are the same source."""
-        return format_spec(self.name, self.options, full=True)
 
     def with_options(self, **changes: Any) -> Source:
         """Return the source with some options changed."""

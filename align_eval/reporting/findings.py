@@ -21,8 +21,8 @@ from align_eval.findings.drift import S_PER_MIN, Drift, measure_drift
 from align_eval.findings.heads import records as heads
 from align_eval.findings.heads.records import HeadSearch
 from align_eval.formats.run.finding_json import finding_of, read_finding
-from align_eval.records import Run
 from align_eval.reporting.run_view import RunView
+from align_eval.run_record import Run
 
 IN_FOLDER = ("budget.json", "agree.json", "drift.json")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.formats.run.maps import FOLDER, SUFFIX, KeptMaps, read_maps
+from align_eval.formats.run.maps import FOLDER, SUFFIX, SavedMaps, read_maps
 from align_eval.relevance.source import parse_source
 from align_eval.reporting.run_view import family_of
 
@@ -35,7 +35,7 @@ class MapImage:
     start_s: float
 
 
-def saved_maps(folder: Path, utterance: str) -> KeptMaps | None:
+def saved_maps(folder: Path, utterance: str) -> SavedMaps | None:
     """Read the maps of an utterance from a run folder; None if the run saved none.
 
     Raises
@@ -47,7 +47,7 @@ def saved_maps(folder: Path, utterance: str) -> KeptMaps | None:
     return read_maps(path) if path.is_file() else None
 
 
-def map_images(maps: KeptMaps) -> dict[str, MapImage]:
+def map_images(maps: SavedMaps) -> dict[str, MapImage]:
     """The images of all sources except controls, by the name of their stack."""
     return {
         spec: MapImage(

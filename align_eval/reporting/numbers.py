@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from align_eval.records import ScoreRow
+from align_eval.run_record import ScoreRow
 
 if TYPE_CHECKING:
     from align_eval.findings.budget.records import Figure

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from align_eval.findings.agreement.measure import SALIENCIES
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
-from align_eval.records import SECOND_REFERENCE, Run, ScoreRow
+from align_eval.records import SECOND_REFERENCE
 from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
 from align_eval.reporting.terminal.scores import clusters_label, named_align
+from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.curves import signed_errors_s
 from align_eval.scoring.statistics import cluster_rows

@@ -15,7 +15,8 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.audio_spans import read_audio_spans
-from align_eval.records import AudioSpan, Run
+from align_eval.records import AudioSpan
+from align_eval.run_record import Run
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 

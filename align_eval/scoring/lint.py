@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from align_eval.records import GivenWord
+from align_eval.records import HypothesisWord
 from align_eval.units import FRAME_S
 
 RULES = ("zero-length", "long", "piled-up", "order", "overlap", "outside", "untimed")
@@ -53,24 +53,24 @@ class LintFinding:
     problem: str
 
 
-def lint_words(words: Sequence[GivenWord], file: str, end_s: float | None = None) -> Iterator[LintFinding]:
+def lint_words(words: Sequence[HypothesisWord], file: str, end_s: float | None = None) -> Iterator[LintFinding]:
     """Yield the findings of one system's words of one recording, in the order of the words.
 
     Parameters
     ----------
-    words : sequence of GivenWord
+    words : sequence of HypothesisWord
         In the order of the system's output.
     file : str
         Name of the file, the first part of each place.
     end_s : float, optional
         End of the recording in seconds, if known.
     """
-    previous: GivenWord | None = None
+    previous: HypothesisWord | None = None
     latest_end_s = 0.0
     for word in words:
         place = f"{file}, {word.place}" if word.place else file
 
-        def finding(rule: str, problem: str, word: GivenWord = word, place: str = place) -> LintFinding:
+        def finding(rule: str, problem: str, word: HypothesisWord = word, place: str = place) -> LintFinding:
             return LintFinding(rule, place, word.text, word.start_s, word.end_s, problem)
 
         if word.start_s is None or word.end_s is None:

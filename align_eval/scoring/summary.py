@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.dataset import Dataset, dataset
 
-from align_eval.records import ScoreRow, SystemName
+from align_eval.records import SystemName
+from align_eval.run_record import ScoreRow
 from align_eval.scoring.boundaries import Bools, calibrated
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics, count_by, sum_by
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics

@@ -14,7 +14,7 @@ from align_eval.errors import InputError
 from align_eval.findings.agreement.correlation import LEVELS, METHODS, NORMALISATIONS
 from align_eval.findings.agreement.measure import measure_agreement
 from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.saved_run import read_saved_run
 from align_eval.formats.run.finding_json import write_finding
 from align_eval.reporting.terminal.agreement import print_agreement
 from tests.helpers.command_line import LOADED, align_eval, start
@@ -51,7 +51,7 @@ SIGNALS = {EVERY: one_good_head, OUTPUT: moved(0), RANDOM: noise}
 
 @pytest.fixture(scope="module")
 def finding(tmp_path_factory) -> AgreementFinding:
-    return measure_agreement(read_kept(write_planted(tmp_path_factory.mktemp("run"), signals=SIGNALS)))
+    return measure_agreement(read_saved_run(write_planted(tmp_path_factory.mktemp("run"), signals=SIGNALS)))
 
 
 def rows_of(finding: AgreementFinding, **of: str) -> dict[str, float]:
@@ -108,7 +108,7 @@ def test_coverage_and_entropy_of_flat_maps_are_known(tmp_path):
 
     planted = [Planted("a", "ann", (0, 10, 20, 30)), Planted("b", "bob", (0, 20, 50))]  # 40 and 60 frames
     signals = {EVERY: lambda u, n: np.repeat(flat(u, n), 4, axis=0), OUTPUT: flat}
-    found = measure_agreement(read_kept(write_planted(tmp_path, planted, signals)))
+    found = measure_agreement(read_saved_run(write_planted(tmp_path, planted, signals)))
     values = {(f.measure, f.source): f.value for f in found.figures}
     assert values == {
         ("coverage", EVERY): pytest.approx(0.9),  # 36 of 40 and 54 of 60
@@ -122,14 +122,14 @@ def test_coverage_and_entropy_of_flat_maps_are_known(tmp_path):
 def test_the_noise_ceiling_is_the_root_of_the_reliability(tmp_path, finding):
     signals = {EVERY: one_good_head, SPES: moved(0), OUTPUT: moved(0)}
     found = measure_agreement(
-        read_kept(write_planted(tmp_path / "a", signals=signals, details={SPES: {"reliability": 0.64}}))
+        read_saved_run(write_planted(tmp_path / "a", signals=signals, details={SPES: {"reliability": 0.64}}))
     )
     (ceiling,) = [f for f in found.figures if f.measure == "noise ceiling"]
     assert (ceiling.source, ceiling.saliency, ceiling.value) == (SPES, SPES, pytest.approx(0.8))
     assert {r.saliency for r in found.rows} == {SPES, OUTPUT}
     assert "noise ceiling" not in {f.measure for f in finding.figures}  # a gradient has no noise
     details = {SPES: {"reliability": -3.0}}
-    found = measure_agreement(read_kept(write_planted(tmp_path / "b", signals=signals, details=details)))
+    found = measure_agreement(read_saved_run(write_planted(tmp_path / "b", signals=signals, details=details)))
     assert [f.value for f in found.figures if f.measure == "noise ceiling"] == [0]
 
 
@@ -140,7 +140,7 @@ def test_characters_are_compared_with_characters(tmp_path):
 
     signals = {EVERY: good, OUTPUT: moved(0)}
     found = measure_agreement(
-        read_kept(write_planted(tmp_path, signals=signals, tokens={"subword": 1, "character": 3}))
+        read_saved_run(write_planted(tmp_path, signals=signals, tokens={"subword": 1, "character": 3}))
     )
     pairs = {(r.source, r.saliency): r for r in found.rows if (r.group, r.level) == ("all", "token")}
     assert set(pairs) == {(EVERY, OUTPUT), (f"{EVERY},unit=character", f"{OUTPUT},unit=character")}
@@ -149,7 +149,7 @@ def test_characters_are_compared_with_characters(tmp_path):
 
 def test_kinds_of_reference_are_not_kept_apart(tmp_path):
     planted = [Planted("a", "ann"), Planted("b", "bob", reference="automatic"), Planted("c", "ann")]
-    found = measure_agreement(read_kept(write_planted(tmp_path, planted, SIGNALS)))
+    found = measure_agreement(read_saved_run(write_planted(tmp_path, planted, SIGNALS)))
     assert found.n_utterances == 3
     (row,) = [r for r in found.rows if (r.group, r.normalisation, r.method, r.level) == (
         "all", "rows", "pearson", "utterance")]  # fmt: skip
@@ -176,11 +176,11 @@ def test_kinds_of_reference_are_not_kept_apart(tmp_path):
 )
 def test_missing_maps_are_refused_with_their_remedy(tmp_path, signals, message):
     with pytest.raises(InputError, match=message):
-        measure_agreement(read_kept(write_planted(tmp_path, signals=signals)))
+        measure_agreement(read_saved_run(write_planted(tmp_path, signals=signals)))
 
 
 def test_a_run_whose_utterances_all_failed_is_refused(tmp_path):
-    kept = read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
+    kept = read_saved_run(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
     with pytest.raises(InputError, match="has no words that were aligned; run again"):
         measure_agreement(kept)
 
@@ -205,7 +205,7 @@ def test_the_table_shows_averages_and_says_how_few_speakers_there_are(finding):
 
 
 def test_one_cluster_has_no_interval_and_says_so(tmp_path):
-    found = measure_agreement(read_kept(write_planted(tmp_path, [Planted("a", "ann")], SIGNALS)))
+    found = measure_agreement(read_saved_run(write_planted(tmp_path, [Planted("a", "ann")], SIGNALS)))
     assert {(r.ci_low, r.ci_high) for r in found.rows} == {(None, None)}
     assert "1 recording, 1.0 effective: nothing to resample, no intervals" in printed(found)
 

@@ -17,7 +17,7 @@ from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, Errors, 
 from align_eval.findings.budget.cost import incompleteness_cost
 from align_eval.findings.budget.injection import needed_stacks
 from align_eval.findings.budget.shapley import coalition, last_step, shapley, swap_gain
-from align_eval.findings.kept_run import heads_of, interior_errors_ms, read_kept
+from align_eval.findings.saved_run import heads_of, interior_errors_ms, read_saved_run
 from tests.helpers.command_line import LOADED, start
 from tests.helpers.planted_run import (
     CONV,
@@ -44,7 +44,7 @@ ONE = np.ones((1, 2))
 
 
 def test_a_run_is_read_with_its_times_clusters_and_maps(tmp_path):
-    kept = read_kept(write_planted(tmp_path), (DEFAULT, EVERY, OUTPUT, RANDOM))
+    kept = read_saved_run(write_planted(tmp_path), (DEFAULT, EVERY, OUTPUT, RANDOM))
     items = kept.items["manual"]
     assert [item.id for item in items] == ["a", "b", "c", "d"]
     assert (kept.clusters, kept.corpus_clusters) == ({"manual": "speakers"}, "speakers")
@@ -61,7 +61,7 @@ def test_clusters_are_numbered_for_each_kind_of_reference_and_for_the_whole_corp
         Planted("d", "dee"),
         Planted("e", "bob"),
     ]
-    kept = read_kept(write_planted(tmp_path, planted))
+    kept = read_saved_run(write_planted(tmp_path, planted))
     # the automatic ones have one speaker, so that their recordings are what there is to resample
     assert kept.clusters == {"automatic": "recordings", "manual": "speakers"}
     assert kept.corpus_clusters == "speakers"
@@ -73,7 +73,7 @@ def test_clusters_are_numbered_for_each_kind_of_reference_and_for_the_whole_corp
 
 
 def test_failed_utterances_are_left_out_and_leave_no_gap_in_the_clusters(tmp_path):
-    kept = read_kept(write_planted(tmp_path, failed=["b"]))
+    kept = read_saved_run(write_planted(tmp_path, failed=["b"]))
     assert [(item.id, item.cluster, item.corpus_cluster) for item in kept.items["manual"]] == [
         ("a", 0, 0), ("c", 1, 1), ("d", 2, 2),
     ]  # fmt: skip
@@ -81,25 +81,25 @@ def test_failed_utterances_are_left_out_and_leave_no_gap_in_the_clusters(tmp_pat
 
 
 def test_a_run_whose_utterances_all_failed_has_no_items(tmp_path):
-    assert read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS])).items == {}
+    assert read_saved_run(write_planted(tmp_path, failed=[u.id for u in SPEAKERS])).items == {}
 
 
 def test_a_folder_without_maps_is_refused_by_the_file_that_is_missing(tmp_path):
     write_planted(tmp_path, failed=[u.id for u in SPEAKERS[1:]])
     (tmp_path / "maps" / "a.safetensors").unlink()
     with pytest.raises(InputError, match=r"maps/a\.safetensors: is not there: .*; run again with --keep heads$"):
-        read_kept(tmp_path)
+        read_saved_run(tmp_path)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"run\.json: is no run"):
-        read_kept(tmp_path)
+        read_saved_run(tmp_path)
 
 
 def test_missing_maps_are_named_with_a_command_that_a_shell_takes(tmp_path):
     write_planted(tmp_path, signals={DEFAULT: moved(0), EVERY: EXACT[EVERY]})
     with pytest.raises(InputError) as refused:
-        read_kept(tmp_path, (EVERY, OUTPUT, RANDOM))
+        read_saved_run(tmp_path, (EVERY, OUTPUT, RANDOM))
     assert str(refused.value) == (
         f"{tmp_path}, a: lacks maps that this needs; run with --keep heads --source gradient:at=encoder-output "
         "--source 'control-random-weights:of=(gradient:at=encoder-output),seed=0'"
@@ -110,9 +110,9 @@ def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
     def numbered(u: Planted, n_tokens: int) -> np.ndarray:
         return np.arange(4, dtype=np.float32)[:, None, None] + np.zeros_like(exact(u, n_tokens))
 
-    heads = heads_of(read_kept(write_planted(tmp_path, signals={EVERY: numbered})).items["manual"][0], EVERY)
+    heads = heads_of(read_saved_run(write_planted(tmp_path, signals={EVERY: numbered})).items["manual"][0], EVERY)
     assert heads[:, :, 0, 0].tolist() == [[0, 1], [2, 3]]  # 0.0, 0.1, 1.0, 1.1
-    (mean, *_) = read_kept(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
+    (mean, *_) = read_saved_run(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
     assert mean.maps.details[EVERY]["heads"] == HEADS
     with pytest.raises(
         InputError, match=r"a, attention:heads=all: the run saved the mean over heads, .*; run with --keep heads"
@@ -121,7 +121,7 @@ def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
 
 
 def test_interior_errors_leave_out_the_first_start_and_the_last_end(tmp_path):
-    (item, *_) = read_kept(write_planted(tmp_path)).items["manual"]
+    (item, *_) = read_saved_run(write_planted(tmp_path)).items["manual"]
     late_s = np.array([[0.5, 0.01], [0.02, 0.03], [0.04, 0.05], [0.06, 0.5]])
     assert interior_errors_ms(item, item.reference_s + late_s) == pytest.approx([20, 40, 60, 10, 30, 50])
 
@@ -130,8 +130,8 @@ def test_interior_errors_leave_out_the_first_start_and_the_last_end(tmp_path):
 
 
 def test_units_are_those_that_every_item_has(tmp_path):
-    one = read_kept(write_planted(tmp_path / "one")).items["manual"]
-    both = read_kept(write_planted(tmp_path / "both", tokens={"subword": 1, "character": 2})).items["manual"]
+    one = read_saved_run(write_planted(tmp_path / "one")).items["manual"]
+    both = read_saved_run(write_planted(tmp_path / "both", tokens={"subword": 1, "character": 2})).items["manual"]
     assert units_of(one) == ("subword",)
     assert units_of(both) == ("subword", "character")
     assert units_of((*both, one[0])) == ("subword",)
@@ -148,7 +148,9 @@ def test_a_spec_is_put_into_another_unit():
 @pytest.mark.parametrize("unit", ["subword", "character"])
 def test_attention_has_as_many_candidates_as_saliency(tmp_path, gradients, unit):
     signals = {DEFAULT: moved(0), EVERY: EXACT[EVERY], RANDOM: noise} | dict.fromkeys(gradients, moved(0))
-    items = read_kept(write_planted(tmp_path, signals=signals, tokens={"subword": 1, "character": 2})).items["manual"]
+    items = read_saved_run(write_planted(tmp_path, signals=signals, tokens={"subword": 1, "character": 2})).items[
+        "manual"
+    ]
     arms = candidates(items, unit)
     assert tuple(arms) == ARMS
     of_unit = {in_unit(spec, unit) for spec in gradients}
@@ -163,7 +165,7 @@ def test_attention_has_as_many_candidates_as_saliency(tmp_path, gradients, unit)
 def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     gradients = dict.fromkeys((OUTPUT, MIDDLE, CONV, "gradient:at=mel"), moved(0))
     signals = {DEFAULT: moved(0), EVERY: EXACT[EVERY], **gradients}
-    (item, *_) = items = read_kept(write_planted(tmp_path / "four", signals=signals)).items["manual"]
+    (item, *_) = items = read_saved_run(write_planted(tmp_path / "four", signals=signals)).items["manual"]
     groups = candidates(items, "subword")["best attention"]
     assert list(groups) == [EVERY, DEFAULT, f"{EVERY}, layers from 1", f"{EVERY}, layer 0"]
     heads = item.maps.stacks[EVERY]
@@ -171,7 +173,7 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
     np.testing.assert_array_equal(groups[f"{EVERY}, layers from 1"](item), heads[2:])
     np.testing.assert_array_equal(groups[f"{EVERY}, layer 0"](item), heads[:2])
     signals |= {"gradient:at=encoder.1": moved(0)}
-    items = read_kept(write_planted(tmp_path / "five", signals=signals)).items["manual"]
+    items = read_saved_run(write_planted(tmp_path / "five", signals=signals)).items["manual"]
     with pytest.raises(
         InputError, match=r"unit subword: 5 gradients were saved, .* has 4 groups .*at most 4 gradients"
     ):
@@ -187,7 +189,7 @@ def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
 )
 def test_cells_refuse_a_run_without_the_needed_maps(tmp_path, lacking, message):
     signals = {spec: EXACT[spec] for spec in (DEFAULT, EVERY, OUTPUT, RANDOM) if spec != lacking}
-    items = read_kept(write_planted(tmp_path, signals=signals)).items["manual"]
+    items = read_saved_run(write_planted(tmp_path, signals=signals)).items["manual"]
     with pytest.raises(InputError, match=message):
         candidates(items, "subword")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.engine import import_closure as closure
-from align_eval.engine.import_closure import import_closure, imported_names
-from align_eval.engine.keys import COMPUTES, code_checksum
+from align_eval import import_closure as closure
+from align_eval.import_closure import import_closure, imported_names
+from align_eval.signature import COMPUTES, code_checksum
 
 PACKAGE = Path(align_eval.__file__).parent
 
@@ -116,9 +116,9 @@ COMPUTE = {
     "formats.run.maps": "saved maps, whose files a journal resumes as they are",
 }
 DO_NOT = re.compile(
-    r"(reporting|cli|gate|findings|api|systems|heuristics|options|signature|score_files|lint_files|__main__)(\..*)?"
+    r"(reporting|cli|gate|findings|api|systems|heuristics|options|signature|import_closure|run_record|score_files|lint_files|__main__)(\..*)?"
     r"|scoring\.(?!pairing$|normaliser$).+"
-    r"|engine\.(journal|keys|import_closure|cache|cache_folder|run|job|merge|forecast|ray_workers|workers|shard_file)"
+    r"|engine\.(journal|cache|cache_folder|run|job|merge|forecast|ray_workers|workers|shard_file)"
     r"|formats\.(?!run$|run\.maps$|atomic$).+"
     r"|corpus\.(?!audio$|transcript_file$).+"
 )

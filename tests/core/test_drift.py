@@ -9,7 +9,8 @@ from align_eval.errors import InputError
 from align_eval.findings.drift import Slope, measure_drift
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Run, SystemName, Utterance, Word
+from align_eval.records import AudioSpan, SystemName, Utterance, Word
+from align_eval.run_record import Run
 
 SYSTEM = SystemName("attention:heads=all", "dtw")
 SIGNATURE = {"id": "0", "model": "m", "model_checksum": "a", "corpus": "c", "corpus_checksum": "b", "context": "full"}

@@ -17,7 +17,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.detect import FORMATS, claimants, read_transcripts
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import check_name
-from align_eval.records import GivenWord
+from align_eval.records import HypothesisWord
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.hypothesis_files import GOOD, JSON_GOOD, SUFFIX, write_good
 
@@ -242,7 +242,7 @@ def parses_or_is_refused(path: Path, format_name: str | None = None) -> None:
         return
     for transcript in transcripts:
         for word in transcript.words:
-            assert isinstance(word, GivenWord)
+            assert isinstance(word, HypothesisWord)
             assert word.text == word.text.strip() != ""
             assert word.text.encode()
             times = [t for t in (word.start_s, word.end_s) if t is not None]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.engine.import_closure import imported_names
+from align_eval.import_closure import imported_names
 
 PACKAGE = Path(align_eval.__file__).parent
 

@@ -15,7 +15,7 @@ from align_eval.engine.journal import FOLDER, NAME, open_journal
 from align_eval.engine.utterance import Result, attempt
 from align_eval.engine.workers import Workers, local_workers, results
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.run.maps import KeptMaps, maps_path
+from align_eval.formats.run.maps import SavedMaps, maps_path
 from align_eval.options import Plan
 from align_eval.records import Failure, Pairing, Unit, Utterance, Word
 from align_eval.systems import parse_system
@@ -33,9 +33,9 @@ def result(seed: int, **fields: object) -> Result:
     return Result(dict.fromkeys(SYSTEMS, words), {"gradient": {"mass_on_padding": length_s / 7}}, **fields)
 
 
-def saved() -> KeptMaps:
+def saved() -> SavedMaps:
     words = {"subword": np.array([0, -1], dtype=np.int32)}
-    return KeptMaps({"gradient": np.full((1, 2, 3), 1 / 3, dtype=np.float32)}, words, np.zeros(3), 0.02, -0.01, {})
+    return SavedMaps({"gradient": np.full((1, 2, 3), 1 / 3, dtype=np.float32)}, words, np.zeros(3), 0.02, -0.01, {})
 
 
 def each(work: Callable[[Utterance], Result]) -> Callable[[Sequence[Utterance]], list[Result | Failure]]:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.formats.hypothesis.detect import read_transcripts
-from align_eval.records import GivenWord
+from align_eval.records import HypothesisWord
 from align_eval.scoring.lint import RULES, lint_counts, lint_words, longest_s
 
 
-def words(*times: tuple[float, float] | None) -> list[GivenWord]:
+def words(*times: tuple[float, float] | None) -> list[HypothesisWord]:
     """Words "w1", "w2" ... at these times, placed by their number."""
-    return [GivenWord(f"w{i}", *(t or (None, None)), None, f"word {i}") for i, t in enumerate(times, 1)]
+    return [HypothesisWord(f"w{i}", *(t or (None, None)), None, f"word {i}") for i, t in enumerate(times, 1)]
 
 
 def found(*times: tuple[float, float] | None, end_s: float | None = None) -> list[tuple[str, str]]:

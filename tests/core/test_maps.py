@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from align_eval.errors import InputError
-from align_eval.formats.run.maps import KeptMaps, drop_maps, read_maps, write_maps
+from align_eval.formats.run.maps import SavedMaps, drop_maps, read_maps, write_maps
 
 
-def saved_maps() -> KeptMaps:
+def saved_maps() -> SavedMaps:
     rng = np.random.default_rng(0)
-    return KeptMaps(
+    return SavedMaps(
         stacks={"attention:heads=all": rng.random((4, 3, 7), dtype=np.float32)},
         word_of_token={"subword": np.array([0, 1, -1], dtype=np.int32)},
         energy=rng.random(7),

@@ -9,7 +9,8 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import ScoreRow, SystemName, Utterance, Word
+from align_eval.records import SystemName, Utterance, Word
+from align_eval.run_record import ScoreRow
 from align_eval.scoring.pairing import pair_words
 from align_eval.scoring.protocol_file import read_protocols
 from align_eval.scoring.protocols import PROTOCOLS, Protocol

@@ -7,8 +7,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from align_eval.records import Failure, Run, ScoreRow
+from align_eval.records import Failure
 from align_eval.reporting.terminal.scores import print_run
+from align_eval.run_record import Run, ScoreRow
 
 SIGNATURE = {
     "id": "0123456789ab", "model": "tiny.en", "model_checksum": "a" * 64, "corpus": "demo", "corpus_checksum": "b" * 64,

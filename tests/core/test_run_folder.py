@@ -13,7 +13,8 @@ from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.textgrids import batched_by_rows
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import words_of_tier
-from align_eval.records import AudioSpan, Failure, Pairing, Run, SystemName, Unit, Utterance, Word
+from align_eval.records import AudioSpan, Failure, Pairing, SystemName, Unit, Utterance, Word
+from align_eval.run_record import Run
 from align_eval.scoring.summary import score_table
 from tests.helpers.utterances import utterance
 

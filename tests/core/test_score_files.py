@@ -14,8 +14,9 @@ from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.lint_files import lint_path
-from align_eval.records import AudioSpan, ScoreRow, SystemName, Utterance, Word
-from align_eval.score_files import score_given
+from align_eval.records import AudioSpan, SystemName, Utterance, Word
+from align_eval.run_record import ScoreRow
+from align_eval.score_files import score_hypothesis
 from tests.helpers.command_line import align_eval
 from tests.helpers.hypothesis_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
 
@@ -42,7 +43,7 @@ def by_hand(folder: Path, words: list[tuple[str, float, float]], name: str = "a"
 def test_a_shift_of_40_ms_reads_as_40_ms_in_every_form(form, tmp_path):
     """The reference is the form's own words 40 ms earlier, so that each boundary is 40 ms late."""
     reference = by_hand(tmp_path / "reference", [(w, s - 0.04, e - 0.04) for w, s, e in WORDS])
-    scored = score_given(reference, write_good(tmp_path, form))
+    scored = score_hypothesis(reference, write_good(tmp_path, form))
     assert scored.run.signature["systems"] == [[form, "given"]]
     assert scored.run.failures == ()
     for metric in ("wbe_mean", "wbe_median", "start_bias", "end_bias"):
@@ -56,7 +57,7 @@ def test_what_systems_wrote_of_a_clip_is_scored_against_its_reference(system):
     """A file against a file is paired whatever its name. "ill disposed" came out as "old-sposed", in one part or two;
     in whisperX's file, written by hand, as a word without times."""
     (path,) = (HYPOTHESES / system).iterdir()
-    scored = score_given(REFERENCE, path)
+    scored = score_hypothesis(REFERENCE, path)
     assert scored.run.failures == ()
     assert scored.form == system
     assert 0 < value(scored.run.rows, "wbe_mean") < 200
@@ -70,7 +71,7 @@ def test_words_without_times_are_lost_and_counted(tmp_path):
     (tmp_path / "a.srt").write_text(
         "1\n00:00:00,100 --> 00:00:00,400\n<u>so</u> 2 far\n\n2\n00:00:00,500 --> 00:00:00,900\nso 2 <u>far</u>\n"
     )
-    scored = score_given(reference, tmp_path / "a.srt")
+    scored = score_hypothesis(reference, tmp_path / "a.srt")
     rows = scored.words.to_pylist()
     assert [(r["hypothesis"], r["start_s"]) for r in rows] == [("so", 0.1), ("2", None), ("far", 0.5)]
     assert value(scored.run.rows, "coverage") == pytest.approx(2 / 3)
@@ -86,7 +87,7 @@ def test_words_of_a_unit_are_timed_as_one_and_not_at_all_where_one_of_them_has_n
         first = {"word": "21"} if untimed else word
         words = [first, {"word": "men", "start": 0.7, "end": 1.0, "score": 0.9}]
         path.write_text(json.dumps({"segments": [{"text": "21 men", "words": words}], "word_segments": words}))
-        scored = score_given(reference, path)
+        scored = score_hypothesis(reference, path)
         rows = scored.words.to_pylist()
         assert [r["hypothesis"] for r in rows] == ["21", "21", "men"]
         known = [None, None] if untimed else [0.1, 0.6]
@@ -100,7 +101,7 @@ def test_a_folder_is_scored_by_name_with_what_has_no_partner_named_and_counted(t
         by_hand(reference / Path(name).parent, WORDS, Path(name).name)
     write_good(hypothesis, "srt", "anna/1")
     write_good(hypothesis, "srt", "cleo/3")
-    scored = score_given(reference, hypothesis, name="theirs")
+    scored = score_hypothesis(reference, hypothesis, name="theirs")
     assert [failure.id for failure in scored.run.failures] == ["ben/2", "cleo/3"]
     assert "2.TextGrid: " in scored.run.failures[0].message
     assert "has nothing named 'ben/2'; its words count as lost" in scored.run.failures[0].message
@@ -114,26 +115,26 @@ def test_a_folder_is_scored_by_name_with_what_has_no_partner_named_and_counted(t
 def test_names_that_do_not_meet_are_refused_with_both(tmp_path):
     write_good(tmp_path / "h", "srt", "x")
     with pytest.raises(InputError, match=r"h: has no recording of the reference: it has 'x', not 'en_arctic_a0007', "):
-        score_given("demo", tmp_path / "h")
+        score_hypothesis("demo", tmp_path / "h")
 
 
 def test_a_reference_without_usable_words_is_refused_with_what_is_wrong(tmp_path):
     path = write_good(tmp_path, "ctm")
     with pytest.raises(InputError, match=r"whisperx: has no usable words: .*word 5: '80-' has no times"):
-        score_given(HYPOTHESES / "whisperx", path)
+        score_hypothesis(HYPOTHESES / "whisperx", path)
 
 
 @pytest.mark.parametrize("name", [" ", "a\nb", "\x1b[31m"])
 def test_a_system_is_named_as_can_be_printed(name, tmp_path):
     path = write_good(tmp_path, "ctm")
     with pytest.raises(InputError, match=r"--name .*: is not a name; use printable"):
-        score_given(path, path, name=name)
+        score_hypothesis(path, path, name=name)
 
 
 @pytest.mark.parametrize(("name", "source"), [("", "ctm"), (None, "ctm"), (" mine ", "mine")])
 def test_a_system_without_a_name_has_that_of_its_form(name, source, tmp_path):
     path = write_good(tmp_path, "ctm")
-    assert {row.source for row in score_given(path, path, name=name).run.rows} == {source}
+    assert {row.source for row in score_hypothesis(path, path, name=name).run.rows} == {source}
 
 
 def test_the_order_and_overlap_of_words_do_not_stop_a_run_from_being_written(tmp_path):
@@ -142,7 +143,7 @@ def test_the_order_and_overlap_of_words_do_not_stop_a_run_from_being_written(tmp
     path = tmp_path / "a.ctm"
     path.write_text("".join(f"a 1 {s} {e - s:.3f} {w}\n" for w, s, e in times))
     reference = by_hand(tmp_path, [("so", 0.1, 0.4), ("far", 0.4, 0.8), ("good", 0.8, 1.0)])
-    scored = score_given(reference, path)
+    scored = score_hypothesis(reference, path)
     assert {f.rule for f in scored.lint} == {"overlap", "order", "zero-length"}
     write_run(tmp_path / "out", scored.run, scored.words)
     grid = tmp_path / "out" / "textgrids" / "a.TextGrid"
@@ -153,7 +154,7 @@ def test_the_order_and_overlap_of_words_do_not_stop_a_run_from_being_written(tmp
 
 
 def test_a_run_of_files_is_written_read_and_linted_as_any_run(tmp_path):
-    scored = score_given(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir()))
+    scored = score_hypothesis(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir()))
     write_run(tmp_path / "out", scored.run, scored.words)
     assert read_run(tmp_path / "out") == scored.run
     assert read_words_table(tmp_path / "out" / "words.parquet").equals(scored.words)
@@ -164,10 +165,10 @@ def test_a_run_of_files_is_written_read_and_linted_as_any_run(tmp_path):
 def test_the_signature_holds_what_was_scored_and_not_where_it_lay(tmp_path):
     for folder in ("a", "b"):
         write_good(tmp_path / folder, "srt")
-    first, second = (score_given(REFERENCE, tmp_path / folder / "a.srt").run.signature for folder in ("a", "b"))
+    first, second = (score_hypothesis(REFERENCE, tmp_path / folder / "a.srt").run.signature for folder in ("a", "b"))
     assert first == second
     (tmp_path / "b" / "a.srt").write_text(GOOD["srt"].replace("900", "901"))
-    moved = score_given(REFERENCE, tmp_path / "b" / "a.srt").run.signature
+    moved = score_hypothesis(REFERENCE, tmp_path / "b" / "a.srt").run.signature
     assert {key for key in first if first[key] != moved[key]} == {"id", "model_checksum"}
     assert first["text"] == "hypothesis"
 
@@ -178,14 +179,14 @@ def test_a_corpus_with_audio_has_the_checksum_of_its_runs(tmp_path):
     from align_eval.corpus.folder import corpus_checksum
 
     shutil.copytree(HYPOTHESES / "openai-whisper", tmp_path / "h")
-    signature = score_given("demo", tmp_path / "h").run.signature
+    signature = score_hypothesis("demo", tmp_path / "h").run.signature
     assert signature["corpus_checksum"] == corpus_checksum(load_corpus("demo").utterances)
 
 
 def test_lint_of_a_run_says_system_and_word(tmp_path):
     reference = by_hand(tmp_path, WORDS)
     (tmp_path / "a.srt").write_text(GOOD["srt"].replace("00:00:00,500", "00:00:00,900"))
-    scored = score_given(reference, tmp_path / "a.srt")
+    scored = score_hypothesis(reference, tmp_path / "a.srt")
     write_run(tmp_path / "out", scored.run, scored.words)
     (finding,) = lint_path(tmp_path / "out").findings
     assert (finding.rule, finding.place, finding.word) == ("zero-length", "a, srt | given, word 2", "two")
@@ -196,7 +197,7 @@ def test_words_of_a_window_are_linted_on_the_clock_of_their_file(tmp_path):
     words = (Word("in", 1.0, 1.5), Word("out", 5.5, 6.0))
     u = Utterance("a@40", AudioSpan(tmp_path / "a.wav", None, 40.0, 45.0), words, "in out", "en", None, "a", 5.0)
     system = SystemName("theirs", "given")
-    run = score_given(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir())).run
+    run = score_hypothesis(REFERENCE, next((HYPOTHESES / "stable-ts").iterdir())).run
     write_run(tmp_path / "out", run, words_table([u], [system], {u.id: {system: words}}))
     (finding,) = lint_path(tmp_path / "out").findings
     assert (finding.rule, finding.word) == ("outside", "out")

@@ -15,8 +15,9 @@ from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError
 from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import write_words
-from align_eval.records import SECOND_REFERENCE, AudioSpan, Run, SystemName, Utterance, Word
+from align_eval.records import SECOND_REFERENCE, AudioSpan, SystemName, Utterance, Word
 from align_eval.reporting.terminal.scores import floors_ms, print_run
+from align_eval.run_record import Run
 from align_eval.scoring.summary import score_table
 
 FIRST = (Word("One", 0.25, 0.5), Word("two,", 0.5, 0.75))

@@ -21,7 +21,8 @@ from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_file import words_writer, write_words_table
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.options import Plan
-from align_eval.records import Failure, Run, Utterance
+from align_eval.records import Failure, Utterance
+from align_eval.run_record import Run
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 from align_eval.signature import run_signature

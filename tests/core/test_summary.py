@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import ScoreRow, SystemName, Utterance, Word
+from align_eval.records import SystemName, Utterance, Word
+from align_eval.run_record import ScoreRow
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 from tests.helpers.utterances import utterance

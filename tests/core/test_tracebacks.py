@@ -12,7 +12,8 @@ from align_eval.errors import InputError
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
 from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Failure, Run, SystemName, Utterance, Word
+from align_eval.records import AudioSpan, Failure, SystemName, Utterance, Word
+from align_eval.run_record import Run
 
 BUG, BAD_INPUT = Failure("s1/u", "a bug in align-eval", "IndexError\n"), Failure("v", "holds no samples")
 

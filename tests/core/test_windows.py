@@ -12,7 +12,8 @@ from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import words_of_tier
-from align_eval.records import AudioSpan, Run, SystemName, Utterance, Word
+from align_eval.records import AudioSpan, SystemName, Utterance, Word
+from align_eval.run_record import Run
 from align_eval.scoring.boundaries import counted
 from align_eval.scoring.recognition import recognition_of
 from align_eval.scoring.statistics import cluster_rows

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from align_eval.formats.run.folder import write_run
-from align_eval.formats.run.maps import KeptMaps, write_maps
+from align_eval.formats.run.maps import SavedMaps, write_maps
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Failure, Run, SystemName, Utterance, Word
+from align_eval.records import AudioSpan, Failure, SystemName, Utterance, Word
+from align_eval.run_record import Run
 
 FRAME_S, START_S = 0.02, -0.01
 N_LAYERS, N_HEADS = 2, 2
@@ -137,7 +138,7 @@ def maps_of(
     signals: Mapping[str, Signal] = EXACT,
     tokens: Mapping[str, int] | None = None,
     details: Mapping[str, Mapping[str, object]] | None = None,
-) -> KeptMaps:
+) -> SavedMaps:
     """Maps of every signal in every unit; ``tokens`` is the number of tokens per word in each unit."""
     stacks, words = {}, {}
     evidence: dict[str, Mapping[str, object]] = {}
@@ -147,7 +148,7 @@ def maps_of(
             name = spec if unit == "subword" else f"{spec},unit={unit}"
             stacks[name] = signal(u, n_tokens)
             evidence[name] = {"heads": HEADS} if spec == EVERY else {}
-    return KeptMaps(stacks, words, u.energy(), FRAME_S, START_S, evidence | dict(details or {}))
+    return SavedMaps(stacks, words, u.energy(), FRAME_S, START_S, evidence | dict(details or {}))
 
 
 def write_planted(

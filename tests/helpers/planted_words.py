@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 
 from align_eval.formats.run.words_table import SCHEMA
 from align_eval.gate.compare import Side
-from align_eval.records import Run
+from align_eval.run_record import Run
 from tests.helpers.simulated import folded_mean
 
 SYSTEM = ("attention:heads=alignment", "dtw")

@@ -19,7 +19,8 @@ from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.maps import write_maps
 from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import AudioSpan, Run, SystemName, Utterance, Word
+from align_eval.records import AudioSpan, SystemName, Utterance, Word
+from align_eval.run_record import Run
 from align_eval.scoring.summary import score_table
 from tests.helpers.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
 from tests.helpers.planted_words import corpus

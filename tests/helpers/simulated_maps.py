@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter1d
 from align_eval.findings.budget.cost import summarise_injection
 from align_eval.findings.budget.injection import injection_errors
 from align_eval.findings.budget.records import Injection
-from align_eval.findings.kept_run import read_kept, with_interior
+from align_eval.findings.saved_run import read_saved_run, with_interior
 from align_eval.scoring.statistics import draw_weights
 from tests.helpers.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
 
@@ -93,7 +93,7 @@ def simulate(folder: Path, seed: int, *, timing: bool) -> Injection:
     made = utterances(np.random.default_rng(seed))
     of = {u.id: stacks(u, seed, timing=timing) for u in made}
     signals = {spec: (lambda u, _, spec=spec: of[u.id][spec]) for spec in (EVERY, DEFAULT, OUTPUT, RANDOM)}
-    items = with_interior(read_kept(write_planted(folder, made, signals)).items["manual"])
+    items = with_interior(read_saved_run(write_planted(folder, made, signals)).items["manual"])
     injected = injection_errors(items, "subword", seed)
     weights = draw_weights(N_SPEAKERS, seed)
     return summarise_injection(injected, {"manual": injected}, weights, seed, primary=True)

@@ -22,7 +22,7 @@ from align_eval.findings.budget.injection import injection_errors
 from align_eval.findings.budget.measure import measure_budget, with_holm
 from align_eval.findings.budget.records import Budget
 from align_eval.findings.budget.residual import LAMBDAS
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.saved_run import read_saved_run
 from align_eval.formats.run.finding_json import write_finding
 from align_eval.formats.run.maps import write_maps
 from align_eval.reporting.figures.waterfall import draw_budget
@@ -56,11 +56,11 @@ NEAR = 1e-9
 
 
 def items_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None):
-    return read_kept(write_planted(folder, utterances, signals, tokens)).items["manual"]
+    return read_saved_run(write_planted(folder, utterances, signals, tokens)).items["manual"]
 
 
 def budget_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None) -> Budget:
-    return measure_budget(read_kept(write_planted(folder, utterances, signals, tokens)))
+    return measure_budget(read_saved_run(write_planted(folder, utterances, signals, tokens)))
 
 
 pytestmark = pytest.mark.usefixtures("few_draws")
@@ -157,7 +157,7 @@ def test_saliency_that_is_attention_at_another_temperature_has_no_residual(tmp_p
         return unsure(u, n_tokens) ** power
 
     signals = {**EXACT, DEFAULT: unsure, EVERY: all_heads(unsure), OUTPUT: sharper, RANDOM: moved(5)}
-    kept = read_kept(write_planted(tmp_path, signals=signals))
+    kept = read_saved_run(write_planted(tmp_path, signals=signals))
     injected = injection_errors(kept.items["manual"], "subword", seed=0)
     attention = injected["attention"].errors_ms
     assert np.abs(attention).max() > 10
@@ -280,14 +280,14 @@ def test_another_saliency_is_injected_on_request_and_is_exploratory(tmp_path):
     """The gradient of the middle is exact, that of the output as late as attention: only the first has a cost."""
     random = RANDOM.replace("encoder-output", "encoder.1/2")
     signals = {**LATE, OUTPUT: moved(3), random: noise}
-    kept = read_kept(write_planted(tmp_path, signals=signals, tokens=BOTH))
+    kept = read_saved_run(write_planted(tmp_path, signals=signals, tokens=BOTH))
     primary, other = measure_budget(kept), measure_budget(kept, saliency=MIDDLE)
     for stratum in other.strata:
         assert stratum.injection.p_value is None
         assert stratum.injection.arms["real"].value < stratum.injection.arms["attention"].value - 5
     assert primary.strata[0].injection.arms["real"].value == pytest.approx(60, abs=NEAR)
     assert primary.finding["id"] != other.finding["id"]
-    without = measure_budget(read_kept(write_planted(tmp_path / "subword", signals=signals)), saliency=MIDDLE)
+    without = measure_budget(read_saved_run(write_planted(tmp_path / "subword", signals=signals)), saliency=MIDDLE)
     assert [s.unit for s in without.strata] == ["subword"]
 
 
@@ -344,7 +344,7 @@ def test_a_corpus_with_nothing_to_choose_on_is_refused(tmp_path, planted, messag
 
 
 def test_a_run_whose_utterances_all_failed_is_refused(tmp_path):
-    kept = read_kept(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
+    kept = read_saved_run(write_planted(tmp_path, failed=[u.id for u in SPEAKERS]))
     with pytest.raises(InputError, match="has no words; use a corpus"):
         measure_budget(kept)
 
@@ -358,7 +358,7 @@ def test_a_missing_map_is_named_with_the_command_that_keeps_it(tmp_path, missing
 
 
 def test_character_maps_that_are_half_there_are_refused(tmp_path):
-    kept = read_kept(write_planted(tmp_path, tokens=BOTH))
+    kept = read_saved_run(write_planted(tmp_path, tokens=BOTH))
     gone = f"{EVERY},unit=character"
     for item in kept.items["manual"]:
         stacks = {spec: stack for spec, stack in item.maps.stacks.items() if spec != gone}

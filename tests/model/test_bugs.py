@@ -321,10 +321,10 @@ def test_a_search_of_heads_goes_on_with_the_others_and_ends_with_70(workplace, t
 @pytest.mark.peers
 def test_a_workers_traceback_comes_as_text(workplace):
     """A patch does not reach another process: the bug is an utterance whose words are none."""
-    from align_eval.engine.keys import plan_facts
     from align_eval.engine.ray_workers import ray_workers
     from align_eval.engine.workers import results
     from align_eval.model.load import load_model, model_checksum
+    from align_eval.signature import plan_facts
 
     model = load_model(str(workplace / "model"))
     plan = Plan("m", (parse_system("attention:heads=all", "dtw"),), RunOptions(workers=1))

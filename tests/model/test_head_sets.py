@@ -6,7 +6,7 @@ import numpy as np
 
 from align_eval.findings.budget.agreement_effect import head_sets, permuted_words, word_errors_ms
 from align_eval.findings.budget.injection import SALIENCY
-from align_eval.findings.kept_run import Item, read_kept
+from align_eval.findings.saved_run import Item, read_saved_run
 from tests.helpers.planted_run import EXACT, write_planted
 
 
@@ -23,7 +23,7 @@ def test_no_token_keeps_its_words_saliency_and_a_word_shares_one_row():
 
 def test_a_words_error_is_of_its_interior_boundaries(tmp_path):
     """First start and last end do not count: 10 ms late throughout, with the outer ones a second off."""
-    item: Item = read_kept(write_planted(tmp_path, signals=EXACT)).items["manual"][0]
+    item: Item = read_saved_run(write_planted(tmp_path, signals=EXACT)).items["manual"][0]
     times = item.reference_s + 0.01
     times[0, 0] += 1
     times[-1, 1] += 1
@@ -45,7 +45,7 @@ def test_sets_that_agree_with_the_saliency_time_words_better(tmp_path):
         return np.concatenate([m + 0.05 * rng.random(m.shape) for m in mixed]).astype(np.float32)
 
     signals = {**EXACT, "attention:heads=all": heads}
-    items = read_kept(
+    items = read_saved_run(
         write_planted(
             tmp_path,
             signals=signals,

@@ -15,7 +15,7 @@ from align_eval.findings.budget.cells import prepared
 from align_eval.findings.heads.evidence import Reading, gather
 from align_eval.findings.heads.measure import search_heads
 from align_eval.findings.heads.records import OWN_NORMS, heads_of_search
-from align_eval.findings.kept_run import decoded, interior_errors_ms, read_kept
+from align_eval.findings.saved_run import decoded, interior_errors_ms, read_saved_run
 from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
 from align_eval.formats.run.finding_json import read_finding, write_finding
 from align_eval.model.cross_attention import alignment_heads
@@ -40,7 +40,7 @@ PLANTED = {**EXACT, EVERY: heads_at(3, None, 0, 5), OUTPUT: heads_at(0)}
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     details = {DEFAULT: {"heads": ["0.0", "1.1"]}}
-    return read_kept(write_planted(tmp_path_factory.mktemp("run"), SPEAKERS, PLANTED, details=details))
+    return read_saved_run(write_planted(tmp_path_factory.mktemp("run"), SPEAKERS, PLANTED, details=details))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_kinds_of_reference_are_searched_apart_and_one_must_be_chosen(tmp_path):
     from dataclasses import replace
 
     kinds = [replace(u, reference=kind, id=f"{kind}-{u.id}") for kind in ("automatic", "manual") for u in SPEAKERS]
-    search = search_heads(read_kept(write_planted(tmp_path / "run", kinds, PLANTED)))
+    search = search_heads(read_saved_run(write_planted(tmp_path / "run", kinds, PLANTED)))
     assert [stratum.reference for stratum in search.strata] == ["automatic", "manual"]
     write_finding(tmp_path / "heads.json", search)
     with pytest.raises(InputError, match="several references: automatic, manual; choose one with --reference"):
@@ -118,13 +118,13 @@ def test_kinds_of_reference_are_searched_apart_and_one_must_be_chosen(tmp_path):
 
 def test_too_few_speakers_are_refused(tmp_path):
     with pytest.raises(InputError, match="fewer than two recordings with two words"):
-        search_heads(read_kept(write_planted(tmp_path, SPEAKERS[:1], PLANTED)))
+        search_heads(read_saved_run(write_planted(tmp_path, SPEAKERS[:1], PLANTED)))
 
 
 def test_a_run_that_kept_means_is_refused(tmp_path):
     mean = {**PLANTED, EVERY: heads_at(0)}
     with pytest.raises(InputError, match="the run saved the mean over heads"):
-        search_heads(read_kept(write_planted(tmp_path, SPEAKERS, mean)))
+        search_heads(read_saved_run(write_planted(tmp_path, SPEAKERS, mean)))
 
 
 def test_a_saliency_that_was_not_kept_is_named(planted):

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.engine.import_closure import import_closure
-from align_eval.engine.keys import COMPUTES, plan_facts
+from align_eval.import_closure import import_closure
 from align_eval.options import Plan
+from align_eval.signature import COMPUTES, plan_facts
 from align_eval.systems import parse_system
 
 PROCESS_ONE = """

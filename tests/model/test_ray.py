@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from align_eval.corpus.bundled import load_corpus
-from align_eval.engine.keys import plan_facts
 from align_eval.engine.utterance import Result, process
 from align_eval.engine.workers import results
 from align_eval.errors import InputError
 from align_eval.model.load import load_model, model_checksum
 from align_eval.options import Plan, RunOptions
+from align_eval.signature import plan_facts
 from align_eval.systems import parse_system
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import OPTIONS, files_of, write_corpus, write_model

@@ -14,7 +14,7 @@ from align_eval.errors import InputError
 from align_eval.findings.budget.measure import measure_budget, with_holm
 from align_eval.findings.budget.records import SCHEMA_VERSION, Budget
 from align_eval.findings.heads.measure import search_heads
-from align_eval.findings.kept_run import read_kept
+from align_eval.findings.saved_run import read_saved_run
 from align_eval.formats.run.audio_spans import read_audio_spans
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
 from align_eval.formats.run.maps import write_maps
@@ -47,7 +47,7 @@ def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001
     folder = shutil.copytree(reported, tmp_path_factory.mktemp("findings") / "run")
     for u in SPEAKERS:
         write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u, {**EXACT, EVERY: late}))
-    run = read_kept(folder)
+    run = read_saved_run(folder)
     (budget,) = with_holm([measure_budget(run, 0)])
     write_finding(folder / "budget.json", budget)
     write_finding(folder.parent / "heads.json", search_heads(run))
@@ -55,7 +55,7 @@ def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001
 
 
 def test_a_budget_survives_a_round_trip(folder):
-    (budget,) = with_holm([measure_budget(read_kept(folder), 0)])
+    (budget,) = with_holm([measure_budget(read_saved_run(folder), 0)])
     path = folder / "budget.json"
     assert finding_of(read_finding(path), Budget, SCHEMA_VERSION, path).strata == budget.strata
 

@@ -125,8 +125,8 @@ def test_a_run_that_was_cut_off_says_what_it_did_not_do_again(workplace, monkeyp
 def test_an_audio_file_that_changed_is_done_again(tmp_path):
     """Its key covers its bytes: what was found of the earlier ones is not taken for it."""
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.engine.keys import utterance_keys
     from align_eval.options import Plan
+    from align_eval.signature import utterance_keys
 
     corpus = load_corpus(str(write_corpus(tmp_path / "c", 2)))
 

@@ -33,7 +33,7 @@ from align_eval.findings.agreement.correlation import (
 from align_eval.findings.agreement.coverage import entropy, relevance_coverage
 from align_eval.findings.agreement.records import FAITHFUL, SCHEMA_VERSION, AgreementFinding, AgreementRow, MapFigure
 from align_eval.findings.budget.cells import ALL_HEADS, in_unit
-from align_eval.findings.kept_run import Item, KeptRun, finding_signature, heads_of, mean_map, require_stacks
+from align_eval.findings.saved_run import Item, SavedRun, finding_signature, heads_of, mean_map, require_stacks
 from align_eval.relevance.source import parse_source
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import mean_by
@@ -55,7 +55,7 @@ _Key = tuple[str, Normalisation, Method]
 """Group of heads, normalisation and method."""
 
 
-def measure_agreement(kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None) -> AgreementFinding:
+def measure_agreement(kept: SavedRun, seed: int = 0, on_done: Callable[[str], None] | None = None) -> AgreementFinding:
     """Measure the agreement of every group of heads with every saliency of a run, per token unit.
 
     Parameters

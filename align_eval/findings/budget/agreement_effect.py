@@ -26,7 +26,7 @@ from align_eval.findings.budget.word_effect import (
     random_head_sets,
     word_effect,
 )
-from align_eval.findings.kept_run import Item, decoded, mean_map, seed_of
+from align_eval.findings.saved_run import Item, decoded, mean_map, seed_of
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.metrics import count_by, sum_by
 from align_eval.units import MS_PER_S

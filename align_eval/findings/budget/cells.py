@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_eval.errors import InputError
-from align_eval.findings.kept_run import (
+from align_eval.findings.saved_run import (
     Item,
     boundary_clusters,
     boundary_starts,

@@ -16,7 +16,7 @@ import numpy as np
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared, upper_layers
 from align_eval.findings.budget.residual import arms
-from align_eval.findings.kept_run import Item, boundary_clusters, boundary_starts, decoded, interior_errors_ms, seed_of
+from align_eval.findings.saved_run import Item, boundary_clusters, boundary_starts, decoded, interior_errors_ms, seed_of
 from align_eval.scoring.boundaries import Floats
 
 SALIENCY = "gradient:at=encoder-output"

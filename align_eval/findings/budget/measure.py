@@ -46,9 +46,9 @@ from align_eval.findings.budget.shapley import (
     shapley,
     swap_gain,
 )
-from align_eval.findings.kept_run import (
+from align_eval.findings.saved_run import (
     Item,
-    KeptRun,
+    SavedRun,
     finding_signature,
     has_enough_frames,
     has_stack,
@@ -74,7 +74,7 @@ class StratumErrors:
 
 
 def measure_budget(
-    kept: KeptRun, seed: int = 0, on_done: Callable[[str], None] | None = None, *, saliency: str = SALIENCY
+    kept: SavedRun, seed: int = 0, on_done: Callable[[str], None] | None = None, *, saliency: str = SALIENCY
 ) -> Budget:
     """Measure the budget under every kind of reference and token unit of a run.
 
@@ -134,7 +134,7 @@ def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
 
 
 def _decode_strata(
-    kept: KeptRun, seed: int, saliency: str, on_done: Callable[[str], None] | None
+    kept: SavedRun, seed: int, saliency: str, on_done: Callable[[str], None] | None
 ) -> tuple[dict[tuple[str, str], StratumErrors], list[str]]:
     """Errors by kind of reference and token unit, and the reasons for everything left out."""
     errors: dict[tuple[str, str], StratumErrors] = {}

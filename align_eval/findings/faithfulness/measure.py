@@ -40,7 +40,7 @@ from align_eval.findings.faithfulness.records import (
     UtteranceCurves,
 )
 from align_eval.findings.faithfulness.summary import clusters_of, hallucinations, summarise, summarise_maps
-from align_eval.findings.kept_run import rng_of
+from align_eval.findings.saved_run import rng_of
 from align_eval.model.decode import decoded_words
 from align_eval.model.forward import Pass, shared_pass
 from align_eval.model.language import language_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from align_eval.findings.agreement.correlation import agreement
 from align_eval.findings.budget.cells import Stack, prepared
-from align_eval.findings.kept_run import Item, decoded, interior_errors_ms, mean_map
+from align_eval.findings.saved_run import Item, decoded, interior_errors_ms, mean_map
 from align_eval.scoring.boundaries import Floats, Ints
 
 HeadSet = tuple[int, ...]

@@ -23,15 +23,15 @@ from align_eval.findings.heads.records import (
     SetRow,
 )
 from align_eval.findings.heads.search import N_SPLITS, cross_validated, methods, set_totals, utterance_set_totals
-from align_eval.findings.kept_run import (
+from align_eval.findings.ranks import rank_correlation
+from align_eval.findings.saved_run import (
     Item,
-    KeptRun,
+    SavedRun,
     finding_signature,
     has_enough_frames,
     require_stacks,
     with_interior,
 )
-from align_eval.findings.ranks import rank_correlation
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.inference import flip_test
 from align_eval.scoring.metrics import Difference, Ratio, mean_by, sum_by
@@ -55,7 +55,7 @@ class _Choice(NamedTuple):
 
 
 def search_heads(
-    kept: KeptRun,
+    kept: SavedRun,
     reading: Reading | None = None,
     saliency: str = SALIENCY,
     seed: int = 0,

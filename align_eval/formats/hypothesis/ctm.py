@@ -18,7 +18,7 @@ from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import clean_label, label_kind
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
@@ -48,7 +48,7 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     )
 
 
-def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord]]:
+def words_by_channel(document: Document) -> dict[tuple[str, str], list[HypothesisWord]]:
     """Words by recording and channel, in the order of the file.
 
     Raises
@@ -61,7 +61,7 @@ def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord
     InputWarning
         If the last line does not end with a line break.
     """
-    words: dict[tuple[str, str], list[GivenWord]] = {}
+    words: dict[tuple[str, str], list[HypothesisWord]] = {}
     for recording, channel, word in _lines(document):
         words.setdefault((recording, channel), []).append(word)
     if not document.text.endswith(("\n", "\r")):
@@ -72,7 +72,7 @@ def words_by_channel(document: Document) -> dict[tuple[str, str], list[GivenWord
     return words
 
 
-def _lines(document: Document) -> Iterator[tuple[str, str, GivenWord]]:
+def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
     for i, line in enumerate(lines_of(document.text), 1):
         fields = _fields(line)
         if not fields or fields[0].startswith(";;"):

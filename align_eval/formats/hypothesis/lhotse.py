@@ -14,7 +14,7 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 
 KIND = "word"
 
@@ -73,7 +73,7 @@ def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch
     )
 
 
-def _words(file: object, supervision_place: str, items: list[Any]) -> Iterator[GivenWord]:
+def _words(file: object, supervision_place: str, items: list[Any]) -> Iterator[HypothesisWord]:
     for j, entry in enumerate(items, 1):
         place = f"{supervision_place}, word {j}"
         where = f"{file}, {place}"

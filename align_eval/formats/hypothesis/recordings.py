@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Stretch:
 
     recording: str
     channel: str
-    words: tuple[GivenWord, ...]
+    words: tuple[HypothesisWord, ...]
     start_s: float = 0.0
     speaker: str | None = None
     language: str | None = None

@@ -29,7 +29,7 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word
 from align_eval.formats.praat import shorten
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 
 HEADER = "WEBVTT"
 NO_CUES = ("NOTE", "STYLE", "REGION")
@@ -164,7 +164,7 @@ def _spans(where: str, text: str, escaped: bool) -> Iterator[_Span]:
             depth = max(0, depth - 1) if tag.group(1) else depth + 1
 
 
-def _words_of_cue(file: object, cue: _Cue) -> Iterator[GivenWord]:
+def _words_of_cue(file: object, cue: _Cue) -> Iterator[HypothesisWord]:
     marked = any(span.mark_s is not None for span in cue.spans)
     spans = cue.spans if marked else (_Span(cue.plain),)
     starts: list[float] = []
@@ -184,12 +184,12 @@ def _words_of_cue(file: object, cue: _Cue) -> Iterator[GivenWord]:
             yield word
 
 
-def _highlighted_words(file: object, cues: list[_Cue]) -> Iterator[GivenWord]:
+def _highlighted_words(file: object, cues: list[_Cue]) -> Iterator[HypothesisWord]:
     for _, group in groupby(cues, key=lambda cue: "".join(cue.plain.split())):
         yield from _words_of_line(file, list(group))
 
 
-def _words_of_line(file: object, cues: list[_Cue]) -> Iterator[GivenWord]:
+def _words_of_line(file: object, cues: list[_Cue]) -> Iterator[HypothesisWord]:
     """Yield the words of consecutive cues with the same line. A highlight that goes back begins the line again."""
     line, at = cues[0], 0
     for cue in cues:
@@ -226,7 +226,7 @@ def _highlight(file: object, cue: _Cue) -> tuple[int, int, str]:
     return start, start + len("".join(inside.split())), inside
 
 
-def _untimed_words(file: object, cue: _Cue, start: int, stop: int | None) -> Iterator[GivenWord]:
+def _untimed_words(file: object, cue: _Cue, start: int, stop: int | None) -> Iterator[HypothesisWord]:
     """Words of a line without a highlight, from character ``start`` to ``stop``, white space not counted."""
     at = 0
     for token in cue.plain.split():

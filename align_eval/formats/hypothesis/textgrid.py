@@ -16,7 +16,7 @@ from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import hypothesis_word
 from align_eval.formats.praat import decode_text, parse_textgrid
 from align_eval.formats.textgrids import NO_LENGTH, word_tier
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import clean_label, label_kind
 
 
@@ -46,9 +46,9 @@ def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
     return (Transcript(tuple(_words(document, grid, tier)), end_s=float(grid.maxTime)),)
 
 
-def _words(document: Document, grid: TextGrid, tier: str | None) -> list[GivenWord]:
+def _words(document: Document, grid: TextGrid, tier: str | None) -> list[HypothesisWord]:
     intervals = word_tier(grid, document.path, tier)
-    words: list[GivenWord] = []
+    words: list[HypothesisWord] = []
     for i, interval in enumerate(intervals.intervals, 1):
         if label_kind(clean_label(interval.mark)) == "silence":
             continue
@@ -60,9 +60,9 @@ def _words(document: Document, grid: TextGrid, tier: str | None) -> list[GivenWo
     return _merge(words, _words_of_no_length(document, grid, f"{intervals.name}{NO_LENGTH}"))
 
 
-def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[GivenWord]:
+def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[HypothesisWord]:
     """The points of the point tiers with this name."""
-    words: list[GivenWord] = []
+    words: list[HypothesisWord] = []
     for tier in (t for t in grid.tiers if isinstance(t, PointTier) and t.name == name):
         for i, point in enumerate(tier.points, 1):
             time_s = float(point.time)
@@ -72,7 +72,7 @@ def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[G
     return words
 
 
-def _merge(words: list[GivenWord], points: list[GivenWord]) -> list[GivenWord]:
+def _merge(words: list[HypothesisWord], points: list[HypothesisWord]) -> list[HypothesisWord]:
     """Put each word of no length before the first word that starts at its time or later."""
     starts = [word.start_s or 0.0 for word in words]
     placed = [(bisect_left(starts, point.start_s or 0.0), 0, point) for point in points]

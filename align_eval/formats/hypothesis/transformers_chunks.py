@@ -11,7 +11,7 @@ from typing import Any
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import hypothesis_word
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 
 REMEDY = 'call the pipeline with return_timestamps="word"'
 
@@ -46,7 +46,7 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     return (Transcript(tuple(word for word in words if word)),)
 
 
-def _word(file: object, place: str, chunk: Any) -> GivenWord | None:
+def _word(file: object, place: str, chunk: Any) -> HypothesisWord | None:
     where = f"{file}, {place}"
     timestamp = chunk.get("timestamp") if isinstance(chunk, dict) else None
     if not isinstance(timestamp, list) or len(timestamp) != 2:

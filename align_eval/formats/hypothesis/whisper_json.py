@@ -31,7 +31,7 @@ from typing import Any
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import hypothesis_word
-from align_eval.records import GivenWord, Transcript
+from align_eval.records import HypothesisWord, Transcript
 
 STABLE_TS_KEYS = frozenset(("ori_dict", "regroup_history", "nonspeech_sections"))
 """Keys that only stable-ts writes."""
@@ -161,7 +161,7 @@ def _word_keys(segments: list[Any]) -> set[str]:
     return keys
 
 
-def _words(file: object, segments: list[Any], layout: Layout) -> Iterator[GivenWord]:
+def _words(file: object, segments: list[Any], layout: Layout) -> Iterator[HypothesisWord]:
     """Yield the words in the order of the file.
 
     A segment with text and an empty list of words yields the words of its text, without times.
@@ -186,7 +186,7 @@ def _words(file: object, segments: list[Any], layout: Layout) -> Iterator[GivenW
                 yield word
 
 
-def _word(file: object, place: str, entry: Any, layout: Layout) -> GivenWord | None:
+def _word(file: object, place: str, entry: Any, layout: Layout) -> HypothesisWord | None:
     where = f"{file}, {place}"
     if not isinstance(entry, dict):
         raise InputError(where, "is not a table in JSON", "write each word as a table with its times")
@@ -199,7 +199,7 @@ def _word(file: object, place: str, entry: Any, layout: Layout) -> GivenWord | N
     return hypothesis_word(file, place, entry[layout.text], start, end, confidence)
 
 
-def _untimed_words(file: object, place: str, text: str) -> Iterator[GivenWord]:
+def _untimed_words(file: object, place: str, text: str) -> Iterator[HypothesisWord]:
     for j, token in enumerate(text.split(), 1):
         word = hypothesis_word(file, f"{place}, word {j} of its text", token, None, None)
         if word and any(c.isalnum() for c in token):

@@ -13,7 +13,7 @@ import re
 
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
-from align_eval.records import GivenWord
+from align_eval.records import HypothesisWord
 
 MAX_TIME_S = 1e6
 """Latest accepted time, eleven days. Sums of larger times could overflow."""
@@ -30,7 +30,7 @@ def hypothesis_word(
     start: object,
     end: object,
     confidence: object = None,
-) -> GivenWord | None:
+) -> HypothesisWord | None:
     """Check the parts of a word and build it.
 
     Parameters
@@ -42,7 +42,7 @@ def hypothesis_word(
 
     Returns
     -------
-    GivenWord or None
+    HypothesisWord or None
         None if ``text`` is white space.
 
     Raises
@@ -63,7 +63,7 @@ def hypothesis_word(
         return None
     _check_text(where, word)
     checked_confidence = None if confidence is None else number(where, "confidence", confidence)
-    return GivenWord(word, start_s, end_s, checked_confidence, place)
+    return HypothesisWord(word, start_s, end_s, checked_confidence, place)
 
 
 def number(where: str, what: str, value: object) -> float:

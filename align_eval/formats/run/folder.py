@@ -19,7 +19,7 @@ from align_eval.formats.run.textgrids import write_textgrids
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import as_json, drop_tracebacks, read_failure, write_tracebacks
 from align_eval.formats.run.words_file import write_words_table
-from align_eval.records import Run, ScoreRow
+from align_eval.run_record import Run, ScoreRow
 
 SCHEMA_VERSION = 1
 """Version of ``run.json`` and ``words.parquet``; increases when their meaning changes."""

@@ -37,7 +37,7 @@ _ENERGY = "energy"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMaps:
+class SavedMaps:
     """Saved maps of one utterance.
 
     Attributes
@@ -62,7 +62,7 @@ class KeptMaps:
     details: Mapping[str, Mapping[str, Any]]
 
 
-def write_maps(path: Path, maps: KeptMaps) -> None:
+def write_maps(path: Path, maps: SavedMaps) -> None:
     """Write the maps of an utterance atomically.
 
     Raises
@@ -119,7 +119,7 @@ def drop_maps(out: Path) -> None:
             raise InputError(path, f"cannot be removed ({error.strerror})", "choose another --out") from error
 
 
-def read_maps(path: Path) -> KeptMaps:
+def read_maps(path: Path) -> SavedMaps:
     """Read the maps of an utterance.
 
     Raises
@@ -133,7 +133,7 @@ def read_maps(path: Path) -> KeptMaps:
             if header["schema"] != SCHEMA_VERSION:
                 raise ValueError(f"schema {header['schema']}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-        return KeptMaps(
+        return SavedMaps(
             stacks=_named(tensors, _STACK),
             word_of_token=_named(tensors, _WORDS),
             energy=tensors[_ENERGY],

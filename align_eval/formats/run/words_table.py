@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
-from align_eval.records import GivenWord, Pairing, SystemName, Unit, Utterance, Word
+from align_eval.records import HypothesisWord, Pairing, SystemName, Unit, Utterance, Word
 
 INSERTED = pa.struct(
     [
@@ -67,7 +67,7 @@ SCHEMA = pa.schema(
 def words_table(
     utterances: Iterable[Utterance],
     systems: Iterable[SystemName],
-    results: Mapping[str, Mapping[SystemName, Sequence[Word | GivenWord]]],
+    results: Mapping[str, Mapping[SystemName, Sequence[Word | HypothesisWord]]],
     pairings: Mapping[str, Mapping[SystemName, Pairing]] | None = None,
 ) -> pa.Table:
     """Build the table, in the order of utterance ids, systems and words.
@@ -129,7 +129,7 @@ class _Cell:
     inserted: tuple[dict[str, object], ...] = ()
 
 
-def _shifted(words: Sequence[Word | GivenWord], offset_s: float) -> list[Word | GivenWord]:
+def _shifted(words: Sequence[Word | HypothesisWord], offset_s: float) -> list[Word | HypothesisWord]:
     def shifted(time_s: float | None) -> float | None:
         return None if time_s is None else time_s + offset_s
 
@@ -141,7 +141,7 @@ def _word_by_word(n_words: int) -> Pairing:
     return Pairing(units, deleted=(), inserted=(), ignored=(), n_reference=n_words, n_hypothesis=n_words)
 
 
-def _cells(pairing: Pairing, words: Sequence[Word | GivenWord]) -> list[_Cell]:
+def _cells(pairing: Pairing, words: Sequence[Word | HypothesisWord]) -> list[_Cell]:
     """One cell per reference word.
 
     A unit lasts from the first start to the last end of its hypothesis words; it has no times if one of them has none.
@@ -176,7 +176,7 @@ SAID_COLUMNS = ("utterance", "source", "align", "word_index", "hypothesis", "sta
 """Columns that :func:`words_said` reads."""
 
 
-def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, SystemName], list[GivenWord]]:
+def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, SystemName], list[HypothesisWord]]:
     """Rebuild the hypothesis words of each utterance and system, in order.
 
     Parameters
@@ -195,13 +195,15 @@ def words_said(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, SystemName], l
     return {key: _hypothesis_words(group) for key, group in groups.items()}
 
 
-def _hypothesis_words(rows: Sequence[dict[str, Any]]) -> list[GivenWord]:
+def _hypothesis_words(rows: Sequence[dict[str, Any]]) -> list[HypothesisWord]:
     """Words of one utterance and system: a unit as one word, and inserted words after the word that they follow."""
-    words: list[GivenWord] = []
+    words: list[HypothesisWord] = []
     opened: tuple[float, str] | None = None  # start and place of a unit that has not ended
     for row in rows:
         place = f"word {row['word_index'] + 1}"
-        inserted = [GivenWord(w["word"], w["start_s"], w["end_s"], None, f"after {place}") for w in row["inserted"]]
+        inserted = [
+            HypothesisWord(w["word"], w["start_s"], w["end_s"], None, f"after {place}") for w in row["inserted"]
+        ]
         n_before = 0
         if not words and row["start_s"] is not None:  # the first row also holds the words inserted before it
             n_before = sum(word.start_s is not None and word.start_s < row["start_s"] for word in inserted)
@@ -209,10 +211,10 @@ def _hypothesis_words(rows: Sequence[dict[str, Any]]) -> list[GivenWord]:
         if row["start_s"] is not None:
             opened = row["start_s"], place
         if row["end_s"] is not None and opened:
-            words.append(GivenWord(row["hypothesis"], opened[0], row["end_s"], None, opened[1]))
+            words.append(HypothesisWord(row["hypothesis"], opened[0], row["end_s"], None, opened[1]))
             opened = None
         elif row["hypothesis"] is not None and opened is None:
-            words.append(GivenWord(row["hypothesis"], None, None, None, place))
+            words.append(HypothesisWord(row["hypothesis"], None, None, None, place))
         words += inserted[n_before:]
     return words
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from align_eval.corpus.audio import Samples
-from align_eval.formats.run.maps import KeptMaps
+from align_eval.formats.run.maps import SavedMaps
 from align_eval.records import SystemName, Word
 from align_eval.reporting.figures.save import save
 from align_eval.reporting.figures.utterance import Panel, Tier, utterance_figure
@@ -20,7 +20,7 @@ def draw_explained(
     samples: Samples,
     texts: Sequence[str],
     words: Mapping[SystemName, Sequence[Word]],
-    maps: KeptMaps,
+    maps: SavedMaps,
     reference: Sequence[Word] | None = None,
 ) -> None:
     """Draw one recording: words by every system, the spectrogram and the maps, and reference words above if any.

@@ -28,8 +28,8 @@ from align_eval.reporting.html.sections.sources import sources_section
 from align_eval.reporting.html.sections.verdict import verdict_section
 from align_eval.reporting.html.sections.words import pack_words, select_words, words_bytes, words_note
 from align_eval.reporting.run_view import RunView, default_pair
-from align_eval.reporting.signature_text import run_signature_line
 from align_eval.reporting.word_columns import rank_words, word_columns
+from align_eval.signature import run_signature_line
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("words.js", "table.js", "picture.js", "sound.js", "page.js")

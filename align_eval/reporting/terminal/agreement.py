@@ -11,9 +11,9 @@ from rich.text import Text
 from align_eval.findings.agreement.correlation import NORMALISATIONS
 from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding, AgreementRow
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.signature import signature_line
 
 MEANING = (
     "rho: Pearson correlation of attention with saliency, mean over utterances; its square is the share of variance, "

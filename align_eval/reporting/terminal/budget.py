@@ -10,9 +10,9 @@ from rich.table import Table
 from align_eval.findings.budget.cells import ARMS
 from align_eval.findings.budget.records import Budget, Figure, Injection, Stratum
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.signature import signature_line
 
 CELLS_MEANING = (
     "Mean absolute error of interior boundaries in ms. best: heads, depth and silence chosen on other clusters. "

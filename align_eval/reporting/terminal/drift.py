@@ -10,9 +10,9 @@ from rich.text import Text
 
 from align_eval.findings.drift import Drift, DriftRow
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.signature import signature_line
 
 MEANING = (
     "Slope of the signed error, hypothesis minus reference, against time in the audio file, with one intercept per "

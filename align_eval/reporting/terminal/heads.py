@@ -8,10 +8,10 @@ from rich.table import Table
 
 from align_eval.findings.heads.records import HeadSearch, HeadStratum, SetRow
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.budget import figure_text
 from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.signature import signature_line
 
 N_HEADS_SHOWN = 10
 

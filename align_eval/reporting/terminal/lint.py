@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from align_eval.formats.run.tracebacks import as_json
-from align_eval.records import Failure, Run
+from align_eval.records import Failure
 from align_eval.reporting.terminal.printing import print_line
+from align_eval.run_record import Run
 from align_eval.scoring.lint import LintFinding, lint_counts
 
 

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.records import SECOND_REFERENCE, Run, ScoreRow, SystemName
+from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.reporting.numbers import interval_text
-from align_eval.reporting.signature_text import run_signature_line
 from align_eval.reporting.terminal.printing import print_line, titled_table
+from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.statistics import FEW_CLUSTERS
+from align_eval.signature import run_signature_line
 from align_eval.systems import PRESETS
 
 _Key = tuple[str, str, str]

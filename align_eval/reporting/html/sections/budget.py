@@ -12,8 +12,8 @@ from align_eval.reporting.charts.waterfall import LABELS, STEPS, Bar, Cost, Wate
 from align_eval.reporting.html.svg import Plane, axes, box, figure, line, text
 from align_eval.reporting.numbers import figure_text
 from align_eval.reporting.run_view import RunView, by_trust
-from align_eval.reporting.signature_text import signature_line
 from align_eval.reporting.terminal.scores import floors_ms
+from align_eval.signature import signature_line
 
 HALF = 0.36
 """Half the width of a bar; bars are 1 apart."""

@@ -13,7 +13,7 @@ from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import WIDTH, Plane, box, figure, text
 from align_eval.reporting.numbers import figure_text
 from align_eval.reporting.run_view import by_trust
-from align_eval.reporting.signature_text import signature_line
+from align_eval.signature import signature_line
 
 LEFT, TOP = 44, 24
 """Corner of the first cell, in the units of the drawing."""

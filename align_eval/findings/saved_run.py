@@ -23,9 +23,10 @@ from align_eval.alignment.aligner import parse_aligner
 from align_eval.alignment.word_times import align_map
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import read_run
-from align_eval.formats.run.maps import FOLDER, SUFFIX, KeptMaps, read_maps
+from align_eval.formats.run.maps import FOLDER, SUFFIX, SavedMaps, read_maps
 from align_eval.formats.run.words_table import read_words_table
-from align_eval.records import RelevanceMap, Run
+from align_eval.records import RelevanceMap
+from align_eval.run_record import Run
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.signature import package_version, signature_id
@@ -63,7 +64,7 @@ class Item:
     path: Path
 
     @property
-    def maps(self) -> KeptMaps:
+    def maps(self) -> SavedMaps:
         """The saved maps of this utterance.
 
         Raises
@@ -80,13 +81,13 @@ class Item:
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, *_state: int) -> KeptMaps:
+def _read(path: Path, *_state: int) -> SavedMaps:
     """Maps of one utterance. The last two stay in memory, since findings go through a run item by item."""
     return read_maps(path)
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRun:
+class SavedRun:
     """A run and its items by kind of reference.
 
     Attributes
@@ -108,7 +109,7 @@ class KeptRun:
     corpus_clusters: str
 
 
-def read_kept(folder: Path, needed: Sequence[str] = ()) -> KeptRun:
+def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
     """Read a run folder with saved maps.
 
     Parameters
@@ -137,7 +138,7 @@ def read_kept(folder: Path, needed: Sequence[str] = ()) -> KeptRun:
         clusters[reference], cluster = cluster_rows(rows)
         items[reference] = tuple(_items(folder, rows, cluster, reference, corpus_cluster))
     require_stacks(folder, [item for same_kind in items.values() for item in same_kind], needed)
-    return KeptRun(folder, run, items, clusters, corpus_clusters)
+    return SavedRun(folder, run, items, clusters, corpus_clusters)
 
 
 def _items(

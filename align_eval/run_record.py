@@ -1,0 +1,68 @@
+"""The record of a run: its signature, its score rows, and its failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from align_eval.records import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One number, with the conditions under which it holds.
+
+    Attributes
+    ----------
+    source, align : str
+        Name of the system.
+    text : str
+        The aligned text: ``words``, ``hypothesis`` or ``transcript``.
+    reference : str
+        Kind of the reference times.
+    boundaries : str
+        ``all`` or ``interior`` (without the first start and the last end of each utterance); for other protocols than
+        ``wbe``, ``starts``, ``ends`` or ``both``.
+    calibration : str
+        ``none``, or ``reference``: one median shift per boundary type, estimated on other clusters.
+    protocol, metric, unit : str
+    value : float
+    ci_low, ci_high : float or None
+        95 % interval; None where there is one cluster, so that nothing can be resampled.
+    n_words : int
+    clusters : str
+        The unit that is resampled: speakers or recordings.
+    n_clusters : int
+    n_effective_clusters : float
+    protocol_hash : str
+        Hash of the rules of the protocol; numbers of different hashes are never compared.
+    """
+
+    source: str
+    align: str
+    text: str
+    reference: str
+    boundaries: str
+    calibration: str
+    protocol: str
+    metric: str
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    unit: str
+    n_words: int
+    clusters: str
+    n_clusters: int
+    n_effective_clusters: float
+    protocol_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run: signature, scores and failures. ``environment`` is informative and is never compared."""
+
+    schema: int
+    signature: dict[str, Any]
+    rows: tuple[ScoreRow, ...]
+    failures: tuple[Failure, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
