@@ -15,9 +15,9 @@ from align_eval.systems import PRESETS, System, find_preset, pair
 
 @dataclass(frozen=True, slots=True)
 class Heuristic:
-    """One of a system's ways: the key that it hangs on, and that key's value without it.
+    """A heuristic of a system: the key of source or aligner that it sets, and the value of that key without it.
 
-    With ``adds`` the system named by the preset does it after what the preset covers: the value is the one with it.
+    With ``adds``, the preset does not include the heuristic, and the value is the one with it.
     """
 
     name: str
@@ -106,7 +106,7 @@ HEURISTICS = {
     "best-tiny.en": _BEST,
     "best-base": _BEST,
 }
-"""What can be switched off, one at a time, of each preset."""
+"""Heuristics of each preset."""
 
 
 @dataclass(frozen=True, slots=True)

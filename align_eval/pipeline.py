@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What the model hears and reads.
+    """Input of the model: samples and the words to align.
 
     Attributes
     ----------

@@ -148,7 +148,7 @@ def json_checksum(value: object) -> str:
 
 
 def run_environment() -> dict[str, Any]:
-    """Where the run took place: informative, never compared."""
+    """Python, platform and machine of the run: informative, never compared."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from align_eval.cli.common import say_error, say_to_stderr
+from align_eval.cli.common import print_error, print_to_stderr
 from align_eval.cli.compare import compare
 from align_eval.cli.corpus import corpus_app
 from align_eval.cli.findings import agree, budget, drift, faithfulness
@@ -92,7 +92,7 @@ def main() -> None:
     """Run the command line. Print each error and each warning on one line, and exit with a code of ``EXIT_CODES``."""
 
     def show_warning(message: Warning | str, *_: object) -> None:
-        say_to_stderr(f"warning: {message}", "yellow")
+        print_to_stderr(f"warning: {message}", "yellow")
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # the other arguments are not used
     warnings.simplefilter("always", InputWarning)
@@ -100,9 +100,9 @@ def main() -> None:
     try:
         app()
     except AlignEvalError as error:
-        say_error(error)
+        print_error(error)
         if isinstance(error, BugError):
-            say_to_stderr(error.traceback)
+            print_to_stderr(error.traceback)
         sys.exit(error.exit_code)
     except SystemExit as exit_:
         _exit_with_own_code(exit_)
@@ -133,11 +133,13 @@ def _exit_with_own_code(exit_: SystemExit) -> NoReturn:
 def _exit_with_message(error: Exception) -> NoReturn:
     """Print an unexpected error and exit: a full disk and a lack of memory are bad input, all else is a bug."""
     if isinstance(error, OSError) and error.errno in FULL:
-        say_error(f"{error.strerror}; make room and give the same command again")
+        print_error(f"{error.strerror}; make room and give the same command again")
         sys.exit(EXIT_BAD_INPUT)
     if is_out_of_memory(error):
-        say_error(f"out of memory: {type(error).__name__}: {error}; use a smaller model, or a machine with more memory")
+        print_error(
+            f"out of memory: {type(error).__name__}: {error}; use a smaller model, or a machine with more memory"
+        )
         sys.exit(EXIT_BAD_INPUT)
-    say_error(f"{bug_message(error)}; report it to the developers with the command, `align-eval --version` and this:")
-    say_to_stderr("".join(traceback.format_exception(error)))
+    print_error(f"{bug_message(error)}; report it to the developers with the command, `align-eval --version` and this:")
+    print_to_stderr("".join(traceback.format_exception(error)))
     sys.exit(EXIT_BUG)

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_BUG
+from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
     from align_eval.records import Failure
@@ -74,12 +75,7 @@ def _record_values(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def say(console: Console, line: str) -> None:
-    """Print a line to standard output without markup or wrapping."""
-    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
-
-
-def say_next(console: Console, out: Path, corpus: str | None = None) -> None:
+def print_next(console: Console, out: Path, corpus: str | None = None) -> None:
     """Print the command that shows a written run.
 
     Parameters
@@ -88,15 +84,15 @@ def say_next(console: Console, out: Path, corpus: str | None = None) -> None:
         Place of the audio, where run.json does not name it.
     """
     option = ["--corpus", corpus] if corpus else []
-    say(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *option])}")
+    print_line(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *option])}")
 
 
-def say_error(message: object) -> None:
+def print_error(message: object) -> None:
     """Print an error to standard error, on one line that begins with ``error:``."""
-    say_to_stderr(f"error: {message}", "red")
+    print_to_stderr(f"error: {message}", "red")
 
 
-def say_to_stderr(text: str, style: str = "") -> None:
+def print_to_stderr(text: str, style: str = "") -> None:
     """Print text to standard error without markup; do nothing where standard error is closed."""
     with suppress(SystemExit, BrokenPipeError):  # rich 13.0 raises the pipe's error, later versions exit
         console = Console(stderr=True)
@@ -120,7 +116,7 @@ def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Pa
         first = tracebacks / traceback_name(bugs[0])
         problem = f"{len(bugs)} of the utterances met a bug in align-eval, the first at {first}"
         remedy = "report it to the developers with that traceback and the signature in the file"
-        say_error(f"{written}: {problem}; {remedy}")
+        print_error(f"{written}: {problem}; {remedy}")
         raise typer.Exit(EXIT_BUG)
     if failures:
         raise typer.Exit(EXIT_BAD_INPUT)

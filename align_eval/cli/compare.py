@@ -15,9 +15,9 @@ from align_eval.cli.common import (
     ShiftMs,
     make_console,
     print_json,
-    say,
 )
 from align_eval.errors import EXIT_REGRESSION
+from align_eval.reporting.terminal.printing import print_line
 
 
 def compare(
@@ -69,7 +69,7 @@ def compare(
     if isinstance(outcome, NotComparableError):
         if not accept:
             raise outcome
-        say(console, f"not comparable: {outcome}")
+        print_line(console, f"not comparable: {outcome}")
         if as_json:
             print_json({"not_comparable": str(outcome)})
     else:
@@ -78,11 +78,11 @@ def compare(
             print_json(outcome)
         if out:
             write_comparison(out, outcome, strict=strict)
-            say(console, f"written: {out}/{', '.join(FILES)}")
+            print_line(console, f"written: {out}/{', '.join(FILES)}")
         if os.environ.get("GITHUB_STEP_SUMMARY"):
             append_summary(Path(os.environ["GITHUB_STEP_SUMMARY"]), outcome)
     if accept:
-        say(console, f"accepted: {accept}")
+        print_line(console, f"accepted: {accept}")
         return
     if not isinstance(outcome, NotComparableError) and outcome.fails(strict=strict):
         raise typer.Exit(EXIT_REGRESSION)

@@ -16,9 +16,9 @@ from align_eval.cli.common import (
     Tier,
     make_console,
     print_json,
-    say,
 )
 from align_eval.errors import EXIT_BAD_INPUT
+from align_eval.reporting.terminal.printing import print_line
 
 corpus_app = typer.Typer(
     help="Corpora: check, convert to folders of audio with TextGrids, make references.",
@@ -74,8 +74,8 @@ def convert(
     console = make_console(quiet=as_json)
     n_written = len(loaded.utterances) + len(loaded.failures) - len(problems)
     for problem in problems:
-        say(console, f"left out: {problem.message}")
-    say(console, f"written: {out}, {n_written} utterances")
+        print_line(console, f"left out: {problem.message}")
+    print_line(console, f"written: {out}, {n_written} utterances")
     if as_json:
         print_json({"written": n_written, "problems": problems})
     if problems:
@@ -113,7 +113,7 @@ def reference(
     write_finding(out / REPORT_NAME, references)
     console = make_console(quiet=as_json)
     print_references(references, console)
-    say(console, f"written: {out}, {len(references.made)} TextGrids, {REPORT_NAME}")
+    print_line(console, f"written: {out}, {len(references.made)} TextGrids, {REPORT_NAME}")
     if as_json:
         print_json(references)
     if references.failures:

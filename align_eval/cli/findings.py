@@ -21,8 +21,8 @@ from align_eval.cli.common import (
     exit_for_failures,
     make_console,
     print_json,
-    say,
 )
+from align_eval.reporting.terminal.printing import print_line
 
 
 def faithfulness(
@@ -91,7 +91,7 @@ def faithfulness(
     write_finding(out, finding)
     console = make_console(quiet=as_json)
     print_faithfulness(finding, console)
-    say(console, f"written: {out}")
+    print_line(console, f"written: {out}")
     tracebacks = folder_of_finding(out)
     if as_json:
         print_json(finding_values(finding, tracebacks.name))
@@ -119,7 +119,7 @@ def agree(
     write_finding(run / "agree.json", finding)
     console = make_console(quiet=as_json)
     print_agreement(finding, console)
-    say(console, f"written: {run}/agree.json")
+    print_line(console, f"written: {run}/agree.json")
     if as_json:
         print_json(finding)
 
@@ -164,7 +164,7 @@ def budget(
         floors = floors_ms(kept.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
         draw_budget(run / "budget.png", finding, floors)
         print_budget(finding, console, floors)
-        say(console, f"written: {run}/budget.json, budget.png")
+        print_line(console, f"written: {run}/budget.json, budget.png")
     if as_json:
         print_json(findings)
 
@@ -190,6 +190,6 @@ def drift(
     draw_drift(run / "drift.png", finding)
     console = make_console(quiet=as_json)
     print_drift(finding, console)
-    say(console, f"written: {run}/drift.json, drift.png")
+    print_line(console, f"written: {run}/drift.json, drift.png")
     if as_json:
         print_json(finding)

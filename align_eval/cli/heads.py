@@ -18,8 +18,8 @@ from align_eval.cli.common import (
     exit_for_failures,
     make_console,
     print_json,
-    say,
 )
+from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,7 +86,7 @@ def search(
         finding = search_heads(kept, Reading(unit, prep, align), saliency, seed, on_done)
     write_finding(out, finding)
     print_heads(finding, console)
-    say(console, f"written: {out}")
+    print_line(console, f"written: {out}")
     if as_json:
         print_json(finding)
     exit_for_failures(failures, folder / "run.json", folder / "tracebacks")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Protocols, exit_for_failures, make_console, print_json, say
+from align_eval.cli.common import AsJson, Protocols, exit_for_failures, make_console, print_json
+from align_eval.reporting.terminal.printing import print_line
 
 
 def merge(
@@ -34,7 +35,7 @@ def merge(
     print_run(merged, console)
     print_languages(read_languages(out), console)
     maps = ", maps/" if has_maps(out) else ""
-    say(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
+    print_line(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
     if as_json:
         print_json(merged)
     exit_for_failures(merged.failures, out / "run.json", out / FOLDER)

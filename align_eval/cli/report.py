@@ -20,8 +20,8 @@ from align_eval.cli.common import (
     SpokenText,
     make_console,
     print_json,
-    say,
 )
+from align_eval.reporting.terminal.printing import print_line
 
 
 class Form(StrEnum):
@@ -81,19 +81,19 @@ def report(
     page = out or run / "report.html"
     content = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)
     console = make_console(quiet=as_json)
-    say(
+    print_line(
         console,
         f"written: {page} ({content.size_bytes / 1e6:.1f} MB, {content.n_words} of {content.n_words_of} words, "
         f"{content.n_media} of {content.n_media_of} utterances to see{' and hear' if content.with_sound else ''})",
     )
     if audio and not spans:
-        say(console, "no sound: the run does not name its audio; give --corpus")
+        print_line(console, "no sound: the run does not name its audio; give --corpus")
     names: list[str] = []
     if figures:
         from align_eval.reporting.figures.run_figures import draw_figures
 
         names = draw_figures(figures, view, findings, spans, [f.value for f in form or [Form.pdf]])
-        say(console, f"written: {figures}/{', '.join(names)}")
+        print_line(console, f"written: {figures}/{', '.join(names)}")
     if as_json:
         print_json(
             {"page": str(page), "content": content, "figures": [str(figures / name) for name in names if figures]}
@@ -129,7 +129,7 @@ def explain(
     words = read_words(reference) if reference else None
     result = explain_text(load_model(model, device=device), audio, text, sources, align, language)
     draw_explained(out, f"{audio.name}, {model}", result.samples, result.texts, result.words, result.maps, words)
-    say(make_console(quiet=as_json), f"written: {out}")
+    print_line(make_console(quiet=as_json), f"written: {out}")
     if as_json:
         systems = [{"system": system, "words": system_words} for system, system_words in result.words.items()]
         print_json({"figure": str(out), "systems": systems})

@@ -24,12 +24,12 @@ from align_eval.cli.common import (
     exit_for_failures,
     make_console,
     print_json,
-    say,
-    say_next,
+    print_next,
 )
 from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError
 from align_eval.options import RunOptions, specs_of
+from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
     from align_eval.engine.job import Job
@@ -104,7 +104,7 @@ def run(
             job,
             protocols=user_protocols,
             on_done=on_done,
-            on_resumed=lambda n: say(console, f"{n} utterances were processed before this run was interrupted"),
+            on_resumed=lambda n: print_line(console, f"{n} utterances were processed before this run was interrupted"),
         )
     _print_run(out, scored, job, toggled, as_json=as_json)
     exit_for_failures(scored.failures, out / "run.json", out / FOLDER)
@@ -139,8 +139,8 @@ def _print_run(out: Path, run: Run, job: Job, toggled: Sequence[Toggled], *, as_
         print_toggles(finding, console)
     maps = ["maps/"] * (job.plan.options.keep != "nothing")
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *maps]
-    say(console, f"written: {out}/{', '.join(names)}")
-    say_next(console, out)
+    print_line(console, f"written: {out}/{', '.join(names)}")
+    print_next(console, out)
     if as_json:
         print_json(run)
 

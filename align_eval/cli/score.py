@@ -17,10 +17,10 @@ from align_eval.cli.common import (
     Tier,
     make_console,
     print_json,
-    say,
-    say_next,
+    print_next,
 )
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
+from align_eval.reporting.terminal.printing import print_line
 
 
 class Lint(StrEnum):
@@ -101,8 +101,8 @@ def score(
         if lint != Lint.off:
             print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
         if out:
-            say(console, f"written: {out}/run.json, words.parquet, textgrids/")
-            say_next(console, out, reference if reference in BUNDLED or Path(reference).is_dir() else None)
+            print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
+            print_next(console, out, reference if reference in BUNDLED or Path(reference).is_dir() else None)
     if scored.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
     if scored.lint and lint == Lint.fail:

@@ -1,1 +1,1 @@
-"""What people read: tables in the terminal, figures, an HTML page, files for CI."""
+"""Reports for people: tables in the terminal, figures, an HTML page, files for CI."""

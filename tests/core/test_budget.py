@@ -1,4 +1,4 @@
-"""What a finished run kept, and the algebra of the budget, on planted runs and hand-made errors. No torch.
+"""Saved maps of a finished run, and the algebra of the budget, on planted runs and hand-made errors. No torch.
 
 What decodes maps is in tests/model/test_budget.py, since their preparation is torch's.
 """

@@ -47,7 +47,7 @@ def plan(batch, **others):
 
 @pytest.fixture(scope="module")
 def alone(tiny_en, clips):
-    """What each clip gives by itself."""
+    """Results of the clips, each alone."""
     return process_many(clips, plan(1), tiny_en)
 
 

@@ -48,7 +48,7 @@ def utterances(demo):
 
 @pytest.fixture(scope="module")
 def theirs(tiny_en, utterances, tmp_path_factory):
-    """What each system says, from one process that loads every one of them."""
+    """Answers of every system, from one process that loads all of them."""
     folder = tmp_path_factory.mktemp("peers")
     torch.save({"dims": asdict(tiny_en.dims), "model_state_dict": tiny_en.state_dict()}, folder / "tiny.en.pt")
     (folder / "ctranslate2").mkdir()
@@ -71,7 +71,7 @@ def theirs(tiny_en, utterances, tmp_path_factory):
 
 
 def run_systems(folder, job):
-    """What the systems themselves answer to a job, in their own environment."""
+    """Answers of the systems to a job, in their own environment."""
     (folder / "job.json").write_text(json.dumps(job))
     script = str(ROOT / "tests" / "helpers" / "peer_systems.py")
     done = subprocess.run(
@@ -120,7 +120,7 @@ def test_faster_whisper_is_within_a_frame(tiny_en, utterances, theirs):
 
 
 def test_transformers_is_the_same_token_by_token(tiny_en, utterances, theirs):
-    """Of every token the times that its own pipeline makes of generate's; they are float32 there."""
+    """The times of every token that its own pipeline makes of generate's; they are float32 there."""
     for id_, utterance in utterances.items():
         alignment, _ = ours(tiny_en, utterance, "transformers")
         tokens = alignment.token_frames[:-1] / 50

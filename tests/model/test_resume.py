@@ -38,7 +38,7 @@ def command(folder: Path, out: str, *others: str) -> list[str]:
 
 
 def call(arguments: list[str], cpu_s: Path | None = None) -> None:
-    """What `align-eval` does, in a process that has imported everything; ``cpu_s`` is told how long it computed."""
+    """Run `align-eval` in a process that has imported everything; ``cpu_s`` is told how long it computed."""
     code = align_eval(*arguments).returncode
     if cpu_s:
         cpu_s.write_text(str(time.process_time()))

@@ -125,6 +125,6 @@ def sign_consistency(difference: Callable[[str, float], Statistic], n_clusters: 
 
 
 def _choice_counts(errors: Errors, chosen: ChosenOnHalves) -> Mapping[str, int]:
-    """How often each candidate was chosen, candidates never chosen left out."""
+    """Number of times that each candidate was chosen, without candidates that were never chosen."""
     counts = np.bincount(chosen.chosen_candidates().ravel(), minlength=len(errors.candidates))
     return {name: int(n) for name, n in zip(errors.candidates, counts, strict=True) if n}
