@@ -22,7 +22,7 @@ ErrorOf = Callable[[HeadSet, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Preparation and path for word times of a set of heads; the default is the preparation and path of openai-whisper."""
+    """Preparation and path for word times of a set of heads; the default is that of openai-whisper."""
 
     unit: str = "subword"
     prep: str = "zscore-median"
