@@ -13,8 +13,8 @@ from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.model.forward import Pass, pass_of_mel
-from align_eval.relevance.nested_options import ControlRandomWeightsOptions, ControlShuffledOptions
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
+from align_eval.relevance.source import ControlRandomWeightsOptions, ControlShuffledOptions
 from align_eval.relevance.stack import (
     Stack,
     StackOf,

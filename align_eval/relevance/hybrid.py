@@ -6,7 +6,7 @@ from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.model.forward import Pass
-from align_eval.relevance.nested_options import HybridOptions
+from align_eval.relevance.source import HybridOptions
 from align_eval.relevance.stack import Stack, StackOf, text_rows
 
 

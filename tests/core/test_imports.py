@@ -46,7 +46,8 @@ TORCH_FREE = (
     "cli",
 )
 HEAVY = {"torch", "whisper"}
-HEAVY_BY_NAME = {}
+HEAVY_BY_NAME = {"signature.py": {"torch"}}
+"""Modules that import a heavy package inside a function: keys of utterances cover the processor as torch sees it."""
 
 
 def modules(part: str | None = None) -> list[str]:

@@ -46,7 +46,7 @@ def with_dummies(data: dict[str, np.ndarray]):
 
 
 def standard_error(effect: WordEffect) -> float:
-    """Standard error behind the interval: half of it over the quantile of t, one degree of freedom less than clusters."""
+    """Standard error behind the interval, by the quantile of t with one degree of freedom less than clusters."""
     return (effect.ci_high - effect.ci_low) / 2 / stats.t.ppf(0.975, effect.n_clusters - 1)
 
 
