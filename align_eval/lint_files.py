@@ -30,10 +30,17 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
 
     Parameters
     ----------
-    form
-        Form of the files; detected from their content if None.
-    tier
+    path : str or Path
+        A file, a folder of files, or a run folder.
+    form : str, optional
+        Format of the files, as ``align-eval list formats`` prints them; detected from their content if None.
+    tier : str, optional
         Tier of TextGrids, or kind of Lhotse alignments.
+
+    Returns
+    -------
+    Linted
+        The findings, with the number of words checked, the format, and the files that cannot be read.
 
     Raises
     ------

@@ -75,25 +75,30 @@ def score_hypothesis(
 
     Parameters
     ----------
-    reference
-        A bundled corpus, a folder of audio with TextGrids, or files of any form.
-    hypothesis
+    reference : str or Path
+        A bundled corpus, a folder of audio with TextGrids, or files of any format.
+    hypothesis : str or Path
         A file or a folder. Recordings are paired by name; a single file is paired with a single reference file whatever
         their names.
-    name
+    name : str, optional
         Name of the system, the ``source`` of the scores; the form of the files if None.
-    form, reference_form
-        Forms of the files, as ``align-eval list formats`` prints them; detected from their content if None.
-    tier, hypothesis_tier
+    form, reference_form : str, optional
+        Formats of the files, as ``align-eval list formats`` prints them; detected from their content if None.
+    tier, hypothesis_tier : str, optional
         Tier of TextGrids, or kind of Lhotse alignments.
-    language
+    language : str, optional
         Whisper's code of the language where no file states it; it decides how words are normalised before pairing.
-    speaker_characters
+    speaker_characters : int, optional
         Number of leading characters of the recording's name that are the speaker.
-    seed
+    seed : int
         Seed of the bootstrap.
-    protocols
+    protocols : mapping of str to Protocol, optional
         Further protocols by name, in addition to the built-in ones.
+
+    Returns
+    -------
+    Scored
+        The run, its words table, and implausible word times of the hypothesis.
 
     Raises
     ------

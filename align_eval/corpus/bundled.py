@@ -33,12 +33,26 @@ def load_corpus(
 
     Parameters
     ----------
-    name_or_path
+    name_or_path : str or Path
         A string that is a bundled name means the bundled corpus. Write ``./demo`` for a folder of that name.
-    kind
+    kind : str, optional
         One of :data:`align_eval.corpus.kinds.KINDS` or ``folder``; detected from the files if None.
-    tier, language, speaker_characters
-        As for :func:`~align_eval.corpus.folder.load_folder`.
+    tier : str, optional
+        Name of the word tier of TextGrids, if it is not ``words``.
+    language : str, optional
+        Whisper's code where the corpus states none; ``auto`` detects it later.
+    speaker_characters : int, optional
+        Number of leading characters of the file name that are the speaker.
+
+    Returns
+    -------
+    Corpus
+        Its utterances with reference words, times in seconds, and the files that cannot be used.
+
+    Raises
+    ------
+    InputError
+        If there is no such corpus, or its kind cannot be decided.
     """
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)

@@ -73,7 +73,8 @@ def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
 
     Parameters
     ----------
-    tier
+    path : Path
+    tier : str, optional
         Name of the tier; None finds the word tier (see :func:`word_tier`).
 
     Returns
@@ -133,11 +134,12 @@ def write_words(
 
     Parameters
     ----------
-    tiers
+    path : Path
+    tiers : mapping of str to sequence of Word
         Words by tier name, times in seconds.
-    duration_s
-        Duration of the audio. The grid is longer if a word ends later.
-    overlapping
+    duration_s : float
+        Duration of the audio in seconds. The grid is longer if a word ends later.
+    overlapping : bool
         Whether words may overlap the one before them. Their starts become points of the tier ``<name> (overlapping)``.
 
     Raises

@@ -49,9 +49,12 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
 
     Parameters
     ----------
-    words
+    out : Path
+        The run folder; made if it does not exist.
+    run : Run
+    words : pyarrow.Table
         Words table (see :mod:`align_eval.formats.run.words_table`).
-    details
+    details : mapping, optional
         JSON values for ``details.json``, by utterance id.
 
     Raises
@@ -145,6 +148,16 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
 
 def read_run(path: Path) -> Run:
     """Read ``run.json``, by its path or by that of its folder.
+
+    Parameters
+    ----------
+    path : Path
+        A run folder, or the file itself.
+
+    Returns
+    -------
+    Run
+        Signature, score rows, failures; tracebacks stay in their files.
 
     Raises
     ------
