@@ -94,8 +94,8 @@ def main(corpus_path: str, model_name: str = "tiny.en", source: str = "") -> Non
             shared = shared_pass(model, samples, force_words(model, [w.text for w in words], "en"))
             energy = energy_at_columns(samples, shared.n_frames, FRAME_S, START_S)
             maps = maps_of_passes(model, partial(_same_pass, shared))(sources)
-            by_text = {source.text: of.relevance for source, of in maps.items()}
-            sets[name].append(Item(words, by_text, energy))
+            by_spec = {spec: maps[parse_source(spec)].relevance for group in groups.values() for spec in group}
+            sets[name].append(Item(words, by_spec, energy))
     columns = [(name, group) for name in sets for group in groups]
     print(f"{'':34}" + "".join(f"{name + ', ' + group:>24}" for name, group in columns))
     for align in ["dtw", *(f"viterbi:silence={k},level={v:g}" for k, levels in LEVELS.items() for v in levels)]:

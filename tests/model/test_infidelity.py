@@ -21,6 +21,7 @@ from align_eval.findings.faithfulness.masking import token_log_probs
 from align_eval.findings.faithfulness.measure import utterance_curves
 from align_eval.findings.faithfulness.records import SENSITIVITY_RADIUS, FaithfulnessOptions
 from align_eval.model.forward import pass_of_mel
+from align_eval.relevance.source import parse_source
 
 # different masks that each hide something: a function has one value at each
 MASKS = np.unique(run_masks(60, 40, np.random.default_rng(0)), axis=0)
@@ -132,7 +133,9 @@ def test_noise_is_within_the_radius_on_the_audio_alone_and_each_is_run_once(tiny
 
 @pytest.fixture(scope="module")
 def measured(tiny_en, clip):
-    return utterance_curves(tiny_en, clip, ("attention:heads=all", "gradient:at=encoder-output"), OPTIONS)
+    return utterance_curves(
+        tiny_en, clip, [*map(parse_source, ("attention:heads=all", "gradient:at=encoder-output"))], OPTIONS
+    )
 
 
 @pytest.mark.slow
@@ -152,7 +155,7 @@ def test_a_measure_is_the_same_whatever_is_measured_beside_and_leaves_the_global
     measured, tiny_en, clip
 ):
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
-    alone = utterance_curves(tiny_en, clip, ("gradient:at=encoder-output",), OPTIONS)
+    alone = utterance_curves(tiny_en, clip, [parse_source("gradient:at=encoder-output")], OPTIONS)
     assert torch.equal(torch.get_rng_state(), states[0])
     assert (np.random.get_state()[1] == states[1]).all()
     assert random.getstate() == states[2]

@@ -13,6 +13,7 @@ from align_eval.model.decode import decoded_words
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
+from align_eval.relevance.source import parse_source
 
 
 @pytest.mark.slow
@@ -28,7 +29,7 @@ def test_a_translation_is_more_likely_as_a_translation_and_its_faithfulness_is_m
     }
     assert mean["translate"] > mean["transcribe"] + 0.5
     options = FaithfulnessOptions(step_percent=50, n_random=1, n_infidelity=0, n_sensitivity=0, task="translate")
-    curves = utterance_curves(base, utterance, ["attention:heads=all"], options)
+    curves = utterance_curves(base, utterance, [parse_source("attention:heads=all")], options)
     assert curves.n_units == len(force_words(base, words, "ru", task="translate").tokens) - 1
 
 
