@@ -122,7 +122,8 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         utterances = in_shard(replace(corpus, utterances=utterances), shard).utterances
     return Job(
         model=loaded,
-        plan=Plan(model_name, systems, replace(options, device=loaded.device.type)),
+        # without the words of a second reference, which decide nothing and would go to every worker
+        plan=Plan(model_name, systems, replace(options, device=loaded.device.type, second_reference=None)),
         corpus=corpus,
         utterances=utterances,
         second_reference=second,
