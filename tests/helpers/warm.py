@@ -1,6 +1,5 @@
 """Imports, and nothing else, of all that a run imports on its way: for processes that are forked from one that has."""
 
-import align_eval.engine.written_run
 import dtw  # noqa: F401
 import torch.fx.experimental.symbolic_shapes  # noqa: F401  # what torch's gradients import, sympy included
 from whisper.tokenizer import get_tokenizer
