@@ -178,9 +178,10 @@ def run_signature_line(run: Run) -> str:
 
 def signature_line(finding: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Return the signature of a finding and of the run that it was computed from."""
+    context = f", context={run['context']}" if "context" in run else ""  # scores of files have none
     return (
         f"{finding['finding']} {finding['id']}, seed={finding['seed']}, from run {run['id']}: model {run['model']} "
-        f"{run['model_checksum'][:12]}, corpus {run['corpus']} {run['corpus_checksum'][:12]}, context={run['context']}"
+        f"{run['model_checksum'][:12]}, corpus {run['corpus']} {run['corpus_checksum'][:12]}{context}"
     )
 
 

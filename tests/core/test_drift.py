@@ -11,6 +11,8 @@ from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, SystemName, Utterance, Word
 from align_eval.run_record import Run
+from tests.helpers.command_line import align_eval
+from tests.helpers.hypothesis_files import HYPOTHESES
 
 SYSTEM = SystemName("attention:heads=all", "dtw")
 SIGNATURE = {"id": "0", "model": "m", "model_checksum": "a", "corpus": "c", "corpus_checksum": "b", "context": "full"}
@@ -110,3 +112,12 @@ def test_a_run_without_times_is_refused(tmp_path):
     write_run(tmp_path, Run(1, SIGNATURE, ()), words_table(TALKS, [SYSTEM], {}))
     with pytest.raises(InputError, match="no file has two words with times; run again on longer recordings"):
         measure_drift(tmp_path)
+
+
+def test_drift_of_a_run_that_was_scored_from_files_is_printed(tmp_path):
+    """Its signature has no context: no model ran."""
+    scored = align_eval("score", "demo", HYPOTHESES / "stable-ts", "--out", tmp_path / "run")
+    assert scored.returncode == 2  # one clip of the demo
+    done = align_eval("drift", tmp_path / "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "context=" not in done.stdout
