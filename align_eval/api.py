@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.errors import InputError
-from align_eval.options import RunOptions, fields_of
+from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.records import AudioSpan, SystemName, Word
 from align_eval.run_record import Run
@@ -185,7 +185,8 @@ def evaluate(
     journal : Journal, optional
         Results in it are not computed again (:func:`~align_eval.engine.journal.open_journal`).
     **options
-        The fields of :class:`~align_eval.options.RunOptions`, as ``sources``, ``aligns``, ``presets``, ``text``.
+        The fields of :class:`~align_eval.options.RunOptions`, as ``sources``, ``aligns``, ``presets``, ``text``. Those
+        of the three that are None have the defaults of the command line: without any of them, the default table.
 
     Returns
     -------
@@ -205,21 +206,28 @@ def evaluate(
 
     from align_eval.engine.job import prepare_job, with_languages
     from align_eval.engine.run import process_job, score_job
+    from align_eval.formats.run.words_file import BLOCK
     from align_eval.formats.run.words_table import SCHEMA
     from align_eval.model.load import model_checksum
 
     job = with_languages(prepare_job(corpus, model, RunOptions(**options)))
     checksum = model_checksum(job.model)
-    tables = [SCHEMA.empty_table()]
+    blocks = [SCHEMA.empty_table()]
+    rows: list[pa.Table] = []
+
+    def put_rows(table: pa.Table) -> None:
+        rows.append(table)
+        if len(rows) == BLOCK:  # many small tables take several times the memory of their rows
+            blocks.append(pa.concat_tables(rows).combine_chunks())
+            rows.clear()
+
     details: dict[str, dict[str, dict[str, Any]]] = {}
-    failures = process_job(
-        job, checksum, tables.append, details.update, on_maps=on_maps, on_done=on_done, journal=journal
-    )
+    failures = process_job(job, checksum, put_rows, details.update, on_maps=on_maps, on_done=on_done, journal=journal)
     bugs = [failure for failure in failures if failure.traceback]
     if bugs:
         message = f"{len(bugs)} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
         warnings.warn(f"{message}: {bugs[0].message}", RuntimeWarning, stacklevel=2)
-    table = pa.concat_tables(tables).combine_chunks()
+    table = pa.concat_tables([*blocks, *rows]).combine_chunks()
     run = score_job(job, checksum, failures, dataset(table), protocols)
     return Evaluation(run, table, details, job.languages)
 
@@ -230,7 +238,7 @@ def _with_options_in_signature(function: Callable[..., Any]) -> None:
     fixed = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     keywords = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for f in fields_of(RunOptions)
+        for f in fields(RunOptions)
     ]
     function.__signature__ = signature.replace(parameters=[*fixed, *keywords])  # type: ignore[attr-defined]
 

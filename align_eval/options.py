@@ -1,13 +1,13 @@
 """Options of a run: one record from the command line, or the keywords of ``evaluate``, to the plan.
 
-Each option has its type, default and help here and nowhere else. :mod:`align_eval.cli.from_record` makes the options of
+Each option of a run has its type, default and help here. :mod:`align_eval.cli.from_record` makes the options of
 the command line from them; :func:`align_eval.evaluate` takes them as keywords.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
@@ -99,11 +99,6 @@ def choices_of(record: type) -> dict[str, tuple[str, ...]]:
     """The choices of each field of a record whose type is a Literal."""
     hints = get_type_hints(record, localns={"SecondReference": object})
     return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
-
-
-def fields_of(record: type) -> tuple[Field[Any], ...]:
-    """The fields of a record of options, in order."""
-    return fields(record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from align_eval.errors import InputError
 FloatMatrix = npt.NDArray[np.float32]
 IntVector = npt.NDArray[np.int32]
 
+AUTO = "auto"
+"""``language`` of an utterance whose language the model detects."""
+
 EOT_WORD = -1
 """``word_of_token`` of the row for the end of the text, which belongs to no word."""
 
@@ -58,7 +61,7 @@ class HypothesisWord:
 
     @property
     def timed(self) -> bool:
-        """Whether both its times are known."""
+        """True if both its times are known."""
         return self.start_s is not None and self.end_s is not None
 
 
@@ -127,11 +130,6 @@ class SystemName:
 
     source: str
     align: str
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether a second reference has this name."""
-        return self.source == SECOND_REFERENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ NAMED = ("model", "corpus", "protocols")
 """Names and paths, which are left out of the id: checksums and score rows hold their content."""
 
 
-COMPUTES = "align_eval.engine.batch"
-"""The module whose ``process_many`` makes word times from samples and texts."""
+COMPUTES = ("align_eval.engine.batch", "align_eval.model.load")
+"""Modules that make word times from samples and texts, and the model from weights."""
 
 NOT_OF_ONE_UTTERANCE = ("id", "seed", "corpus_checksum", *NAMED)
 
@@ -187,7 +187,7 @@ def signature_line(finding: Mapping[str, Any], run: Mapping[str, Any]) -> str:
 
 def plan_facts(plan: Plan, model_checksum: str) -> dict[str, Any]:
     """Everything that decides the result of every utterance of a run alike."""
-    import torch
+    from align_eval.model.load import processor_facts
 
     without_seed = replace(plan, options=replace(plan.options, seed=0))
     signature = run_signature(without_seed, model_checksum=model_checksum, corpus="", corpus_checksum="")
@@ -196,14 +196,16 @@ def plan_facts(plan: Plan, model_checksum: str) -> dict[str, Any]:
         "packages": packages,  # our version is left out: `code` covers it
         "code": _own_code(),
         "machine": platform.machine(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
+        **processor_facts(),
     }
 
 
-def utterance_keys(plan: Plan, model_checksum: str) -> Callable[[Utterance], str | None]:
-    """Make a function from an utterance to the key of its result; None where its audio or text cannot be read."""
-    shared = json_checksum({**plan_facts(plan, model_checksum), "keep": plan.options.keep})
+def utterance_keys(plan: Plan, facts: Mapping[str, Any]) -> Callable[[Utterance], str | None]:
+    """Make a function from an utterance to the key of its result; None where its audio or text cannot be read.
+
+    ``facts`` are those of :func:`plan_facts`.
+    """
+    shared = json_checksum({**facts, "keep": plan.options.keep})
     checksum_of_file = lru_cache(maxsize=1)(_file_checksum)  # windows of one file follow each other
 
     def key(u: Utterance) -> str | None:
@@ -226,8 +228,14 @@ def _own_code() -> str:
 
 def code_checksum(folder: Path) -> str:
     """SHA-256 over the modules that compute word times, of the package in a folder, with their comments."""
-    modules = import_closure(COMPUTES, folder)
+    modules = computing_modules(folder)
     return json_checksum({name: hashlib.sha256(source).hexdigest() for name, source in modules.items()})
+
+
+def computing_modules(folder: Path) -> dict[str, bytes]:
+    """Sources of the modules of a key: :data:`COMPUTES` and every module that they import, by full name, sorted."""
+    sources = {name: source for root in COMPUTES for name, source in import_closure(root, folder).items()}
+    return dict(sorted(sources.items()))
 
 
 def _file_checksum(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from align_eval.errors import InputError
@@ -67,7 +68,8 @@ def format_spec(name: str, options: Options, *, full: bool = False) -> str:
     Defaults are left out, except for keys marked with :data:`ALWAYS`; ``full`` writes all of them.
     """
     parts = []
-    for field in _keys(type(options)):
+    options_type: type = type(options)
+    for field in _keys(options_type):
         value = getattr(options, field.name)
         if full or value != field.default or field.metadata == ALWAYS:
             parts.append(f"{field.name}={_format(value)}")
@@ -82,10 +84,12 @@ def with_value(options: Options, key: str, value_text: str) -> Options:
     InputError, ValueError
         Where the value is none of that key's.
     """
-    value = _convert(value_text, types_of_keys(type(options))[key], f"key {key!r}")
+    options_type: type = type(options)
+    value = _convert(value_text, types_of_keys(options_type)[key], f"key {key!r}")
     return dataclasses.replace(options, **{key: value})
 
 
+@cache
 def _keys(options: type) -> list[dataclasses.Field[Any]]:
     """Fields that a spec can set, in canonical order: own keys, shared keys, then keys marked AFTER_SHARED."""
     shared = {field.name for base in options.__mro__[1:-1] for field in dataclasses.fields(base)}
@@ -93,6 +97,7 @@ def _keys(options: type) -> list[dataclasses.Field[Any]]:
     return sorted(fields, key=lambda field: 1 if field.name in shared else 2 * (field.metadata == AFTER_SHARED))
 
 
+@cache
 def types_of_keys(options: type) -> dict[str, Any]:
     """The type of each key of a dataclass of options, in canonical order."""
     hints = get_type_hints(options, localns={"Source": object})  # a field that no key sets

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import Field
+from dataclasses import Field, fields
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from align_eval.options import choices_of, fields_of
+from align_eval.options import choices_of
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -37,7 +37,7 @@ def with_options_of(record: type) -> Callable[[C], C]:
     def decorate(command: C) -> C:
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        added = [_parameter(f, choices_of(record).get(f.name)) for f in fields_of(record)]
+        added = [_parameter(f, choices_of(record).get(f.name)) for f in fields(record)]
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own + added]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}

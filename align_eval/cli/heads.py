@@ -95,15 +95,15 @@ def search(
 def _run(corpus: Corpus, model: str, options: RunOptions, folder: Path, console: Console) -> tuple[Failure, ...]:
     """Make the run that a search reads, and return its failures: the search goes on with the other utterances."""
     from align_eval.cli.progress import progress
-    from align_eval.engine.job import prepare_job, with_languages
+    from align_eval.engine.job import prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.folder import prepare_folder
     from align_eval.reporting.terminal.scores import print_run
 
     prepare_folder(folder)
-    job = with_languages(prepare_job(corpus, model, options))
+    job = prepare_job(corpus, model, options)
     with progress(len(job.utterances)) as on_done:
-        run = run_into(folder, job, on_done=on_done)
+        run, _ = run_into(folder, job, on_done=on_done)
     print_run(run, console)
     return run.failures
 

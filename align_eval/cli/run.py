@@ -33,6 +33,7 @@ from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
     from align_eval.engine.job import Job
+    from align_eval.formats.run.languages import Languages
     from align_eval.heuristics import Toggled
     from align_eval.run_record import Run
 
@@ -75,7 +76,7 @@ def run(
     """
     from align_eval.cli.progress import progress
     from align_eval.corpus.bundled import load_corpus
-    from align_eval.engine.job import prepare_job, with_languages
+    from align_eval.engine.job import prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.folder import prepare_folder
     from align_eval.formats.run.tracebacks import FOLDER
@@ -98,15 +99,14 @@ def run(
         return
     console = make_console(quiet=as_json)
     with progress(len(job.utterances)) as on_done:
-        job = with_languages(job)
-        scored = run_into(
+        scored, languages = run_into(
             out,
             job,
             protocols=user_protocols,
             on_done=on_done,
             on_resumed=lambda n: print_line(console, f"{n} utterances were processed before this run was interrupted"),
         )
-    _print_run(out, scored, job, toggled, as_json=as_json)
+    _print_run(out, scored, languages, toggled, with_maps=run_options.keep != "nothing", as_json=as_json)
     exit_for_failures(scored.failures, out / "run.json", out / FOLDER)
 
 
@@ -120,13 +120,15 @@ def _print_forecast(job: Job, *, as_json: bool) -> None:
         print_json(expected)
 
 
-def _print_run(out: Path, run: Run, job: Job, toggled: Sequence[Toggled], *, as_json: bool) -> None:
+def _print_run(
+    out: Path, run: Run, languages: Languages, toggled: Sequence[Toggled], *, with_maps: bool, as_json: bool
+) -> None:
     """Print a finished run, and measure, write and print the effect of heuristics where that was asked for."""
     from align_eval.reporting.terminal.scores import print_languages, print_run
 
     console = make_console(quiet=as_json)
     print_run(run, console)
-    print_languages(job.languages, console)
+    print_languages(languages, console)
     if toggled:
         from pyarrow.dataset import dataset
 
@@ -137,7 +139,7 @@ def _print_run(out: Path, run: Run, job: Job, toggled: Sequence[Toggled], *, as_
         finding = measure_toggles(dataset(out / "words.parquet"), toggled, run.signature["id"], run.signature["seed"])
         write_finding(out / "toggles.json", finding)
         print_toggles(finding, console)
-    maps = ["maps/"] * (job.plan.options.keep != "nothing")
+    maps = ["maps/"] * with_maps
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *maps]
     print_line(console, f"written: {out}/{', '.join(names)}")
     print_next(console, out)

@@ -18,7 +18,6 @@ from align_eval.engine.utterance import (
     Result,
     attempt,
     map_speech,
-    process_each,
     read_speech,
     time_speech,
 )
@@ -40,9 +39,7 @@ if TYPE_CHECKING:
 def process_many(
     utterances: Sequence[Utterance], plan: Plan, model: Whisper, cache: MapCache | None = None
 ) -> list[Result | Failure]:
-    """The result of every utterance (:func:`~align_eval.engine.utterance.process`), or its failure, in order."""
-    if plan.options.batch == 1:
-        return process_each(utterances, plan, model, cache)
+    """The result of every utterance, or its failure, in order: through the model in batches."""
     results: dict[int, Result | Failure] = {}
     speeches: dict[int, Speech] = {}
     for i, utterance in enumerate(utterances):
@@ -60,20 +57,20 @@ def process_speeches(
     speeches: Mapping[int, Speech],
     plan: Plan,
     model: Whisper,
-    maps: MapCache | None = None,
+    cache: MapCache | None = None,
 ) -> dict[int, Result | Failure]:
     """Results by index of the utterance. While paths of one batch are searched, a device computes the next."""
     first_tokens = plan.systems[0].source.tokens
 
     def begin(chunk: Mapping[int, Speech]) -> list[PassOf]:
         begin_pass, passes = batched_passes(model, list(chunk.values()), plan.options.context, plan.options.dtype)
-        if maps is None:  # with a cache, start lazily: every map may already be cached
+        if cache is None:  # with a cache, start lazily: every map may already be cached
             with suppress(Exception):  # each utterance gets the error when it asks for its pass
                 begin_pass(first_tokens)
         return passes
 
     def mapping(speech: Speech, pass_of: PassOf) -> Callable[[Utterance], MappedSpeech | None]:
-        return lambda _: map_speech(speech, plan, model, pass_of, maps)
+        return lambda _: map_speech(speech, plan, model, pass_of, cache)
 
     results: dict[int, Result | Failure] = {}
     chunks = list(batches(speeches, plan.options.batch, plan.options.context))

@@ -46,9 +46,9 @@ class MapCache:
         def cached_maps_of(sources: Sequence[Source]) -> dict[Source, SourceMap]:
             speech_key = self._speech_key(speech)
             maps = {source: found for source in sources if (found := self._get(speech_key, source))}
-            missing = [source for source in sources if source not in maps]
-            if missing:
-                made = maps_of(missing)
+            missing = by_tokens(source for source in sources if source not in maps)
+            for group in missing.values():  # a source that fails does not take the maps of an earlier pass with it
+                made = maps_of(group)
                 for source, source_map in made.items():
                     self.folder.put(_key(speech_key, source), _pack(source_map))
                 maps |= made

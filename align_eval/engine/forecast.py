@@ -19,7 +19,7 @@ import numpy as np
 from align_eval.engine.job import Job
 from align_eval.engine.utterance import Result, attempt_expected, process
 from align_eval.errors import InputError
-from align_eval.records import Failure, Utterance
+from align_eval.records import AUTO, Failure, Utterance
 from align_eval.units import FRAME_S
 
 N_MEASURED = 4
@@ -141,7 +141,6 @@ def _n_frames(u: Utterance) -> int:
 
 def _n_tokens(job: Job, u: Utterance) -> int:
     """Tokens of all passes over the reference's words, with their ends; 0 where the words give no tokens."""
-    from align_eval.model.language import AUTO
     from align_eval.model.text import force_words
 
     passes = dict.fromkeys(system.source.tokens for system in job.plan.systems)

@@ -24,7 +24,7 @@ from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError
 from align_eval.heuristics import toggled_systems
 from align_eval.options import Plan, RunOptions, specs_of
-from align_eval.records import SECOND_REFERENCE, AudioSpan, SystemName, Utterance
+from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance
 from align_eval.systems import System
 from align_eval.units import WINDOW_S
 
@@ -147,7 +147,7 @@ def detect_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, 
     The language decides the result, not where it comes from: the signature is the same. An utterance whose detection
     fails stays at ``auto``; it is detected again, and fails and is listed, where it is processed.
     """
-    from align_eval.model.language import AUTO, detect_language
+    from align_eval.model.language import detect_language
 
     languages: dict[str, dict[str, Any]] = {}
     for u in sorted(corpus.utterances, key=lambda u: u.id):

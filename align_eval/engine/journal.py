@@ -92,9 +92,9 @@ class Journal:
             Where it cannot be written; earlier lines stay.
         """
         maps = None
-        if result.maps:
+        if result.saved:
             path = maps_path(self._out, id_)
-            write_maps(path, result.maps)
+            write_maps(path, result.saved)
             maps = _checksum(path)
             self._with_maps.add(id_)
         if key is None:

@@ -27,8 +27,7 @@ from align_eval.formats.atomic import writing
 from align_eval.formats.run.audio_spans import merge_audio_spans
 from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
 from align_eval.formats.run.json_lines import entries_writer, read_entries
-from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
-from align_eval.formats.run.languages import read_languages, write_languages
+from align_eval.formats.run.languages import read_languages
 from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import SUFFIX
 from align_eval.formats.run.words_file import utterance_tables, words_writer
@@ -86,12 +85,10 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
             environment=runs[0].environment,
         )
         merge_maps(folders, out)
-        remove_files(out, SHARD_NAME, LANGUAGES_NAME)
+        remove_files(out, SHARD_NAME)
         languages = {id_: detected for folder in folders for id_, detected in read_languages(folder).items()}
-        if languages:
-            write_languages(out, dict(sorted(languages.items())))
         merge_audio_spans(folders, out)
-        place_run(out, run, words, details)
+        place_run(out, run, words, details, dict(sorted(languages.items())))
         journal.finish()
     return run
 

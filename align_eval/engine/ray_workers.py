@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.malloc import keep_freed_memory
 from align_eval.engine.utterance import Result
-from align_eval.engine.workers import Workers
+from align_eval.engine.workers import Workers, computing
 from align_eval.errors import InputError
 from align_eval.options import Plan
 from align_eval.records import Failure, Utterance
@@ -43,7 +43,8 @@ class Worker:
 
         keep_freed_memory()
         torch.set_num_threads(threads)
-        self._model, self._plan, self._cache = model.requires_grad_(False), plan, cache
+        self._model, self._plan = model.requires_grad_(False), plan
+        self._compute = computing(plan, self._model, cache)
 
     def facts(self) -> dict[str, Any]:
         """Everything that decides its results (:func:`~align_eval.signature.plan_facts`)."""
@@ -53,7 +54,7 @@ class Worker:
 
     def process(self, utterances: Sequence[Utterance]) -> list[Result | Failure]:
         """Process some utterances."""
-        return process_many(utterances, self._plan, self._model, self._cache)
+        return self._compute(utterances)
 
 
 @contextmanager
@@ -110,9 +111,21 @@ def ray_workers(model: Whisper, plan: Plan, cache: MapCache | None, facts: dict[
         n_groups = AHEAD * len(actors)
         executor = ThreadPoolExecutor(max_workers=n_groups)
         stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-        compute = _Balanced(ray, actors).compute
+        calls = _Balanced(ray, actors)
         batch = plan.options.batch
-        yield Workers(lambda group: executor.submit(compute, group), group_size=batch, n_ahead=n_groups * batch)
+        yield Workers(
+            lambda group: executor.submit(calls.results, group, calls.start(group)),
+            group_size=batch,
+            n_ahead=n_groups * batch,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call under way: the number of its actor, and the reference to its results."""
+
+    actor: int
+    reference: Any
 
 
 class _Balanced:
@@ -123,26 +136,30 @@ class _Balanced:
         self._n_calls: Counter[int] = Counter()
         self._lock = Lock()
 
-    def compute(self, group: Sequence[Utterance]) -> list[Result | Failure]:
+    def start(self, group: Sequence[Utterance]) -> _Call:
+        """Start the call of the least loaded actor. Groups that start in order are computed in order."""
+        with self._lock:
+            actor = min(range(len(self._actors)), key=lambda i: (self._n_calls[i], i))
+            self._n_calls[actor] += 1
+            return _Call(actor, self._actors[actor].process.remote(list(group)))
+
+    def results(self, group: Sequence[Utterance], call: _Call) -> list[Result | Failure]:
         """Wait for the results of a group. If its actor dies every time, process its utterances one by one."""
         try:
-            return self._call(group)
+            return self._wait(call)
         except self._ray.exceptions.RayActorError:
             return [self._compute_alone(utterance) for utterance in group]
 
-    def _call(self, group: Sequence[Utterance]) -> list[Result | Failure]:
-        with self._lock:
-            i = min(range(len(self._actors)), key=lambda i: (self._n_calls[i], i))
-            self._n_calls[i] += 1
+    def _wait(self, call: _Call) -> list[Result | Failure]:
         try:
-            return self._ray.get(self._actors[i].process.remote(list(group)))  # type: ignore[no-any-return]
+            return self._ray.get(call.reference)  # type: ignore[no-any-return]
         finally:
             with self._lock:
-                self._n_calls[i] -= 1
+                self._n_calls[call.actor] -= 1
 
     def _compute_alone(self, utterance: Utterance) -> Result | Failure:
         try:
-            (result,) = self._call([utterance])
+            (result,) = self._wait(self.start([utterance]))
         except self._ray.exceptions.RayActorError as error:
             summary = str(error).strip().splitlines()[0]
             message = f"utterance {utterance.id}: the worker that had it died each time ({summary}); try it alone"

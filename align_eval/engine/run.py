@@ -1,10 +1,9 @@
-"""A run: process every utterance of a job, collect the words, score them; in memory, or into a run folder."""
+"""A run: process every utterance of a job, hand out its rows, score them, and write the run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,21 +11,19 @@ from pyarrow.dataset import Dataset, dataset
 
 from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.second_reference import partners
-from align_eval.engine.batch import process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.cache_folder import CacheFolder
-from align_eval.engine.job import Job
+from align_eval.engine.job import Job, with_languages
 from align_eval.engine.journal import FOLDER, Journal, open_journal
 from align_eval.engine.ray_workers import ray_workers
 from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import shard_facts, write_shard
-from align_eval.engine.utterance import Result, all_failed, by_id, process_each
-from align_eval.engine.workers import local_workers, results
+from align_eval.engine.utterance import Result, all_failed, by_id
+from align_eval.engine.workers import computing, local_workers, results
 from align_eval.formats.run.audio_spans import write_audio_spans
 from align_eval.formats.run.folder import DETAILS_NAME, SCHEMA_VERSION, WORDS_NAME, place_run, remove_files
 from align_eval.formats.run.json_lines import PutEntries, entries_writer
-from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
-from align_eval.formats.run.languages import write_languages
+from align_eval.formats.run.languages import Languages
 from align_eval.formats.run.maps import SavedMaps
 from align_eval.formats.run.words_file import PutRows, words_writer
 from align_eval.formats.run.words_table import words_table
@@ -47,7 +44,7 @@ def run_into(
     protocols: Mapping[str, Protocol] | None = None,
     on_done: OnDone | None = None,
     on_resumed: Callable[[int], None] | None = None,
-) -> Run:
+) -> tuple[Run, Languages]:
     """Process a job, or what an interrupted run in the folder left of it, score it, and write the run folder.
 
     Words are written to disk as they are found; memory does not grow with the corpus.
@@ -56,13 +53,19 @@ def run_into(
     ----------
     out : Path
     job : Job
-        With its languages (:func:`~align_eval.engine.job.with_languages`).
+        Its languages ``auto`` are detected here, once the folder is locked.
     protocols : mapping of str to Protocol, optional
         User-defined protocols, beside those that are built in.
     on_done : function, optional
         Called with the id of each utterance when it is processed.
     on_resumed : function, optional
         Called with the number of utterances that an interrupted run had processed, if any.
+
+    Returns
+    -------
+    run : Run
+    languages : mapping
+        Detected languages and their probabilities, by utterance id.
 
     Raises
     ------
@@ -75,21 +78,20 @@ def run_into(
 
     checksum = model_checksum(job.model)
     with open_journal(out) as journal:
+        job = with_languages(job)
         words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))
         with words_writer(words) as put_rows, entries_writer(details) as put_details:
             failures = process_job(job, checksum, put_rows, put_details, on_done=on_done, journal=journal)
         run = score_job(job, checksum, failures, dataset(words), protocols)
-        remove_files(out, SHARD_NAME, LANGUAGES_NAME)
+        remove_files(out, SHARD_NAME)
         if job.shard:
             write_shard(out, shard_facts(job, job.shard, failures), job.corpus.utterances)
-        if job.languages:
-            write_languages(out, job.languages)
         write_audio_spans(out, {u.id: u.audio for u in job.utterances})
-        place_run(out, run, words, details)
+        place_run(out, run, words, details, job.languages)
         journal.finish()
     if on_resumed and journal.n_resumed:
         on_resumed(journal.n_resumed)
-    return run
+    return run, job.languages
 
 
 def process_job(
@@ -131,17 +133,16 @@ def process_job(
         if plan.options.engine == "ray":
             workers = stack.enter_context(ray_workers(job.model, plan, cache, facts))
         else:
-            compute = process_each if plan.options.batch == 1 else process_many
-            workers = local_workers(partial(compute, plan=plan, model=job.model, cache=cache), plan)
-        keys = utterance_keys(plan, model_checksum)
+            workers = local_workers(computing(plan, job.model, cache), plan)
+        keys = utterance_keys(plan, facts)
         for utterance, result in results(job.utterances, workers, plan.systems, journal, keys):
             put_rows(_rows(utterance, result, job))
             if isinstance(result, Failure):
                 failures.append(result)
             else:
                 n_processed += 1
-                if result.maps and on_maps:
-                    on_maps(utterance.id, result.maps)
+                if result.saved and on_maps:
+                    on_maps(utterance.id, result.saved)
                 if result.details:
                     put_details({utterance.id: result.details})
             if on_done:
@@ -179,7 +180,7 @@ def score_job(
 
 def _cache(job: Job, facts: Mapping[str, object]) -> MapCache | None:
     options = job.plan.options
-    return MapCache(CacheFolder(options.cache, round(options.limit_gb * 1e9)), facts) if options.cache else None
+    return MapCache(CacheFolder(Path(options.cache), round(options.limit_gb * 1e9)), facts) if options.cache else None
 
 
 def _rows(utterance: Utterance, result: Result | Failure, job: Job) -> pa.Table:

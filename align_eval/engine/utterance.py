@@ -13,8 +13,8 @@ from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.saved_maps import StackCollector
 from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
 from align_eval.formats.run.maps import SavedMaps
-from align_eval.pipeline import MapsOf, PassOf, SourceMap, Speech, maps_of_passes, passes_of, sources_of, words
-from align_eval.records import Failure, Pairing, Utterance, Word
+from align_eval.pipeline import PassOf, SourceMap, Speech, maps_of_passes, passes_of, sources_of, words
+from align_eval.records import AUTO, Failure, Pairing, Utterance, Word
 from align_eval.relevance.source import Source
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
@@ -38,15 +38,15 @@ class Result:
     words : dict of System to tuple of Word
     details : dict of str to dict
         Evidence that sources give about themselves, by source.
-    maps : SavedMaps or None
-        Where the run saves maps.
+    saved : SavedMaps or None
+        Maps to save, where the run saves maps.
     pairing : Pairing or None
         The reference word of each word, where the text is not that of the reference.
     """
 
     words: dict[System, tuple[Word, ...]]
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
-    maps: SavedMaps | None = None
+    saved: SavedMaps | None = None
     pairing: Pairing | None = None
 
 
@@ -117,9 +117,9 @@ def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | Non
     pairing = None if plan.options.text == "words" else _pair(utterance, speech.texts, speech.language)
     if mapped is None:  # every system misses every word
         return Result(dict.fromkeys(plan.systems, ()), pairing=pairing)
-    maps_of: MapsOf = lambda _: mapped.maps  # noqa: E731
-    timed = words(speech.samples, speech.texts, plan.systems, maps_of)
-    details = {source.text: dict(of.relevance.details) for source, of in mapped.maps.items() if of.relevance.details}
+    maps = mapped.maps
+    timed = words(speech.samples, speech.texts, plan.systems, lambda _: maps)
+    details = {source.text: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details}
     return Result(timed, details, mapped.saved, pairing)
 
 
@@ -154,11 +154,11 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
 
 
 def _language(utterance: Utterance, model: Whisper, samples: Samples) -> str | None:
-    if utterance.language != "auto":
+    if utterance.language != AUTO:
         return utterance.language
-    from align_eval.model.language import language_of
+    from align_eval.model.language import detect_language
 
-    return language_of(model, samples, utterance.language)
+    return detect_language(model, samples)[0]
 
 
 def _pair(utterance: Utterance, texts: Sequence[str], language: str | None) -> Pairing:

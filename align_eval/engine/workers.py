@@ -1,4 +1,4 @@
-"""The results of a run's utterances in order, whoever computes them: taken from the journal, or computed and written.
+"""Workers, and the results of the utterances of a run in order: from the journal if it has them, else computed.
 
 Workers compute groups of utterances, in this process or elsewhere, and answer with futures. Results come in the order
 of the utterances, so that it does not matter which worker is faster, and few are held at a time, so that memory does
@@ -11,12 +11,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
+from align_eval.engine.batch import process_many
 from align_eval.engine.journal import Journal
-from align_eval.engine.utterance import Result
+from align_eval.engine.utterance import Result, process_each
 from align_eval.options import Plan
 from align_eval.records import Failure, Utterance
 from align_eval.systems import System
+
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+    from align_eval.engine.cache import MapCache
 
 BATCHES_AHEAD = 4
 """Number of batches whose utterances are read and sorted by length before they are divided into batches."""
@@ -41,6 +49,12 @@ class Workers:
     submit: Callable[[Sequence[Utterance]], Future[list[Result | Failure]]]
     group_size: int = 1
     n_ahead: int = 1
+
+
+def computing(plan: Plan, model: Whisper, cache: MapCache | None) -> Compute:
+    """Make the function that computes the results of utterances: one after the other, or in batches."""
+    compute = process_each if plan.options.batch == 1 else process_many
+    return partial(compute, plan=plan, model=model, cache=cache)
 
 
 def local_workers(compute: Compute, plan: Plan) -> Workers:

@@ -177,7 +177,7 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
 
 
 def has_stack(items: Iterable[Item], spec: str) -> bool:
-    """Whether every item has the maps of a source."""
+    """True if every item has the maps of a source."""
     return all(spec in item.maps.stacks for item in items)
 
 
@@ -266,7 +266,7 @@ def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str)
 
 
 def has_enough_frames(item: Item, unit: str) -> bool:
-    """Whether there are at least as many frames as tokens; the path with silence gives each token one or more."""
+    """True if there are at least as many frames as tokens; the path with silence gives each token one or more."""
     words = item.maps.word_of_token[unit]
     return len(words) - 1 <= len(item.maps.energy)
 
@@ -284,7 +284,7 @@ def boundary_clusters(items: Sequence[Item]) -> Ints:
 
 
 def boundary_starts(items: Sequence[Item]) -> Bools:
-    """Whether each interior boundary is the start of a word, in the order of :func:`boundary_clusters`."""
+    """Mask of the interior boundaries that are starts of words, in the order of :func:`boundary_clusters`."""
     n_inside = [len(item.reference_s) - 1 for item in items]
     return np.concatenate([np.repeat([True, False], n) for n in n_inside])
 

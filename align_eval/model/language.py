@@ -7,9 +7,7 @@ import whisper
 from whisper.model import Whisper
 
 from align_eval.corpus.audio import Samples
-
-AUTO = "auto"
-"""Value of a language that requests detection."""
+from align_eval.records import AUTO
 
 
 def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:

@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 import whisper
@@ -102,6 +103,11 @@ def model_checksum(model: Whisper) -> str:
         digest.update(tensor.cpu().contiguous().numpy().data)
     digest.update(repr(sorted(alignment_heads(model))).encode())
     return digest.hexdigest()
+
+
+def processor_facts() -> dict[str, Any]:
+    """Instructions and threads of the processor, which decide the last bits of sums."""
+    return {"instructions": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
 
 
 def _load_named(name: str) -> Whisper:

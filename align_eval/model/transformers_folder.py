@@ -52,7 +52,7 @@ State = dict[str, torch.Tensor]
 
 
 def is_transformers_folder(folder: Path) -> bool:
-    """Whether a folder has a file of weights with one of transformers' names."""
+    """True if a folder has a file of weights with one of transformers' names."""
     return any((folder / name).is_file() for name in WEIGHTS)
 
 

@@ -82,7 +82,7 @@ def gather_findings(view: RunView, paths: Sequence[Path] = ()) -> Findings:
 
 
 def is_long(finding: Drift | None) -> bool:
-    """Whether recordings are long enough to show drift."""
+    """True if recordings are long enough to show drift."""
     return finding is not None and max(row.longest_min for row in finding.rows) >= LONG_MIN
 
 

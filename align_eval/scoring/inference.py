@@ -94,7 +94,7 @@ def smallest_effect(statistic: Statistic, drawn: Drawn) -> float | None:
 
 
 def can_reject(n_clusters: int) -> bool:
-    """Whether :func:`flip_test` over this many clusters can give p <= 5 %: true from six clusters."""
+    """True if :func:`flip_test` over this many clusters can give p <= 5 %: true from six clusters."""
     return bool(2 / 2**n_clusters <= LEVEL)
 
 

@@ -12,7 +12,7 @@ import pytest
 import align_eval
 from align_eval import import_closure as closure
 from align_eval.import_closure import import_closure, imported_names
-from align_eval.signature import COMPUTES, code_checksum
+from align_eval.signature import code_checksum, computing_modules
 
 PACKAGE = Path(align_eval.__file__).parent
 
@@ -136,7 +136,7 @@ def test_editing_a_module_changes_keys_where_it_computes_word_times_and_nowhere_
     shutil.copytree(PACKAGE, tmp_path / "align_eval", ignore=shutil.ignore_patterns("__pycache__", "corpora"))
     paths = [path.relative_to(tmp_path).with_suffix("").parts for path in tmp_path.rglob("*.py")]
     modules = {".".join(parts).removesuffix(".__init__") for parts in paths}
-    computing = set(import_closure(COMPUTES, tmp_path))
+    computing = set(computing_modules(tmp_path))
     assert {f"align_eval.{name}" for name in COMPUTE} <= computing < modules
     assert [name for name in computing if DO_NOT.fullmatch(name.removeprefix("align_eval."))] == []
     assert any(name.startswith("align_eval.reporting.html.") for name in modules - computing)
@@ -152,6 +152,6 @@ def test_editing_a_module_changes_keys_where_it_computes_word_times_and_nowhere_
 
 def test_no_file_but_python_lies_beside_the_modules_that_compute():
     """A table that is read from a file would decide times and stand in no key."""
-    folders = {PACKAGE.joinpath(*name.split(".")[1:-1]) for name in import_closure(COMPUTES, PACKAGE.parent)}
+    folders = {PACKAGE.joinpath(*name.split(".")[1:-1]) for name in computing_modules(PACKAGE.parent)}
     names = {path.name for folder in folders for path in folder.iterdir() if path.is_file()}
     assert {name for name in names if not name.endswith(".py")} == {"py.typed"}

@@ -1,4 +1,4 @@
-"""Imports go one way down the street, and nothing heavy is loaded before it is used.
+"""A part imports only the parts that docs/design.md allows, and nothing heavy is loaded before it is used.
 
 Read from the source of every module, imports inside functions and under TYPE_CHECKING included.
 """
@@ -46,8 +46,7 @@ TORCH_FREE = (
     "cli",
 )
 HEAVY = {"torch", "whisper"}
-HEAVY_BY_NAME = {"signature.py": {"torch"}}
-"""Modules that import a heavy package inside a function: keys of utterances cover the processor as torch sees it."""
+HEAVY_BY_NAME = {}
 
 
 def modules(part: str | None = None) -> list[str]:

@@ -118,7 +118,7 @@ def test_a_damaged_line_is_computed_again_with_a_warning(tmp_path, at):
 def test_maps_that_are_not_as_they_were_written_are_made_again(tmp_path):
     with open_journal(tmp_path) as journal:
         for id_ in ("s/a", "s/b", "s/c"):
-            journal.put(id_, KEY, result(0, maps=saved()))
+            journal.put(id_, KEY, result(0, saved=saved()))
     damaged = maps_path(tmp_path, "s/a")
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     maps_path(tmp_path, "s/b").unlink()
@@ -132,7 +132,7 @@ def test_maps_that_are_not_as_they_were_written_are_made_again(tmp_path):
 def test_maps_of_utterances_that_are_no_part_of_the_finished_run_are_removed(tmp_path):
     with open_journal(tmp_path) as journal:
         for id_ in ("old", "again"):
-            journal.put(id_, KEY, result(0, maps=saved()))
+            journal.put(id_, KEY, result(0, saved=saved()))
     (tmp_path / "maps" / "old.safetensors.77.writing").write_bytes(b"torn")
     (tmp_path / "maps" / "notes.txt").write_text("mine")
     with open_journal(tmp_path) as journal:

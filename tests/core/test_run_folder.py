@@ -10,6 +10,7 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import read_run, write_run
+from align_eval.formats.run.languages import read_languages
 from align_eval.formats.run.textgrids import batched_by_rows
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import words_of_tier
@@ -193,3 +194,11 @@ def test_no_temporary_files_remain_of_a_run_that_could_not_be_written(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         write_run(tmp_path, RUN, WORDS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["textgrids", "words.parquet"]
+
+
+def test_detected_languages_are_written_and_go_with_their_run(tmp_path):
+    languages = {"a": {"detected": "ru", "probability": 0.9}}
+    write_run(tmp_path, RUN, WORDS, languages=languages)
+    assert read_languages(tmp_path) == languages
+    write_run(tmp_path, RUN, WORDS)
+    assert read_languages(tmp_path) == {}

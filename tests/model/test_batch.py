@@ -15,6 +15,7 @@ from align_eval.corpus.audio import read_audio
 from align_eval.engine.batch import batched_passes, batches, process_many
 from align_eval.engine.cache import MapCache
 from align_eval.engine.cache_folder import CacheFolder
+from align_eval.engine.utterance import process_each
 from align_eval.errors import InputError, InputWarning
 from align_eval.model import forward
 from align_eval.model.forward import decoder_hidden, shared_pass
@@ -48,7 +49,7 @@ def plan(batch, **others):
 @pytest.fixture(scope="module")
 def alone(tiny_en, clips):
     """Results of the clips, each alone."""
-    return process_many(clips, plan(1), tiny_en)
+    return process_each(clips, plan(1), tiny_en)
 
 
 def test_a_pass_in_a_batch_is_the_pass_alone(tiny_en, clips):
@@ -112,7 +113,7 @@ def test_an_utterance_fails_with_its_own_message_and_the_others_are_done(tiny_en
     long, longer = (replace(clips[1], id=f"{n} times", words=clips[1].words * n) for n in (120, 130))
     found = process_many([gone, clips[0], long, longer], plan(2), tiny_en)
     assert [isinstance(outcome, Failure) for outcome in found] == [True, False, True, True]
-    assert [found[0], *found[2:]] == process_many([gone, long, longer], plan(1), tiny_en)
+    assert [found[0], *found[2:]] == process_each([gone, long, longer], plan(1), tiny_en)
     _, (short, _) = batched_passes(tiny_en, [of_length(100, 3), spoken(clips[0])])
     with pytest.raises(InputError, match="100 samples are less than one frame"):
         short(SUBWORD)
@@ -187,8 +188,8 @@ def test_half_formats_reach_the_encoder_and_leave_maps_in_float32(tiny_en, clips
     shared = shared_pass(tiny_en, read_audio(clips[0].audio), force_words(tiny_en, ["one"], "en"), "fit", dtype)
     assert shared.taps[-1].dtype == getattr(torch, dtype)
     assert every_logit(shared).dtype == torch.float32
-    (found,) = process_many([clips[0]], plan(1, dtype=dtype, context="fit"), tiny_en)
-    (whole,) = process_many([clips[0]], plan(1, context="fit"), tiny_en)
+    (found,) = process_each([clips[0]], plan(1, dtype=dtype, context="fit"), tiny_en)
+    (whole,) = process_each([clips[0]], plan(1, context="fit"), tiny_en)
     for system in SYSTEMS:
         moved = [abs(a.start_s - b.start_s) for a, b in zip(found.words[system], whole.words[system], strict=True)]
         assert max(moved) <= 0.06

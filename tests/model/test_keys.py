@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 import align_eval
-from align_eval.import_closure import import_closure
 from align_eval.options import Plan
-from align_eval.signature import COMPUTES, plan_facts
+from align_eval.signature import computing_modules, plan_facts
 from align_eval.systems import parse_system
 
 PREPARE = (
-    *("model.load", "model.ctranslate2", "model.transformers_folder", "weights"),  # the checksum of weights is in a key
     *("options", "systems"),  # the settings of the plan and the specs of its systems are in a key
 )
 
@@ -25,7 +23,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from align_eval.engine.batch import process_many
-from align_eval.engine.utterance import Result
+from align_eval.engine.utterance import Result, process_each
 from align_eval.model.load import load_model
 from align_eval.systems import parse_system
 from align_eval.records import AudioSpan, Utterance, Word
@@ -57,7 +55,8 @@ for text, batch, systems, language in [
     ("hypothesis", 1, one_system, "en"),
 ]:
     spoken = replace(utterance, language=language)
-    (outcome,) = process_many([spoken], Plan("m", tuple(systems), RunOptions(text=text, batch=batch)), model)
+    process = process_each if batch == 1 else process_many
+    (outcome,) = process([spoken], Plan("m", tuple(systems), RunOptions(text=text, batch=batch)), model)
     assert isinstance(outcome, Result), outcome
 print(*sorted(name for name in sys.modules if name.partition(".")[0] == "align_eval"), sep="\\n")
 """
@@ -76,7 +75,7 @@ def test_the_modules_of_a_key_are_those_that_run_when_an_utterance_is_processed(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     running = set(done.stdout.split()) - {f"align_eval.{name}" for name in PREPARE}
-    assert running == set(import_closure(COMPUTES, Path(align_eval.__file__).parents[1]))
+    assert running == set(computing_modules(Path(align_eval.__file__).parents[1]))
 
 
 def test_a_new_version_with_the_same_computing_code_keeps_its_keys():

@@ -126,12 +126,13 @@ def test_an_audio_file_that_changed_is_done_again(tmp_path):
     """Its key covers its bytes: what was found of the earlier ones is not taken for it."""
     from align_eval.corpus.bundled import load_corpus
     from align_eval.options import Plan
-    from align_eval.signature import utterance_keys
+    from align_eval.signature import plan_facts, utterance_keys
 
     corpus = load_corpus(str(write_corpus(tmp_path / "c", 2)))
 
     def key_of(u):
-        return utterance_keys(Plan("m", (parse_system("gradient", "dtw"),)), "0" * 64)(u)
+        plan = Plan("m", (parse_system("gradient", "dtw"),))
+        return utterance_keys(plan, plan_facts(plan, "0" * 64))(u)
 
     before = [key_of(u) for u in corpus.utterances]
     assert [key_of(u) for u in corpus.utterances] == before

@@ -109,7 +109,7 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
 
 
 def _overlaps(word: Word, walls: Sequence[Span]) -> bool:
-    """Whether a word overlaps one of the merged spans."""
+    """True if a word overlaps one of the merged spans."""
     i = bisect_left(walls, (word.start_s + TOLERANCE_S,))
     before = i > 0 and walls[i - 1][1] > word.start_s + TOLERANCE_S
     return before or (i < len(walls) and walls[i][0] < word.end_s - TOLERANCE_S)

@@ -33,7 +33,7 @@ from align_eval.units import MS_PER_S
 
 N_SETS = 24
 SHARE = 4
-"""A set holds one of so many heads."""
+"""One head in this many is in a set."""
 
 ALIGN = "viterbi"
 NORMALISATION: Normalisation = "rows"

@@ -107,7 +107,7 @@ def n_clusters_of(every: Mapping[str, InjectionErrors]) -> dict[str, int]:
 
 
 def sign_consistency(difference: Callable[[str, float], Statistic], n_clusters: Mapping[str, int]) -> str:
-    """Whether a difference has the same sign under every kind of reference and every shift of it.
+    """True if a difference has the same sign under every kind of reference and every shift of it.
 
     Parameters
     ----------

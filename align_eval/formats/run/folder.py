@@ -15,6 +15,8 @@ from pyarrow.dataset import dataset
 from align_eval.errors import InputError
 from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes, writing
 from align_eval.formats.run.json_lines import entries_writer, read_entries
+from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
+from align_eval.formats.run.languages import Languages, write_languages
 from align_eval.formats.run.textgrids import write_textgrids
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import as_json, drop_tracebacks, read_failure, write_tracebacks
@@ -44,7 +46,13 @@ def prepare_folder(out: Path) -> None:
         raise InputError(out, f"cannot be made ({error.strerror})", "choose another --out") from error
 
 
-def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] | None = None) -> None:
+def write_run(
+    out: Path,
+    run: Run,
+    words: pa.Table,
+    details: Mapping[str, Any] | None = None,
+    languages: Languages | None = None,
+) -> None:
     """Write a finished run whose words are in memory. TextGrids hold the reference and one tier per system.
 
     Parameters
@@ -56,6 +64,8 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
         Words table (see :mod:`align_eval.formats.run.words_table`).
     details : mapping, optional
         JSON values for ``details.json``, by utterance id.
+    languages : mapping, optional
+        Detected languages and their probabilities, for ``languages.json``, by utterance id.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def write_run(out: Path, run: Run, words: pa.Table, details: Mapping[str, Any] |
         write_words_table(words_file, words)
         with entries_writer(details_file) as put:
             put(details or {})
-        place_run(out, run, words_file, details_file)
+        place_run(out, run, words_file, details_file, languages)
     except OSError as error:
         raise cannot_write(out, error, "choose another --out") from error
     finally:
@@ -89,7 +99,7 @@ def remove_files(out: Path, *names: str) -> None:
             (out / name).unlink(missing_ok=True)
 
 
-def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
+def place_run(out: Path, run: Run, words: Path, details: Path, languages: Languages | None = None) -> None:
     """Put a finished run into its folder: move its words and details there, and write the other files.
 
     An earlier ``run.json`` is removed first and the new one is written last, so that a folder with ``run.json`` is
@@ -99,6 +109,8 @@ def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
     ----------
     words, details
         Finished files on the same disk as ``out``.
+    languages
+        Detected languages, for ``languages.json``.
 
     Raises
     ------
@@ -118,6 +130,9 @@ def place_run(out: Path, run: Run, words: Path, details: Path) -> None:
         (out / DETAILS_NAME).unlink(missing_ok=True)
         if next(read_entries(details), None):
             move_whole(details, out / DETAILS_NAME)
+        (out / LANGUAGES_NAME).unlink(missing_ok=True)
+        if languages:
+            write_languages(out, languages)
         text = json.dumps(as_json(run), ensure_ascii=False, indent=1, allow_nan=False)
         write_bytes(out / RUN_NAME, f"{text}\n".encode())
     except OSError as error:

@@ -12,8 +12,11 @@ from align_eval.formats.atomic import write_bytes, writing
 
 NAME = "languages.json"
 
+Languages = Mapping[str, Mapping[str, Any]]
+"""Detected language and its probability, by utterance id."""
 
-def write_languages(out: Path, languages: Mapping[str, Mapping[str, Any]]) -> None:
+
+def write_languages(out: Path, languages: Languages) -> None:
     """Write the detected languages and their probabilities.
 
     Raises

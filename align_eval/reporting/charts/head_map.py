@@ -29,7 +29,7 @@ class HeadCell:
 
     @property
     def dark(self) -> bool:
-        """Whether the cell needs light text."""
+        """True if the cell needs light text."""
         return self.strength > DARK
 
 

@@ -62,7 +62,7 @@ class Media:
 
     @property
     def has_sound(self) -> bool:
-        """Whether any utterance can be played."""
+        """True if any utterance can be played."""
         return any("audio" in entry for entries in self.entries.values() for entry in entries)
 
 
