@@ -41,7 +41,9 @@ _OPENAI = (_HEADS, _CROPPED, _PROMPT_ROWS, _MEDIAN, _STANDARDISED, _INDEX)
 _BEST = (
     _HEADS,
     Heuristic("logarithm in place of openai's preparation", "source", "prep", "zscore-median"),
-    Heuristic("silence by energy", "align", "silence", "constant"),
+    Heuristic("silence by loudness", "align", "silence", "constant"),
+    Heuristic("boundaries at the median of all paths", "align", "boundary", "frame"),
+    Heuristic("a state per letter", "align", "states", "token"),
     Heuristic("characters", "source", "unit", "character", adds=True),
 )
 

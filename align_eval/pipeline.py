@@ -206,6 +206,7 @@ def relevance_map(source: Source, stack: Stack, text: ForcedText) -> RelevanceMa
         details=stack.details,
         lead=prepared[first - 1 : first].cpu().numpy() if first > 0 else None,
         pieces=text.pieces,
+        letters=text.letters,
     )
 
 

@@ -199,6 +199,8 @@ class RelevanceMap:
         Row of the last token of the prompt, prepared with the others, if the source has it.
     pieces : tuple of (str, int)
         The text in pieces, each with its number of tokens; a punctuation mark is a piece. Empty if unknown.
+    letters : int32[n_tokens], optional
+        Number of letters and digits of each row, if known.
     """
 
     values: FloatMatrix
@@ -209,6 +211,7 @@ class RelevanceMap:
     details: Mapping[str, Any] = field(default_factory=dict)
     lead: FloatMatrix | None = None
     pieces: tuple[tuple[str, int], ...] = ()
+    letters: IntVector | None = None
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float32, order="C")  # copies: the caller's arrays stay writable
@@ -225,6 +228,8 @@ class RelevanceMap:
             raise ValueError(
                 f"{self.spec}: the pieces hold {sum(n for _, n in self.pieces)} tokens, not {len(words) - 1}"
             )
+        if self.letters is not None and self.letters.shape != words.shape:
+            raise ValueError(f"{self.spec}: letters of {len(self.letters)} rows do not fit {len(words)} tokens")
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             row, column = (int(i) for i in bad[0])

@@ -23,7 +23,10 @@ def _window() -> npt.NDArray[np.float64]:
 def energy_at_columns(
     samples: npt.NDArray[np.float32], n_frames: int, frame_s: float, start_s: float
 ) -> npt.NDArray[np.float64]:
-    """Root mean square under a 25 ms Hann window centred on each column, scaled to a maximum of one.
+    """Loudness under a 25 ms Hann window centred on each column, scaled to a maximum of one.
+
+    The loudness is the root mean square of the samples without their mean under the window, so that neither a constant
+    offset nor the gain changes it.
 
     Parameters
     ----------
@@ -40,11 +43,13 @@ def energy_at_columns(
         All zeros if the audio is digital silence.
     """
     window = _window()
-    padded = np.pad(samples, len(window) // 2)
+    reach = len(window) // 2
     centres = np.rint((start_s + (np.arange(n_frames) + 0.5) * frame_s) * SAMPLE_RATE).astype(np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(window))[np.clip(centres, 0, len(samples) - 1)]
-    power = windows.astype(np.float64)
-    power *= power
-    rms = np.sqrt(power @ window)
+    centres = np.clip(centres, 0, len(samples) - 1)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples, reach), len(window))[centres].astype(np.float64)
+    at = centres[:, None] + np.arange(-reach, reach + 1)
+    weights = np.where((at >= 0) & (at < len(samples)), window, 0.0)  # nothing is heard outside the audio
+    mean = (windows * weights).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
+    rms = np.sqrt(((windows - mean) ** 2 * weights).sum(axis=1))
     peak = rms.max(initial=0.0)
     return np.asarray(rms / peak if peak > 0 else rms)

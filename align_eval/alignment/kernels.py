@@ -23,7 +23,7 @@ def backtrack(steps):  # type: ignore[no-untyped-def]  # compiled: its types are
 
 
 @numba.njit(cache=True)
-def best_states(scores, skippable):  # type: ignore[no-untyped-def]  # compiled: its types are those of the arrays
+def best_states(scores, skippable, n_final):  # type: ignore[no-untyped-def]  # compiled: its types are those of the arrays
     """States and total score of the best path; see :func:`~align_eval.alignment.viterbi.best_path`."""
     n_states, n_frames = scores.shape
     best = np.full(n_states, -np.inf)
@@ -46,14 +46,66 @@ def best_states(scores, skippable):  # type: ignore[no-untyped-def]  # compiled:
             best[s] = top + scores[s, t]
             came_from[t, s] = source
     state = n_states - 1
-    for s in range(n_states - 1, -1, -1):
+    for s in range(n_states - 1, n_states - 1 - n_final, -1):
         if best[s] > best[state]:
             state = s
-        if not skippable[s]:
-            break
     total = best[state]
     path = np.empty(n_frames, dtype=np.int32)
     for t in range(n_frames - 1, -1, -1):
         path[t] = state
         state = came_from[t, state]
     return path, total
+
+
+@numba.njit(cache=True)
+def state_probability(scores, skippable, n_final):  # type: ignore[no-untyped-def]  # compiled
+    """Probability ``(state, frame)`` of each state over all paths, each weighted by the exponential of its score.
+
+    The paths are those of :func:`best_states`. Sums over beginnings and ends of paths are kept as logarithms, since
+    those of improbable paths would underflow.
+    """
+    n_states, n_frames = scores.shape
+    log_sum = _sums_of_beginnings(scores, skippable)  # of the beginnings, then with the ends
+    ends = np.full(n_states, -np.inf)
+    ends[n_states - n_final :] = 0.0
+    scored = np.empty(n_states)
+    for t in range(n_frames - 1, -1, -1):
+        log_sum[t] += ends
+        scored[:] = ends + scores[:, t]
+        for s in range(n_states):  # the sums over ends from frame t on
+            ends[s] = scored[s]
+            for n in range(s + 1, n_states):
+                ends[s] = _log_add(ends[s], scored[n])
+                if not skippable[n]:
+                    break
+        log_sum[t] -= log_sum[t].max()
+    probability = np.exp(log_sum.T)
+    return probability / probability.sum(axis=0)
+
+
+@numba.njit(cache=True)
+def _sums_of_beginnings(scores, skippable):  # type: ignore[no-untyped-def]
+    """Logarithm of the summed weights of all beginnings of paths that end ``(frame, state)``."""
+    n_states, n_frames = scores.shape
+    sums = np.full((n_frames, n_states), -np.inf)
+    for s in range(n_states):
+        sums[0, s] = scores[s, 0]
+        if not skippable[s]:
+            break
+    for t in range(1, n_frames):
+        for s in range(n_states):
+            total = sums[t - 1, s]
+            for p in range(s - 1, -1, -1):
+                total = _log_add(total, sums[t - 1, p])
+                if not skippable[p]:
+                    break
+            sums[t, s] = total + scores[s, t]
+    return sums
+
+
+@numba.njit(cache=True, inline="always")
+def _log_add(a, b):  # type: ignore[no-untyped-def]
+    """``log(exp(a) + exp(b))``; minus infinity is a sum of nothing."""
+    if a < b:
+        a, b = b, a
+    return a if b == -np.inf else a + np.log1p(np.exp(b - a))

@@ -1,35 +1,64 @@
-"""Viterbi search through words in order, with optional silence before, between and after them.
+"""Path with silence: the words in order, with optional silence before, between and after them.
 
-States are silence, the tokens of word 1, silence, the tokens of word 2, ..., silence, end of text. Each token of a word
-takes at least one frame; silence and the end of the text can be skipped. The path maximises the sum of state scores
-over frames.
+States are silence, those of word 1, silence, those of word 2, ..., silence, end of text, silence. Each state of a token
+takes at least one frame. Silence can be skipped, and a path may end with the last word or anywhere after it. The score
+of a path is the sum of its states' scores over frames. :func:`token_frames_of` finds the best path;
+:func:`median_columns` weighs all paths.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from align_eval.alignment.aligner import ViterbiOptions
+from align_eval.alignment.silence import ENERGY_FLOOR, relative_loudness, silence_score
 from align_eval.errors import InputError
-from align_eval.records import EOT_WORD, IntVector
+from align_eval.records import IntVector
 
 FloatVector = npt.NDArray[np.float64]
 
 SILENCE = -1
 """Value of ``row_of_state`` for a silence state."""
 
-ENERGY_FLOOR = 1e-4
-"""80 dB below the loudest frame: the level of digital silence, instead of minus infinity."""
+N_FINAL = 4
+"""States in which a path may end: the last one of the last word, silence, the end of the text, silence."""
+
+LOUD = 0.5
+"""Relative loudness above which a frame counts as speech."""
+
+FRAMES_PER_LETTER = 2
+"""Speech with fewer loud frames per letter than this (25 letters a second) gets fewer states than letters."""
 
 
-def viterbi_token_frames(
+@dataclass(frozen=True, slots=True)
+class States:
+    """States of a text and their scores.
+
+    Attributes
+    ----------
+    scores : float64[n_states, n_frames]
+    row_of_state : int32[n_states]
+        Row of the map that scores the state, or :data:`SILENCE`.
+    skippable : bool[n_states]
+        Silence.
+    """
+
+    scores: FloatVector
+    row_of_state: IntVector
+    skippable: npt.NDArray[np.bool_]
+
+
+def make_states(
     values: npt.NDArray[np.float32],
     word_of_token: IntVector,
     energy: FloatVector,
     options: ViterbiOptions,
-) -> tuple[IntVector, float]:
-    """Columns of each row on the best path.
+    letters: IntVector | None = None,
+) -> States:
+    """Make the states of a text and score them at every frame.
 
     Parameters
     ----------
@@ -39,13 +68,9 @@ def viterbi_token_frames(
         The word of each row.
     energy : float64[n_frames]
         See :func:`~align_eval.alignment.energy.energy_at_columns`.
-
-    Returns
-    -------
-    token_frames : int32[n_tokens, 2]
-        First column of the row and the column after its last; both ``n_frames`` if the end of the text is skipped.
-    cost : float
-        Minus the score of the path.
+    options : ViterbiOptions
+    letters : int32[n_tokens], optional
+        Number of letters of each row; without it, or with ``states=token``, a row has one state.
 
     Raises
     ------
@@ -59,7 +84,11 @@ def viterbi_token_frames(
             f"{n_tokens - 1} tokens do not fit into {n_frames} frames",
             "check that audio and text belong together, or use dtw",
         )
-    row_of_state, skippable = topology(word_of_token)
+    n_states = np.ones(n_tokens, dtype=np.int64)
+    if letters is not None and options.states == "letter":
+        n_loud = int((relative_loudness(energy) >= LOUD).sum())
+        n_states = states_of_letters(letters, min(n_loud, n_frames))
+    row_of_state, skippable = topology(word_of_token, n_states)
     tokens = values.astype(np.float64)
     if options.loudness:
         from scipy.special import logsumexp
@@ -67,67 +96,151 @@ def viterbi_token_frames(
         tokens += options.loudness * np.log(np.maximum(energy, ENERGY_FLOOR))
         tokens -= logsumexp(tokens, axis=1, keepdims=True)
     silence = silence_score(tokens, energy, options)
-    scores = np.where((row_of_state == SILENCE)[:, None], silence, tokens[row_of_state])  # (state, frame)
-    states, total = best_path(scores, skippable)
-    token_frames = np.full((n_tokens, 2), n_frames, dtype=np.int32)
-    rows, first, n_columns = np.unique(row_of_state[states], return_index=True, return_counts=True)
-    is_token = rows != SILENCE  # each token row is one state, in consecutive frames
-    token_frames[rows[is_token]] = np.stack([first, first + n_columns], axis=1)[is_token]
-    return token_frames, -total
+    scores = np.where((row_of_state == SILENCE)[:, None], silence, tokens[row_of_state])
+    return States(scores, row_of_state, skippable)
 
 
-def topology(word_of_token: IntVector) -> tuple[IntVector, npt.NDArray[np.bool_]]:
+def states_of_letters(letters: IntVector, n_loud: int) -> npt.NDArray[np.int64]:
+    """Number of states of each row: one per letter, at least one, and fewer where speech is too fast for that.
+
+    A chain of n states that are passed in order takes at least n frames, and about a multiple of n frames most
+    probably, since there are then the most ways to divide them. Longer words are so expected to take longer.
+
+    Parameters
+    ----------
+    letters : int32[n_rows]
+    n_loud : int
+        Number of loud frames, which added silence does not change.
+
+    Returns
+    -------
+    int64[n_rows]
+    """
+    share = min(1.0, n_loud / (FRAMES_PER_LETTER * max(int(letters.sum()), 1)))
+    return np.asarray(np.maximum(1, np.floor(share * letters)), dtype=np.int64)
+
+
+def topology(
+    word_of_token: IntVector, n_states: npt.NDArray[np.int64] | None = None
+) -> tuple[IntVector, npt.NDArray[np.bool_]]:
     """States of a text.
+
+    Parameters
+    ----------
+    word_of_token : int32[n_tokens]
+    n_states : int64[n_tokens], optional
+        Number of states of each row, by default one.
 
     Returns
     -------
     row_of_state : int32[n_states]
         Row of the map that scores the state, or :data:`SILENCE`.
     skippable : bool[n_states]
+        Silence. Each silence, so that no two paths differ in nothing but the silence in which they wait.
     """
     rows: list[int] = []
     previous = None
     for row, word in enumerate(word_of_token):
         if word != previous:
             rows.append(SILENCE)
-        rows.append(row)
+        rows += [row] * (1 if n_states is None else int(n_states[row]))
         previous = word
-    row_of_state = np.array(rows, dtype=np.int32)
-    return row_of_state, (row_of_state == SILENCE) | (row_of_state == np.flatnonzero(word_of_token == EOT_WORD)[0])
+    row_of_state = np.array([*rows, SILENCE], dtype=np.int32)
+    return row_of_state, row_of_state == SILENCE
 
 
-def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
-    """Score of silence at each frame, ``float64[n_frames]``; see :class:`~align_eval.alignment.aligner.ViterbiOptions`.
+def viterbi_token_frames(
+    values: npt.NDArray[np.float32],
+    word_of_token: IntVector,
+    energy: FloatVector,
+    options: ViterbiOptions,
+    letters: IntVector | None = None,
+) -> tuple[IntVector, float]:
+    """Columns of each row on the best path; the parameters are those of :func:`make_states`.
+
+    Returns
+    -------
+    token_frames : int32[n_tokens, 2]
+        First column of the row and the column after its last; both ``n_frames`` if the end of the text is skipped.
+    cost : float
+        Minus the score of the path.
+
+    Raises
+    ------
+    InputError
+        If there are fewer frames than text tokens.
+    """
+    states = make_states(values, word_of_token, energy, options, letters)
+    return token_frames_of(states, len(word_of_token))
+
+
+def token_frames_of(states: States, n_tokens: int) -> tuple[IntVector, float]:
+    """Columns of each row on the best path, as :func:`viterbi_token_frames` returns them."""
+    n_frames = states.scores.shape[1]
+    path, total = best_path(states.scores, states.skippable, N_FINAL)
+    token_frames = np.full((n_tokens, 2), n_frames, dtype=np.int32)
+    rows, first, n_columns = np.unique(states.row_of_state[path], return_index=True, return_counts=True)
+    is_token = rows != SILENCE  # the states of a row follow each other, in consecutive frames
+    token_frames[rows[is_token]] = np.stack([first, first + n_columns], axis=1)[is_token]
+    return token_frames, -total
+
+
+def median_columns(states: States, n_tokens: int) -> FloatVector:
+    """Column at which each row starts and ends, as the median over all paths.
+
+    A path has the weight ``exp(score)``: the map is read as log-probabilities. The median of a boundary is where it is
+    as likely to be before as after, interpolated within a column. Medians keep the order of the boundaries.
 
     Parameters
     ----------
-    tokens : float64[n_tokens, n_frames]
-        Scores of the tokens.
-    energy : float64[n_frames]
+    states : States
+    n_tokens : int
+        Number of rows of the map.
+
+    Returns
+    -------
+    float64[n_tokens, 2]
+        In columns from the left edge of column 0; where the end of the text is skipped, its boundaries are those of
+        the frame at which the path leaves the words and their silences.
     """
-    level = options.level
-    if options.silence == "constant":
-        return np.full(tokens.shape[1], tokens.mean() + level * tokens.std())
-    mean = tokens.mean(axis=0)
-    if options.silence == "zscore":
-        return np.asarray(mean + level * tokens.std(axis=0))
-    loudness = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
-    constant = np.ptp(loudness) == 0  # by the range, since rounding gives equal values a standard deviation
-    standardised = np.zeros_like(loudness) if constant else (loudness - loudness.mean()) / loudness.std()
-    reach = tokens.std(axis=0) if options.silence == "energy-std" else tokens.max(axis=0) - mean
-    return np.asarray(mean - level * standardised * reach)
+    from align_eval.alignment.kernels import state_probability
+
+    relative = states.scores - states.scores.max(axis=0)  # a constant per frame weighs all paths alike
+    probability = state_probability(np.ascontiguousarray(relative), states.skippable, N_FINAL)  # (state, frame)
+    at_most = np.cumsum(probability, axis=0)  # probability that the path is in this state or an earlier one
+    first = np.array([np.flatnonzero(states.row_of_state == row)[[0, -1]] for row in range(n_tokens)])
+    before_start, until_end = at_most[first[:, 0] - 1], at_most[first[:, 1]]
+    return np.stack([_median(before_start), _median(until_end)], axis=1)
 
 
-def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[IntVector, float]:
+def _median(not_passed: FloatVector) -> FloatVector:
+    """Median of boundaries, from the probability ``(boundary, frame)`` that a frame lies before the boundary.
+
+    A boundary that is passed after n frames lies at column n; its probability is spread evenly over a column.
+    """
+    n_boundaries, n_frames = not_passed.shape
+    survival = np.concatenate([np.ones((n_boundaries, 1)), not_passed, np.zeros((n_boundaries, 1))], axis=1)
+    column = np.argmax(survival[:, 1:] < 0.5, axis=1)  # the first boundary position whose excess is below a half
+    row = np.arange(n_boundaries)
+    above, below = survival[row, column], survival[row, column + 1]
+    median = column - 0.5 + (above - 0.5) / np.maximum(above - below, 1e-12)
+    return np.asarray(np.clip(median, 0.0, n_frames))
+
+
+def best_path(
+    scores: FloatVector, skippable: npt.NDArray[np.bool_], n_final: int | None = None
+) -> tuple[IntVector, float]:
     """Best left-to-right path, one state per frame.
 
     A state follows itself, the state before it, or an earlier state if all states between are skippable. The path
-    starts in the first state and ends in the last, or beyond skippable states at either end.
+    starts in the first state, or beyond skippable states, and ends in one of the last ``n_final``: by default in the
+    last, or before skippable states.
 
     Parameters
     ----------
     scores : float64[n_states, n_frames]
     skippable : bool[n_states]
+    n_final : int, optional
 
     Returns
     -------
@@ -137,5 +250,7 @@ def best_path(scores: FloatVector, skippable: npt.NDArray[np.bool_]) -> tuple[In
     """
     from align_eval.alignment.kernels import best_states
 
-    states, total = best_states(np.ascontiguousarray(scores, dtype=np.float64), skippable)
+    if n_final is None:
+        n_final = 1 + int(np.argmin(np.append(skippable[::-1], False)))
+    states, total = best_states(np.ascontiguousarray(scores, dtype=np.float64), skippable, n_final)
     return states, float(total)

@@ -9,11 +9,14 @@ from align_eval.alignment.aligner import Aligner, DtwOptions
 from align_eval.alignment.dtw import dtw_offset_s, dtw_token_frames
 from align_eval.alignment.pauses import quiet_stretches, split_pauses, suppress_silence
 from align_eval.alignment.punctuation import piece_word_times, word_texts
-from align_eval.alignment.viterbi import viterbi_token_frames
+from align_eval.alignment.viterbi import make_states, median_columns, token_frames_of
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, Alignment, IntVector, RelevanceMap
 
 Times = tuple[tuple[float, float], ...]
+
+TIME_DECIMALS = 4
+"""Digits that are equal on every processor, whose exponentials differ in the last bits."""
 
 
 def align_map(
@@ -44,8 +47,11 @@ def align_map(
         frames, cost = dtw_token_frames(relevance.values, options.rows, relevance.lead)
         times = _dtw_times(relevance, frames, aligner, options, samples)
     else:
-        frames, cost = viterbi_token_frames(relevance.values, relevance.word_of_token, energy, options)
-        times = word_times(frames, relevance.word_of_token, relevance.frame_s, relevance.start_s, options.end)
+        states = make_states(relevance.values, relevance.word_of_token, energy, options, relevance.letters)
+        n_tokens = len(relevance.word_of_token)
+        frames, cost = token_frames_of(states, n_tokens)
+        columns = median_columns(states, n_tokens) if options.boundary == "median" else frames
+        times = word_times(columns, relevance.word_of_token, relevance.frame_s, relevance.start_s, options.end)
         if options.pause_s:
             times = split_pauses(times, options.pause_s)
     return Alignment(words=times, token_frames=frames, cost=cost, spec=aligner.text)
@@ -85,15 +91,17 @@ def _dtw_times(
     return times
 
 
-def word_times(token_frames: IntVector, word_of_token: IntVector, frame_s: float, start_s: float, end: str) -> Times:
-    """Times of words in seconds from the columns of their tokens, never before zero.
+def word_times(
+    columns: IntVector | npt.NDArray[np.float64], word_of_token: IntVector, frame_s: float, start_s: float, end: str
+) -> Times:
+    """Times of words in seconds from the columns of their tokens, never before zero; those within a column to 0.1 ms.
 
     A word starts with its first token. It ends with its last token (``own``) or where the next row starts (``next``).
 
     Parameters
     ----------
-    token_frames : int32[n_tokens, 2]
-        First column of each row and the one after its last.
+    columns : int32 or float64[n_tokens, 2]
+        First column of each row and the one after its last; fractions lie within a column.
     word_of_token : int32[n_tokens]
     frame_s, start_s : float
         Step between columns, and the time of the left edge of column 0.
@@ -103,8 +111,10 @@ def word_times(token_frames: IntVector, word_of_token: IntVector, frame_s: float
     first = np.searchsorted(word_of_token[:-1], np.arange(n_words), side="left")
     after = np.searchsorted(word_of_token[:-1], np.arange(n_words), side="right")
     assert word_of_token[-1] == EOT_WORD
-    starts = token_frames[first, 0]
-    ends = token_frames[after - 1, 1] if end == "own" else token_frames[after, 0]
+    starts = columns[first, 0]
+    ends = columns[after - 1, 1] if end == "own" else columns[after, 0]
     # divided by the rate, not multiplied by the step: column 35 is then 0.7 s, not 0.7000000000000001
-    seconds = [np.maximum(columns / (1 / frame_s) + start_s, 0.0).tolist() for columns in (starts, ends)]
-    return tuple(zip(*seconds, strict=True))
+    seconds = [np.maximum(edge / (1 / frame_s) + start_s, 0.0) for edge in (starts, ends)]
+    if np.issubdtype(columns.dtype, np.floating):
+        seconds = [np.round(edge, TIME_DECIMALS) for edge in seconds]
+    return tuple(zip(*(edge.tolist() for edge in seconds), strict=True))

@@ -76,6 +76,8 @@ def _pack(source_map: SourceMap) -> bytes:
     tensors: dict[str, npt.NDArray[Any]] = {"values": relevance.values, "word_of_token": relevance.word_of_token}
     if relevance.lead is not None:
         tensors["lead"] = np.ascontiguousarray(relevance.lead)
+    if relevance.letters is not None:
+        tensors["letters"] = relevance.letters
     header = {
         "frame_s": relevance.frame_s,
         "start_s": relevance.start_s,
@@ -100,5 +102,6 @@ def _unpack(content: bytes) -> SourceMap:
         details=header["details"],
         lead=tensors.get("lead"),
         pieces=tuple((text, n_tokens) for text, n_tokens in header["pieces"]),
+        letters=tensors.get("letters"),
     )
     return SourceMap(relevance, tuple(header["confidence"]))

@@ -29,6 +29,7 @@ class StackCollector:
         self._keep = keep
         self._stacks: dict[str, npt.NDArray[np.float32]] = {}
         self._word_of_token: dict[str, IntVector] = {}
+        self._letters: dict[str, IntVector] = {}
 
     def add(self, source: Source, stack: Stack, text: ForcedText) -> None:
         """Take the stack of a source; see :func:`~align_eval.pipeline.maps_of_passes`."""
@@ -38,10 +39,12 @@ class StackCollector:
         whole = values if self._keep == "heads" else values.mean(dim=0, keepdim=True)
         self._stacks[source.stack] = whole.detach().float().cpu().numpy()
         self._word_of_token[source.tokens.unit] = text.word_of_token  # the prompt does not change it
+        if text.letters is not None:
+            self._letters[source.tokens.unit] = text.letters
 
     def saved(self, samples: Samples, maps: Mapping[Source, SourceMap]) -> SavedMaps:
         """The record that is written to disk."""
         n_frames = next(iter(maps.values())).relevance.values.shape[1]
         energy = energy_at_columns(samples, n_frames, FRAME_S, START_S)
         details = {source.stack: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details}
-        return SavedMaps(self._stacks, self._word_of_token, energy, FRAME_S, START_S, details)
+        return SavedMaps(self._stacks, self._word_of_token, energy, FRAME_S, START_S, details, self._letters)

@@ -258,7 +258,12 @@ def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str)
     maps = item.maps
     try:
         relevance = RelevanceMap(
-            np.asarray(values, dtype=np.float32), maps.frame_s, maps.start_s, maps.word_of_token[unit], "kept maps"
+            np.asarray(values, dtype=np.float32),
+            maps.frame_s,
+            maps.start_s,
+            maps.word_of_token[unit],
+            "kept maps",
+            letters=maps.letters.get(unit),
         )
         return np.asarray(align_map(relevance, maps.energy, parse_aligner(align)).words, dtype=np.float64)
     except InputError as error:

@@ -35,6 +35,8 @@ class ForcedText:
         The word of each predicted token; :data:`~align_eval.records.EOT_WORD` for the last.
     pieces : tuple of (str, int)
         Words of openai-whisper, with each punctuation mark as a separate piece, and their numbers of tokens.
+    letters : int32[n_tokens], optional
+        Number of letters and digits of each predicted token.
     """
 
     decoder_input: tuple[int, ...]
@@ -42,6 +44,7 @@ class ForcedText:
     tokens: tuple[int, ...]
     word_of_token: IntVector
     pieces: tuple[tuple[str, int], ...] = ()
+    letters: IntVector | None = None
 
 
 def tokenizer_of(model: Whisper, language: str | None, task: Task = "transcribe") -> Tokenizer:
@@ -109,6 +112,7 @@ def force_words(
     separator = "" if written_language(language, task) in SPACELESS_LANGUAGES else " "
     text: list[int] = []
     word_of_token: list[int] = []
+    letters: list[int] = []
     for i, word in enumerate(words):
         # special tokens in the words are encoded as text
         parts = [separator + word] if unit == "subword" else [separator + word[:1], *word[1:]]
@@ -118,6 +122,7 @@ def force_words(
             raise InputError(f"word {i + 1}", f"{word!r} gives no token", "remove it or write it out")
         text += tokens
         word_of_token += [i] * len(tokens)
+        letters += letters_of_tokens(word, [tokenizer.decode([token]) for token in tokens])
     if not text:
         raise InputError("text", "there are no words", "write the spoken text")
     start = tokenizer.no_timestamps if prompt == "no-timestamps" else tokenizer.timestamp_begin
@@ -134,4 +139,22 @@ def force_words(
         tokens=(*text, tokenizer.eot),
         word_of_token=np.array([*word_of_token, EOT_WORD], dtype=np.int32),
         pieces=tuple((piece, len(tokens)) for piece, tokens in zip(*tokenizer.split_to_word_tokens(text), strict=True)),
+        letters=np.array([*letters, 0], dtype=np.int32),
     )
+
+
+def letters_of_tokens(word: str, parts: Sequence[str]) -> list[int]:
+    """Number of letters and digits of each token of a word.
+
+    Parameters
+    ----------
+    word : str
+    parts : sequence of str
+        The text of each token. Where a character was cut into several tokens, these texts lack it, and the letters of
+        the word are spread evenly over its tokens.
+    """
+    n_letters, *counts = (sum(character.isalnum() for character in text) for text in (word, *parts))
+    if sum(counts) != n_letters:
+        n = len(parts)
+        return [n_letters * (i + 1) // n - n_letters * i // n for i in range(n)]
+    return counts

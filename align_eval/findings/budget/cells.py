@@ -33,13 +33,13 @@ from align_eval.scoring.selection import ChosenOnHalves
 PREPARATIONS = ("zscore-median", "log")
 
 SILENCES = (
-    "viterbi:silence=energy,level=0.6",
-    "viterbi:silence=energy,level=0.8",
-    "viterbi:silence=energy,level=1",
-    "viterbi:silence=energy,level=1.25",
+    "viterbi:level=0.6",
+    "viterbi:level=0.8",
+    "viterbi:level=1",
+    "viterbi:level=1.25",
     "viterbi:silence=constant,level=1",
 )
-"""Paths with silence that every signal may choose from: silence by energy at four levels, and constant silence."""
+"""Paths with silence that every signal may choose from: silence by loudness at four levels, and constant silence."""
 
 PATHS: Mapping[str, tuple[str, ...]] = {"dtw": ("dtw",), "viterbi": SILENCES}
 

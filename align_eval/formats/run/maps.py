@@ -3,7 +3,8 @@
 Each source has one tensor ``float32[n_maps, n_rows, n_frames]``, named by its spec without preparation. It holds one
 map per head if heads were saved, else their mean. Rows are the tokens of the text and its end, before preparation: each
 sums to one over the frames with audio, except for attention with ``softmax=full``. Other tensors are
-``word_of_token:UNIT`` and ``energy``. The header holds the sources' details and the time axis as JSON.
+``word_of_token:UNIT``,
+``letters:UNIT`` and ``energy``. The header holds the sources' details and the time axis as JSON.
 
 Reference: the safetensors format, a JSON header and raw arrays; reading executes nothing.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from align_eval.records import IntVector
 
 FOLDER = "maps"
 SUFFIX = ".safetensors"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png", "report.html")
 """Files that are computed from the maps of a run."""
 
 _STACK = "stack:"
 _WORDS = "word_of_token:"
+_LETTERS = "letters:"
 _ENERGY = "energy"
 
 
@@ -52,6 +54,8 @@ class SavedMaps:
         Column ``j`` covers ``[start_s + j * frame_s, start_s + (j + 1) * frame_s)``, in seconds.
     details : mapping
         Details of each source (such as its mass on padding), by spec without preparation.
+    letters : mapping
+        From a token unit to the number of letters of each row.
     """
 
     stacks: Mapping[str, npt.NDArray[np.float32]]
@@ -60,6 +64,7 @@ class SavedMaps:
     frame_s: float
     start_s: float
     details: Mapping[str, Mapping[str, Any]]
+    letters: Mapping[str, IntVector] = field(default_factory=dict)
 
 
 def write_maps(path: Path, maps: SavedMaps) -> None:
@@ -72,7 +77,8 @@ def write_maps(path: Path, maps: SavedMaps) -> None:
     """
     tensors: dict[str, npt.NDArray[Any]] = {_ENERGY: maps.energy}
     tensors |= {_STACK + spec: np.ascontiguousarray(values) for spec, values in maps.stacks.items()}
-    tensors |= {_WORDS + unit: np.ascontiguousarray(words) for unit, words in maps.word_of_token.items()}
+    for prefix, by_unit in ((_WORDS, maps.word_of_token), (_LETTERS, maps.letters)):
+        tensors |= {prefix + unit: np.ascontiguousarray(rows) for unit, rows in by_unit.items()}
     header = {
         "schema": SCHEMA_VERSION,
         "frame_s": maps.frame_s,
@@ -140,6 +146,7 @@ def read_maps(path: Path) -> SavedMaps:
             frame_s=header["frame_s"],
             start_s=header["start_s"],
             details=header["details"],
+            letters=_named(tensors, _LETTERS),
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(path, f"holds no maps of this version ({error})", "run again with --keep") from error

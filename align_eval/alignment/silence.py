@@ -1,0 +1,152 @@
+"""Score of silence at each frame, against which the path with silence weighs the tokens.
+
+The default, ``levels``, places each frame between two levels of loudness: that of the noise around it and that of
+speech. Both are measured where they occur. Silence that is added elsewhere changes neither, so that it moves no
+boundary of the path.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from align_eval.alignment.aligner import ViterbiOptions
+
+FloatVector = npt.NDArray[np.float64]
+
+ENERGY_FLOOR = 1e-4
+"""80 dB below the loudest frame: the level of digital silence in the older scores, instead of minus infinity."""
+
+QUIETEST_DB = -120.0
+LOUDEST_FRAMES = 10
+"""The level of speech is that of frames near the tenth loudest, so that a click of less than 0.2 s does not set it."""
+SPEECH_RANGE_DB = 10.0
+NOISE_RANGE_DB = (15.0, 40.0)
+"""The noise is taken to be this far below speech, at least and at most."""
+NOISE_FRAMES = 50
+"""The noise at a frame is the quietest frame within one second before or after it, whichever is louder."""
+FEWEST_FRAMES = 15
+STEADY_FRAMES = 10
+STEADY_DB = (0.1, 1.5)
+"""A level that varies over 0.2 s by at least and at most this much is noise. No frame of a word of LJSpeech or of the
+tuning half of l2-english is as steady. A level that does not vary at all is no recording of noise."""
+MIDDLE_WEIGHT = 1.5
+"""Weight of silence at the level of noise; at the level of speech it is the negative."""
+PAUSE_FRAMES, PAUSE_MARGIN, PAUSE_LOUDNESS = 12, 3, 0.15
+"""A pause: at least 0.24 s below this loudness. Inside, 60 ms from its ends, no token can be."""
+PAUSE_WEIGHT = 10.0
+SMALLEST_REACH = 0.1
+"""Where tokens score alike, silence is weighed with this share of the largest distance of the map, in a pause with all
+of it: else many paths that leave a token somewhere in a long pause would together outweigh the one that does not."""
+
+
+def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
+    """Score of silence at each frame, ``float64[n_frames]``; see :class:`~align_eval.alignment.aligner.ViterbiOptions`.
+
+    Parameters
+    ----------
+    tokens : float64[n_tokens, n_frames]
+        Scores of the tokens.
+    energy : float64[n_frames]
+        See :func:`~align_eval.alignment.energy.energy_at_columns`.
+    """
+    level = options.level
+    if options.silence == "constant":
+        return np.full(tokens.shape[1], tokens.mean() + level * tokens.std())
+    mean = tokens.mean(axis=0)
+    if options.silence == "zscore":
+        return np.asarray(mean + level * tokens.std(axis=0))
+    if options.silence == "levels":
+        reach = tokens.max(axis=0) - mean
+        weight = silence_weight(relative_loudness(energy), level)
+        least = np.where(weight == PAUSE_WEIGHT, 1.0, SMALLEST_REACH) * reach.max()
+        return np.asarray(mean + weight * np.maximum(reach, least))
+    loudness = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
+    constant = np.ptp(loudness) == 0  # by the range, since rounding gives equal values a standard deviation
+    standardised = np.zeros_like(loudness) if constant else (loudness - loudness.mean()) / loudness.std()
+    reach = tokens.std(axis=0) if options.silence == "energy-std" else tokens.max(axis=0) - mean
+    return np.asarray(mean - level * standardised * reach)
+
+
+def silence_weight(loudness: FloatVector, level: float = 1.0) -> FloatVector:
+    """Weight of silence at each frame: above 1 it beats every token, below 0 it is worse than their mean.
+
+    Parameters
+    ----------
+    loudness : float64[n_frames]
+        See :func:`relative_loudness`.
+    level : float
+        How readily silence is chosen.
+
+    Returns
+    -------
+    float64[n_frames]
+    """
+    weight = level * MIDDLE_WEIGHT * (1 - 2 * loudness)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], loudness < PAUSE_LOUDNESS, [False]]).astype(np.int8)))
+    for start, end in edges.reshape(-1, 2):
+        if end - start >= PAUSE_FRAMES:
+            inside = slice(start + PAUSE_MARGIN * (start > 0), end - PAUSE_MARGIN * (end < len(loudness)))
+            weight[inside] = PAUSE_WEIGHT
+    return np.asarray(weight)
+
+
+def relative_loudness(energy: FloatVector) -> FloatVector:
+    """Loudness of each frame between the noise around it (0) and speech (1), on a scale of decibels.
+
+    It does not change with the gain, nor with silence that is added before, after or between words, except within one
+    second of a place where silence is cut in. Noise that is as loud as speech is recognised by its steadiness.
+
+    Parameters
+    ----------
+    energy : float64[n_frames]
+        See :func:`~align_eval.alignment.energy.energy_at_columns`.
+
+    Returns
+    -------
+    float64[n_frames]
+        From 0 to 1; a half where all frames are equally loud.
+    """
+    peak = energy.max(initial=0.0)
+    if peak == 0 or np.ptp(energy) == 0:
+        return np.full(len(energy), 0.5)
+    level_db = np.maximum(20 * np.log10(np.maximum(energy / peak, 10 ** (QUIETEST_DB / 20))), QUIETEST_DB)
+    steady_db = _steady_level(level_db)
+    varied = level_db[np.isneginf(steady_db)]
+    if not len(varied):  # nothing but noise
+        return np.full(len(energy), 0.5)
+    near_loudest = np.sort(varied)[-min(LOUDEST_FRAMES, len(varied))]
+    speech_db = np.median(varied[varied > near_loudest - SPEECH_RANGE_DB])
+    nearest, farthest = NOISE_RANGE_DB
+    noise_db = np.maximum(steady_db, speech_db - farthest)
+    audible = np.isneginf(steady_db) & (level_db > speech_db - farthest)  # the others are silence in any case
+    noise_db[audible] = np.clip(_noise_level(level_db[audible]), speech_db - farthest, speech_db - nearest)
+    speech_above_db = np.maximum(speech_db, noise_db + nearest)
+    return np.asarray(np.clip((level_db - noise_db) / (speech_above_db - noise_db), 0.0, 1.0))
+
+
+def _noise_level(level_db: FloatVector) -> FloatVector:
+    """The quietest frame on either side of each frame, whichever is louder, so that a pause beside noise is not noise.
+
+    A side with fewer than :data:`FEWEST_FRAMES` says nothing.
+    """
+    n, reach = len(level_db), NOISE_FRAMES
+    padded = np.pad(level_db, reach, constant_values=np.inf)
+    quietest = np.lib.stride_tricks.sliding_window_view(padded, reach + 1).min(axis=-1)
+    frame = np.arange(n)
+    before = np.where(frame >= FEWEST_FRAMES, quietest[:n], -np.inf)
+    after = np.where(frame < n - FEWEST_FRAMES, quietest[reach:], -np.inf)
+    found = np.maximum(before, after)
+    return np.where(np.isfinite(found), found, level_db.min())
+
+
+def _steady_level(level_db: FloatVector) -> FloatVector:
+    """The loudest frame of a steady stretch around each frame; minus infinity where there is none."""
+    n = STEADY_FRAMES
+    if len(level_db) < n:
+        return np.full(len(level_db), -np.inf)
+    stretches = np.lib.stride_tricks.sliding_window_view(level_db, n)
+    variation, (least, most) = np.ptp(stretches, axis=-1), STEADY_DB
+    loudest = np.where((variation >= least) & (variation <= most), stretches.max(axis=-1), -np.inf)
+    padded = np.pad(loudest, n - 1, constant_values=-np.inf)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, n).max(axis=-1))
