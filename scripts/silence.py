@@ -18,6 +18,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from join_audio import room_tone
@@ -90,15 +91,15 @@ def silent(fill: str, samples: Samples, n_samples: int, rng: np.random.Generator
 def pad(samples: Samples, reference_s: np.ndarray, added: list[tuple[int, int]], fill: str, seed: int) -> Padded:
     """Put silence before columns of a clip. Column 0 is its start, the number of its columns its end.
 
-    Inside, the cut is at the edge of a column, so that columns of the clip stay columns of the clip. Joins are faded over
-    10 ms.
+    Inside, the cut is at the edge of a column, so that columns of the clip stay columns of the clip. Joins are faded
+    over 10 ms.
     """
     rng = np.random.default_rng(seed)
     cuts = [0 if column == 0 else min(FRAME * column - FRAME // 2, len(samples)) for column, _ in added]
     pieces: list[Samples] = []
     times = reference_s.copy()
     edges = [0, *cuts, len(samples)]
-    for i, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (start, end) in enumerate(pairwise(edges)):
         piece = samples[start:end].copy()
         if len(piece) >= 2 * FADE:
             if i > 0:
@@ -161,11 +162,13 @@ class Study:
     aligners: list[Aligner]
 
     def maps(self, utterance: Utterance, samples: Samples) -> dict[Source, RelevanceMap]:
+        """Maps of the words of an utterance in these samples."""
         speech = Speech(samples, tuple(w.text for w in utterance.words), utterance.language)
         maps = maps_of_passes(self.model, passes_of(self.model, speech))(self.sources)
         return {source: of.relevance for source, of in maps.items()}
 
     def clips(self) -> Iterator[tuple[int, Utterance, Samples, np.ndarray]]:
+        """Number, utterance, samples and reference times of every clip."""
         for i, utterance in enumerate(self.utterances):
             reference_s = np.array([(w.start_s, w.end_s) for w in utterance.words])
             yield i, utterance, read_audio(utterance.audio), reference_s

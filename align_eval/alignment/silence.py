@@ -32,8 +32,8 @@ STEADY_DB = (0.1, 1.5)
 tuning half of l2-english is as steady. A level that does not vary at all is no recording of noise."""
 MIDDLE_WEIGHT = 1.5
 """Weight of silence at the level of noise; at the level of speech it is the negative."""
-PAUSE_FRAMES, PAUSE_MARGIN, PAUSE_LOUDNESS = 12, 3, 0.15
-"""A pause: at least 0.24 s below this loudness. Inside, 60 ms from its ends, no token can be."""
+PAUSE_FRAMES, PAUSE_LOUDNESS = 12, 0.15
+"""A pause: at least 0.24 s below this loudness, or less at the ends of the audio. No token can be inside."""
 PAUSE_WEIGHT = 10.0
 SMALLEST_REACH = 0.1
 """Where tokens score alike, silence is weighed with this share of the largest distance of the map, in a pause with all
@@ -85,9 +85,8 @@ def silence_weight(loudness: FloatVector, level: float = 1.0) -> FloatVector:
     weight = level * MIDDLE_WEIGHT * (1 - 2 * loudness)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], loudness < PAUSE_LOUDNESS, [False]]).astype(np.int8)))
     for start, end in edges.reshape(-1, 2):
-        if end - start >= PAUSE_FRAMES:
-            inside = slice(start + PAUSE_MARGIN * (start > 0), end - PAUSE_MARGIN * (end < len(loudness)))
-            weight[inside] = PAUSE_WEIGHT
+        if end - start >= PAUSE_FRAMES or start == 0 or end == len(loudness):
+            weight[start:end] = PAUSE_WEIGHT
     return np.asarray(weight)
 
 
