@@ -78,7 +78,7 @@ PRESETS = {
         "viterbi:silence=energy-std,level=2,boundary=frame,states=token,loudness=0.5",
     ),
     # the best that we could build of these parts; heads and path chosen on LJSpeech (docs/peers.md)
-    "best-tiny.en": parse_system("attention:heads=1.1+2.0+2.1+3.1+3.2,prep=log", "viterbi"),
+    "best-tiny.en": parse_system("attention:heads=0.3+1.1+2.0+2.1+3.1+3.2,prep=log", "viterbi"),
     "best-base": parse_system("attention:heads=3.1+3.3+4.0+4.1+5.1+5.3+5.4+5.6,prep=log", "viterbi"),
 }
 

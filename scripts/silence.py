@@ -223,16 +223,19 @@ def shift(study: Study, shifts_s: Sequence[float]) -> None:
         plain = study.maps(utterance, samples)
         for seconds in shifts_s:
             n = round(seconds / FRAME_S)
+            if len(samples) / SAMPLE_RATE + seconds > LONGEST_S:
+                continue
             padded = pad(samples, reference_s, [(0, n)], "digital", i)
             moved = study.maps(utterance, padded.samples)
             for source in study.sources:
                 values = plain[source].values
                 quietest = values[:, [int(energy_at_columns(samples, values.shape[1], FRAME_S, START_S).argmin())]]
                 wider = with_values(plain[source], np.concatenate([np.repeat(quietest, n, axis=1), values], axis=1))
+                unfaded = np.concatenate([np.zeros(n * FRAME, dtype=np.float32), samples])
                 for aligner in study.aligners:
                     before = aligned(plain[source], samples, aligner)
                     for times, kept in (
-                        (aligned(wider, padded.samples, aligner), in_map),
+                        (aligned(wider, unfaded, aligner), in_map),
                         (aligned(moved[source], padded.samples, aligner), in_audio),
                     ):
                         change = np.abs(times - before - seconds)

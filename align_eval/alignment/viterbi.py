@@ -101,7 +101,7 @@ def make_states(
 
 
 def states_of_letters(letters: IntVector, n_loud: int) -> npt.NDArray[np.int64]:
-    """Number of states of each row: one per letter, at least one, and fewer where speech is too fast for that.
+    """Number of states of each row: one per letter, at least one; half as many, or a quarter, where speech is too fast.
 
     A chain of n states that are passed in order takes at least n frames, and about a multiple of n frames most
     probably, since there are then the most ways to divide them. Longer words are so expected to take longer.
@@ -116,8 +116,10 @@ def states_of_letters(letters: IntVector, n_loud: int) -> npt.NDArray[np.int64]:
     -------
     int64[n_rows]
     """
-    share = min(1.0, n_loud / (FRAMES_PER_LETTER * max(int(letters.sum()), 1)))
-    return np.asarray(np.maximum(1, np.floor(share * letters)), dtype=np.int64)
+    per_state = 1
+    while n_loud * per_state < FRAMES_PER_LETTER * letters.sum() and per_state < letters.max(initial=1):
+        per_state *= 2
+    return np.asarray(np.maximum(1, letters // per_state), dtype=np.int64)
 
 
 def topology(
