@@ -134,26 +134,21 @@ class SystemSpecs:
         return make_systems(self.sources, self.aligns, self.presets)
 
 
-def specs_of(options: RunOptions, model: str) -> SystemSpecs:
+def specs_of(options: RunOptions, best: str | None = None) -> SystemSpecs:
     """Fill in the defaults of sources, aligns and presets.
 
     Without any of them, the default table: openai's preset, and attention and gradient with two preparations and two
-    paths. With ``toggle`` and no source, a preset's name as an aligner stands for the preset alone.
-
-    Raises
-    ------
-    InputError
-        Where ``best`` is on and no best preset is known for the model.
+    paths. With ``toggle`` and no source, a preset's name as an aligner stands for the preset alone. ``best`` is the
+    best preset of the model, if it is asked for.
     """
-    from align_eval.systems import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS, best_preset
+    from align_eval.systems import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS
 
-    best = (best_preset(model),) if options.best else ()
     nothing = options.sources is options.aligns is options.presets is None and not best
     default_sources = DEFAULT_SOURCES if nothing or options.aligns is not None else ()
     sources = default_sources if options.sources is None else tuple(options.sources)
     aligns = DEFAULT_ALIGNS if options.aligns is None else tuple(options.aligns)
     presets = (("openai",) if nothing else ()) if options.presets is None else tuple(options.presets)
-    presets += best
+    presets += (best,) if best else ()
     if options.toggle and options.sources is None:
         named = tuple(name for name in options.aligns or () if name in PRESETS)
         others = tuple(name for name in options.aligns or () if name not in PRESETS)

@@ -82,8 +82,11 @@ PRESETS = {
     "best-base": parse_system("attention:heads=3.1+3.3+4.0+4.1+5.1+5.3+5.4+5.6,prep=log", "viterbi"),
 }
 
-BEST = "best-"
-"""Prefix of the name of a model's best preset; the model's name follows."""
+BEST_OF_WEIGHTS = {
+    "7f5460d32b58ad1797d5397b109979b9b41dfb5baced11cfeb71e70243d2fdb2": "best-tiny.en",
+    "72ae728964b504948d43d895a32c182a63565838b9ae78e31ba78cad4e21460d": "best-base",
+}
+"""Best preset by the checksum of the weights that its heads were chosen for, whatever the file is called."""
 
 DEFAULT_SOURCES = (
     "attention:heads=alignment",
@@ -114,23 +117,28 @@ def make_systems(sources: Sequence[str], aligns: Sequence[str], presets: Iterabl
     return tuple(dict.fromkeys(systems))
 
 
-def best_preset(model: str) -> str:
-    """The name of the preset that was chosen for a model.
+def best_preset(weights: str) -> str:
+    """The name of the preset that was chosen for weights.
+
+    Parameters
+    ----------
+    weights : str
+        Their checksum (:func:`~align_eval.model.load.weights_checksum`).
 
     Raises
     ------
     InputError
         Where none was.
     """
-    models = [name.removeprefix(BEST) for name in PRESETS if name.startswith(BEST)]
-    if model not in models:
+    if weights not in BEST_OF_WEIGHTS:
+        known = ", ".join(name.removeprefix("best-") for name in BEST_OF_WEIGHTS.values())
         raise InputError(
-            f"--best, model {model}",
-            f"none was chosen for it, only for {', '.join(models)}",
-            "search its heads (align-eval heads search) and give them: --source attention:heads=...,prep=log "
+            f"--best, weights {weights[:12]}",
+            f"no heads were chosen for these weights, only for those of {known}",
+            "search their heads (align-eval heads search) and give them: --source attention:heads=...,prep=log "
             "--align viterbi",
         )
-    return f"{BEST}{model}"
+    return BEST_OF_WEIGHTS[weights]
 
 
 def find_preset(name: str) -> System:

@@ -28,7 +28,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.model.load import load_model
+from align_eval.model.load import load_model, weights_checksum
 from align_eval.pipeline import Speech, maps_of_passes, passes_of
 from align_eval.records import RelevanceMap, Utterance
 from align_eval.relevance.source import Source, parse_source
@@ -319,10 +319,10 @@ def main() -> None:
         if verb == "shift":
             sub.add_argument("--seconds", type=numbers, default=["1", "10"])
     a = parser.parse_args()
-    best = [find_preset(best_preset(a.model)).source.text] if a.model in ("tiny.en", "base") else []
-    sources = [parse_source(text) for text in a.source or [*best, *SOURCES]]
     aligners = [parse_aligner(text) for text in a.align or (ALIGNS[1:] if a.verb == "gain" else ALIGNS)]
     model = load_model(a.model, device=a.device)
+    best = find_preset(best_preset(weights_checksum(model))).source.text
+    sources = [parse_source(text) for text in a.source or [best, *SOURCES]]
     for path in a.corpus:
         corpus = load_corpus(path, language="en", tier=a.tier)
         study = Study(half_of(corpus.utterances, a.half), model, sources, aligners)

@@ -28,7 +28,7 @@ from align_eval.cli.common import (
 )
 from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError
-from align_eval.options import RunOptions, specs_of
+from align_eval.options import RunOptions
 from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
@@ -88,8 +88,6 @@ def run(
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     user_protocols = read_protocols(protocols) if protocols else None
     run_options = RunOptions.from_command_line(options)
-    specs = specs_of(run_options, model)
-    toggled = toggled_systems(specs.sources, specs.aligns, specs.presets) if run_options.toggle else ()
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     if not dry_run:
         prepare_folder(out)
@@ -106,6 +104,8 @@ def run(
             on_done=on_done,
             on_resumed=lambda n: print_line(console, f"{n} utterances were processed before this run was interrupted"),
         )
+    specs = job.specs
+    toggled = toggled_systems(specs.sources, specs.aligns, specs.presets) if run_options.toggle else ()
     _print_run(out, scored, languages, toggled, with_maps=run_options.keep != "nothing", as_json=as_json)
     exit_for_failures(scored.failures, out / "run.json", out / FOLDER)
 
@@ -168,13 +168,14 @@ def align(
     from align_eval.api import align as align_text
     from align_eval.corpus.audio import audio_duration_s
     from align_eval.formats.textgrids import write_words
-    from align_eval.model.load import load_model
+    from align_eval.model.load import load_model, weights_checksum
     from align_eval.systems import PRESETS, best_preset
 
+    loaded = load_model(model, device=device)
     if best:
-        preset = PRESETS[best_preset(model)]
+        preset = PRESETS[best_preset(weights_checksum(loaded))]
         source, align = preset.source.text, preset.aligner.text
-    words = align_text(load_model(model, device=device), audio, text, source=source, align=align, language=language)
+    words = align_text(loaded, audio, text, source=source, align=align, language=language)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))
     if as_json:

@@ -23,7 +23,7 @@ from align_eval.corpus.transcript_file import transcripts_checksum
 from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError
 from align_eval.heuristics import toggled_systems
-from align_eval.options import Plan, RunOptions, specs_of
+from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
 from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance
 from align_eval.systems import System
 from align_eval.units import WINDOW_S
@@ -67,6 +67,8 @@ class Job:
     settings : dict
         Settings that only some runs have, for the signature.
     shard : Shard or None
+    specs : SystemSpecs
+        The systems as they were named.
     languages : dict
         Detected languages and their probabilities by utterance id; see :func:`with_languages`.
     """
@@ -79,6 +81,7 @@ class Job:
     second_times: SecondTimes | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     shard: Shard | None = None
+    specs: SystemSpecs = field(default_factory=lambda: SystemSpecs((), (), ()))
     languages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -90,10 +93,14 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     InputError
         Where the corpus or the model cannot be used at all, or a spec is unknown.
     """
-    from align_eval.model.load import check_precision, load_model
+    from align_eval.model.load import check_precision, load_model, weights_checksum
+    from align_eval.systems import best_preset
 
     model_name = model if isinstance(model, str) else "a loaded model"
-    systems = _systems(options, model_name)
+    if options.best and isinstance(model, str):
+        model = load_model(model, device=options.device)
+    specs = specs_of(options, best_preset(weights_checksum(model)) if options.best else None)
+    systems = _systems(specs, toggle=options.toggle)
     shard = parse_shard(options.shard) if options.shard else None
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
@@ -130,6 +137,7 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         second_times=second_times,
         settings=settings,
         shard=shard,
+        specs=specs,
     )
 
 
@@ -189,10 +197,9 @@ def in_shard(corpus: Corpus, shard: Shard) -> Corpus:
     return replace(corpus, utterances=tuple(u for u in corpus.utterances if belongs(u)))
 
 
-def _systems(options: RunOptions, model_name: str) -> tuple[System, ...]:
-    specs = specs_of(options, model_name)
+def _systems(specs: SystemSpecs, *, toggle: bool) -> tuple[System, ...]:
     systems = specs.systems()
-    if options.toggle:
+    if toggle:
         others = (item.other for item in toggled_systems(specs.sources, specs.aligns, specs.presets))
         systems = tuple(dict.fromkeys((*systems, *others)))
     if not systems:

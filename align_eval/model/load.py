@@ -97,12 +97,22 @@ def check_precision(model: Whisper) -> None:
 
 def model_checksum(model: Whisper) -> str:
     """SHA-256 over the loaded weights and the alignment heads, independent of their file format."""
+    digest = _weights_digest(model)
+    digest.update(repr(sorted(alignment_heads(model))).encode())
+    return digest.hexdigest()
+
+
+def weights_checksum(model: Whisper) -> str:
+    """SHA-256 over the loaded weights alone: that of a model whose file names other alignment heads is the same."""
+    return _weights_digest(model).hexdigest()
+
+
+def _weights_digest(model: Whisper) -> hashlib._Hash:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.cpu().contiguous().numpy().data)
-    digest.update(repr(sorted(alignment_heads(model))).encode())
-    return digest.hexdigest()
+    return digest
 
 
 def processor_facts() -> dict[str, Any]:
