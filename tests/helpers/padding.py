@@ -45,7 +45,7 @@ class Padded:
         return [(self._moved(start, "right"), self._moved(end, "left")) for start, end in times]
 
     def _moved(self, time_s: float, side: str) -> float:
-        joins = sorted(self.inserts)
+        joins = sorted(column for column in self.inserts if column < len(self.kept))  # nothing comes after the speech
         n_passed = int(np.searchsorted([join_s(column) for column in joins], time_s + 1e-9 * (side == "right"), side))
         return time_s + FRAME_S * sum(self.inserts[column] for column in joins[:n_passed])
 

@@ -81,12 +81,12 @@ def measured(tiny_en, demo) -> dict[Case, list[np.ndarray]]:
                     relevance = maps[system.source].relevance
                     own = restricted(relevance, longer.kept)
                     for path, aligner in (("new", system.aligner), ("before", BEFORE)):
-                        times = [
-                            align_map(relevance, whole_energy, aligner).words,
-                            longer.shifted(align_map(own, energy, aligner).words),
+                        off_s = [
+                            np.subtract(align_map(relevance, whole_energy, aligner).words, longer.shifted(reference)),
+                            np.subtract(align_map(own, energy, aligner).words, reference),
                         ]
-                        errors = 1000 * np.abs(np.array(times) - longer.shifted(reference)).reshape(2, -1)
-                        found.setdefault((layout, share, noise, name, path), []).append(errors)
+                        errors_ms = 1000 * np.abs(off_s).reshape(2, -1)
+                        found.setdefault((layout, share, noise, name, path), []).append(errors_ms)
     return found
 
 
