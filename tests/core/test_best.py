@@ -27,7 +27,8 @@ def test_as_an_alignment_it_gives_attention_its_heads_and_preparation(model):
 
 @pytest.mark.parametrize("model", SHAPES)
 def test_its_parts_can_be_switched_off(model):
-    assert {heuristic.key for heuristic in HEURISTICS[best_preset(model)]} == {"heads", "prep", "silence", "unit"}
+    keys = {"heads", "prep", "silence", "boundary", "states", "unit"}
+    assert {heuristic.key for heuristic in HEURISTICS[best_preset(model)]} == keys
 
 
 def test_a_model_without_one_is_refused_with_what_to_do():

@@ -59,10 +59,21 @@ def test_a_constant_tone_is_equally_loud_at_every_column_away_from_the_ends():
 
 
 def test_twice_the_amplitude_is_twice_the_energy():
-    samples = np.ones(16_000, dtype=np.float32)
+    # 1 kHz repeats after 16 samples, so that the windows at samples 3,840 and 11,840 see the same phase.
+    samples = np.sin(2 * np.pi * 1_000 * np.arange(16_000) / SAMPLE_RATE).astype(np.float32)
     samples[:8_000] *= 0.5
     energy = energy_at_columns(samples, 50, FRAME_S, START_S)
     np.testing.assert_allclose(energy[[12, 37]], [0.5, 1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [16_000, 320, 100])
+def test_a_constant_is_silence_up_to_the_ends_of_the_audio(n_samples):
+    """A step at either end would be heard if the zeros outside the audio counted."""
+    constant = np.full(n_samples, 0.25, dtype=np.float32)  # a power of two: its mean is exact up to the weights' sum
+    noise = np.float32(1e-3) * RNG.normal(size=n_samples).astype(np.float32)
+    n_frames = n_samples // 320 + 1
+    plain, offset = (energy_at_columns(samples, n_frames, FRAME_S, START_S) for samples in (noise, noise + constant))
+    np.testing.assert_allclose(offset, plain, rtol=0, atol=1e-4)
 
 
 def test_audio_shorter_than_the_window_has_its_click_in_the_right_place():

@@ -18,6 +18,7 @@ def saved_maps() -> SavedMaps:
         frame_s=0.02,
         start_s=-0.01,
         details={"attention:heads=all": {"mass_on_padding": 0.25}},
+        letters={"subword": np.array([3, 1, 0], dtype=np.int32)},
     )
 
 
@@ -25,10 +26,11 @@ def test_maps_are_read_back_bit_for_bit(tmp_path):
     written = saved_maps()
     write_maps(tmp_path / "maps" / "a.safetensors", written)
     read = read_maps(tmp_path / "maps" / "a.safetensors")
-    for before, after in ((written.stacks, read.stacks), (written.word_of_token, read.word_of_token)):
+    for name in ("stacks", "word_of_token", "letters"):
+        before, after = getattr(written, name), getattr(read, name)
         assert before.keys() == after.keys()
-        assert all(before[name].tobytes() == after[name].tobytes() for name in before)
-        assert all(before[name].dtype == after[name].dtype for name in before)
+        assert all(before[key].tobytes() == after[key].tobytes() for key in before)
+        assert all(before[key].dtype == after[key].dtype for key in before)
     assert written.energy.tobytes() == read.energy.tobytes()
     assert (read.frame_s, read.start_s, read.details) == (0.02, -0.01, written.details)
 

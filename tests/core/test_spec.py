@@ -65,7 +65,8 @@ def test_a_source_has_one_canonical_form_that_says_what_it_is(text, canonical):
 CANONICAL_ALIGNS = {
     "dtw:grid=edge": "dtw",
     "dtw:grid=index": "dtw:grid=index",
-    "viterbi:end=own,silence=energy": "viterbi",
+    "viterbi:end=own,silence=levels,boundary=median,states=letter": "viterbi",
+    "viterbi:states=token,boundary=frame,silence=energy": "viterbi:silence=energy,boundary=frame,states=token",
     "viterbi:end=next,level=2.0": "viterbi:level=2,end=next",
     "viterbi:level=1e-3": "viterbi:level=0.001",
 }

@@ -37,7 +37,7 @@ def test_the_index_grid_gives_column_over_50_to_the_last_bit():
 
 @pytest.mark.parametrize("end", ["own", "next"])
 def test_viterbi_reads_the_same_times_where_no_silence_lies_between(end):
-    spec = f"viterbi:silence=constant,level=-100,end={end}"
+    spec = f"viterbi:silence=constant,level=-100,boundary=frame,end={end}"
     assert align_map(planted(), ENERGY, spec).words == align_map(planted(), ENERGY, "dtw").words
 
 
@@ -45,14 +45,14 @@ def test_viterbi_leaves_the_silence_between_words_out_and_dtw_cannot():
     values = planted().values.copy()
     values[:, 4:9] = -1.0  # the first word now ends with column 3, the second starts with column 9
     relevance = RelevanceMap(values, FRAME_S, START_S, WORD_OF_TOKEN, "planted")
-    viterbi = align_map(relevance, ENERGY, "viterbi:silence=constant,level=0").words
+    viterbi = align_map(relevance, ENERGY, "viterbi:silence=constant,level=0,boundary=frame").words
     assert viterbi[0][1] == pytest.approx(4 * 0.02 - 0.01, abs=1e-12)
     assert viterbi[1][0] == pytest.approx(9 * 0.02 - 0.01, abs=1e-12)
     dtw = align_map(relevance, ENERGY, "dtw").words
     assert dtw[0][1] == dtw[1][0]
 
 
-@pytest.mark.parametrize("spec", ["dtw", "viterbi:silence=constant,level=-100"])
+@pytest.mark.parametrize("spec", ["dtw", "viterbi:silence=constant,level=-100,boundary=frame"])
 @pytest.mark.parametrize(("frame_s", "start_s"), [(0.02, -0.01), (0.01, -0.005), (0.04, 0.0), (0.0125, 0.3)])
 def test_columns_become_seconds_on_any_grid(spec, frame_s, start_s):
     expected = [[max(column * frame_s + start_s, 0.0) for column in word] for word in ((0, 7), (7, 35))]
@@ -60,9 +60,11 @@ def test_columns_become_seconds_on_any_grid(spec, frame_s, start_s):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("spec", ["dtw", "viterbi:silence=zscore", "viterbi:silence=energy"])
+@pytest.mark.parametrize(
+    "spec", ["dtw", *(f"viterbi:silence={s},boundary=frame" for s in ("zscore", "energy", "levels"))]
+)
 @pytest.mark.parametrize("scale", [0.25, 8.0])
-def test_the_scale_of_a_map_does_not_matter(spec, scale):
+def test_the_scale_of_a_map_does_not_matter_to_the_best_path(spec, scale):
     # A power of two scales every sum along a path, every mean and every deviation exactly.
     rng = np.random.default_rng(0)
     energy = rng.random(30)
@@ -70,6 +72,18 @@ def test_the_scale_of_a_map_does_not_matter(spec, scale):
         values = rng.normal(size=(4, 30)).astype(np.float32)
         one, other = (RelevanceMap(v, FRAME_S, START_S, WORD_OF_TOKEN, "random") for v in (values, scale * values))
         assert align_map(one, energy, spec).words == align_map(other, energy, spec).words
+
+
+def test_a_constant_added_to_each_column_does_not_matter_to_the_median_where_the_scale_does():
+    """Every path takes the constant of every column once, so that all paths weigh alike."""
+    rng = np.random.default_rng(1)
+    values, energy = rng.normal(size=(4, 30)).astype(np.float32), rng.random(30)
+    plain, raised, scaled = (
+        align_map(RelevanceMap(v, FRAME_S, START_S, WORD_OF_TOKEN, "random"), energy, "viterbi").words
+        for v in (values, values + 8 * rng.random(30, dtype=np.float32), 8 * values)
+    )
+    np.testing.assert_allclose(raised, plain, rtol=0, atol=1.01e-4)  # float32 rounds the sum
+    assert abs(np.subtract(scaled, plain)).max() > 1e-3
 
 
 def test_the_rows_of_a_path_and_its_cost_are_reported():
@@ -89,8 +103,8 @@ def test_a_word_of_several_tokens_starts_with_its_first_and_ends_with_its_last(e
     [
         ("dtw:grid=edge", "dtw"),
         ("dtw:grid=index", "dtw:grid=index"),
-        ("viterbi:end=own,silence=energy", "viterbi"),
-        ("viterbi:end=next,silence=zscore", "viterbi:silence=zscore,end=next"),
+        ("viterbi:end=own,silence=levels", "viterbi"),
+        ("viterbi:end=next,silence=energy", "viterbi:silence=energy,end=next"),
     ],
 )
 def test_the_alignment_names_itself_canonically(spec, canonical):

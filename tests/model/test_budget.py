@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from matplotlib.figure import Figure as Picture
 from rich.console import Console
 
 from align_eval.errors import InputError
-from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, SILENCES, cell_errors
+from align_eval.findings.budget import cells as cells_module
+from align_eval.findings.budget.cells import ARMS, PREPARATIONS, cell_errors
 from align_eval.findings.budget.injection import injection_errors
 from align_eval.findings.budget.measure import measure_budget, with_holm
 from align_eval.findings.budget.records import Budget
@@ -51,6 +53,8 @@ ONE = np.ones((1, len(SPEAKERS)))
 BOTH = {"subword": 1, "character": 2}
 ATTENTION_ARMS = ("default heads", "all heads", "best attention")
 GAPPED = tuple(replace(u, gap=4) for u in SPEAKERS)
+FRAMED = tuple(f"{align},boundary=frame" for align in cells_module.SILENCES)
+"""The candidates of the budget, with times on the edges of frames, where the planted ones lie."""
 NEAR = 1e-9
 """Times are sums of binary fractions: an error of zero is computed as some 1e-14 ms."""
 
@@ -63,11 +67,20 @@ def budget_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None) -> 
     return measure_budget(read_saved_run(write_planted(folder, utterances, signals, tokens)))
 
 
-pytestmark = pytest.mark.usefixtures("few_draws")
+@pytest.fixture(scope="module")
+def edges_of_frames() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("cells", "injection", "measure"):
+            patch.setattr(f"align_eval.findings.budget.{module}.SILENCES", FRAMED)
+        patch.setitem(cells_module.PATHS, "viterbi", FRAMED)
+        yield
+
+
+pytestmark = pytest.mark.usefixtures("few_draws", "edges_of_frames")
 
 
 @pytest.fixture(scope="module")
-def late(few_draws, tmp_path_factory) -> Budget:  # noqa: ARG001
+def late(few_draws, edges_of_frames, tmp_path_factory) -> Budget:  # noqa: ARG001
     """Attention 60 ms late, gradients exact."""
     (found,) = with_holm([budget_of(tmp_path_factory.mktemp("late"), signals=LATE, tokens=BOTH)])
     return found
@@ -79,10 +92,18 @@ def late(few_draws, tmp_path_factory) -> Budget:  # noqa: ARG001
 @pytest.mark.parametrize("unit", BOTH)
 def test_exact_maps_are_read_exactly_in_every_cell(tmp_path, unit):
     cells = cell_errors(items_of(tmp_path, tokens=BOTH), unit)
-    assert set(cells) == {(prep, path, arm) for prep in PREPARATIONS for path in PATHS for arm in ARMS}
+    assert set(cells) == {(prep, path, arm) for prep in PREPARATIONS for path in cells_module.PATHS for arm in ARMS}
     for found in cells.values():
         assert np.abs(found.errors_ms).max() < NEAR
         assert found.cluster.tolist() == np.repeat(range(4), 6).tolist()  # four words have six interior boundaries
+
+
+def test_medians_read_exact_maps_to_half_a_frame_in_every_cell(tmp_path, monkeypatch):
+    """The budget's own candidates. A preparation bounds how sure a map is, so that silence has a share of each path."""
+    medians = tuple(align.removesuffix(",boundary=frame") for align in FRAMED)
+    monkeypatch.setitem(cells_module.PATHS, "viterbi", medians)
+    for found in cell_errors(items_of(tmp_path), "subword").values():
+        assert np.abs(found.errors_ms).max() < 10
 
 
 def test_a_signal_three_frames_late_reads_60_ms_late(tmp_path):
@@ -120,13 +141,13 @@ def test_attention_and_saliency_choose_among_as_many_candidates_and_silences(tmp
     signals = {DEFAULT: moved(0), EVERY: EXACT[EVERY], RANDOM: noise} | dict.fromkeys(gradients, moved(0))
     cells = cell_errors(items_of(tmp_path, signals=signals), "subword")
     for prep in PREPARATIONS:
-        for path, aligns in PATHS.items():
+        for path, aligns in cells_module.PATHS.items():
             numbers = {arm: len(cells[prep, path, arm].candidates) for arm in ARMS}
             assert numbers["best attention"] == numbers["best saliency"] == len(gradients) * len(aligns)
             assert numbers["default heads"] == numbers["all heads"] == len(aligns)
     for arm in ARMS:
         names = cells["log", "viterbi", arm].candidates
-        assert {name.split(" | ")[1] for name in names} == set(SILENCES)
+        assert {name.split(" | ")[1] for name in names} == set(FRAMED)
         assert len(set(names)) == len(names)
 
 
@@ -135,7 +156,7 @@ def test_attention_and_saliency_choose_among_as_many_candidates_and_silences(tmp
 
 def injected_candidates(arm: str) -> list[str]:
     amounts = [("attention", 0.0), *((arm, amount) for amount in LAMBDAS[1:] if arm != "attention")]
-    return [f"{name} lambda={amount:g} | {align}" for name, amount in amounts for align in SILENCES]
+    return [f"{name} lambda={amount:g} | {align}" for name, amount in amounts for align in FRAMED]
 
 
 def test_nothing_injected_is_attention_itself_in_every_arm(tmp_path):
@@ -143,7 +164,7 @@ def test_nothing_injected_is_attention_itself_in_every_arm(tmp_path):
     assert list(injected) == ["attention", "real", "rolled", "other token", "random weights", "sharpened"]
     for arm, found in injected.items():
         assert list(found.candidates) == injected_candidates(arm)
-        np.testing.assert_array_equal(found.errors_ms[: len(SILENCES)], injected["attention"].errors_ms)
+        np.testing.assert_array_equal(found.errors_ms[: len(FRAMED)], injected["attention"].errors_ms)
 
 
 @pytest.mark.parametrize("power", [1, 2])

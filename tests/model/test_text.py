@@ -9,7 +9,7 @@ from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from align_eval.errors import InputError
-from align_eval.model.text import force_words, tokenizer_of
+from align_eval.model.text import force_words, letters_of_tokens, tokenizer_of
 from align_eval.text import SPACELESS_LANGUAGES
 from tests.helpers.models import random_whisper, small_dims
 
@@ -36,6 +36,40 @@ def test_pieces_are_openai_whispers_words_with_marks_apart(random_model):
     assert "".join(piece for piece, _ in forced.pieces) == ' "Well-known," won\'t do.'
     assert {piece for piece, _ in forced.pieces} >= {" won't", " do", "."}
     assert sum(n for _, n in forced.pieces) == len(forced.tokens) - 1
+
+
+@pytest.mark.parametrize(
+    ("word", "parts", "letters"),
+    [
+        ("won't", [" won", "'t"], [3, 1]),  # a mark is no letter
+        ("2019,", [" 20", "19", ","], [2, 2, 0]),  # a digit counts as a letter
+        ("...", ["..."], [0]),
+        ("naïve", [" na", "ï", "ve"], [2, 1, 2]),
+        ("щука", [" ", "\ufffd", "\ufffd", "ука"], [1, 1, 1, 1]),  # a letter cut into two tokens: evenly over all
+        ("ж", ["\ufffd", "\ufffd"], [0, 1]),
+        ("привет", ["п", "\ufffd", "\ufffd", "вет"], [1, 2, 1, 2]),  # 6 over 4: up to 1.5, 3, 4.5 and 6, cut off
+    ],
+)
+def test_the_letters_of_a_word_are_counted_by_token(word, parts, letters):
+    assert letters_of_tokens(word, parts) == letters
+
+
+@pytest.mark.parametrize("unit", ["subword", "character"])
+@pytest.mark.parametrize(
+    ("words", "n_letters"),
+    [
+        (["and", "won't", "well-known,", "1984", "--"], [3, 4, 9, 4, 0]),
+        (["naïve", "日本語", "ж"], [5, 3, 1]),
+        (["щука", "объезд"], [4, 6]),  # the English vocabulary cuts Cyrillic letters into bytes
+    ],
+)
+def test_the_letters_of_the_tokens_are_those_of_their_words(random_model, words, n_letters, unit):
+    forced = force_words(random_model, words, "en", unit)
+    assert forced.letters.shape == forced.word_of_token.shape
+    assert [int(forced.letters[forced.word_of_token == i].sum()) for i in range(len(words))] == n_letters
+    assert forced.letters[-1] == 0  # the end of the text
+    if unit == "character" and words[0] == "and":
+        assert forced.letters.max() == 1
 
 
 def test_the_token_before_the_text_is_the_timestamp_where_it_is_asked_for(random_model):
