@@ -258,9 +258,10 @@ class Alignment:
     words : tuple of (start_s, end_s)
         One pair per word.
     token_frames : int32[n_tokens, 2]
-        First column of each row and the one after its last; equal where a row has no column.
+        First column of each row and the one after its last on the best path; equal where a row has no column. Medians
+        over all paths (``boundary=median``) can give words that differ from it.
     cost : float
-        Sum of the negative map along the path, in the terms of that path.
+        Sum of the negative map along the best path, in the terms of that path.
     spec : str
         Spec of its aligner.
     """

@@ -18,6 +18,8 @@ ENERGY_FLOOR = 1e-4
 """80 dB below the loudest frame: the level of digital silence in the older scores, instead of minus infinity."""
 
 QUIETEST_DB = -120.0
+AUDIBLE_DB = 60.0
+"""Frames this far below the loudest one are silence."""
 LOUDEST_FRAMES = 10
 """The level of speech is that of frames near the tenth loudest, so that a click of less than 0.2 s does not set it."""
 SPEECH_RANGE_DB = 10.0
@@ -32,6 +34,8 @@ STEADY_DB = (0.1, 1.5)
 tuning half of l2-english is as steady. A level that does not vary at all is no recording of noise."""
 MIDDLE_WEIGHT = 1.5
 """Weight of silence at the level of noise; at the level of speech it is the negative."""
+VOWEL_DB = 6.0
+"""A steady sound that is this far below speech, or less, could also be a drawn-out vowel."""
 PAUSE_FRAMES, PAUSE_LOUDNESS = 12, 0.15
 """A pause: at least 0.24 s below this loudness, or less at the ends of the audio. No token can be inside."""
 PAUSE_WEIGHT = 10.0
@@ -57,9 +61,11 @@ def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOpti
     if options.silence == "zscore":
         return np.asarray(mean + level * tokens.std(axis=0))
     if options.silence == "levels":
+        loudness = relative_loudness(energy)
         reach = tokens.max(axis=0) - mean
-        weight = silence_weight(relative_loudness(energy), level)
-        least = np.where(weight == PAUSE_WEIGHT, 1.0, SMALLEST_REACH) * reach.max()
+        in_pause = pauses(loudness)
+        weight = np.where(in_pause, PAUSE_WEIGHT, level * MIDDLE_WEIGHT * (1 - 2 * loudness))
+        least = np.where(in_pause, 1.0, SMALLEST_REACH) * reach.max()
         return np.asarray(mean + weight * np.maximum(reach, least))
     loudness = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
     constant = np.ptp(loudness) == 0  # by the range, since rounding gives equal values a standard deviation
@@ -68,33 +74,31 @@ def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOpti
     return np.asarray(mean - level * standardised * reach)
 
 
-def silence_weight(loudness: FloatVector, level: float = 1.0) -> FloatVector:
-    """Weight of silence at each frame: above 1 it beats every token, below 0 it is worse than their mean.
+def pauses(loudness: FloatVector) -> npt.NDArray[np.bool_]:
+    """Mask of the frames in pauses, where no token can be.
 
     Parameters
     ----------
     loudness : float64[n_frames]
         See :func:`relative_loudness`.
-    level : float
-        How readily silence is chosen.
 
     Returns
     -------
-    float64[n_frames]
+    bool[n_frames]
     """
-    weight = level * MIDDLE_WEIGHT * (1 - 2 * loudness)
+    mask = np.zeros(len(loudness), dtype=np.bool_)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], loudness < PAUSE_LOUDNESS, [False]]).astype(np.int8)))
     for start, end in edges.reshape(-1, 2):
-        if end - start >= PAUSE_FRAMES or start == 0 or end == len(loudness):
-            weight[start:end] = PAUSE_WEIGHT
-    return np.asarray(weight)
+        mask[start:end] = end - start >= PAUSE_FRAMES or start == 0 or end == len(loudness)
+    return mask
 
 
 def relative_loudness(energy: FloatVector) -> FloatVector:
     """Loudness of each frame between the noise around it (0) and speech (1), on a scale of decibels.
 
-    It does not change with the gain, nor with silence that is added before, after or between words, except within one
-    second of a place where silence is cut in. Noise that is as loud as speech is recognised by its steadiness.
+    It does not change with the gain, nor with silence that is added before, after or between words: frames that are
+    silence in any case do not count towards either level. A join changes the frames beside it. Noise is recognised by
+    its steadiness. Where it is nearly as loud as speech it could also be a drawn-out vowel, and never makes a pause.
 
     Parameters
     ----------
@@ -104,24 +108,26 @@ def relative_loudness(energy: FloatVector) -> FloatVector:
     Returns
     -------
     float64[n_frames]
-        From 0 to 1; a half where all frames are equally loud.
+        From 0 to 1; a half in digital silence.
     """
     peak = energy.max(initial=0.0)
-    if peak == 0 or np.ptp(energy) == 0:
+    if peak == 0:
         return np.full(len(energy), 0.5)
-    level_db = np.maximum(20 * np.log10(np.maximum(energy / peak, 10 ** (QUIETEST_DB / 20))), QUIETEST_DB)
+    level_db = 20 * np.log10(np.maximum(energy / peak, 10 ** (QUIETEST_DB / 20)))
     steady_db = _steady_level(level_db)
-    varied = level_db[np.isneginf(steady_db)]
-    if not len(varied):  # nothing but noise
-        return np.full(len(energy), 0.5)
-    near_loudest = np.sort(varied)[-min(LOUDEST_FRAMES, len(varied))]
-    speech_db = np.median(varied[varied > near_loudest - SPEECH_RANGE_DB])
+    varied = np.isneginf(steady_db) & (level_db > -AUDIBLE_DB)
+    if not varied.any():  # nothing but noise, or silence
+        steady_db = np.full(len(energy), -np.inf)
+        varied = level_db > -AUDIBLE_DB
+    near_loudest = np.sort(level_db[varied])[-min(LOUDEST_FRAMES, int(varied.sum()))]
+    speech_db = np.median(level_db[varied & (level_db > near_loudest - SPEECH_RANGE_DB)])
     nearest, farthest = NOISE_RANGE_DB
     noise_db = np.maximum(steady_db, speech_db - farthest)
     audible = np.isneginf(steady_db) & (level_db > speech_db - farthest)  # the others are silence in any case
-    noise_db[audible] = np.clip(_noise_level(level_db[audible]), speech_db - farthest, speech_db - nearest)
+    noise_db[audible] = np.minimum(_noise_level(level_db[audible]), speech_db - nearest)
     speech_above_db = np.maximum(speech_db, noise_db + nearest)
-    return np.asarray(np.clip((level_db - noise_db) / (speech_above_db - noise_db), 0.0, 1.0))
+    loudness = np.clip((level_db - noise_db) / (speech_above_db - noise_db), 0.0, 1.0)
+    return np.where(steady_db > speech_db - VOWEL_DB, np.maximum(loudness, PAUSE_LOUDNESS), loudness)
 
 
 def _noise_level(level_db: FloatVector) -> FloatVector:

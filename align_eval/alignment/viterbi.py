@@ -87,7 +87,7 @@ def make_states(
     n_states = np.ones(n_tokens, dtype=np.int64)
     if letters is not None and options.states == "letter":
         n_loud = int((relative_loudness(energy) >= LOUD).sum())
-        n_states = states_of_letters(letters, min(n_loud, n_frames))
+        n_states = states_of_letters(letters, n_loud, n_frames)
     row_of_state, skippable = topology(word_of_token, n_states)
     tokens = values.astype(np.float64)
     if options.loudness:
@@ -100,7 +100,7 @@ def make_states(
     return States(scores, row_of_state, skippable)
 
 
-def states_of_letters(letters: IntVector, n_loud: int) -> npt.NDArray[np.int64]:
+def states_of_letters(letters: IntVector, n_loud: int, n_frames: int) -> npt.NDArray[np.int64]:
     """Number of states of each row: one per letter, at least one; half as many, or a quarter, where speech is too fast.
 
     A chain of n states that are passed in order takes at least n frames, and about a multiple of n frames most
@@ -111,15 +111,20 @@ def states_of_letters(letters: IntVector, n_loud: int) -> npt.NDArray[np.int64]:
     letters : int32[n_rows]
     n_loud : int
         Number of loud frames, which added silence does not change.
+    n_frames : int
+        Number of all frames, into which the states of the text must fit.
 
     Returns
     -------
     int64[n_rows]
     """
-    per_state = 1
-    while n_loud * per_state < FRAMES_PER_LETTER * letters.sum() and per_state < letters.max(initial=1):
-        per_state *= 2
-    return np.asarray(np.maximum(1, letters // per_state), dtype=np.int64)
+    letters_per_state = 1
+    while True:
+        n_states = np.maximum(1, letters // letters_per_state)
+        fits = n_states[:-1].sum() <= n_frames and n_loud * letters_per_state >= FRAMES_PER_LETTER * letters.sum()
+        if fits or letters_per_state > letters.max():
+            return np.asarray(n_states, dtype=np.int64)
+        letters_per_state *= 2
 
 
 def topology(

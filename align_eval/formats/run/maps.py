@@ -3,8 +3,8 @@
 Each source has one tensor ``float32[n_maps, n_rows, n_frames]``, named by its spec without preparation. It holds one
 map per head if heads were saved, else their mean. Rows are the tokens of the text and its end, before preparation: each
 sums to one over the frames with audio, except for attention with ``softmax=full``. Other tensors are
-``word_of_token:UNIT``,
-``letters:UNIT`` and ``energy``. The header holds the sources' details and the time axis as JSON.
+``word_of_token:UNIT``, ``letters:UNIT`` and ``energy``. The header holds the sources' details and the time axis as
+JSON.
 
 Reference: the safetensors format, a JSON header and raw arrays; reading executes nothing.
 """
