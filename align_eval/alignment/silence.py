@@ -127,7 +127,8 @@ def relative_loudness(energy: FloatVector) -> FloatVector:
     noise_db[audible] = np.minimum(_noise_level(level_db[audible]), speech_db - nearest)
     speech_above_db = np.maximum(speech_db, noise_db + nearest)
     loudness = np.clip((level_db - noise_db) / (speech_above_db - noise_db), 0.0, 1.0)
-    return np.where(steady_db > speech_db - VOWEL_DB, np.maximum(loudness, PAUSE_LOUDNESS), loudness)
+    may_be_vowel = steady_db > speech_db - VOWEL_DB
+    return np.asarray(np.where(may_be_vowel, np.maximum(loudness, PAUSE_LOUDNESS), loudness))
 
 
 def _noise_level(level_db: FloatVector) -> FloatVector:
