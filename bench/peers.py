@@ -39,7 +39,7 @@ from align_eval.pipeline import Speech, align_speech
 from align_eval.records import Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.signature import package_version, signature_id
-from align_eval.systems import BEST, PRESETS, System, make_systems
+from align_eval.systems import PRESETS, System, make_systems
 from align_eval.weights import WEIGHT_PACKAGES
 
 WORKER = Path(__file__).with_name("peer_worker.py")
@@ -184,7 +184,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(arguments.model)
     write_weights(arguments.model, model, arguments.out / "weights")
-    names = [name for name in PRESETS if not name.startswith(BEST) or name == f"{BEST}{arguments.model}"]
+    names = [name for name in PRESETS if not name.startswith("best-") or name == f"best-{arguments.model}"]
     selected = arguments.only or [*SYSTEMS, *names]
     if unknown := set(selected) - {*SYSTEMS, *names}:
         raise InputError(f"--only {sorted(unknown)}", "unknown system", f"use one of {', '.join([*SYSTEMS, *names])}")
