@@ -174,7 +174,7 @@ def test_silence_share_prints_errors_of_every_path_by_share_and_kind_of_silence(
     The times of dtw and of the path before are off by more than 100 ms here, those of the new one by no more than 5.
     """
     above, rows = silence_rows(workplace, "share", "--shares", "0.75", "--fills", "digital,-60")
-    assert above[1].split() == "as it is 0.75 digital 0.75 -60".split()
+    assert above[1].split() == ["as", "it", "is", "0.75", "digital", "0.75", "-60"]
     assert list(rows) == list(SILENCE_PATHS)
     for numbers in rows.values():
         cells = np.reshape(numbers, (3, 4))
@@ -190,7 +190,7 @@ def test_silence_share_prints_errors_of_every_path_by_share_and_kind_of_silence(
 def test_silence_shift_prints_the_shares_of_boundaries_that_move_with_the_audio(workplace):
     """In the padded map, and in the map of the padded audio: both paths by levels move as a whole in the map."""
     above, rows = silence_rows(workplace, "shift", "--seconds", "2")
-    assert above[0].split() == "2 s, map: exact 2 s, audio: frame".split()
+    assert above[0].split() == ["2", "s,", "map:", "exact", "2", "s,", "audio:", "frame"]
     assert list(rows) == list(SILENCE_PATHS)
     assert all(len(shares) == 2 and 0 <= min(shares) <= max(shares) <= 1 for shares in rows.values())
     assert {path: shares[0] == 1 for path, shares in rows.items()} == dict(
