@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
 import shutil
 import tomllib
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +248,22 @@ def test_every_benchmark_starts_and_prints_its_options(script):
     done = start(script, "--help")
     assert done.returncode == 0, done.stderr
     assert "usage: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "script", sorted([*(ROOT / "bench").glob("*.py"), *(ROOT / "scripts").glob("*.py")]), ids=lambda path: path.name
+)
+def test_every_name_that_a_script_takes_from_the_package_is_there(script):
+    """Without running it: most scripts run only in slow tests, some only by hand."""
+    taken = [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "align_eval"
+        for alias in node.names
+    ]
+    missing = [(module, name) for module, name in taken if not hasattr(import_module(module), name)]
+    # a submodule becomes an attribute of its package once it is imported
+    assert [(m, n) for m, n in missing if find_spec(f"{m}.{n}") is None] == []
 
 
 @pytest.mark.validate
