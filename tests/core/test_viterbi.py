@@ -198,6 +198,7 @@ def test_the_states_of_a_row_follow_each_other_without_silence_between():
         ([3, 0, 5, 0], 15, 1000, [1, 1, 2, 1]),  # fewer: half as many states, 1.5, 0 and 2.5, cut off to whole ones
         ([3, 0, 5, 0], 8, 8, [1, 1, 2, 1]),  # 8 frames are two for every second letter
         ([3, 0, 5, 0], 7, 8, [1, 1, 1, 1]),  # a quarter
+        ([12, 0], 8, 20, [3, 1]),  # two frames for every third letter: a quarter, since states are halved
         ([3, 0, 5, 0], 16, 9, [3, 1, 5, 1]),  # all frames: 9 states before the end of the text fit into 9
         ([3, 0, 5, 0], 16, 8, [1, 1, 2, 1]),  # and not into 8
         ([3, 0, 5, 0], 16, 3, [1, 1, 1, 1]),  # nor half of them, 4, into 3
