@@ -34,12 +34,12 @@ from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads
 from align_eval.model.cross_attention import alignment_heads
-from align_eval.model.load import load_model, model_checksum
+from align_eval.model.load import load_model, model_checksum, weights_checksum
 from align_eval.pipeline import Speech, align_speech
 from align_eval.records import Word
 from align_eval.scoring.pairing import pair_words
 from align_eval.signature import package_version, signature_id
-from align_eval.systems import PRESETS, System, make_systems
+from align_eval.systems import BEST_OF_WEIGHTS, PRESETS, System, make_systems
 from align_eval.weights import WEIGHT_PACKAGES
 
 WORKER = Path(__file__).with_name("peer_worker.py")
@@ -184,7 +184,8 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(arguments.model)
     write_weights(arguments.model, model, arguments.out / "weights")
-    names = [name for name in PRESETS if not name.startswith("best-") or name == f"best-{arguments.model}"]
+    best_of_others = {name for weights, name in BEST_OF_WEIGHTS.items() if weights != weights_checksum(model)}
+    names = [name for name in PRESETS if name not in best_of_others]
     selected = arguments.only or [*SYSTEMS, *names]
     if unknown := set(selected) - {*SYSTEMS, *names}:
         raise InputError(f"--only {sorted(unknown)}", "unknown system", f"use one of {', '.join([*SYSTEMS, *names])}")

@@ -28,7 +28,7 @@ from align_eval.cli.common import (
 )
 from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError
-from align_eval.options import RunOptions
+from align_eval.options import RunOptions, specs_of
 from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def run(
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     user_protocols = read_protocols(protocols) if protocols else None
     run_options = RunOptions.from_command_line(options)
+    if run_options.toggle and not run_options.best:  # refused before the model is loaded
+        specs = specs_of(run_options)
+        toggled_systems(specs.sources, specs.aligns, specs.presets)
     loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
     if not dry_run:
         prepare_folder(out)

@@ -76,6 +76,21 @@ def test_a_constant_is_silence_up_to_the_ends_of_the_audio(n_samples):
     np.testing.assert_allclose(offset, plain, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("constant", [0.25, 0.1, -0.7])
+def test_a_constant_alone_is_digital_silence(constant):
+    """Its mean is that constant to the last bits, which no scaling may blow up."""
+    assert energy_at_columns(np.full(16_000, constant, dtype=np.float32), 50, FRAME_S, START_S).max() == 0.0
+
+
+@pytest.mark.parametrize(("gain", "constant"), [(0.01, 0.5), (0.3, -0.2), (3.0, 0.05)])
+def test_gain_and_offset_together_change_nothing(gain, constant):
+    """Float32 rounds samples near 0.5 to 3e-8, a 3e-6th of the quietest noise here."""
+    samples = RNG.normal(size=16_000).astype(np.float32)
+    plain = energy_at_columns(samples, 50, FRAME_S, START_S)
+    changed = energy_at_columns(np.float32(gain) * samples + np.float32(constant), 50, FRAME_S, START_S)
+    np.testing.assert_allclose(changed, plain, rtol=1e-5)
+
+
 def test_audio_shorter_than_the_window_has_its_click_in_the_right_place():
     assert energy_at_columns(click(310, n_samples=320), 2, FRAME_S, START_S).argmax() == 1
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
 import shutil
 import tomllib
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -144,14 +147,71 @@ def test_every_piece_of_python_works(name, code, workplace, monkeypatch, capsys)
     assert "bobby" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_select_silence_prints_one_row_per_path(workplace):
-    done = start(str(ROOT / "scripts" / "select_silence.py"), "my_corpus", cwd=workplace)
+def silence_rows(workplace: Path, verb: str, *options: str) -> tuple[list[str], dict[str, list[float]]]:
+    """The lines of scripts/silence.py above its rows, and every number of each row by its path (of gain: by error)."""
+    script = str(ROOT / "scripts" / "silence.py")
+    done = start(script, verb, "my_corpus", "--source", "attention:heads=all", *options, cwd=workplace)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[1].startswith("dtw ")
-    assert len(lines) == 2 + 7 + 3 + 3
-    assert all(float(value) > 0 for line in lines[1:] for value in line.split()[1:])
+    assert lines[:2] == ["", "my_corpus, all half, tiny.en: 2 clips"]
+    rows = {}
+    for line in lines:
+        if match := re.match(r"attention:\S* (?:\| )?\s*(\S+) +(.*)", line):
+            assert match[1] not in rows
+            rows[match[1]] = [float(value) for value in re.findall(r"[-+]?\d+\.\d+", match[2])]
+    return [line for line in lines[2:] if not line.startswith("attention:")], rows
+
+
+SILENCE_PATHS = (
+    "dtw",
+    "viterbi:silence=energy,boundary=frame,states=token",
+    "viterbi:boundary=frame,states=token",
+    "viterbi",
+)
+
+
+@pytest.mark.slow
+def test_silence_share_prints_errors_of_every_path_by_share_and_kind_of_silence(workplace):
+    """Every cell: the error, the path's part of it, the change of large errors, and the model's part.
+
+    The times of dtw and of the path before are off by more than 100 ms here, those of the new one by no more than 5.
+    """
+    above, rows = silence_rows(workplace, "share", "--shares", "0.75", "--fills", "digital,-60")
+    assert above[1].split() == ["as", "it", "is", "0.75", "digital", "0.75", "-60"]
+    assert list(rows) == list(SILENCE_PATHS)
+    for numbers in rows.values():
+        cells = np.reshape(numbers, (3, 4))
+        assert (cells[0, 0] > 0, cells[0, 1:].tolist()) == (True, [0.0, 0.0, 0.0])  # the clips as they are
+        np.testing.assert_allclose(cells[:, 0], cells[0, 0] + cells[:, 1] + cells[:, 3], atol=0.16)  # rounded to 0.1
+        assert (abs(cells[:, 2]) <= 100).all()
+    path_part = {path: np.reshape(numbers, (3, 4))[1:, 1] for path, numbers in rows.items()}
+    assert path_part["viterbi"].max() <= 5  # below 0 where silence between words parts them
+    assert path_part["dtw"].min() > 50
+
+
+@pytest.mark.slow
+def test_silence_shift_prints_the_shares_of_boundaries_that_move_with_the_audio(workplace):
+    """In the padded map, and in the map of the padded audio: both paths by levels move as a whole in the map."""
+    above, rows = silence_rows(workplace, "shift", "--seconds", "2")
+    assert above[0].split() == ["2", "s,", "map:", "exact", "2", "s,", "audio:", "frame"]
+    assert list(rows) == list(SILENCE_PATHS)
+    assert all(len(shares) == 2 and 0 <= min(shares) <= max(shares) <= 1 for shares in rows.values())
+    assert {path: shares[0] == 1 for path, shares in rows.items()} == dict(
+        zip(SILENCE_PATHS, (False, False, True, True), strict=True)
+    )
+
+
+@pytest.mark.slow
+def test_silence_gain_prints_the_error_of_each_path_and_the_difference_of_first_and_last(workplace):
+    above, rows = silence_rows(workplace, "gain")
+    n_boundaries = 2 * sum(len(read_words(grid)) - 1 for grid in (workplace / "my_corpus").glob("*.TextGrid"))
+    assert above == [f"{n_boundaries} interior boundaries of 2 clusters"]
+    assert list(rows) == ["raw", "calibrated"]
+    for numbers in rows.values():
+        errors, gain = numbers[:3], numbers[3]
+        assert all(5 < error < 500 for error in errors)
+        assert gain == pytest.approx(errors[0] - errors[-1], abs=0.16)
+        assert len(numbers) == 4 or numbers[4] <= gain <= numbers[5]
 
 
 @pytest.mark.slow
@@ -188,6 +248,22 @@ def test_every_benchmark_starts_and_prints_its_options(script):
     done = start(script, "--help")
     assert done.returncode == 0, done.stderr
     assert "usage: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "script", sorted([*(ROOT / "bench").glob("*.py"), *(ROOT / "scripts").glob("*.py")]), ids=lambda path: path.name
+)
+def test_every_name_that_a_script_takes_from_the_package_is_there(script):
+    """Without running it: most scripts run only in slow tests, some only by hand."""
+    taken = [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "align_eval"
+        for alias in node.names
+    ]
+    missing = [(module, name) for module, name in taken if not hasattr(import_module(module), name)]
+    # a submodule becomes an attribute of its package once it is imported
+    assert [(m, n) for m, n in missing if find_spec(f"{m}.{n}") is None] == []
 
 
 @pytest.mark.validate

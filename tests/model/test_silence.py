@@ -147,4 +147,5 @@ def four_seconds_later(tiny_en, demo):
 
 @pytest.mark.parametrize("options", [{}, {"source": "attention", "align": "best-tiny.en"}], ids=["default", "best"])
 def test_four_seconds_of_silence_before_a_clip_move_it_by_four_seconds(four_seconds_later, options):
-    np.testing.assert_allclose(four_seconds_later(**options), 4.0, rtol=0, atol=0.1)
+    """Within two frames, the difference of the model's own maps: up to 30 ms here."""
+    np.testing.assert_allclose(four_seconds_later(**options), 4.0, rtol=0, atol=0.04)
