@@ -20,17 +20,19 @@ import numpy as np
 import torch
 import whisper.timing
 
-from align_eval.alignment.aligner import ViterbiOptions
+from align_eval.alignment.aligner import ViterbiOptions, parse_aligner
 from align_eval.alignment.dtw import dtw_path
 from align_eval.alignment.viterbi import viterbi_token_frames
+from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
 from align_eval.model.text import force_words
-from align_eval.records import EOT_WORD
+from align_eval.records import EOT_WORD, RelevanceMap
 from align_eval.relevance import gradient as gradient_module
 from align_eval.relevance.options import GradientOptions
+from align_eval.units import FRAME_S, START_S
 
 REPEATS = 3
 
@@ -69,10 +71,12 @@ def path_times(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, obje
     values = np.random.default_rng(0).standard_normal((n_tokens, n_frames)).astype(np.float32)
     words = np.append(np.arange(n_tokens - 1) // 2, EOT_WORD).astype(np.int32)
     energy = np.random.default_rng(1).random(n_frames)
+    relevance = RelevanceMap(values, FRAME_S, START_S, words, "random", letters=np.full(n_tokens, 2, dtype=np.int32))
     runs: dict[str, Callable[[], object]] = {
         "dtw-python": lambda: dtw_path(-values.astype(np.float64)),
         "openai-whisper (numba)": lambda: whisper.timing.dtw_cpu(-values.astype(np.float64)),
-        "viterbi (numba)": lambda: viterbi_token_frames(values, words, energy, ViterbiOptions()),
+        "viterbi, best path": lambda: viterbi_token_frames(values, words, energy, ViterbiOptions()),
+        "viterbi, best path and medians": lambda: align_map(relevance, energy, parse_aligner("viterbi")),
     }
     if find_spec("librosa"):
         librosa = import_module("librosa")

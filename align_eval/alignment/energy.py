@@ -10,6 +10,8 @@ import numpy.typing as npt
 from align_eval.units import SAMPLE_RATE
 
 ENERGY_WINDOW_S = 0.025
+ROUNDING = 1e-12
+"""A variance of less than this share of the power is rounding: the samples are constant."""
 
 
 @cache
@@ -47,9 +49,12 @@ def energy_at_columns(
     centres = np.rint((start_s + (np.arange(n_frames) + 0.5) * frame_s) * SAMPLE_RATE).astype(np.int64)
     centres = np.clip(centres, 0, len(samples) - 1)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples, reach), len(window))[centres].astype(np.float64)
-    at = centres[:, None] + np.arange(-reach, reach + 1)
-    weights = np.where((at >= 0) & (at < len(samples)), window, 0.0)  # nothing is heard outside the audio
-    mean = (windows * weights).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
-    rms = np.sqrt(((windows - mean) ** 2 * weights).sum(axis=1))
+    # Nothing is heard outside the audio: its weights are left out of the mean.
+    weights = np.concatenate([[0.0], np.cumsum(window)])
+    inside = weights[np.minimum(len(window), len(samples) + reach - centres)] - weights[np.maximum(0, reach - centres)]
+    mean_square = (windows @ window) ** 2 / inside
+    power = np.square(windows, out=windows) @ window
+    variance = power - mean_square
+    rms = np.sqrt(np.where(variance > ROUNDING * power, variance, 0.0))
     peak = rms.max(initial=0.0)
     return np.asarray(rms / peak if peak > 0 else rms)

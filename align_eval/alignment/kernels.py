@@ -5,6 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+NEGLIGIBLE = 37.0
+"""A summand whose logarithm is smaller by this much does not change a sum of float64."""
+
 
 @numba.njit(cache=True)
 def backtrack(steps):  # type: ignore[no-untyped-def]  # compiled: its types are those of the array
@@ -108,4 +111,4 @@ def _log_add(a, b):  # type: ignore[no-untyped-def]
     """``log(exp(a) + exp(b))``; minus infinity is a sum of nothing."""
     if a < b:
         a, b = b, a
-    return a if b == -np.inf else a + np.log1p(np.exp(b - a))
+    return a + np.log1p(np.exp(b - a)) if b > a - NEGLIGIBLE else a  # also where both are minus infinity

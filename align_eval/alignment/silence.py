@@ -44,7 +44,9 @@ SMALLEST_REACH = 0.1
 of it: else many paths that leave a token somewhere in a long pause would together outweigh the one that does not."""
 
 
-def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOptions) -> FloatVector:
+def silence_score(
+    tokens: FloatVector, energy: FloatVector, options: ViterbiOptions, loudness: FloatVector | None = None
+) -> FloatVector:
     """Score of silence at each frame, ``float64[n_frames]``; see :class:`~align_eval.alignment.aligner.ViterbiOptions`.
 
     Parameters
@@ -53,6 +55,9 @@ def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOpti
         Scores of the tokens.
     energy : float64[n_frames]
         See :func:`~align_eval.alignment.energy.energy_at_columns`.
+    options : ViterbiOptions
+    loudness : float64[n_frames], optional
+        :func:`relative_loudness` of the energy, if it is known.
     """
     level = options.level
     if options.silence == "constant":
@@ -61,15 +66,15 @@ def silence_score(tokens: FloatVector, energy: FloatVector, options: ViterbiOpti
     if options.silence == "zscore":
         return np.asarray(mean + level * tokens.std(axis=0))
     if options.silence == "levels":
-        loudness = relative_loudness(energy)
+        loudness = relative_loudness(energy) if loudness is None else loudness
         reach = tokens.max(axis=0) - mean
         in_pause = pauses(loudness)
         weight = np.where(in_pause, PAUSE_WEIGHT, level * MIDDLE_WEIGHT * (1 - 2 * loudness))
         least = np.where(in_pause, 1.0, SMALLEST_REACH) * reach.max()
         return np.asarray(mean + weight * np.maximum(reach, least))
-    loudness = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
-    constant = np.ptp(loudness) == 0  # by the range, since rounding gives equal values a standard deviation
-    standardised = np.zeros_like(loudness) if constant else (loudness - loudness.mean()) / loudness.std()
+    measure = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
+    constant = np.ptp(measure) == 0  # by the range, since rounding gives equal values a standard deviation
+    standardised = np.zeros_like(measure) if constant else (measure - measure.mean()) / measure.std()
     reach = tokens.std(axis=0) if options.silence == "energy-std" else tokens.max(axis=0) - mean
     return np.asarray(mean - level * standardised * reach)
 

@@ -84,10 +84,11 @@ def make_states(
             f"{n_tokens - 1} tokens do not fit into {n_frames} frames",
             "check that audio and text belong together, or use dtw",
         )
+    letters = letters if options.states == "letter" else None
+    loudness = relative_loudness(energy) if letters is not None or options.silence == "levels" else None
     n_states = np.ones(n_tokens, dtype=np.int64)
-    if letters is not None and options.states == "letter":
-        n_loud = int((relative_loudness(energy) >= LOUD).sum())
-        n_states = states_of_letters(letters, n_loud, n_frames)
+    if letters is not None and loudness is not None:
+        n_states = states_of_letters(letters, int((loudness >= LOUD).sum()), n_frames)
     row_of_state, skippable = topology(word_of_token, n_states)
     tokens = values.astype(np.float64)
     if options.loudness:
@@ -95,7 +96,7 @@ def make_states(
 
         tokens += options.loudness * np.log(np.maximum(energy, ENERGY_FLOOR))
         tokens -= logsumexp(tokens, axis=1, keepdims=True)
-    silence = silence_score(tokens, energy, options)
+    silence = silence_score(tokens, energy, options, loudness)
     scores = np.where((row_of_state == SILENCE)[:, None], silence, tokens[row_of_state])
     return States(scores, row_of_state, skippable)
 
