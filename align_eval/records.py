@@ -228,8 +228,9 @@ class RelevanceMap:
             raise ValueError(
                 f"{self.spec}: the pieces hold {sum(n for _, n in self.pieces)} tokens, not {len(words) - 1}"
             )
-        if self.letters is not None and self.letters.shape != words.shape:
-            raise ValueError(f"{self.spec}: letters of {len(self.letters)} rows do not fit {len(words)} tokens")
+        letters = None if self.letters is None else np.array(self.letters, dtype=np.int32)
+        if letters is not None and (letters.shape != words.shape or letters.min() < 0):
+            raise ValueError(f"{self.spec}: letters {letters.tolist()} do not fit {len(words)} tokens")
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             row, column = (int(i) for i in bad[0])
@@ -243,10 +244,10 @@ class RelevanceMap:
             raise ValueError(f"{self.spec}: word_of_token must rise from 0 in steps of 1 and end with {EOT_WORD}")
         if not (math.isfinite(self.start_s) and 0 < self.frame_s < math.inf):
             raise ValueError(f"{self.spec}: no time axis from {self.start_s} s in steps of {self.frame_s} s")
-        for array in (values, words):
-            array.flags.writeable = False
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "word_of_token", words)
+        for name, array in (("values", values), ("word_of_token", words), ("letters", letters)):
+            if array is not None:
+                array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def path_times(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, obje
     values = np.random.default_rng(0).standard_normal((n_tokens, n_frames)).astype(np.float32)
     words = np.append(np.arange(n_tokens - 1) // 2, EOT_WORD).astype(np.int32)
     energy = np.random.default_rng(1).random(n_frames)
-    relevance = RelevanceMap(values, FRAME_S, START_S, words, "random", letters=np.full(n_tokens, 2, dtype=np.int32))
+    relevance = RelevanceMap(values, FRAME_S, START_S, words, "random", letters=np.append(np.full(n_tokens - 1, 1), 0))
     runs: dict[str, Callable[[], object]] = {
         "dtw-python": lambda: dtw_path(-values.astype(np.float64)),
         "openai-whisper (numba)": lambda: whisper.timing.dtw_cpu(-values.astype(np.float64)),

@@ -39,8 +39,8 @@ from align_eval.scoring.statistics import draw_weights, number_clusters
 from align_eval.systems import best_preset, find_preset
 from align_eval.units import FRAME_S, MS_PER_S, SAMPLE_RATE, START_S
 
-FRAME = round(FRAME_S * SAMPLE_RATE)
-FADE = SAMPLE_RATE // 100
+FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
+FADE_SAMPLES = SAMPLE_RATE // 100
 LONGEST_S = 29.0
 LARGE_MS = 200.0
 SOURCES = ("attention:heads=all", "gradient:at=encoder-output", "attention:heads=alignment")
@@ -48,7 +48,7 @@ BEFORE = "viterbi:silence=energy,boundary=frame,states=token"
 ALIGNS = ("dtw", BEFORE, "viterbi:boundary=frame,states=token", "viterbi")
 FILLS = ("digital", "-60", "-40", "room")
 PARTS = 3
-ONE_FRAME_MS = 1000 * FRAME_S + 0.1
+ONE_FRAME_MS = MS_PER_S * FRAME_S + 0.1
 EXACT_MS = 0.11
 
 
@@ -95,20 +95,20 @@ def pad(samples: Samples, reference_s: np.ndarray, added: list[tuple[int, int]],
     over 10 ms.
     """
     rng = np.random.default_rng(seed)
-    cuts = [0 if column == 0 else min(FRAME * column - FRAME // 2, len(samples)) for column, _ in added]
+    cuts = [0 if column == 0 else min(FRAME_SAMPLES * column - FRAME_SAMPLES // 2, len(samples)) for column, _ in added]
     pieces: list[Samples] = []
     times = reference_s.copy()
     edges = [0, *cuts, len(samples)]
     for i, (start, end) in enumerate(pairwise(edges)):
         piece = samples[start:end].copy()
-        if len(piece) >= 2 * FADE:
+        if len(piece) >= 2 * FADE_SAMPLES:
             if i > 0:
-                piece[:FADE] *= np.linspace(0, 1, FADE, dtype=np.float32)
+                piece[:FADE_SAMPLES] *= np.linspace(0, 1, FADE_SAMPLES, dtype=np.float32)
             if i < len(cuts):
-                piece[-FADE:] *= np.linspace(1, 0, FADE, dtype=np.float32)
+                piece[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES, dtype=np.float32)
         pieces.append(piece)
         if i < len(cuts):
-            n_samples = added[i][1] * FRAME
+            n_samples = added[i][1] * FRAME_SAMPLES
             pieces.append(silent(fill, samples, n_samples, rng))
             later = reference_s.mean(axis=1) >= cuts[i] / SAMPLE_RATE
             if cuts[i] > 0:  # a word that reaches over the cut ends or starts there
@@ -121,7 +121,7 @@ def pad(samples: Samples, reference_s: np.ndarray, added: list[tuple[int, int]],
 
 def spread(samples: Samples, reference_s: np.ndarray, share: float) -> list[tuple[int, int]]:
     """Columns to add in front, between words and behind, so that this share of all columns lies outside words."""
-    n_columns = len(samples) // FRAME
+    n_columns = len(samples) // FRAME_SAMPLES
     n_quiet = n_columns - int((reference_s[:, 1] - reference_s[:, 0]).sum() / FRAME_S)
     n_added = int((share * n_columns - n_quiet) / (1 - share))
     n_added = min(n_added, int(LONGEST_S / FRAME_S) - n_columns)
@@ -231,7 +231,7 @@ def shift(study: Study, shifts_s: Sequence[float]) -> None:
                 values = plain[source].values
                 quietest = values[:, [int(energy_at_columns(samples, values.shape[1], FRAME_S, START_S).argmin())]]
                 wider = with_values(plain[source], np.concatenate([np.repeat(quietest, n, axis=1), values], axis=1))
-                unfaded = np.concatenate([np.zeros(n * FRAME, dtype=np.float32), samples])
+                unfaded = np.concatenate([np.zeros(n * FRAME_SAMPLES, dtype=np.float32), samples])
                 for aligner in study.aligners:
                     before = aligned(plain[source], samples, aligner)
                     for times, kept in (

@@ -37,20 +37,20 @@ class ViterbiOptions:
     ``silence``: score of a frame of silence; ``level``: how readily silence is chosen. ``levels``: the mean of the
     tokens at that frame, plus a weight times the distance from that mean to the best token there. The weight falls from
     1.5 times ``level`` where the audio is as quiet as the noise around it, to minus that where it is as loud as speech;
-    inside a pause of 0.24 s or more, silence wins. It does not depend on how much silence there is. ``constant``: the
-    mean of the map plus ``level`` times its standard deviation. ``zscore``: the same over the tokens at that frame.
-    ``energy``: the mean of the tokens at that frame, minus ``level`` times the standardised log energy times the
-    distance from that mean to the best token there; it fails where half of the frames or more are quiet.
+    inside a pause of 0.24 s or more silence wins at any ``level``. It does not depend on how much silence there is.
+    ``constant``: the mean of the map plus ``level`` times its standard deviation. ``zscore``: the same over the tokens
+    at that frame. ``energy``: the mean of the tokens at that frame, minus ``level`` times the standardised log energy
+    times the distance from that mean to the best token there; it fails where half of the frames or more are quiet.
     ``energy-std``: as in Zeyer et al. 2026, the standardised energy in place of its logarithm, and the tokens' standard
     deviation in place of that distance.
 
     ``boundary``: ``median``, where a boundary is as likely to be before as after over all paths, if the map is read as
     log-probabilities, to 0.1 ms; or the edge of a ``frame`` on the best path. ``states``: a token has at least one
-    frame per ``letter``, and longer words are expected to take longer; or at least one frame per ``token``. ``end``: a
-    word ends with its ``own`` last frame, or where the ``next`` word starts. ``loudness``: weight of the log energy
-    that is added to the map before each row's exponentials are scaled to sum to one (Zeyer et al.: 0.5). ``pause_s``:
-    this much of a silence between two words is divided between them, half each (CrisperWhisper: 0.16 or, in its code,
-    0.12).
+    frame per ``letter`` (fewer in fast speech), and longer words are expected to take longer; or one per ``token``.
+    ``end``: a word ends with its ``own`` last frame, or where the ``next`` word starts. ``loudness``: weight of the log
+    energy that is added to the map before each row's exponentials are scaled to sum to one (Zeyer et al.: 0.5).
+    ``pause_s``: this much of a silence between two words is divided between them, half each (CrisperWhisper: 0.16 or,
+    in its code, 0.12).
 
     The defaults were chosen on LJSpeech and on half of the speakers of l2-english (docs/method.md), the same for
     attention and gradient. Levels of the other silences are not tuned.

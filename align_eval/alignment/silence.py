@@ -1,8 +1,7 @@
 """Score of silence at each frame, against which the path with silence weighs the tokens.
 
 The default, ``levels``, places each frame between two levels of loudness: that of the noise around it and that of
-speech. Both are measured where they occur. Silence that is added elsewhere changes neither, so that it moves no
-boundary of the path.
+speech. Both are measured where they occur. Silence that is added elsewhere changes neither.
 """
 
 from __future__ import annotations
@@ -28,16 +27,17 @@ NOISE_RANGE_DB = (15.0, 40.0)
 NOISE_FRAMES = 50
 """The noise at a frame is the quietest frame within one second before or after it, whichever is louder."""
 FEWEST_FRAMES = 15
+"""A side with fewer frames than this says nothing about the noise."""
 STEADY_FRAMES = 10
 STEADY_DB = (0.1, 1.5)
-"""A level that varies over 0.2 s by at least and at most this much is noise. No frame of a word of LJSpeech or of the
-tuning half of l2-english is as steady. A level that does not vary at all is no recording of noise."""
-MIDDLE_WEIGHT = 1.5
+"""A level that varies over 0.2 s by at least and at most this much is noise. In the words of LJSpeech and of the tuning
+half of l2-english, no frame within 25 dB of speech is as steady. A level that does not vary at all is no recording."""
+NOISE_WEIGHT = 1.5
 """Weight of silence at the level of noise; at the level of speech it is the negative."""
 VOWEL_DB = 6.0
 """A steady sound that is this far below speech, or less, could also be a drawn-out vowel."""
 PAUSE_FRAMES, PAUSE_LOUDNESS = 12, 0.15
-"""A pause: at least 0.24 s below this loudness, or less at the ends of the audio. No token can be inside."""
+"""A pause: at least 0.24 s below this loudness, or less at the ends of the audio. Tokens are all but kept out of it."""
 PAUSE_WEIGHT = 10.0
 SMALLEST_REACH = 0.1
 """Where tokens score alike, silence is weighed with this share of the largest distance of the map, in a pause with all
@@ -69,7 +69,7 @@ def silence_score(
         loudness = relative_loudness(energy) if loudness is None else loudness
         reach = tokens.max(axis=0) - mean
         in_pause = pauses(loudness)
-        weight = np.where(in_pause, PAUSE_WEIGHT, level * MIDDLE_WEIGHT * (1 - 2 * loudness))
+        weight = np.where(in_pause, PAUSE_WEIGHT, level * NOISE_WEIGHT * (1 - 2 * loudness))
         least = np.where(in_pause, 1.0, SMALLEST_REACH) * reach.max()
         return np.asarray(mean + weight * np.maximum(reach, least))
     measure = energy if options.silence == "energy-std" else np.log(np.maximum(energy, ENERGY_FLOOR))
@@ -80,7 +80,7 @@ def silence_score(
 
 
 def pauses(loudness: FloatVector) -> npt.NDArray[np.bool_]:
-    """Mask of the frames in pauses, where no token can be.
+    """Mask of the frames in pauses, where silence is far better than any token.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class States:
     row_of_state : int32[n_states]
         Row of the map that scores the state, or :data:`SILENCE`.
     skippable : bool[n_states]
-        Silence.
+        True for silence.
     """
 
     scores: FloatVector
@@ -102,7 +102,7 @@ def make_states(
 
 
 def states_of_letters(letters: IntVector, n_loud: int, n_frames: int) -> npt.NDArray[np.int64]:
-    """Number of states of each row: one per letter, at least one; half as many, or a quarter, where speech is too fast.
+    """Number of states of each row: one per letter, at least one; in fast speech one per 2, 4, 8, ... letters.
 
     A chain of n states that are passed in order takes at least n frames, and about a multiple of n frames most
     probably, since there are then the most ways to divide them. Longer words are so expected to take longer.
@@ -110,6 +110,7 @@ def states_of_letters(letters: IntVector, n_loud: int, n_frames: int) -> npt.NDA
     Parameters
     ----------
     letters : int32[n_rows]
+        The last row is the end of the text, which has one state.
     n_loud : int
         Number of loud frames, which added silence does not change.
     n_frames : int
@@ -119,12 +120,13 @@ def states_of_letters(letters: IntVector, n_loud: int, n_frames: int) -> npt.NDA
     -------
     int64[n_rows]
     """
+    of_text = letters[:-1]
     letters_per_state = 1
     while True:
-        n_states = np.maximum(1, letters // letters_per_state)
-        fits = n_states[:-1].sum() <= n_frames and n_loud * letters_per_state >= FRAMES_PER_LETTER * letters.sum()
-        if fits or letters_per_state > letters.max():
-            return np.asarray(n_states, dtype=np.int64)
+        n_states = np.maximum(1, of_text // letters_per_state)
+        fits = n_states.sum() <= n_frames and n_loud * letters_per_state >= FRAMES_PER_LETTER * of_text.sum()
+        if fits or letters_per_state > of_text.max(initial=0):
+            return np.append(n_states, 1).astype(np.int64)
         letters_per_state *= 2
 
 
@@ -144,7 +146,8 @@ def topology(
     row_of_state : int32[n_states]
         Row of the map that scores the state, or :data:`SILENCE`.
     skippable : bool[n_states]
-        Silence. Each silence, so that no two paths differ in nothing but the silence in which they wait.
+        True for silence. The end of the text is none: else two paths could differ in nothing but the silence in which
+        they wait, and count twice.
     """
     rows: list[int] = []
     previous = None
@@ -208,16 +211,15 @@ def median_columns(states: States, n_tokens: int) -> FloatVector:
     Returns
     -------
     float64[n_tokens, 2]
-        In columns from the left edge of column 0; where the end of the text is skipped, its boundaries are those of
-        the frame at which the path leaves the words and their silences.
+        In columns from the left edge of column 0; ``n_frames`` for the end of the text where most paths end before it.
     """
     from align_eval.alignment.kernels import state_probability
 
     relative = states.scores - states.scores.max(axis=0)  # a constant per frame weighs all paths alike
     probability = state_probability(np.ascontiguousarray(relative), states.skippable, N_FINAL)  # (state, frame)
     at_most = np.cumsum(probability, axis=0)  # probability that the path is in this state or an earlier one
-    first = np.array([np.flatnonzero(states.row_of_state == row)[[0, -1]] for row in range(n_tokens)])
-    before_start, until_end = at_most[first[:, 0] - 1], at_most[first[:, 1]]
+    first, last = np.array([np.flatnonzero(states.row_of_state == row)[[0, -1]] for row in range(n_tokens)]).T
+    before_start, until_end = at_most[first - 1], at_most[last]
     return np.stack([_median(before_start), _median(until_end)], axis=1)
 
 

@@ -16,7 +16,7 @@ from align_eval.records import EOT_WORD, Alignment, IntVector, RelevanceMap
 Times = tuple[tuple[float, float], ...]
 
 TIME_DECIMALS = 4
-"""Digits that are equal on every processor, whose exponentials differ in the last bits."""
+"""Digits of a median, in seconds: the last bits of exponentials differ between processors."""
 
 
 def align_map(
@@ -94,9 +94,10 @@ def _dtw_times(
 def word_times(
     columns: IntVector | npt.NDArray[np.float64], word_of_token: IntVector, frame_s: float, start_s: float, end: str
 ) -> Times:
-    """Times of words in seconds from the columns of their tokens, never before zero; those within a column to 0.1 ms.
+    """Times of words in seconds from the columns of their tokens, never before zero.
 
     A word starts with its first token. It ends with its last token (``own``) or where the next row starts (``next``).
+    Fractions of a column are rounded to 0.1 ms.
 
     Parameters
     ----------

@@ -97,8 +97,9 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     from align_eval.systems import best_preset
 
     model_name = model if isinstance(model, str) else "a loaded model"
-    if options.best and isinstance(model, str):
-        model = load_model(model, device=options.device)
+    if options.best:
+        model = load_model(model, device=options.device) if isinstance(model, str) else model
+        check_precision(model)
     specs = specs_of(options, best_preset(weights_checksum(model)) if options.best else None)
     systems = _systems(specs, toggle=options.toggle)
     shard = parse_shard(options.shard) if options.shard else None
