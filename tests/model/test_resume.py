@@ -45,18 +45,23 @@ def call(arguments: list[str], cpu_s: Path | None = None) -> None:
     sys.exit(code)
 
 
-def kill_at(process: multiprocessing.process.BaseProcess, cpu_s: float) -> None:
-    """Kill a process once it has computed for so long, or let it end before: on a busy machine as on an idle one."""
-    stat = Path(f"/proc/{process.pid}/stat")
+def kill_when(process: multiprocessing.process.BaseProcess, is_due) -> None:
+    """Kill a process once it is due, or let it end before."""
     while process.is_alive():
-        try:
-            ticks = stat.read_text().rpartition(")")[2].split()[11:13]  # in user mode and in the kernel
-        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            break
-        if sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") >= cpu_s:
+        if is_due():
             process.kill()
         process.join(0.002)
     process.join()
+
+
+def cpu_s(process: multiprocessing.process.BaseProcess) -> float:
+    """How long a process has computed: the same on a busy machine as on an idle one."""
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return 0.0
+    ticks = stat.rpartition(")")[2].split()[11:13]  # in user mode and in the kernel
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +95,12 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(workplace, proc
         out = f"killed{i} of {n_kills}"
         killed = processes.Process(target=call, args=(command(workplace, out),))
         killed.start()
-        kill_at(killed, (i + moments.random()) / n_kills * lasts_s)  # one in each part: few must meet all of a run
+        if i % 2:  # while utterances are processed, which is a small part of so short a run
+            n = moments.randrange(1, N_UTTERANCES)
+            kill_when(killed, lambda out=out, n=n: n_entries(workplace / out) >= n)
+        else:  # at any moment, one in each part: few must meet all of a run
+            moment_s = (i + moments.random()) / n_kills * lasts_s
+            kill_when(killed, lambda killed=killed, moment_s=moment_s: cpu_s(killed) >= moment_s)
         n_killed += killed.exitcode == -signal.SIGKILL
         entries.append(n_entries(workplace / out))
         goes_on = processes.Process(target=call, args=(command(workplace, out),))
