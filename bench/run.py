@@ -20,9 +20,8 @@ import numpy as np
 import torch
 import whisper.timing
 
-from align_eval.alignment.aligner import ViterbiOptions, parse_aligner
+from align_eval.alignment.aligner import parse_aligner
 from align_eval.alignment.dtw import dtw_path
-from align_eval.alignment.viterbi import viterbi_token_frames
 from align_eval.alignment.word_times import align_map
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
@@ -75,7 +74,7 @@ def path_times(n_tokens: int = 448, n_frames: int = 1500) -> list[dict[str, obje
     runs: dict[str, Callable[[], object]] = {
         "dtw-python": lambda: dtw_path(-values.astype(np.float64)),
         "openai-whisper (numba)": lambda: whisper.timing.dtw_cpu(-values.astype(np.float64)),
-        "viterbi, best path": lambda: viterbi_token_frames(values, words, energy, ViterbiOptions()),
+        "viterbi, best path": lambda: align_map(relevance, energy, parse_aligner("viterbi:boundary=frame")),
         "viterbi, best path and medians": lambda: align_map(relevance, energy, parse_aligner("viterbi")),
     }
     if find_spec("librosa"):

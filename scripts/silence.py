@@ -154,7 +154,7 @@ def with_values(relevance: RelevanceMap, values: np.ndarray) -> RelevanceMap:
 
 @dataclass(frozen=True)
 class Study:
-    """What every measurement needs."""
+    """The clips, the model, the sources and the paths that are measured."""
 
     utterances: list[Utterance]
     model: object

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_eval.alignment.punctuation import APPENDED
+from align_eval.alignment.silence import stretches
 from align_eval.units import SAMPLE_RATE
 
 STEP_S = 0.02
@@ -76,13 +77,13 @@ def quiet_stretches(samples: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
         padded = np.pad(loudness, reach, mode="reflect")
         loudness = np.convolve(padded, np.full(SMOOTHED_STEPS, 1 / SMOOTHED_STEPS), mode="valid")
     loud = np.rint(loudness * LEVELS).astype(np.bool_)
-    starts, ends = _stretches(loud)
+    starts, ends = stretches(loud)
     quiet = np.ones(size, dtype=np.bool_)
     if loud.any():
         for start, end in zip(starts, ends, strict=True):
             if (end - start) * STEP_S > SHORTEST_SOUND_S:
                 quiet[start : end + 1] = False  # one step more, as in stable-ts
-    starts, ends = _stretches(quiet)
+    starts, ends = stretches(quiet)
     return starts / (1 / STEP_S), ends / (1 / STEP_S)
 
 
@@ -133,9 +134,3 @@ def _shorten_word(
             else:
                 start = min(silent_end, end - SHORTEST_WORD_S)
     return start, end
-
-
-def _stretches(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First index of each run of true values, and the index after its last."""
-    edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
-    return np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)

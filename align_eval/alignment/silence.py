@@ -40,8 +40,8 @@ PAUSE_FRAMES, PAUSE_LOUDNESS = 12, 0.15
 """A pause: at least 0.24 s below this loudness, or less at the ends of the audio. Tokens are all but kept out of it."""
 PAUSE_WEIGHT = 10.0
 SMALLEST_REACH = 0.1
-"""Where tokens score alike, silence is weighed with this share of the largest distance of the map, in a pause with all
-of it: else many paths that leave a token somewhere in a long pause would together outweigh the one that does not."""
+"""The distance that weighs silence is at least this share of the map's largest one, and in a pause all of it. Otherwise
+the many paths that leave a token somewhere in a long pause would together outweigh the one that does not."""
 
 
 def silence_score(
@@ -92,10 +92,15 @@ def pauses(loudness: FloatVector) -> npt.NDArray[np.bool_]:
     bool[n_frames]
     """
     mask = np.zeros(len(loudness), dtype=np.bool_)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], loudness < PAUSE_LOUDNESS, [False]]).astype(np.int8)))
-    for start, end in edges.reshape(-1, 2):
+    for start, end in zip(*stretches(loudness < PAUSE_LOUDNESS), strict=True):
         mask[start:end] = end - start >= PAUSE_FRAMES or start == 0 or end == len(loudness)
     return mask
+
+
+def stretches(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First index of each run of true values, and the index after its last."""
+    edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
+    return np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
 
 
 def relative_loudness(energy: FloatVector) -> FloatVector:
@@ -156,8 +161,8 @@ def _steady_level(level_db: FloatVector) -> FloatVector:
     n = STEADY_FRAMES
     if len(level_db) < n:
         return np.full(len(level_db), -np.inf)
-    stretches = np.lib.stride_tricks.sliding_window_view(level_db, n)
-    variation, (least, most) = np.ptp(stretches, axis=-1), STEADY_DB
-    loudest = np.where((variation >= least) & (variation <= most), stretches.max(axis=-1), -np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(level_db, n)
+    variation, (least, most) = np.ptp(windows, axis=-1), STEADY_DB
+    loudest = np.where((variation >= least) & (variation <= most), windows.max(axis=-1), -np.inf)
     padded = np.pad(loudest, n - 1, constant_values=-np.inf)
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, n).max(axis=-1))

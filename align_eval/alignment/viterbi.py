@@ -160,14 +160,14 @@ def topology(
     return row_of_state, row_of_state == SILENCE
 
 
-def viterbi_token_frames(
-    values: npt.NDArray[np.float32],
-    word_of_token: IntVector,
-    energy: FloatVector,
-    options: ViterbiOptions,
-    letters: IntVector | None = None,
-) -> tuple[IntVector, float]:
-    """Columns of each row on the best path; the parameters are those of :func:`make_states`.
+def token_frames_of(states: States, n_tokens: int) -> tuple[IntVector, float]:
+    """Columns of each row on the best path.
+
+    Parameters
+    ----------
+    states : States
+    n_tokens : int
+        Number of rows of the map.
 
     Returns
     -------
@@ -175,18 +175,7 @@ def viterbi_token_frames(
         First column of the row and the column after its last; both ``n_frames`` if the end of the text is skipped.
     cost : float
         Minus the score of the path.
-
-    Raises
-    ------
-    InputError
-        If there are fewer frames than text tokens.
     """
-    states = make_states(values, word_of_token, energy, options, letters)
-    return token_frames_of(states, len(word_of_token))
-
-
-def token_frames_of(states: States, n_tokens: int) -> tuple[IntVector, float]:
-    """Columns of each row on the best path, as :func:`viterbi_token_frames` returns them."""
     n_frames = states.scores.shape[1]
     path, total = best_path(states.scores, states.skippable, N_FINAL)
     token_frames = np.full((n_tokens, 2), n_frames, dtype=np.int32)

@@ -34,7 +34,7 @@ def enumerated(states: States) -> tuple[np.ndarray, np.ndarray]:
 
 
 def median_of(position: np.ndarray, weights: np.ndarray, n_frames: int) -> float:
-    """Where half of the weight lies, each position's spread evenly over the column around it."""
+    """The position with half of the weight on either side; each weight is spread evenly over the column around it."""
     share = np.bincount(position, weights, minlength=n_frames + 1)
     edges = np.arange(n_frames + 2) - 0.5
     return float(np.clip(np.interp(0.5, [0, *share.cumsum()], edges), 0, n_frames))

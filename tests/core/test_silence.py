@@ -298,7 +298,7 @@ FILLS = {
     "zeros": lambda values, _: np.zeros(len(values), dtype=np.float32),
     "quietest column": lambda values, energy: values[:, energy.argmin()],
 }
-"""What a map may hold in silence: the column of padding, from the map and the energy."""
+"""Columns that a map can have in silence, each made from the map and the energy."""
 
 
 def loud_between_quiet_ends(seed: int, n_quiet: int = 15, n_frames: int = 50) -> np.ndarray:
@@ -323,7 +323,7 @@ def moved_by(relevance, energy, inserts, fill, align="viterbi"):
 @pytest.mark.parametrize("n_quiet", [0, 1, 5, 15])
 @pytest.mark.parametrize(("front", "behind"), [(1, 0), (0, 7), (200, 0), (0, 1450), (1450, 0), (700, 750)])
 def test_silence_before_and_after_moves_every_boundary_by_just_as_much(front, behind, n_quiet, fill):
-    """Of random maps, whose paths nothing holds, with and without silence at their own ends.
+    """Random maps hold no path in place; they are tried with and without silence at their own ends.
 
     Up to a window of 30 s, 1,500 columns.
     """

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from align_eval.alignment.aligner import ViterbiOptions
 from align_eval.alignment.silence import silence_score
-from align_eval.alignment.viterbi import SILENCE, best_path, states_of_letters, topology, viterbi_token_frames
+from align_eval.alignment.viterbi import SILENCE, best_path, states_of_letters, topology
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, RelevanceMap
-from tests.helpers.maps import align_map
+from tests.helpers.maps import align_map, viterbi_token_frames
 from tests.helpers.paths import every_path, small_maps
 
 # Silence scores the mean of the map: above the 0 of rows where they are not planted, below the 10 where they are.
@@ -68,7 +68,7 @@ def test_silence_is_found_where_it_is_planted(silences):
 @settings(deadline=None, max_examples=300)
 @given(st.data(), st.integers(1, 5), st.integers(1, 6))
 def test_the_path_is_the_best_of_all_admissible_ones(data, n_states, n_frames):
-    """Whether it ends in one of the last states, ``n_final``, or in the last and before skippable states."""
+    """Tell whether a path ends in one of the last states, ``n_final``, or in the last and before skippable states."""
     n_final = data.draw(st.none() | st.integers(1, n_states))
     scores = data.draw(hnp.arrays(np.float64, (n_states, n_frames), elements=st.integers(-3, 3)))
     skippable = data.draw(hnp.arrays(np.bool_, n_states))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from align_eval.alignment.aligner import parse_aligner
+from align_eval.alignment.viterbi import make_states, token_frames_of
 from align_eval.alignment.word_times import align_map as align_parsed
 from align_eval.pipeline import relevance_map
 from align_eval.records import Alignment, RelevanceMap
@@ -50,3 +51,8 @@ def relevance_maps(model: Whisper, shared: Pass, specs: Sequence[str]) -> dict[s
 def align_map(relevance: RelevanceMap, energy, align: str, samples=None) -> Alignment:
     """Word times by the path of the aligner with this spec."""
     return align_parsed(relevance, energy, parse_aligner(align), samples)
+
+
+def viterbi_token_frames(values, word_of_token, energy, options, letters=None):
+    """Columns of each row on the best path with silence, and the path's cost."""
+    return token_frames_of(make_states(values, word_of_token, energy, options, letters), len(word_of_token))

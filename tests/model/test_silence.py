@@ -36,7 +36,7 @@ PAUSED, AFTER_WORD = "en_phonlab_im_twelve", 2
 """A clip with a pause between two words in its reference, of 0.165 s: "i'm twelve" | "what're you talking"."""
 RMS = {"digital silence": 0.0, "noise at -60 dB": 0.001}
 LAYOUTS = [("around", 0.75), ("around", 0.9), ("between", 0.9)]
-"""Where silence is, and the share of quiet frames."""
+"""Places of the silence, and the share of quiet frames."""
 
 Case = tuple[str, float, str, str, str]
 
