@@ -1,17 +1,23 @@
-"""Text policy for all corpora and formats: labels of references, words of a text, languages without spaces.
+"""Text policy for all corpora and formats: labels, words of a text, languages without spaces.
 
-A label of a reference is one of four kinds, in any case of letters:
+A label of a reference or of another system is one of five kinds, in any case of letters:
 
-- *silence*: empty, or one of :data:`SILENCE_MARKS`. It is ignored.
+- *silence*: empty, one of :data:`SILENCE_MARKS`, or a pause in parentheses, as ``(.)`` and ``(0.4)``.
+- *noise*: one of :data:`NOISE_MARKS`, everything else in ``<...>``, ``[...]``, ``{...}``, ``((...))`` or ``+...+``, and
+  events as ``&=laughs``: laughter, breath, codes, speech that nobody understood.
 - *unknown*: one of :data:`UNKNOWN_MARKS`, a spoken word that is not written. It is restored from the transcript
-  (:func:`restore_unknown`). Otherwise the utterance cannot be used: a text without one of its spoken words would be
+  (:func:`restore_unknown`). Otherwise the utterance cannot be aligned: a text without one of its spoken words would be
   forced onto the audio.
-- *noise*: ``spn``, ``nsn``, and everything else in ``<...>``, ``[...]`` or ``{...}``: laughter, breath, codes. It is
-  counted and not a word.
+- *marks*: no letter and no digit, as ``...`` and ``$``.
 - *word*: everything else. Words are forced through the decoder as they are written, with case, punctuation, digits and
-  apostrophes. Only their Unicode form is composed (NFC), as in most text that models learn from, and invisible marks of
-  writing direction are removed. Right-to-left scripts are stored, forced and written in reading order, which is the
-  order of time.
+  apostrophes.
+
+Only words are aligned and scored. All other labels are dropped and counted. A :class:`LabelPolicy` changes the kind of
+single labels.
+
+Every text is cleaned where it is read (:func:`clean_label`): its Unicode form is composed (NFC), as in most text that
+models learn from, and invisible characters are removed, but for the joiners of Persian and Indic spelling.
+Right-to-left scripts are stored, forced and written in reading order, which is the order of time.
 """
 
 from __future__ import annotations
@@ -20,11 +26,12 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from align_eval.errors import InputError
 
-LabelKind = Literal["word", "silence", "noise", "unknown"]
+LabelKind = Literal["word", "silence", "noise", "unknown", "marks"]
 
 SILENCE_MARKS = frozenset(
     {
@@ -37,40 +44,91 @@ SILENCE_MARKS = frozenset(
 UNKNOWN_MARKS = frozenset(("<unk>", "<unknown>", "<oov>", "[unk]", "[unknown]", "{unk}", "<unintelligible>", "!unk"))
 """Marks of a spoken word that was not in the lexicon, or that nobody understood."""
 
-NOISE_MARKS = frozenset(("spn", "nsn", "!nsn", "!spn"))
-"""Marks of noise without brackets. Other labels in brackets are noise unless a table above has them."""
+NOISE_MARKS = frozenset(("spn", "nsn", "!nsn", "!spn", "xxx", "yyy", "www"))
+"""Marks without brackets: noise in MFA and Kaldi, and speech that is not transcribed in CHAT."""
 
 SPACELESS_LANGUAGES = frozenset(("zh", "ja", "th", "lo", "my", "yue"))
 """Languages whose text openai-whisper splits into characters, not words (``split_to_word_tokens``)."""
 
-_IN_BRACKETS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}")
-_DIRECTION_MARKS = dict.fromkeys([0x061C, 0x200E, 0x200F, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_IN_BRACKETS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|\(\(.*\)\)|\++[^+]+\++|&=.*")
+_PAUSE = re.compile(r"\(\s*(?:\.+|\d*\.?\d+\s*s?)\s*\)")
+_JOINERS = ("\u200c", "\u200d")
+_VISIBLE_FORMATS = frozenset(map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD]))
+"""Signs over Arabic, Syriac and Kaithi numbers: Unicode counts them as format characters, but they are seen."""
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Fillers and selectors of variants, which Unicode does not count as format characters, and which are not seen."""
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u02b9\uff07\u00b4`", "'"))
 _ALPHABETS_END = 0x0590
 """First code point after the Latin, Greek, Cyrillic and Armenian letters, which form words in any language."""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelPolicy:
+    """Labels that a user counts as words, or as no words, whatever the rules of this module say; in lower case."""
+
+    keep: frozenset[str] = frozenset()
+    drop: frozenset[str] = frozenset()
+
+
+DEFAULT_POLICY = LabelPolicy()
+
+
+def label_policy(keep: Iterable[str] = (), drop: Iterable[str] = ()) -> LabelPolicy:
+    """Make a policy from labels as a user writes them.
+
+    Raises
+    ------
+    InputError
+        If a label is in both.
+    """
+    kept, dropped = (frozenset(clean_label(label).lower() for label in labels) for labels in (keep, drop))
+    for label in sorted(kept & dropped):
+        raise InputError(f"label {label!r}", "is both kept and dropped", "leave it out of one")
+    return LabelPolicy(kept, dropped)
+
+
 def clean_label(label: str) -> str:
-    """Remove surrounding white space and marks of writing direction from a label, and compose it (NFC)."""
-    return unicodedata.normalize("NFC", label.translate(_DIRECTION_MARKS).strip())
+    """Remove surrounding white space and invisible characters from a label, and compose it (NFC)."""
+    if label.isascii():
+        return label.strip()
+    seen = "".join(c for c in _INVISIBLE.sub("", label) if c in _JOINERS or not _is_invisible(c))
+    return unicodedata.normalize("NFC", seen).strip()
 
 
-def label_kind(label: str) -> LabelKind:
+def without_joiners(text: str) -> str:
+    """Remove the joiners that :func:`clean_label` leaves: they decide how letters are drawn, not which they are."""
+    return text.translate(dict.fromkeys(map(ord, _JOINERS)))
+
+
+def is_spoken(text: str) -> bool:
+    """Tell whether a text has a letter or a digit."""
+    return any(unicodedata.category(c)[0] in "LN" for c in text)
+
+
+def label_kind(label: str, policy: LabelPolicy = DEFAULT_POLICY) -> LabelKind:
     """Kind of a cleaned label, by the policy of this module.
 
     Examples
     --------
-    >>> [label_kind(label) for label in ("", "sp", "spn", "<UNK>", "[laughter]", "space", "don't")]
-    ['silence', 'silence', 'noise', 'unknown', 'noise', 'word', 'word']
+    >>> [label_kind(label) for label in ("", "sp", "spn", "<UNK>", "[laughter]", "(.)", "...", "space", "don't")]
+    ['silence', 'silence', 'noise', 'unknown', 'noise', 'silence', 'marks', 'word', 'word']
     """
     lowered = label.lower()
-    if not lowered or lowered in SILENCE_MARKS:
+    if lowered in policy.keep:
+        return "word"
+    if lowered in policy.drop:
+        return "noise"
+    if not lowered or lowered in SILENCE_MARKS or _PAUSE.fullmatch(lowered):
         return "silence"
     if lowered in UNKNOWN_MARKS:
         return "unknown"
     if lowered in NOISE_MARKS or _IN_BRACKETS.fullmatch(lowered):
         return "noise"
-    return "word"
+    return "word" if is_spoken(lowered) else "marks"
+
+
+def _is_invisible(char: str) -> bool:
+    return unicodedata.category(char) == "Cf" and char not in _VISIBLE_FORMATS
 
 
 def match_key(word: str) -> str:
@@ -81,7 +139,7 @@ def match_key(word: str) -> str:
     >>> match_key("“DON’T!”") == match_key("don't")
     True
     """
-    folded = unicodedata.normalize("NFKC", word.translate(_APOSTROPHES)).casefold()
+    folded = unicodedata.normalize("NFKC", clean_label(word.translate(_APOSTROPHES))).casefold()
     return "".join(c for c in folded if c == "'" or unicodedata.category(c)[0] in "LMN").strip("'")
 
 
@@ -147,7 +205,7 @@ def lower_capitals(words: Sequence[str]) -> list[str]:
 
 
 def split_words(text: str, language: str | None) -> list[str]:
-    """Split a text into words at white space, and in languages without spaces into characters.
+    """Clean a text (:func:`clean_label`) and split it at white space, and in languages without spaces into characters.
 
     Combining marks stay with their letter, and punctuation with the character before it, or after it if it opens a
     quotation or bracket. Runs of digits and of letters of alphabets stay together.
@@ -157,10 +215,11 @@ def split_words(text: str, language: str | None) -> list[str]:
     >>> split_words("we met", "en"), split_words("我用 GPT4。", "zh")
     (['we', 'met'], ['我', '用', 'GPT4。'])
     """
+    parts = clean_label(text).split()
     if language not in SPACELESS_LANGUAGES:
-        return text.split()
+        return parts
     words: list[str] = []
-    for part in text.split():
+    for part in parts:
         previous, opening = "", ""
         for char in part:
             group = _group(char)

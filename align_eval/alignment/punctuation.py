@@ -28,13 +28,13 @@ Pieces = Sequence[tuple[str, int]]
 
 @dataclass(slots=True)
 class _Merged:
-    """A piece with its merged marks: times without and with the marks, and the first token."""
+    """A piece with its merged marks: times without and with the marks, and the first token of each."""
 
     start_s: float
     end_s: float
     outer_start_s: float
     outer_end_s: float
-    first_token: int
+    first_tokens: list[int]
 
 
 def piece_word_times(
@@ -57,12 +57,12 @@ def piece_word_times(
     capped : bool
         Shorten pieces that are too long.
     trimmed : bool
-        Exclude punctuation marks from the times of their words. A word of marks alone keeps them.
+        Exclude punctuation marks from the times of their words.
 
     Returns
     -------
     tuple of (start_s, end_s)
-        One pair per word.
+        One pair per word. A word of marks alone has the times of the piece that its marks are merged with.
     """
     first = np.cumsum([0, *(n for _, n in pieces)])
     texts = [text for text, _ in pieces]
@@ -80,7 +80,10 @@ def piece_word_times(
         _cap_first_words(merged, median_s)
     times: list[list[float]] = [[] for _ in range(int(word_of_token.max()) + 1)]
     for piece in merged:
-        times[word_of_token[piece.first_token]] += [piece.start_s, piece.end_s]
+        times[word_of_token[piece.first_tokens[0]]] += [piece.start_s, piece.end_s]
+    for piece in merged:
+        for word in {int(word_of_token[token]) for token in piece.first_tokens}:
+            times[word] = times[word] or [piece.start_s, piece.end_s]
     return tuple((word_times[0], max(word_times[0], word_times[-1])) for word_times in times)
 
 
@@ -109,13 +112,14 @@ def _merge_marks(
 ) -> list[_Merged]:
     """Merge opening marks with the piece after them, then other marks with the piece before them."""
     texts = list(texts)
-    pieces = [_Merged(s, e, s, e, int(token)) for s, e, token in zip(starts, ends, first[:-1], strict=True)]
+    pieces = [_Merged(s, e, s, e, [int(token)]) for s, e, token in zip(starts, ends, first[:-1], strict=True)]
     host = len(texts) - 1
     for i in range(len(texts) - 2, -1, -1):
         if texts[i].startswith(" ") and texts[i].strip() in PREPENDED:
             texts[host] = texts[i] + texts[host]
             texts[i] = ""
-            pieces[host].outer_start_s, pieces[host].first_token = pieces[i].outer_start_s, pieces[i].first_token
+            pieces[host].outer_start_s = pieces[i].outer_start_s
+            pieces[host].first_tokens = pieces[i].first_tokens + pieces[host].first_tokens
         else:
             host = i
     host = 0
@@ -123,6 +127,7 @@ def _merge_marks(
         if not texts[host].endswith(" ") and texts[i] in APPENDED:
             if texts[i]:
                 pieces[host].outer_end_s = pieces[i].outer_end_s
+                pieces[host].first_tokens += pieces[i].first_tokens
             texts[host] += texts[i]
             texts[i] = ""
         else:

@@ -2,24 +2,25 @@
 
 The disagreement of two references is the floor of the error that can be measured. A second reference is another tier of
 the corpus's TextGrids, or a folder of TextGrids with the same names. Its words are paired with those of the first
-reference by their text, without case and punctuation; words without a partner have no second times.
+reference by their text, without case and punctuation, and by their times where several pairings have equally few edits.
+Words without a partner have no second times.
 """
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
+from align_eval.edit_alignment import edit_links, word_times
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
+from align_eval.text import match_key
 
 MaybeWords = tuple[Word | None, ...]
 """One entry per word of an utterance: the word with its second times, or None."""
@@ -83,10 +84,11 @@ def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -
 
 def paired(words: Sequence[Word], second: Sequence[Word]) -> MaybeWords:
     """Pair words by text: for each of ``words`` its text with the times of its partner in ``second``, or None."""
-    texts, others = [_plain(word.text) for word in words], [_plain(word.text) for word in second]
+    texts, others = ([_key(word.text) for word in side] for side in (words, second))
     partner: list[Word | None] = [None] * len(words)
-    for i, j, n in SequenceMatcher(None, texts, others, autojunk=False).get_matching_blocks():
-        partner[i : i + n] = second[j : j + n]
+    for i, j in edit_links(texts, others, word_times(words), word_times(second)):
+        if texts[i] == others[j]:
+            partner[i] = second[j]
     return tuple(other and replace(other, text=word.text) for word, other in zip(words, partner, strict=True))
 
 
@@ -133,7 +135,6 @@ def _grid(stem: Path) -> Path:
     return grids[0]
 
 
-def _plain(text: str) -> str:
+def _key(text: str) -> str:
     """Letters, marks and digits of a word without case; the word itself if it has none."""
-    letters = "".join(c for c in unicodedata.normalize("NFC", text.casefold()) if unicodedata.category(c)[0] in "LMN")
-    return letters or text
+    return match_key(text).replace("'", "") or text

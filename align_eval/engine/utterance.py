@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.saved_maps import StackCollector
 from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
@@ -114,11 +116,11 @@ def map_speech(
 
 def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | None, plan: Plan) -> Result:
     """Word times from the maps of speech, paired with the reference where the text is not the reference's."""
-    pairing = None if plan.options.text == "words" else _pair(utterance, speech.texts, speech.language)
     if mapped is None:  # every system misses every word
-        return Result(dict.fromkeys(plan.systems, ()), pairing=pairing)
+        return Result(dict.fromkeys(plan.systems, ()), pairing=_pair(utterance, {}, speech.language))
     maps = mapped.maps
     timed = words(speech.samples, speech.texts, plan.systems, lambda _: maps)
+    pairing = None if plan.options.text == "words" else _pair(utterance, timed, speech.language)
     details = {source.text: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details}
     return Result(timed, details, mapped.saved, pairing)
 
@@ -148,8 +150,7 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
             timed[system] += [
                 replace(w, start_s=w.start_s + stretch.start_s, end_s=w.end_s + stretch.start_s) for w in system_words
             ]
-    recognised = [word.text for word in next(iter(timed.values()))]
-    pairing = _pair(utterance, recognised, language)
+    pairing = _pair(utterance, timed, language)
     return Result({system: tuple(system_words) for system, system_words in timed.items()}, pairing=pairing)
 
 
@@ -161,10 +162,21 @@ def _language(utterance: Utterance, model: Whisper, samples: Samples) -> str | N
     return detect_language(model, samples)[0]
 
 
-def _pair(utterance: Utterance, texts: Sequence[str], language: str | None) -> Pairing:
+def _pair(utterance: Utterance, timed: Mapping[System, Sequence[Word]], language: str | None) -> Pairing:
+    """Pair the reference with the words that every system timed; the median of their times decides between equals.
+
+    All systems have one pairing, so that they are scored on the same words.
+    """
+    from align_eval.edit_alignment import word_times
     from align_eval.scoring.pairing import pair_words
 
-    return pair_words([word.text for word in utterance.words], texts, language)
+    systems = list(timed.values())
+    hypothesis = [word.text for word in systems[0]] if systems else []
+    median_s = (
+        np.median([word_times(system_words) for system_words in systems], axis=0) if systems else np.empty((0, 2))
+    )
+    times = word_times(utterance.words), median_s
+    return pair_words([word.text for word in utterance.words], hypothesis, language, times)
 
 
 def each_utterance(

@@ -1,4 +1,9 @@
-"""Whisper's text normalisers, without torch, chosen by language.
+"""Normalisation of words before they are compared: Whisper's, with combining marks kept, chosen by language.
+
+Whisper's normalisers drop combining marks (Unicode category M). Many scripts write vowels, tones and other letters with
+them: Hindi "की" would equal "को", and Russian "мой" would equal "мои" under the English rules. Here a mark is a letter
+(:func:`normaliser`). The English normaliser still folds the accents of Latin letters ("é" to "e"). Whisper's own rules
+(:func:`whisper_normaliser`) are those of published protocols.
 
 The normalisers of openai-whisper load torch. PyPI's ``whisper-normalizer`` is the same code without torch, plus four
 colloquial forms. These are removed here, so that word error rates equal those of openai-whisper.
@@ -8,16 +13,22 @@ References: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from align_eval.text import clean_label, match_key, without_joiners
+
 Normalise = Callable[[str], str]
 
 ADDED = (r"\bkinda\b", r"\bsorta\b", r"\bdunno\b", r"\bcause\b")
 """Patterns that ``whisper-normalizer`` expands and openai-whisper does not."""
+
+LETTER_OF_MARK = 0xF0000
+"""First code point for private use. A mark is moved by this while a normaliser runs, which keeps such characters."""
 
 
 @lru_cache(maxsize=64)
@@ -37,14 +48,39 @@ def whisper_normaliser(language: str | None) -> Normalise:
     return normalise
 
 
+@lru_cache(maxsize=64)
+def normaliser(language: str | None) -> Normalise:
+    """:func:`whisper_normaliser` with combining marks as letters, and without invisible characters.
+
+    In English, and where the language is unknown, the accents of Latin letters are folded, as Whisper's normaliser
+    does.
+    """
+    whisper = whisper_normaliser(language)
+    folds_latin = language in (None, "en")
+
+    def normalise(text: str) -> str:
+        lowered = without_joiners(clean_label(text)).replace("İ", "i").lower()  # "İ".lower() is an i and a mark
+        if lowered.isascii():
+            return whisper(lowered)
+        return _unguarded(whisper(_guarded(lowered, folds_latin=folds_latin)))
+
+    return normalise
+
+
 @lru_cache(maxsize=2**17)
-def comparable(text: str, language: str | None) -> str:
+def comparable(text: str, language: str | None, *, published: bool = False) -> str:
     """Normalised text without spaces, for comparison, so that "every one" equals "everyone". Never empty.
 
     If the normaliser removes everything, as of "um", it is the letters and digits in lower case, or else the text.
+
+    Parameters
+    ----------
+    published
+        Use Whisper's own rules.
     """
-    normalised = compressed(whisper_normaliser(language)(text).split())
-    return normalised or "".join(c for c in text.casefold() if c.isalnum()) or "".join(text.split()) or "_"
+    normalise = (whisper_normaliser if published else normaliser)(language)
+    normalised = compressed(normalise(text).split())
+    return normalised or match_key(text) or "".join(text.split()) or "_"
 
 
 def compressed(words: Iterable[str]) -> str:
@@ -53,3 +89,21 @@ def compressed(words: Iterable[str]) -> str:
     The English normaliser turns "1 2" into "one 2" and "one two" into "12".
     """
     return "".join(words).replace("one", "1")
+
+
+def _guarded(text: str, *, folds_latin: bool) -> str:
+    """Move combining marks to code points for private use; with ``folds_latin`` not those of Latin letters."""
+    chars: list[str] = []
+    latin = False
+    for char in unicodedata.normalize("NFD" if folds_latin else "NFC", text):
+        if unicodedata.category(char)[0] != "M":
+            latin = folds_latin and unicodedata.name(char, "").startswith("LATIN ")
+            chars.append(char)
+        else:
+            chars.append(char if latin else chr(LETTER_OF_MARK + ord(char)))
+    return "".join(chars)
+
+
+def _unguarded(text: str) -> str:
+    moved = (chr(ord(c) - LETTER_OF_MARK) if LETTER_OF_MARK <= ord(c) < 2 * LETTER_OF_MARK else c for c in text)
+    return unicodedata.normalize("NFC", "".join(moved))

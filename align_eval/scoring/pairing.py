@@ -3,8 +3,9 @@
 Whisper's normaliser works on whole texts: it joins "twenty one" to "21", splits "can't" in two and removes "um". The
 normalised text is therefore traced back to *groups*: the shortest runs of words whose normalised texts, concatenated,
 are the normalised whole (the reversible word map). Then jiwer aligns the normalised words, and each group follows its
-words. Pairing does not use times.
+words. Times decide only between pairings with equally few edits (:mod:`align_eval.edit_alignment`).
 
+- A word without a letter or digit ("...", "$") is left out of the text: it is no part of a neighbour.
 - A word that the normaliser removes ("um", "(laughs)") is replaced by its lower-case text. It has times, so its absence
   is a deletion.
 - Compounds that differ only by a space ("every one", "everyone") are joined before pairing.
@@ -20,10 +21,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jiwer
+import numpy as np
 
+from align_eval.edit_alignment import Link, Times, edit_links
 from align_eval.records import Pairing, Unit
-from align_eval.scoring.normaliser import comparable, compressed, whisper_normaliser
+from align_eval.scoring.normaliser import comparable, compressed, normaliser
+from align_eval.text import is_spoken
 
 MAX_GROUP = 12
 """Maximum number of words in one number, bracket or compound."""
@@ -42,7 +45,12 @@ class Token:
     stop: int
 
 
-def pair_words(reference: Sequence[str], hypothesis: Sequence[str], language: str | None = None) -> Pairing:
+def pair_words(
+    reference: Sequence[str],
+    hypothesis: Sequence[str],
+    language: str | None = None,
+    times: tuple[Times, Times] | None = None,
+) -> Pairing:
     """Pair the words of two texts.
 
     Parameters
@@ -50,44 +58,90 @@ def pair_words(reference: Sequence[str], hypothesis: Sequence[str], language: st
     reference, hypothesis : sequence of str
         Words as written, with punctuation and case.
     language : str, optional
-        Whisper's code, which selects the normaliser; see
-        :func:`~align_eval.scoring.normaliser.whisper_normaliser`.
+        Whisper's code, which selects the normaliser (:func:`~align_eval.scoring.normaliser.normaliser`).
+    times : pair of float64[n_words, 2], optional
+        Start and end of each word of the reference and of the hypothesis in seconds. Of pairings
+        with equally few edits they decide for the closest.
     """
-
-    def unit(span: Span) -> Unit:
-        reference_words, hypothesis_words = range(span[0], span[1]), range(span[2], span[3])
-        reference_text, hypothesis_text = (
-            comparable(" ".join(words[i] for i in indices), language)
-            for words, indices in ((reference, reference_words), (hypothesis, hypothesis_words))
+    spoken = tuple([i for i, word in enumerate(words) if is_spoken(word)] for words in (reference, hypothesis))
+    sides = tuple(
+        _Side([words[i] for i in indices], language, None if times is None else times[side][indices])
+        for side, (words, indices) in enumerate(zip((reference, hypothesis), spoken, strict=True))
+    )
+    units = [
+        Unit(
+            tuple(range(spoken[0][unit.reference[0]], spoken[0][unit.reference[-1]] + 1)),
+            tuple(spoken[1][i] for i in unit.hypothesis),
+            unit.same,
         )
-        return Unit(tuple(reference_words), tuple(hypothesis_words), reference_text == hypothesis_text)
-
-    def divided(whole: Unit) -> list[Unit]:
-        """Divide a unit by pairing its words normalised one by one, if this gives more equal words."""
-        if len(whole.reference) == 1 or len(whole.hypothesis) == 1:
-            return [whole]
-        single_words = (
-            tuple(Token(comparable(words[i], language), i, i + 1) for i in indices)
-            for words, indices in ((reference, whole.reference), (hypothesis, whole.hypothesis))
-        )
-        parts = [unit(span) for span in _spans(*single_words)]
-        n_same = sum(part.same for part in parts)
-        all_same = n_same == len(whole.reference) == len(whole.hypothesis)
-        return parts if all_same or (n_same and not whole.same) else [whole]
-
-    tokens = _joined(word_map(reference, language), word_map(hypothesis, language))
-    units = [part for span in _spans(*tokens) for part in divided(unit(span))]
+        for unit in _units(*sides)
+    ]
     paired_reference = {i for unit in units for i in unit.reference}
     paired_hypothesis = {i for unit in units for i in unit.hypothesis}
     unpaired = [i for i in range(len(hypothesis)) if i not in paired_hypothesis]
     return Pairing(
         units=tuple(units),
         deleted=tuple(i for i in range(len(reference)) if i not in paired_reference),
-        inserted=tuple(i for i in unpaired if _is_spoken(hypothesis[i])),
-        ignored=tuple(i for i in unpaired if not _is_spoken(hypothesis[i])),
+        inserted=tuple(i for i in unpaired if is_spoken(hypothesis[i])),
+        ignored=tuple(i for i in unpaired if not is_spoken(hypothesis[i])),
         n_reference=len(reference),
         n_hypothesis=len(hypothesis),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The spoken words of one text, with their times if known."""
+
+    words: Sequence[str]
+    language: str | None
+    times: Times | None
+
+    def comparable(self, indices: range) -> str:
+        return comparable(" ".join(self.words[i] for i in indices), self.language)
+
+    def times_of(self, tokens: tuple[Token, ...]) -> Times | None:
+        """Start and end of each token: of its first word and of its last."""
+        if self.times is None:
+            return None
+        first, last = ([token.start for token in tokens], [token.stop - 1 for token in tokens])
+        return np.stack([self.times[first, 0], self.times[last, 1]], axis=1)
+
+
+def _units(reference: _Side, hypothesis: _Side) -> list[Unit]:
+    """Paired words in order, as positions among the spoken words."""
+
+    def unit(span: Span) -> Unit:
+        words = range(span[0], span[1]), range(span[2], span[3])
+        same = reference.comparable(words[0]) == hypothesis.comparable(words[1])
+        return Unit(tuple(words[0]), tuple(words[1]), same)
+
+    def spans(tokens: tuple[tuple[Token, ...], tuple[Token, ...]]) -> list[Span]:
+        return _spans(*tokens, _links(*tokens, reference, hypothesis))
+
+    def divided(whole: Unit) -> list[Unit]:
+        """Divide a unit by pairing its words normalised one by one, if this gives more equal words."""
+        if len(whole.reference) == 1 or len(whole.hypothesis) == 1:
+            return [whole]
+        r_words, h_words = (
+            tuple(Token(side.comparable(range(i, i + 1)), i, i + 1) for i in indices)
+            for side, indices in ((reference, whole.reference), (hypothesis, whole.hypothesis))
+        )
+        parts = [unit(span) for span in spans((r_words, h_words))]
+        n_same = sum(part.same for part in parts)
+        all_same = n_same == len(whole.reference) == len(whole.hypothesis)
+        return parts if all_same or (n_same and not whole.same) else [whole]
+
+    r_tokens, h_tokens = (word_map(side.words, side.language) for side in (reference, hypothesis))
+    tokens = _joined(r_tokens, h_tokens, _links(r_tokens, h_tokens, reference, hypothesis))
+    return [part for span in spans(tokens) for part in divided(unit(span))]
+
+
+def _links(
+    reference: tuple[Token, ...], hypothesis: tuple[Token, ...], reference_side: _Side, hypothesis_side: _Side
+) -> list[Link]:
+    texts = [[token.text for token in tokens] for tokens in (reference, hypothesis)]
+    return edit_links(*texts, reference_side.times_of(reference), hypothesis_side.times_of(hypothesis))
 
 
 def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
@@ -96,7 +150,7 @@ def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
     The concatenated texts of the tokens are the normalised text, plus words that the normaliser removes. Several tokens
     can come from one word, and one token from several words.
     """
-    whole = whisper_normaliser(language)(" ".join(words)).split()
+    whole = normaliser(language)(" ".join(words)).split()
     tokens: list[Token] = []
     for start, stop, texts in _groups(words, whole, language):
         if texts:
@@ -111,7 +165,7 @@ def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) ->
 
     The search is depth first, shortest run first. If there is no division, the whole text is one group.
     """
-    normalise = whisper_normaliser(language)
+    normalise = normaliser(language)
     cache: dict[str, tuple[str, ...]] = {}
 
     def normalised(start: int, stop: int) -> tuple[str, ...]:
@@ -142,11 +196,13 @@ def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) ->
     return [(start, start + length, normalised(start, start + length)) for start, _, length in path]
 
 
-def _joined(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
+def _joined(
+    reference: tuple[Token, ...], hypothesis: tuple[Token, ...], links: list[Link]
+) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
     """Join the compounds of both texts that only spaces divide, in the stretches where the texts differ."""
     joins_reference: list[tuple[int, int]] = []
     joins_hypothesis: list[tuple[int, int]] = []
-    for r_start, r_stop, h_start, h_stop in _differing(reference, hypothesis):
+    for r_start, r_stop, h_start, h_stop in _differing(reference, hypothesis, links):
         runs_of_text: dict[str, list[tuple[int, int]]] = {}
         for h in range(h_start, h_stop):
             for n in range(1, min(MAX_GROUP, h_stop - h) + 1):
@@ -167,36 +223,24 @@ def _joined(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> tupl
     return _with_joins(reference, joins_reference), _with_joins(hypothesis, joins_hypothesis)
 
 
-def _differing(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[tuple[int, int, int, int]]:
+def _differing(
+    reference: tuple[Token, ...], hypothesis: tuple[Token, ...], links: list[Link]
+) -> list[tuple[int, int, int, int]]:
     """Stretches ``(start, stop, start, stop)`` between equal words that contain words of both texts."""
     stretches = []
     r, h = 0, 0
-    chunks = [c for c in _chunks(reference, hypothesis) if c.type == "equal"]
-    ends = [(c.ref_start_idx, c.hyp_start_idx, c.ref_end_idx, c.hyp_end_idx) for c in chunks]
-    for r_next, h_next, r_after, h_after in [*ends, (len(reference), len(hypothesis), 0, 0)]:
+    equal = [(r, h) for r, h in links if reference[r].text == hypothesis[h].text]
+    for r_next, h_next in [*equal, (len(reference), len(hypothesis))]:
         if r < r_next and h < h_next:
             stretches.append((r, r_next, h, h_next))
-        r, h = r_after, h_after
+        r, h = r_next + 1, h_next + 1
     return stretches
 
 
-def _chunks(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[jiwer.AlignmentChunk]:
-    """Jiwer's alignment: runs of equal, substituted, deleted and inserted words."""
-    if not reference or not hypothesis:  # jiwer refuses an empty reference
-        return []
-    reference_text, hypothesis_text = (" ".join(token.text for token in tokens) for tokens in (reference, hypothesis))
-    return list(jiwer.process_words(reference_text, hypothesis_text).alignments[0])
-
-
-def _spans(reference: tuple[Token, ...], hypothesis: tuple[Token, ...]) -> list[Span]:
+def _spans(reference: tuple[Token, ...], hypothesis: tuple[Token, ...], links: list[Link]) -> list[Span]:
     """Paired words, in order: runs of tokens whose words begin and end together, then remaining tokens one by one."""
-    links: list[tuple[int, int]] = []
-    for chunk in _chunks(reference, hypothesis):
-        if chunk.type in ("equal", "substitute"):
-            reference_tokens = range(chunk.ref_start_idx, chunk.ref_end_idx)
-            links += zip(reference_tokens, range(chunk.hyp_start_idx, chunk.hyp_end_idx), strict=True)
     spans: list[Span] = []
-    run: list[tuple[int, int]] = []
+    run: list[Link] = []
     for r, h in links:
         if run and (r, h) != (run[-1][0] + 1, run[-1][1] + 1):
             run = []  # interrupted by a deleted or inserted word
@@ -242,7 +286,3 @@ def _with_joins(tokens: tuple[Token, ...], joins: list[tuple[int, int]]) -> tupl
         joined.append(Token(_text(tokens, start, stop), tokens[start].start, tokens[stop - 1].stop))
         position = stop
     return (*joined, *tokens[position:])
-
-
-def _is_spoken(word: str) -> bool:
-    return any(character.isalnum() for character in word)

@@ -17,7 +17,7 @@ from typing import Any, get_args
 from align_eval.errors import InputError
 from align_eval.scoring.protocols import PROTOCOLS, Average, Boundaries, Measure, Normaliser, Protocol, Words
 
-DEFAULTS: dict[str, Any] = {"normaliser": "whisper", "collars_ms": (), "cut_ms": None, "averages": ("micro",)}
+DEFAULTS: dict[str, Any] = {"normaliser": "letters", "collars_ms": (), "cut_ms": None, "averages": ("micro",)}
 """Values of optional keys; boundaries, words and measures are required."""
 
 

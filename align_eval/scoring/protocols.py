@@ -15,7 +15,7 @@ from typing import Literal
 
 Boundaries = Literal["starts", "ends", "both"]
 Words = Literal["recognised", "paired"]
-Normaliser = Literal["whisper", "lower", "none"]
+Normaliser = Literal["letters", "whisper", "lower", "none"]
 Average = Literal["micro", "macro"]
 Measure = Literal["mean", "within", "precision", "recall", "f1", "iou"]
 
@@ -34,8 +34,9 @@ class Protocol:
     words : recognised or paired
         ``recognised``: words with the same text on both sides; ``paired``: substitutions as well. Words that were not
         recognised count only in ``recall`` and ``f1``.
-    normaliser : whisper, lower or none
-        Compare texts after Whisper's normaliser of the language, in lower case, or exactly.
+    normaliser : letters, whisper, lower or none
+        Compare texts after Whisper's normaliser of the language with combining marks kept as letters, after Whisper's
+        own, which drops them, in lower case, or exactly.
     collars_ms : tuple of float
         Tolerances in ms; ``within``, ``precision``, ``recall`` and ``f1`` get one row per collar.
     cut_ms : float or None
@@ -88,7 +89,7 @@ class Protocol:
 
 PROTOCOLS: dict[str, Protocol] = {
     "wbe": Protocol(
-        boundaries="both", words="recognised", normaliser="whisper", collars_ms=(10, 20, 25, 50, 100, 200),
+        boundaries="both", words="recognised", normaliser="letters", collars_ms=(10, 20, 25, 50, 100, 200),
         cut_ms=None, averages=("micro", "macro"), measures=("mean", "within", "iou"),
         paper="Zeyer, Schlüter, Ney 2026, arXiv 2607.06831",
     ),

@@ -191,8 +191,10 @@ def recognition_metrics(
 
 
 def _equal(reference: str, hypothesis: str, language: str | None, normaliser: Normaliser) -> bool:
-    if normaliser == "whisper":
-        return comparable(reference, language) == comparable(hypothesis, language)
+    if normaliser in ("letters", "whisper"):
+        published = normaliser == "whisper"
+        texts = (comparable(text, language, published=published) for text in (reference, hypothesis))
+        return next(texts) == next(texts)
     if normaliser == "lower":
         return reference.casefold() == hypothesis.casefold()
     return reference == hypothesis

@@ -121,7 +121,7 @@ def _recognised_by_all(words: Dataset, kind: Kind) -> dict[SystemName, Bools]:
     same_words = True  # row by row
     for system in kind.systems:
         recognition = read_recognition(words, kind, system)
-        recognised[system] = per_row(recognition, recognition.is_same("whisper"))
+        recognised[system] = per_row(recognition, recognition.is_same(PROTOCOLS[WBE].normaliser))
         same_words = same_words and read_columns(words, kind, system, names).equals(first)
     if same_words:
         in_all: Bools = np.asarray(np.logical_and.reduce(list(recognised.values())))

@@ -206,7 +206,7 @@ def test_the_hashes_are_the_published_ones():
 
 
 HASHES = {
-    "wbe": "e471c4698083",
+    "wbe": "cfb3c02ce13d",
     "rousso2024": "ab07c231dd4a",
     "rousso2024-cut": "ecf8a0909c9d",
     "mfa2026": "b12ddf1db47a",

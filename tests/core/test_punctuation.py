@@ -32,6 +32,14 @@ def test_a_word_of_marks_alone_keeps_its_time():
     assert times([0.0, 0.2, 0.5], pieces, [0, 1], trimmed=True)[0] == (0.0, 0.2)
 
 
+def test_a_word_of_marks_that_are_merged_has_the_times_of_its_neighbour():
+    """openai-whisper merges an opening mark with the word after it, and a closing one with the word before it."""
+    pieces = [(" -", 1), (" so", 1), ("。", 1)]
+    starts, words = [0.0, 0.2, 0.5, 0.6], [0, 1, 2]
+    assert times(starts, pieces, words, trimmed=True) == ((0.2, 0.5),) * 3
+    assert times(starts, pieces, words) == ((0.0, 0.6),) * 3  # untrimmed, "so" has the marks' times too
+
+
 def test_a_long_word_after_a_sentence_gives_up_its_start_and_a_long_mark_its_end():
     """Median of 0.2, 0.2, 0.2, 1.0 and 0.2 s is 0.2: pieces longer than 0.4 s are cut next to the mark."""
     pieces = [(" a", 1), (" b", 1), (".", 1), (" c", 1), (" d", 1)]

@@ -8,6 +8,7 @@ from align_eval.errors import InputError
 from align_eval.text import (
     clean_label,
     label_kind,
+    label_policy,
     lower_capitals,
     match_key,
     refuse_unknown,
@@ -19,9 +20,18 @@ from align_eval.text import (
 @pytest.mark.parametrize(
     ("kind", "labels"),
     [
-        ("silence", ["", "sp", "sil", "SIL", "<eps>", "<SIL>", "<p:>", "{SL}", "[SIL]", "#", "</s>"]),
+        (
+            "silence",
+            ["", "sp", "sil", "SIL", "<eps>", "<SIL>", "<p:>", "{SL}", "[SIL]", "#", "</s>", "\u200b"]
+            + ["(.)", "(..)", "(...)", "(1.5)", "(.4)", "( 2 s )"],  # pauses of CHAT and conversation analysis
+        ),
         ("unknown", ["<unk>", "<UNK>", "[unk]", "<UNKNOWN>", "<oov>"]),
-        ("noise", ["spn", "SPN", "nsn", "[noise]", "<VOCNOISE>", "{B_TRANS}", "[vocalized-noise]", "<>"]),
+        (
+            "noise",
+            ["spn", "SPN", "nsn", "[noise]", "<VOCNOISE>", "{B_TRANS}", "[vocalized-noise]", "<>"]
+            + ["((laughs))", "xxx", "yyy", "WWW", "&=laughs", "+breath+", "++NOISE++"],
+        ),
+        ("marks", ["...", "…", "$", "%", "–", "-", "&", "。", "¿", "♪", "\u200d", "*"]),
         (
             "word",
             [
@@ -33,11 +43,11 @@ from align_eval.text import (
                 "21",
                 "3.5%",
                 "St.",
-                "–",
                 "x<y",
                 "[a] [b]",
                 "(um)",
-                "&",
+                "c++",
+                "½",
                 "й",
                 "你好",
             ],
@@ -46,6 +56,30 @@ from align_eval.text import (
 )
 def test_a_label_is_what_the_policy_says(kind, labels):
     assert {label: label_kind(clean_label(label)) for label in labels} == dict.fromkeys(labels, kind)
+
+
+def test_a_user_may_keep_and_drop_single_labels():
+    policy = label_policy(keep=["[UM]", "…"], drop=["Uh"])
+    assert [label_kind(label, policy) for label in ("[um]", "…", "uh", "[ah]")] == ["word", "word", "noise", "noise"]
+    with pytest.raises(InputError, match=r"^label 'uh': is both kept and dropped; leave it out of one"):
+        label_policy(keep=["uh"], drop=["UH"])
+
+
+INVISIBLE = [
+    0xAD, 0x34F, 0x61C, 0x115F, 0x180E, 0x200B, 0x200E, 0x200F, 0x202A, 0x202E, 0x2060, 0x2063, 0x2066, 0x2069, 0x3164,
+    0xFE0F, 0xFEFF, 0xFFF9, 0xE0001, 0xE0100,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("char", map(chr, INVISIBLE), ids=map(hex, INVISIBLE))
+def test_invisible_characters_are_removed_wherever_they_stand(char):
+    """The characters of Unicode's property Default_Ignorable_Code_Point, without the joiners."""
+    assert clean_label(f"{char}go{char}es{char}") == "goes"
+    assert split_words(f"he{char} {char}goes", "en") == ["he", "goes"]
+
+
+def test_signs_over_numbers_are_seen_and_stay():
+    assert clean_label("\u06dd12") == "\u06dd12"  # the end of an aya
 
 
 def test_labels_are_composed_and_lose_marks_of_direction_but_not_joiners():
@@ -137,4 +171,4 @@ def test_texts_are_split_as_their_language_is_written(text, language, words):
 
 @given(st.text(), st.sampled_from(["zh", "ja", "th", "en"]))
 def test_no_character_is_lost_or_moved_by_splitting(text, language):
-    assert "".join(split_words(text, language)) == "".join(text.split())
+    assert "".join(split_words(text, language)) == "".join(clean_label(text).split())
