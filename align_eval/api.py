@@ -13,6 +13,7 @@ import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.errors import InputError
+from align_eval.language_names import check_language
 from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.records import AudioSpan, SystemName, Word
@@ -96,7 +97,7 @@ def align(
     source, align : str
         Specs, as ``attention:heads=all`` and ``dtw``. A preset's name may stand in place of ``align``.
     language : str, optional
-        Whisper's code of the language, or ``auto`` to detect it; multilingual models need it.
+        Name or code of the language, or ``auto`` to detect it; multilingual models need it.
 
     Returns
     -------
@@ -250,7 +251,7 @@ def _speech(model: Whisper, audio: str | Path | Samples, text: str, language: st
     from align_eval.model.language import language_of
 
     samples = read_audio(AudioSpan(Path(audio))) if isinstance(audio, str | Path) else _checked_samples(audio)
-    language = language_of(model, samples, language)
+    language = language_of(model, samples, check_language(language, f"language {language!r}"))
     return Speech(samples, tuple(split_words(text, language)), language)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from align_eval.corpus.folder import count_marks
 from align_eval.corpus.word_files import WordFiles, read_word_files
 from align_eval.records import Failure
 from align_eval.scoring.lint import LintFinding, lint_words
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +18,19 @@ class Linted:
     """Lint findings with the number of words that were checked.
 
     ``form`` is the form of the files, ``run`` for the folder of a run. ``failures`` lists the files that could not be
-    read.
+    read. ``dropped`` counts the labels that are no words.
     """
 
     form: str
     n_words: int
     findings: tuple[LintFinding, ...]
     failures: tuple[Failure, ...] = ()
+    dropped: tuple[tuple[str, int], ...] = ()
 
 
-def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = None) -> Linted:
+def lint_path(
+    path: str | Path, *, form: str | None = None, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY
+) -> Linted:
     """Find implausible word times in a file, a folder of files, or a finished run.
 
     Parameters
@@ -36,6 +41,8 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
         Format of the files, as ``align-eval list formats`` prints them; detected from their content if None.
     tier : str, optional
         Tier of TextGrids, or kind of Lhotse alignments.
+    labels : LabelPolicy
+        What is a word (:func:`~align_eval.text.label_policy`).
 
     Returns
     -------
@@ -50,8 +57,9 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
     folder = Path(path)
     if form is None and (folder / "run.json").is_file():
         return _lint_run(folder)
-    files = read_word_files(folder, form, tier)
-    return Linted(files.form, files.n_words, tuple(lint_word_files(files, {})), files.failures)
+    files = read_word_files(folder, form, tier, labels)
+    findings = tuple(lint_word_files(files, {}))
+    return Linted(files.form, files.n_words, findings, files.failures, count_marks(files.dropped))
 
 
 def lint_word_files(files: WordFiles, ends_s: Mapping[str, float]) -> Iterator[LintFinding]:

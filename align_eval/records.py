@@ -50,7 +50,8 @@ class HypothesisWord:
     """A word of another system, as its file has it.
 
     A time is None where the file has none. ``place`` is the place in the file, for messages. Times are finite, not
-    negative and in order: readers refuse others (:mod:`align_eval.formats.hypothesis.word`).
+    negative and in order: readers refuse others (:mod:`align_eval.formats.hypothesis.word`). ``no_word``: the file
+    says itself that this label is no word, whatever its text (the type of a CTM line).
     """
 
     text: str
@@ -58,6 +59,7 @@ class HypothesisWord:
     end_s: float | None
     confidence: float | None = None
     place: str = ""
+    no_word: bool = False
 
     @property
     def timed(self) -> bool:
@@ -70,7 +72,8 @@ class Transcript:
     """The words of one recording in a file, in the order of the file.
 
     ``id`` is None where the file holds one recording, which then has the name of the file. ``end_s`` is the end of the
-    recording, if the file has it. ``language`` is Whisper's code, or the name in the file.
+    recording, if the file has it. ``language`` is the name or code in the file. ``dropped`` are the labels that are no
+    words (:mod:`align_eval.text`).
     """
 
     words: tuple[HypothesisWord, ...]
@@ -78,6 +81,7 @@ class Transcript:
     speaker: str | None = None
     language: str | None = None
     end_s: float | None = None
+    dropped: tuple[HypothesisWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from align_eval.corpus.folder import count_marks
 from align_eval.corpus.reference_words import Reference, read_reference
-from align_eval.corpus.word_files import WordFiles, language_code, pair_names, read_word_files
-from align_eval.errors import InputError
+from align_eval.corpus.word_files import WordFiles, pair_names, read_word_files
+from align_eval.edit_alignment import word_times
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.folder import SCHEMA_VERSION
 from align_eval.formats.run.words_table import words_table
+from align_eval.language_names import NAMES, whisper_code
 from align_eval.lint_files import lint_word_files
-from align_eval.records import Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance
+from align_eval.records import Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance, Word
 from align_eval.run_record import Run
-from align_eval.scoring.lint import LintFinding
-from align_eval.scoring.pairing import pair_words
+from align_eval.scoring.lint import LintFinding, lint_words
+from align_eval.scoring.pairing import only_reference_words, pair_words
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_table
 from align_eval.signature import files_signature, run_environment
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 ALIGN = "given"
 """Alignment of the system in ``words.parquet`` and signatures: its words come with their times."""
@@ -48,6 +54,10 @@ class Scored:
         Implausible word times of the hypothesis.
     n_words : int
         Number of words in the hypothesis files.
+    dropped : dict
+        Labels that are no words, with their numbers, of ``reference`` and ``hypothesis``.
+    untimed : tuple of LintFinding
+        Words of the reference without usable times, which are not scored.
     """
 
     run: Run
@@ -55,6 +65,8 @@ class Scored:
     form: str
     lint: tuple[LintFinding, ...]
     n_words: int
+    dropped: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    untimed: tuple[LintFinding, ...] = ()
 
 
 def score_hypothesis(
@@ -68,6 +80,7 @@ def score_hypothesis(
     hypothesis_tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
+    labels: LabelPolicy = DEFAULT_POLICY,
     seed: int = 0,
     protocols: Mapping[str, Protocol] | None = None,
 ) -> Scored:
@@ -87,9 +100,12 @@ def score_hypothesis(
     tier, hypothesis_tier : str, optional
         Tier of TextGrids, or kind of Lhotse alignments.
     language : str, optional
-        Whisper's code of the language where no file states it; it decides how words are normalised before pairing.
+        Name or code of the language where no file of the reference states it; it decides how words are normalised
+        before pairing.
     speaker_characters : int, optional
         Number of leading characters of the recording's name that are the speaker.
+    labels : LabelPolicy
+        What is a word, on both sides (:func:`~align_eval.text.label_policy`).
     seed : int
         Seed of the bootstrap.
     protocols : mapping of str to Protocol, optional
@@ -107,9 +123,15 @@ def score_hypothesis(
         ``run.failures``; reference words without a partner count against coverage.
     """
     truth = read_reference(
-        str(reference), form=reference_form, tier=tier, language=language, speaker_characters=speaker_characters
+        str(reference),
+        form=reference_form,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+        labels=labels,
     )
-    files = read_word_files(Path(hypothesis), form, hypothesis_tier)
+    files = read_word_files(Path(hypothesis), form, hypothesis_tier, labels)
+    _warn_of_language(truth, files, reference)
     partners = _pair_recordings(truth, files, reference, hypothesis)
     system = SystemName(_system_name(name or files.form), ALIGN)
     paired = _pair_all_words(truth, files, partners, hypothesis)
@@ -141,7 +163,15 @@ def score_hypothesis(
         environment=run_environment(),
     )
     ends_s = {partner: truth.ends_s[id_] for id_, partner in partners.items() if id_ in truth.ends_s}
-    return Scored(run, words, files.form, tuple(lint_word_files(files, ends_s)), files.n_words)
+    return Scored(
+        run,
+        words,
+        files.form,
+        tuple(lint_word_files(files, ends_s)),
+        files.n_words,
+        dropped={"reference": truth.corpus.marks, "hypothesis": count_marks(files.dropped)},
+        untimed=tuple(_untimed(truth)),
+    )
 
 
 def hypothesis_checksum(transcripts: Mapping[str, Transcript]) -> str:
@@ -192,32 +222,54 @@ def _pair_all_words(truth: Reference, files: WordFiles, partners: Mapping[str, s
             continue
         partner = partners[u.id]
         transcript = files.transcripts[partner]
-        utterance = _complete(u, transcript, end_is_known=u.id in truth.ends_s)
+        utterance = u if u.id in truth.ends_s else replace(u, duration_s=_end_s(u, transcript))
         paired.utterances.append(utterance)
         try:
-            paired.pairings[u.id] = _pair_words(utterance, path, transcript, files.paths[partner])
+            spoken = truth.spoken.get(u.id, u.words)
+            paired.pairings[u.id] = _pair_words(utterance, spoken, path, transcript, files.paths[partner])
             paired.words[u.id] = transcript.words
         except InputError as error:
             paired.failures.append(Failure(u.id, str(error)))
     return paired
 
 
-def _complete(u: Utterance, transcript: Transcript, *, end_is_known: bool) -> Utterance:
-    """Complete a reference utterance from its partner: a missing language, and an unknown end."""
-    last_s = max((word.end_s or 0.0 for word in transcript.words), default=0.0)
-    return replace(
-        u,
-        language=u.language or language_code(transcript.language),
-        duration_s=u.duration_s if end_is_known else max(u.duration_s, last_s),
-    )
+def _end_s(u: Utterance, transcript: Transcript) -> float:
+    """End of a recording of unknown length: that of the last word of either side."""
+    return max([u.duration_s, *(word.end_s for word in transcript.words if word.end_s is not None)])
 
 
-def _pair_words(u: Utterance, reference_path: Path, transcript: Transcript, hypothesis_path: Path) -> Pairing:
-    for words, path in ((u.words, reference_path), (transcript.words, hypothesis_path)):
+def _warn_of_language(truth: Reference, files: WordFiles, reference: str | Path) -> None:
+    """Warn if the reference states no language and the hypothesis states another than English.
+
+    A hypothesis does not choose the rules by which it is scored: a system may mistake the language.
+    """
+    claims = Counter(whisper_code(transcript.language) for transcript in files.transcripts.values())
+    claimed = next((code for code, _ in claims.most_common() if code not in (None, "en")), None)
+    if claimed and any(u.language is None for u in truth.corpus.utterances):
+        name = NAMES[claimed][0].title()
+        message = f"{reference}: states no language, so that words are compared by the rules of English; the hypothesis"
+        warnings.warn(f"{message} is in {name}: if that is right, use --language {claimed}", InputWarning, stacklevel=3)
+
+
+def _pair_words(
+    u: Utterance,
+    spoken: Sequence[Word | HypothesisWord],
+    reference_path: Path,
+    transcript: Transcript,
+    hypothesis_path: Path,
+) -> Pairing:
+    for words, path in ((spoken, reference_path), (transcript.words, hypothesis_path)):
         if len(words) > MAX_WORDS:
             problem = f"has {len(words)} words of one recording ({u.id}), of which {MAX_WORDS} can be paired"
             raise InputError(path, problem, "cut the recording into shorter ones")
-    return pair_words([word.text for word in u.words], [word.text for word in transcript.words], u.language)
+    times = word_times(spoken), word_times(transcript.words)
+    pairing = pair_words([w.text for w in spoken], [w.text for w in transcript.words], u.language, times)
+    return only_reference_words(pairing, [word.start_s is not None and word.end_s is not None for word in spoken])
+
+
+def _untimed(truth: Reference) -> Iterator[LintFinding]:
+    for id_, words in truth.spoken.items():
+        yield from (f for f in lint_words(words, str(truth.paths[id_])) if f.rule == "untimed")
 
 
 def _without_reference(files: WordFiles, partners: Mapping[str, str], reference: str | Path) -> list[Failure]:

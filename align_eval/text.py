@@ -73,7 +73,7 @@ class LabelPolicy:
 DEFAULT_POLICY = LabelPolicy()
 
 
-def label_policy(keep: Iterable[str] = (), drop: Iterable[str] = ()) -> LabelPolicy:
+def label_policy(keep: Iterable[str] | None = None, drop: Iterable[str] | None = None) -> LabelPolicy:
     """Make a policy from labels as a user writes them.
 
     Raises
@@ -81,7 +81,7 @@ def label_policy(keep: Iterable[str] = (), drop: Iterable[str] = ()) -> LabelPol
     InputError
         If a label is in both.
     """
-    kept, dropped = (frozenset(clean_label(label).lower() for label in labels) for labels in (keep, drop))
+    kept, dropped = (frozenset(clean_label(label).lower() for label in labels or ()) for labels in (keep, drop))
     for label in sorted(kept & dropped):
         raise InputError(f"label {label!r}", "is both kept and dropped", "leave it out of one")
     return LabelPolicy(kept, dropped)

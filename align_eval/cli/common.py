@@ -39,11 +39,17 @@ Model = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")]
 Language = Annotated[
-    str | None, typer.Option(help="Whisper's language code, such as en; auto detects it for each utterance.")
+    str | None, typer.Option(help="Language, as en, eng or English; auto detects it for each utterance.")
 ]
 Tier = Annotated[str | None, typer.Option(help="Name of the tier that contains the words.")]
 SpeakerCharacters = Annotated[
     int | None, typer.Option(min=1, help="Number of first characters of the file name that are the speaker.")
+]
+KeepLabel = Annotated[
+    list[str] | None, typer.Option(help="A label to count as a word, though it is none by the rules; may be repeated.")
+]
+DropLabel = Annotated[
+    list[str] | None, typer.Option(help="A label to drop, though it is a word by the rules; may be repeated.")
 ]
 Protocols = Annotated[
     Path | None, typer.Option(help="TOML file of custom protocols, to score in addition to the built-in ones.")

@@ -11,6 +11,8 @@ from align_eval.cli.common import (
     AsJson,
     CorpusKind,
     CorpusName,
+    DropLabel,
+    KeepLabel,
     Language,
     SpeakerCharacters,
     Tier,
@@ -33,6 +35,8 @@ def check(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the content of a corpus, and each problem with its file and place. Decodes all audio.
@@ -42,8 +46,16 @@ def check(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.check import check_corpus
     from align_eval.reporting.terminal.corpus import print_check
+    from align_eval.text import label_policy
 
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus,
+        kind=kind,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+        labels=label_policy(keep_label, drop_label),
+    )
     result = check_corpus(loaded)
     print_check(result, make_console(quiet=as_json))
     if as_json:
@@ -60,6 +72,8 @@ def convert(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus as a folder of audio with TextGrids and corpus.csv. Audio is copied, or cut without loss.
@@ -68,8 +82,16 @@ def convert(
     """
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.convert import convert_corpus
+    from align_eval.text import label_policy
 
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus,
+        kind=kind,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+        labels=label_policy(keep_label, drop_label),
+    )
     problems = convert_corpus(loaded, out)
     console = make_console(quiet=as_json)
     n_written = len(loaded.utterances) + len(loaded.failures) - len(problems)

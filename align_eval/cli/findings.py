@@ -12,6 +12,8 @@ from align_eval.cli.common import (
     CorpusKind,
     CorpusName,
     Device,
+    DropLabel,
+    KeepLabel,
     Language,
     Model,
     RunFolder,
@@ -49,6 +51,8 @@ def faithfulness(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
@@ -70,6 +74,7 @@ def faithfulness(
     from align_eval.formats.run.tracebacks import as_json as finding_values
     from align_eval.formats.run.tracebacks import folder_of_finding
     from align_eval.reporting.terminal.faithfulness import print_faithfulness
+    from align_eval.text import label_policy
 
     options = FaithfulnessOptions(
         form=form,
@@ -80,7 +85,14 @@ def faithfulness(
         seed=seed,
         task=task,  # type: ignore[arg-type]  # FaithfulnessOptions checks it
     )
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus,
+        kind=kind,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+        labels=label_policy(keep_label, drop_label),
+    )
     prepare_folder(out.parent)
     from align_eval.findings.faithfulness.measure import DEFAULT_ORDERS, measure_faithfulness  # loads torch
 

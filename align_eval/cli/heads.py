@@ -11,6 +11,8 @@ from align_eval.cli.common import (
     AsJson,
     CorpusName,
     Device,
+    DropLabel,
+    KeepLabel,
     Language,
     Model,
     SpeakerCharacters,
@@ -51,6 +53,8 @@ def search(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, permutations and the bootstrap.")] = 0,
@@ -75,11 +79,18 @@ def search(
         from align_eval.corpus.bundled import load_corpus
         from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
         from align_eval.options import RunOptions
+        from align_eval.text import label_policy
 
         folder = out.with_suffix("")
         sources = [in_unit(spec, unit) for spec in (ALL_HEADS, DEFAULT_HEADS, saliency)]
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
-        loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+        loaded = load_corpus(
+            corpus,
+            tier=tier,
+            language=language,
+            speaker_characters=speaker_characters,
+            labels=label_policy(keep_label, drop_label),
+        )
         failures = _run(loaded, model, options, folder, console)
     kept = read_saved_run(folder)
     with progress(len(kept.items)) as on_done:

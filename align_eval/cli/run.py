@@ -14,6 +14,8 @@ from align_eval.cli.common import (
     CorpusKind,
     CorpusName,
     Device,
+    DropLabel,
+    KeepLabel,
     Language,
     Model,
     Protocols,
@@ -54,6 +56,8 @@ def run(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     task: Annotated[
         Task, typer.Option(help="transcribe; translations have no word times to score: see `faithfulness --task`.")
     ] = Task.transcribe,
@@ -81,7 +85,9 @@ def run(
     from align_eval.formats.run.folder import prepare_folder
     from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.heuristics import toggled_systems
+    from align_eval.reporting.terminal.lint import print_dropped
     from align_eval.scoring.protocol_file import read_protocols
+    from align_eval.text import label_policy
 
     if task == Task.translate:
         problem = "a translation has no word times, so that there is nothing to score"
@@ -91,7 +97,14 @@ def run(
     if run_options.toggle and not run_options.best:  # refused before the model is loaded
         specs = specs_of(run_options)
         toggled_systems(specs.sources, specs.aligns, specs.presets)
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus,
+        kind=kind,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+        labels=label_policy(keep_label, drop_label),
+    )
     if not dry_run:
         prepare_folder(out)
     job = prepare_job(loaded, model, run_options)
@@ -110,6 +123,8 @@ def run(
     specs = job.specs
     toggled = toggled_systems(specs.sources, specs.aligns, specs.presets) if run_options.toggle else ()
     _print_run(out, scored, languages, toggled, with_maps=run_options.keep != "nothing", as_json=as_json)
+    if not as_json:
+        print_dropped("corpus", loaded.marks, console)
     exit_for_failures(scored.failures, out / "run.json", out / FOLDER)
 
 

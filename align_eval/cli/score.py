@@ -10,6 +10,8 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    DropLabel,
+    KeepLabel,
     Language,
     Protocols,
     Seed,
@@ -53,6 +55,8 @@ def score(
     ] = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     protocols: Protocols = None,
     lint: Annotated[
         Lint,
@@ -71,10 +75,11 @@ def score(
     """
     from align_eval.corpus.bundled import BUNDLED
     from align_eval.formats.run.folder import prepare_folder, write_run
-    from align_eval.reporting.terminal.lint import print_lint, score_values
+    from align_eval.reporting.terminal.lint import print_dropped, print_lint, print_untimed, score_values
     from align_eval.reporting.terminal.scores import print_run
     from align_eval.score_files import score_hypothesis
     from align_eval.scoring.protocol_file import read_protocols
+    from align_eval.text import label_policy
 
     if out:
         prepare_folder(out)
@@ -88,6 +93,7 @@ def score(
         hypothesis_tier=hypothesis_tier,
         language=language,
         speaker_characters=speaker_characters,
+        labels=label_policy(keep_label, drop_label),
         seed=seed,
         protocols=read_protocols(protocols) if protocols else None,
     )
@@ -95,9 +101,12 @@ def score(
         write_run(out, scored.run, scored.words)
     console = make_console()
     if as_json:
-        print_json(score_values(scored.run, scored.form, scored.lint, scored.n_words))
+        print_json(score_values(scored))
     else:
         print_run(scored.run, console)
+        for side, dropped in scored.dropped.items():
+            print_dropped(side, dropped, console)
+        print_untimed(scored.untimed, console)
         if lint != Lint.off:
             print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
         if out:
@@ -113,6 +122,8 @@ def lint(
     path: Annotated[Path, typer.Argument(help="File of words, folder of word files, or folder of a run.")],
     form: Form = None,
     tier: Tier = None,
+    keep_label: KeepLabel = None,
+    drop_label: DropLabel = None,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if there is a finding.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -121,15 +132,17 @@ def lint(
     Example: align-eval lint hypotheses --fail
     """
     from align_eval.lint_files import lint_path
-    from align_eval.reporting.terminal.lint import lint_values, print_failures, print_lint
+    from align_eval.reporting.terminal.lint import lint_values, print_dropped, print_failures, print_lint
+    from align_eval.text import label_policy
 
-    result = lint_path(path, form=form, tier=tier)
+    result = lint_path(path, form=form, tier=tier, labels=label_policy(keep_label, drop_label))
     if as_json:
         values = lint_values(result.findings, result.n_words)
         failures = [failure.message for failure in result.failures]
-        print_json({"form": result.form, **values, "failures": failures})
+        print_json({"form": result.form, **values, "dropped": dict(result.dropped), "failures": failures})
     else:
         console = make_console()
+        print_dropped("files", result.dropped, console)
         print_lint(result.findings, result.n_words, console)
         print_failures(result.failures, console)
     if result.failures:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from align_eval.corpus.folder import Corpus, load_folder
-from align_eval.corpus.kinds import load_kind
+from align_eval.corpus.folder import Corpus
+from align_eval.corpus.kinds import FOLDER, load_kind
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 BUNDLED = {
     "demo": "15 English clips, 191 words: 83 with manual times, 108 with automatic ones",
@@ -28,6 +29,8 @@ def load_corpus(
     tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
+    labels: LabelPolicy = DEFAULT_POLICY,
+    drop_unknown: bool = False,
 ) -> Corpus:
     """Load a bundled corpus by its name, or a corpus of any kind by its path.
 
@@ -40,9 +43,13 @@ def load_corpus(
     tier : str, optional
         Name of the word tier of TextGrids, if it is not ``words``.
     language : str, optional
-        Whisper's code where the corpus states none; ``auto`` detects it later.
+        Name or code where the corpus states none; ``auto`` detects it later.
     speaker_characters : int, optional
         Number of leading characters of the file name that are the speaker.
+    labels : LabelPolicy
+        What is a word, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
+    drop_unknown : bool
+        Whether to drop spoken words that are not written, in such a folder; else their file is a failure.
 
     Returns
     -------
@@ -56,6 +63,12 @@ def load_corpus(
     """
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
-    if is_bundled:
-        return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
-    return load_kind(path, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    return load_kind(
+        path,
+        kind=FOLDER if is_bundled else kind,
+        tier=tier,
+        language=language,
+        speaker_characters=speaker_characters,
+        labels=labels,
+        drop_unknown=drop_unknown,
+    )

@@ -14,13 +14,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
 from align_eval.corpus.file_search import by_identity, list_files, read_text
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.textgrids import read_word_tier
-from align_eval.records import AudioSpan, Failure, Utterance, Word
-from align_eval.text import label_kind, refuse_unknown, restore_unknown
+from align_eval.formats.textgrids import WordTier, read_word_tier
+from align_eval.language_names import check_language
+from align_eval.records import AudioSpan, Failure, HypothesisWord, Utterance, Word
+from align_eval.text import (
+    DEFAULT_POLICY,
+    LabelPolicy,
+    clean_label,
+    label_kind,
+    refuse_unknown,
+    restore_unknown,
+)
 from align_eval.units import FRAME_S
 
 TEXTGRID_SUFFIX = ".textgrid"
@@ -30,6 +39,8 @@ METADATA_COLUMNS = ("id", "language", "speaker", "recording", "reference")
 REFERENCE_KINDS = ("manual", "automatic", "unstated")
 END_TOLERANCE_S = FRAME_S
 """Longest time by which the last word may end after the audio, since aligners round to their grid."""
+
+W = TypeVar("W", Word, HypothesisWord)
 
 SPAN_TOLERANCE_S = 0.1
 """Largest difference in length between TextGrid and audio without a warning that they may not belong together."""
@@ -66,6 +77,8 @@ def load_folder(
     tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
+    labels: LabelPolicy = DEFAULT_POLICY,
+    drop_unknown: bool = False,
 ) -> Corpus:
     """Read a folder; files that cannot be used are listed as failures.
 
@@ -77,6 +90,11 @@ def load_folder(
         Language of the utterances for which ``corpus.csv`` states none.
     speaker_characters
         Number of leading characters of the file's name that are the speaker.
+    labels
+        What is a word.
+    drop_unknown
+        Drop spoken words that are not written and not in a transcript, as scoring may; else their file is a failure,
+        since a text without them cannot be aligned.
 
     Raises
     ------
@@ -95,7 +113,10 @@ def load_folder(
     for id_ in sorted(set(audio) | set(grids)):
         try:
             audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
-            utterance = _utterance(id_, audio_path, grid_path, tier, marks)
+            word_tier = read_word_tier(grid_path, tier, labels)
+            marks.update(word_tier.marks)
+            words = written_words(word_tier.words, audio_path, grid_path, drop_unknown=drop_unknown)
+            utterance = _utterance(id_, audio_path, grid_path, replace(word_tier, words=words))
             utterances.append(with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
         except InputError as error:
             failures.append(Failure(id_, str(error)))
@@ -165,9 +186,8 @@ def check_inside(words: Sequence[Word], duration_s: float, place: object) -> Non
         )
 
 
-def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, marks: Counter[str]) -> Utterance:
-    word_tier = read_word_tier(grid_path, tier)
-    words = _without_unknown(word_tier.words, audio_path, grid_path)
+def _utterance(id_: str, audio_path: Path, grid_path: Path, word_tier: WordTier) -> Utterance:
+    words = word_tier.words
     try:
         duration_s = audio_duration_s(audio_path)
     except InputError:
@@ -177,7 +197,6 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, ma
     if word_tier.start_s != 0 or abs(word_tier.end_s - duration_s) > SPAN_TOLERANCE_S:
         message = f"{grid_path}: spans {word_tier.start_s:g} to {word_tier.end_s:g} s, the audio 0 to {duration_s:g} s"
         warnings.warn(f"{message}; its times are used unchanged", InputWarning, stacklevel=2)
-    marks.update(word_tier.marks)
     folders = Path(id_).parts[:-1]
     return Utterance(
         id=id_,
@@ -191,15 +210,38 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, ma
     )
 
 
-def _without_unknown(words: tuple[Word, ...], audio_path: Path, grid_path: Path) -> tuple[Word, ...]:
-    """Restore unknown words from the transcript beside the audio; refuse those that cannot be restored."""
+def written_words(words: Sequence[W], beside: Path, place: Path, *, drop_unknown: bool) -> tuple[W, ...]:
+    """Restore unknown words from a transcript.
+
+    Parameters
+    ----------
+    words
+        Words and unknown words, in order.
+    beside
+        A file of the recording. The transcript has its name with another suffix (:data:`TRANSCRIPT_SUFFIXES`).
+    place
+        Place for error messages.
+    drop_unknown
+        Drop those that no transcript determines; else refuse them.
+
+    Raises
+    ------
+    InputError
+        If an unknown word is not restored.
+    """
     texts = [word.text for word in words]
     for suffix in TRANSCRIPT_SUFFIXES:
-        transcript = audio_path.with_suffix(suffix)
+        transcript = beside.with_suffix(suffix)
         if any(label_kind(text) == "unknown" for text in texts) and transcript.is_file():
-            texts = restore_unknown(texts, read_text(transcript).split(), grid_path)
-    refuse_unknown(texts, grid_path)
-    return tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True))
+            try:
+                texts = restore_unknown(texts, clean_label(read_text(transcript)).split(), place)
+            except InputError:
+                if not drop_unknown:
+                    raise
+    if not drop_unknown:
+        refuse_unknown(texts, place)
+    restored = (replace(word, text=text) for word, text in zip(words, texts, strict=True))
+    return tuple(word for word in restored if label_kind(word.text) != "unknown")
 
 
 def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None) -> Utterance:
@@ -262,6 +304,8 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
             raise InputError(place, f"id {values['id']!r} occurs twice", "keep one row per id")
         if values["id"] not in ids:
             raise InputError(place, f"there is no file for id {values['id']!r}", "remove the row or add the file")
+        if "language" in values:
+            values["language"] = check_language(values["language"], place) or ""
         if values.get("reference", "") not in ("", *REFERENCE_KINDS):
             raise InputError(place, f"reference {values['reference']!r}", f"use one of {', '.join(REFERENCE_KINDS)}")
         metadata[values["id"]] = values

@@ -14,7 +14,9 @@ from pathlib import Path
 from align_eval.corpus.file_search import Files, list_files, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
 from align_eval.errors import InputError
+from align_eval.language_names import check_language
 from align_eval.records import Utterance
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,14 @@ KINDS = {
 
 
 def load_kind(
-    path: Path, *, kind: str | None, tier: str | None, language: str | None, speaker_characters: int | None
+    path: Path,
+    *,
+    kind: str | None,
+    tier: str | None,
+    language: str | None,
+    speaker_characters: int | None,
+    labels: LabelPolicy = DEFAULT_POLICY,
+    drop_unknown: bool = False,
 ) -> Corpus:
     """Load a corpus of any kind.
 
@@ -63,23 +72,34 @@ def load_kind(
     ----------
     kind
         Kind of corpus; detected from the files if None.
-    tier, language, speaker_characters
+    tier, language, speaker_characters, labels, drop_unknown
         As for :func:`~align_eval.corpus.folder.load_folder`.
 
     Raises
     ------
     InputError
-        If the kind is unknown, several kinds fit, the path holds no corpus of the kind, or ``tier`` is set for a kind
-        without TextGrids.
+        If the kind or the language is unknown, several kinds fit, the path holds no corpus of the kind, or ``tier`` or
+        ``labels`` is set for a kind without them.
     """
     if kind is not None and kind not in (FOLDER, *KINDS):
         raise InputError(
             f"kind {kind!r}", "there is no such kind of corpus", f"use one of {', '.join((FOLDER, *KINDS))}"
         )
+    language = check_language(language, f"language {language!r}")
     files = (path,) if path.is_file() else list_files(path)
     kind = kind or detect_kind(path, files)
     if kind == FOLDER:
-        return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
+        return load_folder(
+            path,
+            tier=tier,
+            language=language,
+            speaker_characters=speaker_characters,
+            labels=labels,
+            drop_unknown=drop_unknown,
+        )
+    if labels != DEFAULT_POLICY:
+        problem = f"a corpus of kind {kind} has labels of its own, which its reader knows"
+        raise InputError(path, problem, "leave --keep-label and --drop-label out")
     if tier is not None and not KINDS[kind].in_textgrids:
         raise InputError(path, f"a corpus of kind {kind} has no tiers", "leave --tier out")
     load: Callable[..., Corpus] = import_module(KINDS[kind].module).load

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
@@ -14,12 +15,16 @@ from align_eval.corpus.folder import (
     TEXTGRID_SUFFIX,
     Corpus,
     corpus_checksum,
+    count_marks,
     read_metadata,
     with_metadata,
+    written_words,
 )
-from align_eval.corpus.word_files import language_code, read_word_files
+from align_eval.corpus.word_files import read_word_files
 from align_eval.errors import InputError
-from align_eval.records import AudioSpan, Failure, Transcript, Utterance, Word
+from align_eval.language_names import check_language
+from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, label_kind
 
 NO_AUDIO = AudioSpan(Path("no audio"))
 """Audio of the utterances that are read from files of words alone. No file has this path."""
@@ -40,12 +45,16 @@ class Reference:
     ends_s : mapping
         End of the recording in seconds, by utterance id, where audio or a TextGrid states it. For other utterances
         ``duration_s`` is the end of the last word.
+    spoken : mapping
+        All words of files of words, by utterance id. Those without times are in no utterance: they are paired, and not
+        scored.
     """
 
     corpus: Corpus
     checksum: str
     paths: Mapping[str, Path]
     ends_s: Mapping[str, float]
+    spoken: Mapping[str, tuple[HypothesisWord, ...]] = field(default_factory=dict)
 
 
 def read_reference(
@@ -55,6 +64,7 @@ def read_reference(
     tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
+    labels: LabelPolicy = DEFAULT_POLICY,
 ) -> Reference:
     """Read reference words: a bundled corpus, a folder of audio with TextGrids, or files of any form.
 
@@ -65,9 +75,11 @@ def read_reference(
     form, tier
         As for :func:`~align_eval.corpus.word_files.read_word_files`.
     language
-        Whisper's code of the language of utterances for which no file states it.
+        Name or code of the language of utterances for which no file states it.
     speaker_characters
         Number of leading characters of the recording's name that are the speaker.
+    labels
+        What is a word. Spoken words that are not written are restored from a transcript, or dropped.
 
     Raises
     ------
@@ -76,29 +88,41 @@ def read_reference(
     """
     path = Path(where)
     if form is None and (where in BUNDLED or _has_audio_and_textgrids(path)):
-        corpus = load_corpus(where, tier=tier, language=language, speaker_characters=speaker_characters)
+        corpus = load_corpus(
+            where,
+            tier=tier,
+            language=language,
+            speaker_characters=speaker_characters,
+            labels=labels,
+            drop_unknown=True,
+        )
         return Reference(
             corpus,
             corpus_checksum(corpus.utterances),
             paths={u.id: u.audio.path for u in corpus.utterances},
             ends_s={u.id: u.duration_s for u in corpus.utterances},
         )
-    files = read_word_files(path, form, tier)
+    language = check_language(language, f"language {language!r}")
+    files = read_word_files(path, form, tier, labels)
     metadata = read_metadata(path / METADATA_NAME, set(files.transcripts)) if path.is_dir() else {}
     utterances, failures = [], list(files.failures)
+    spoken: dict[str, tuple[HypothesisWord, ...]] = {}
     for id_, transcript in sorted(files.transcripts.items()):
         try:
-            utterance = _utterance(id_, transcript, files.paths[id_])
+            spoken[id_] = _spoken(transcript, files.paths[id_])
+            utterance = _utterance(id_, transcript, spoken[id_], files.paths[id_])
+            stated_language = check_language(transcript.language, files.paths[id_])
         except InputError as error:
             failures.append(Failure(id_, str(error)))
             continue
-        default_language = language or language_code(transcript.language)
+        default_language = language or stated_language
         utterances.append(with_metadata(utterance, metadata.get(id_, {}), default_language, speaker_characters))
     return Reference(
-        Corpus(path.resolve().name, tuple(utterances), tuple(failures)),
+        Corpus(path.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(files.dropped)),
         words_checksum(utterances),
         paths=files.paths,
         ends_s={id_: t.end_s for id_, t in files.transcripts.items() if t.end_s is not None},
+        spoken=spoken,
     )
 
 
@@ -111,14 +135,20 @@ def words_checksum(utterances: Iterable[Utterance]) -> str:
     return digest.hexdigest()
 
 
-def _utterance(id_: str, transcript: Transcript, path: Path) -> Utterance:
-    words = []
-    for word in transcript.words:
-        if word.start_s is None or word.end_s is None:
-            raise InputError(f"{path}, {word.place}", f"{word.text!r} has no times", "a reference needs all times")
-        words.append(Word(word.text, word.start_s, word.end_s))
+def _spoken(transcript: Transcript, path: Path) -> tuple[HypothesisWord, ...]:
+    """Words of a transcript in order, with times or without; unknown words are restored, or left out."""
+    labels = list(transcript.words)
+    for label in transcript.dropped:
+        if label_kind(label.text) == "unknown" and label.start_s is not None:
+            starts = [word.start_s if word.start_s is not None else -math.inf for word in labels]
+            labels.insert(next((i for i, start_s in enumerate(starts) if start_s >= label.start_s), len(labels)), label)
+    return written_words(labels, path, path, drop_unknown=True)
+
+
+def _utterance(id_: str, transcript: Transcript, spoken: Iterable[HypothesisWord], path: Path) -> Utterance:
+    words = [Word(w.text, w.start_s, w.end_s) for w in spoken if w.start_s is not None and w.end_s is not None]
     if not words:
-        raise InputError(path, f"has no words of {id_}", "remove it, or align it again")
+        raise InputError(path, f"has no words with times of {id_}", "remove it, or align it again")
     folders = Path(id_).parts[:-1]
     return Utterance(
         id=id_,

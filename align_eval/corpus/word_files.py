@@ -7,15 +7,17 @@ Lhotse supervisions name their recordings themselves. Reference and hypothesis a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one
+from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.records import Failure, Transcript
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 WORDS_SUFFIX = ".words"
 MEDIA_SUFFIXES = (*AUDIO_SUFFIXES, ".m4a", ".mp4", ".webm")
@@ -47,8 +49,15 @@ class WordFiles:
         """Number of words in all recordings."""
         return sum(len(transcript.words) for transcript in self.transcripts.values())
 
+    @property
+    def dropped(self) -> Counter[str]:
+        """Labels that are no words, by their text."""
+        return Counter(label.text for transcript in self.transcripts.values() for label in transcript.dropped)
 
-def read_word_files(path: Path, form: str | None = None, tier: str | None = None) -> WordFiles:
+
+def read_word_files(
+    path: Path, form: str | None = None, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY
+) -> WordFiles:
     """Read a file, or all files of a folder that have the suffix of a form.
 
     Parameters
@@ -57,6 +66,8 @@ def read_word_files(path: Path, form: str | None = None, tier: str | None = None
         Form of the files; detected from their content if None.
     tier
         Tier of TextGrids, or kind of Lhotse alignments.
+    labels
+        What is a word.
 
     Raises
     ------
@@ -65,10 +76,10 @@ def read_word_files(path: Path, form: str | None = None, tier: str | None = None
     """
     if path.is_dir():
         check_format(form)
-        return _read_folder(path, form, tier)
+        return _read_folder(path, form, tier, labels)
     if not path.is_file():
         raise InputError(path, "there is no such file or folder", "check the path")
-    detected, file_transcripts = read_transcripts(path, form, tier)
+    detected, file_transcripts = read_transcripts(path, form, tier, labels)
     transcripts = {transcript.id or recording_name(path.name): transcript for transcript in file_transcripts}
     return WordFiles(detected, transcripts, dict.fromkeys(transcripts, path))
 
@@ -95,17 +106,6 @@ def pair_names(reference: Iterable[str], hypothesis: Iterable[str]) -> dict[str,
     return pairs
 
 
-def language_code(stated: str | None) -> str | None:
-    """Whisper's code ``en`` for any name of English, other languages in lower case as the file states them.
-
-    Only English needs its code here: it has its own normaliser, and all other languages share one.
-    """
-    if stated is None:
-        return None
-    lowered = stated.strip().lower()
-    return "en" if lowered in ("en", "eng", "english") or lowered.startswith(("en-", "en_")) else lowered
-
-
 def recording_name(name: str) -> str:
     """Name of the recording that a file holds, from the name of the file: ``a`` for ``a.wav.words.json``."""
     form_suffixes = sorted({suffix for form in FORMATS.values() for suffix in form.suffixes}, key=len, reverse=True)
@@ -117,7 +117,7 @@ def recording_name(name: str) -> str:
     return name
 
 
-def _read_folder(folder: Path, form: str | None, tier: str | None) -> WordFiles:
+def _read_folder(folder: Path, form: str | None, tier: str | None, labels: LabelPolicy) -> WordFiles:
     suffixes = FORMATS[form].suffixes if form else tuple(s for f in FORMATS.values() for s in f.suffixes)
     by_name: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
@@ -127,7 +127,7 @@ def _read_folder(folder: Path, form: str | None, tier: str | None) -> WordFiles:
             by_name.setdefault(recording_name(relative.as_posix()), []).append(path)
     if not by_name:
         raise InputError(folder, "holds no files of words", f"their suffixes are {' '.join(dict.fromkeys(suffixes))}")
-    reader = _FolderReader(form, tier)
+    reader = _FolderReader(form, tier, labels)
     for name, paths in by_name.items():
         reader.add(name, paths)
     return reader.finish(folder)
@@ -136,8 +136,8 @@ def _read_folder(folder: Path, form: str | None, tier: str | None) -> WordFiles:
 class _FolderReader:
     """Reads the files of a folder one by one; the unambiguous files decide the form of the ambiguous ones."""
 
-    def __init__(self, form: str | None, tier: str | None) -> None:
-        self._form, self._tier = form, tier
+    def __init__(self, form: str | None, tier: str | None, labels: LabelPolicy) -> None:
+        self._form, self._tier, self._labels = form, tier, labels
         self._transcripts: dict[str, Transcript] = {}
         self._paths: dict[str, Path] = {}
         self._failures: list[Failure] = []
@@ -180,7 +180,7 @@ class _FolderReader:
         return WordFiles(folder_form or "", self._transcripts, self._paths, tuple(self._failures))
 
     def _read(self, name: str, document: Document, form: str) -> None:
-        for transcript in FORMATS[form].read(document, self._tier):
+        for transcript in words_of(document, form, self._tier, self._labels):
             id_ = transcript.id or name
             if id_ in self._transcripts:
                 problem = f"recording {id_!r} is in {self._paths[id_].name} as well"

@@ -14,7 +14,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
-from align_eval.text import clean_label, label_kind
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, label_kind
 
 WORD_TIER_NAMES = ("words", "word")
 """Names of word tiers, in upper or lower case; MFA's ``speaker - words`` fits as well."""
@@ -53,19 +53,19 @@ def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> Interval
     raise InputError(path, f"no {wanted}", f"name one with --tier; {listed}")
 
 
-def words_of_tier(tier: IntervalTier) -> tuple[Word, ...]:
+def words_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> tuple[Word, ...]:
     """Words of a tier in order, without silence and noise; an unknown word is its mark (see :mod:`align_eval.text`)."""
     return tuple(
         Word(label, float(interval.minTime), float(interval.maxTime))
         for interval in tier.intervals
-        if label_kind(label := clean_label(interval.mark)) in ("word", "unknown")
+        if label_kind(label := clean_label(interval.mark), labels) in ("word", "unknown")
     )
 
 
-def marks_of_tier(tier: IntervalTier) -> tuple[str, ...]:
-    """Labels of a tier that mark silence, noise or an unknown word."""
-    labels = (clean_label(interval.mark) for interval in tier.intervals)
-    return tuple(label for label in labels if label and label_kind(label) != "word")
+def marks_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> tuple[str, ...]:
+    """Labels of a tier that are no words: marks of silence, noise or an unknown word, and punctuation alone."""
+    texts = (clean_label(interval.mark) for interval in tier.intervals)
+    return tuple(text for text in texts if text and label_kind(text, labels) != "word")
 
 
 def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
@@ -105,14 +105,14 @@ class WordTier:
     end_s: float
 
 
-def read_word_tier(path: Path, tier: str | None = None) -> WordTier:
-    """Read a word tier as :func:`read_words` does, with its marks and times."""
+def read_word_tier(path: Path, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY) -> WordTier:
+    """Read a word tier as :func:`read_words` does, with its marks and times; ``labels`` decides what is a word."""
     grid = read_unicode_textgrid(path)
     intervals = word_tier(grid, path, tier)
-    words = words_of_tier(intervals)
+    words = words_of_tier(intervals, labels)
     if not words:
         raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
-    return WordTier(words, marks_of_tier(intervals), float(grid.minTime), float(grid.maxTime))
+    return WordTier(words, marks_of_tier(intervals, labels), float(grid.minTime), float(grid.maxTime))
 
 
 def read_unicode_textgrid(path: Path) -> TextGrid:

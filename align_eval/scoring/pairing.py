@@ -89,6 +89,25 @@ def pair_words(
     )
 
 
+def only_reference_words(pairing: Pairing, kept: Sequence[bool]) -> Pairing:
+    """Restrict a pairing to some words of the reference, which get new positions.
+
+    The hypothesis words of a unit with another word are ignored, and the kept words of that unit are deleted.
+    """
+    position = {i: n for n, i in enumerate(i for i, is_kept in enumerate(kept) if is_kept)}
+    units = [unit for unit in pairing.units if all(i in position for i in unit.reference)]
+    left = [unit for unit in pairing.units if unit not in units]
+    deleted = [*pairing.deleted, *(i for unit in left for i in unit.reference)]
+    return Pairing(
+        units=tuple(Unit(tuple(position[i] for i in u.reference), u.hypothesis, u.same) for u in units),
+        deleted=tuple(sorted(position[i] for i in deleted if i in position)),
+        inserted=pairing.inserted,
+        ignored=tuple(sorted([*pairing.ignored, *(i for unit in left for i in unit.hypothesis)])),
+        n_reference=len(position),
+        n_hypothesis=pairing.n_hypothesis,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Side:
     """The spoken words of one text, with their times if known."""
@@ -133,15 +152,16 @@ def _units(reference: _Side, hypothesis: _Side) -> list[Unit]:
         return parts if all_same or (n_same and not whole.same) else [whole]
 
     r_tokens, h_tokens = (word_map(side.words, side.language) for side in (reference, hypothesis))
-    tokens = _joined(r_tokens, h_tokens, _links(r_tokens, h_tokens, reference, hypothesis))
+    times = reference.times_of(r_tokens), hypothesis.times_of(h_tokens)
+    tokens = _joined(r_tokens, h_tokens, _links(r_tokens, h_tokens, reference, hypothesis), times)
     return [part for span in spans(tokens) for part in divided(unit(span))]
 
 
 def _links(
     reference: tuple[Token, ...], hypothesis: tuple[Token, ...], reference_side: _Side, hypothesis_side: _Side
 ) -> list[Link]:
-    texts = [[token.text for token in tokens] for tokens in (reference, hypothesis)]
-    return edit_links(*texts, reference_side.times_of(reference), hypothesis_side.times_of(hypothesis))
+    times = reference_side.times_of(reference), hypothesis_side.times_of(hypothesis)
+    return edit_links([token.text for token in reference], [token.text for token in hypothesis], *times)
 
 
 def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
@@ -197,30 +217,60 @@ def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) ->
 
 
 def _joined(
-    reference: tuple[Token, ...], hypothesis: tuple[Token, ...], links: list[Link]
+    reference: tuple[Token, ...],
+    hypothesis: tuple[Token, ...],
+    links: list[Link],
+    times: tuple[Times | None, Times | None],
 ) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
     """Join the compounds of both texts that only spaces divide, in the stretches where the texts differ."""
-    joins_reference: list[tuple[int, int]] = []
-    joins_hypothesis: list[tuple[int, int]] = []
+    joins: list[Span] = []
     for r_start, r_stop, h_start, h_stop in _differing(reference, hypothesis, links):
         runs_of_text: dict[str, list[tuple[int, int]]] = {}
-        for h in range(h_start, h_stop):
-            for n in range(1, min(MAX_GROUP, h_stop - h) + 1):
-                if _whole(hypothesis, h, h + n):
-                    runs_of_text.setdefault(_text(hypothesis, h, h + n), []).append((h, h + n))
-        r, h_free = r_start, h_start
-        while r < r_stop:
-            step = 1
-            for n in range(1, min(MAX_GROUP, r_stop - r) + 1):
-                equal_runs = runs_of_text.get(_text(reference, r, r + n), ()) if _whole(reference, r, r + n) else ()
-                free_runs = [(a, b) for a, b in equal_runs if a >= h_free and (n, b - a) != (1, 1)]
-                if free_runs:
-                    joins_reference.append((r, r + n))
-                    joins_hypothesis.append(free_runs[0])
-                    step, h_free = n, free_runs[0][1]
-                    break
-            r += step
-    return _with_joins(reference, joins_reference), _with_joins(hypothesis, joins_hypothesis)
+        for a, b in _whole_runs(hypothesis, h_start, h_stop):
+            runs_of_text.setdefault(_text(hypothesis, a, b), []).append((a, b))
+        candidates = [
+            (r0, r1, h0, h1)
+            for r0, r1 in _whole_runs(reference, r_start, r_stop)
+            for h0, h1 in runs_of_text.get(_text(reference, r0, r1), ())
+            if (r1 - r0, h1 - h0) != (1, 1)
+        ]
+        joins += _most_joins(candidates, times)
+    return (
+        _with_joins(reference, [(r0, r1) for r0, r1, _, _ in joins]),
+        _with_joins(hypothesis, [(h0, h1) for _, _, h0, h1 in joins]),
+    )
+
+
+def _whole_runs(tokens: tuple[Token, ...], start: int, stop: int) -> list[tuple[int, int]]:
+    """Runs of at most :data:`MAX_GROUP` tokens that begin and end with whole words."""
+    return [
+        (i, j)
+        for i in range(start, stop)
+        if _begins(tokens, i)
+        for j in range(i + 1, min(i + MAX_GROUP, stop) + 1)
+        if _ends(tokens, j - 1)
+    ]
+
+
+def _most_joins(candidates: list[Span], times: tuple[Times | None, Times | None]) -> list[Span]:
+    """As many candidates as fit after each other in both texts: of those the closest in time, else the first."""
+
+    def distance_s(span: Span) -> float:
+        r_times, h_times = times
+        if r_times is None or h_times is None:
+            return 0.0
+        r0, r1, h0, h1 = span
+        ends = r_times[r0, 0] - h_times[h0, 0], r_times[r1 - 1, 1] - h_times[h1 - 1, 1]
+        return float(np.nansum(np.abs(ends)))
+
+    best: list[tuple[int, float, list[Span]]] = []  # by last join: number of joins, distance negated, the joins
+    for span in candidates:
+        before = [
+            chain for chain, last in zip(best, candidates, strict=False) if last[1] <= span[0] and last[3] <= span[2]
+        ]
+        n_joins, near, joins = max(before, key=lambda chain: chain[:2], default=(0, 0.0, []))
+        best.append((n_joins + 1, near - distance_s(span), [*joins, span]))
+    return max(best, key=lambda chain: chain[:2], default=(0, 0.0, []))[2]
 
 
 def _differing(
@@ -268,10 +318,6 @@ def _begins(tokens: tuple[Token, ...], i: int) -> bool:
 
 def _ends(tokens: tuple[Token, ...], i: int) -> bool:
     return i == len(tokens) - 1 or tokens[i + 1].start != tokens[i].start
-
-
-def _whole(tokens: tuple[Token, ...], start: int, stop: int) -> bool:
-    return _begins(tokens, start) and _ends(tokens, stop - 1)
 
 
 def _text(tokens: tuple[Token, ...], start: int, stop: int) -> str:

@@ -187,9 +187,9 @@ def test_a_mark_without_text_is_silence_and_escapes_are_characters(tmp_path):
     text = (
         "WEBVTT - title\n\nSTYLE\n::cue { color: lime }\n\nNOTE\nnothing --\n\n"
         "intro\n00:01.000 --> 00:03.000 align:start\n"
-        "<v Anna><c.loud>rock</c><00:01.500> <00:01.750>&amp;<00:02.000> roll\n"
+        "<v Anna><c.loud>rock</c><00:01.500> <00:01.750>R&amp;B<00:02.000> roll\n"
     )
-    assert words_of(text, ".vtt", tmp_path) == [("rock", 1.0, 1.5), ("&", 1.75, 2.0), ("roll", 2.0, 3.0)]
+    assert words_of(text, ".vtt", tmp_path) == [("rock", 1.0, 1.5), ("R&B", 1.75, 2.0), ("roll", 2.0, 3.0)]
 
 
 def test_punctuation_after_a_space_belongs_to_the_word_before_it(tmp_path):

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from align_eval.records import Pairing, Unit
-from align_eval.scoring.normaliser import comparable, whisper_normaliser
-from align_eval.scoring.pairing import pair_words, word_map
+from align_eval.edit_alignment import word_times
+from align_eval.records import Pairing, Unit, Word
+from align_eval.scoring.normaliser import comparable, normaliser, whisper_normaliser
+from align_eval.scoring.pairing import only_reference_words, pair_words, word_map
 
 
 def told(reference: str, hypothesis: str, language: str | None = "en") -> tuple[list[str], list[str], list[str]]:
@@ -80,6 +81,96 @@ def test_a_lone_dash_is_neither_paired_nor_inserted():
     assert (len(pairing.units), pairing.inserted, pairing.ignored) == (3, (), (2,))
 
 
+@pytest.mark.parametrize("mark", ["...", "…", "$", "%", "-", "。", "♪", "&", "'"])
+def test_marks_alone_are_no_part_of_a_neighbour(mark):
+    """A unit that held the mark would begin or end with it: "..." before an exact word read 500 ms."""
+    for hypothesis in ([mark, "so", "20"], ["so", mark, "20"], ["so", "20", mark]):
+        pairing = pair_words(["so", "20"], hypothesis)
+        spoken = [i for i, word in enumerate(hypothesis) if word != mark]
+        assert pairing.units == tuple(Unit((i,), (j,), True) for i, j in enumerate(spoken))
+        assert (pairing.inserted, pairing.ignored) == ((), (hypothesis.index(mark),))
+
+
+def test_marks_alone_inside_a_number_leave_its_words_one_unit():
+    pairing = pair_words(["twenty", "one"], ["-", "21"])
+    assert pairing.units == (Unit((0, 1), (1,), True),)
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("hi", "की", "को"),  # vowel signs
+        (None, "की", "को"),
+        ("ta", "கா", "கி"),
+        ("bn", "কি", "কা"),
+        ("th", "ดี", "ดู"),
+        ("th", "ขาว", "ข้าว"),  # a tone
+        ("my", "မာ", "မီ"),
+        ("km", "កា", "កិ"),
+        ("bo", "བོད", "བད"),
+        ("yo", "ọkọ́", "ọkọ̀"),  # tones that no composed letter has
+        ("ru", "мой", "мои"),
+        (None, "мой", "мои"),  # the English rules would decompose the letter
+        ("ja", "か", "が"),
+        ("en", "か", "が"),
+        ("ar", "كَتَبَ", "كُتِبَ"),
+        ("he", "שָׁלוֹם", "שִׁלוּם"),
+    ],
+)
+def test_combining_marks_are_letters(language, one, other):
+    assert told(one, other, language) == ([f"{one}/{other}"], [], [])
+    assert told(one, one, language) == ([f"{one}|{one}"], [], [])
+    assert len(normaliser(language)(one).split()) == 1  # Whisper's would write a space for a mark
+
+
+def test_accents_of_latin_letters_are_folded_in_english_alone():
+    assert told("café naïve", "cafe naive", "en") == (["café|cafe", "naïve|naive"], [], [])
+    assert told("café", "cafe", "fr") == (["café/cafe"], [], [])
+    assert told("İstanbul", "istanbul", "tr") == (["İstanbul|istanbul"], [], [])
+
+
+def test_whispers_own_rules_drop_marks_where_a_protocol_names_them():
+    assert comparable("की", "hi", published=True) == comparable("को", "hi", published=True)
+
+
+def test_joiners_and_invisible_characters_are_no_letters():
+    assert told("می\u200cخواهم", "میخواهم", "fa")[0] == ["می\u200cخواهم|میخواهم"]
+    assert told("re\u00addo", "redo", "en")[0] == ["re\u00addo|redo"]
+
+
+def at(text: str, *starts_s: float) -> list[Word]:
+    return [Word(word, start_s, start_s + 0.3) for word, start_s in zip(text.split(), starts_s, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "units"),
+    [
+        (at("no no", 0, 5), at("no", 5), [((1,), (0,))]),
+        (at("no no", 0, 5), at("No.", 0.1), [((0,), (0,))]),
+        (at("no", 5), at("no no", 0, 5), [((0,), (1,))]),
+        (at("can not can not", 0, 1, 5, 6), at("cannot", 5), [((2, 3), (0,))]),  # a compound goes by its time too
+        (at("go go go", 0, 2, 4), at("go go", 2, 4), [((1,), (0,)), ((2,), (1,))]),
+    ],
+)
+def test_equal_pairings_are_settled_by_time(reference, hypothesis, units):
+    texts = [[word.text for word in words] for words in (reference, hypothesis)]
+    pairing = pair_words(*texts, "en", (word_times(reference), word_times(hypothesis)))
+    assert [(unit.reference, unit.hypothesis) for unit in pairing.units] == units
+    assert all(unit.same for unit in pairing.units)
+
+
+def test_a_pairing_is_restricted_to_some_words_of_the_reference():
+    pairing = pair_words(["a", "can", "not", "b"], ["x", "a", "cannot", "b"])
+    assert only_reference_words(pairing, [True, True, False, True]) == Pairing(
+        units=(Unit((0,), (1,), True), Unit((2,), (3,), True)),
+        deleted=(1,),  # "can" without "not" has no end of its own
+        inserted=(0,),
+        ignored=(2,),
+        n_reference=3,
+        n_hypothesis=4,
+    )
+
+
 def test_other_languages_keep_their_letters():
     assert told("две кошки", "Две, кошки!", "ru") == (["две|Две,", "кошки|кошки!"], [], [])
     assert told("naïve", "naive", "fr") == (["naïve/naive"], [], [])  # the English normaliser would drop the diaeresis
@@ -101,7 +192,7 @@ LANGUAGES = st.sampled_from(["en", None, "ru"])
 @settings(deadline=None)
 def test_the_word_map_is_the_normalised_text_and_covers_every_word(words, language):
     tokens = word_map(words, language)
-    whole = whisper_normaliser(language)(" ".join(words)).split()
+    whole = normaliser(language)(" ".join(words)).split()
     it = iter(token.text for token in tokens)
     assert all(word in it for word in whole)  # in order, with only words between that the normaliser takes away
     assert sorted({i for token in tokens for i in range(token.start, token.stop)}) == list(range(len(words)))

@@ -20,16 +20,16 @@ from align_eval.text import (
 @pytest.mark.parametrize(
     ("kind", "labels"),
     [
-        (
-            "silence",
-            ["", "sp", "sil", "SIL", "<eps>", "<SIL>", "<p:>", "{SL}", "[SIL]", "#", "</s>", "\u200b"]
-            + ["(.)", "(..)", "(...)", "(1.5)", "(.4)", "( 2 s )"],  # pauses of CHAT and conversation analysis
-        ),
+        ("silence", ["", "sp", "sil", "SIL", "<eps>", "<SIL>", "<p:>", "{SL}", "[SIL]", "#", "</s>", "\u200b"]),
+        ("silence", ["(.)", "(..)", "(...)", "(1.5)", "(.4)", "( 2 s )"]),  # pauses of CHAT, conversation analysis
         ("unknown", ["<unk>", "<UNK>", "[unk]", "<UNKNOWN>", "<oov>"]),
         (
             "noise",
-            ["spn", "SPN", "nsn", "[noise]", "<VOCNOISE>", "{B_TRANS}", "[vocalized-noise]", "<>"]
-            + ["((laughs))", "xxx", "yyy", "WWW", "&=laughs", "+breath+", "++NOISE++"],
+            ["spn", "SPN", "nsn", "[noise]", "<VOCNOISE>", "{B_TRANS}", "[vocalized-noise]", "<>"],
+        ),
+        (
+            "noise",
+            ["((laughs))", "xxx", "yyy", "WWW", "&=laughs", "+breath+", "++NOISE++"],
         ),
         ("marks", ["...", "…", "$", "%", "–", "-", "&", "。", "¿", "♪", "\u200d", "*"]),
         (

@@ -7,7 +7,7 @@ import pytest
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.reference_words import NO_AUDIO, read_reference
-from align_eval.corpus.word_files import language_code, pair_names, read_word_files, recording_name
+from align_eval.corpus.word_files import pair_names, read_word_files, recording_name
 from align_eval.errors import InputError
 from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, WORDS, write_good
 
@@ -96,13 +96,6 @@ def test_a_path_without_words_is_refused(make, message, tmp_path):
     make(tmp_path / "x")
     with pytest.raises(InputError, match=message):
         read_word_files(tmp_path / "x")
-
-
-@pytest.mark.parametrize(
-    ("stated", "code"), [("English", "en"), ("en-US", "en"), ("en", "en"), ("Russian", "russian"), (None, None)]
-)
-def test_english_is_known_by_its_names(stated, code):
-    assert language_code(stated) == code
 
 
 # References

@@ -26,7 +26,7 @@ from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import label_kind
+from align_eval.text import clean_label, label_kind
 
 SUFFIX = ".words"
 SPEAKER_CHARACTERS = 3
@@ -110,9 +110,9 @@ def read_buckeye_words(path: Path) -> WordsFile:
 
 def _add(content: WordsFile, label: str, start_s: float, end_s: float, place: str) -> None:
     match = _SPOKEN.fullmatch(label)
-    text = match[1] if match else label
+    text = clean_label(match[1] if match else label)
     is_word = label_kind(text) == "word"
-    if text != label or not is_word:
+    if match or not is_word:
         content.marks[_mark(label)] += 1
     if is_word:
         try:

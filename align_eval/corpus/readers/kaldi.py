@@ -34,8 +34,9 @@ from align_eval.corpus.readers.utterances import (
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.ctm import words_by_channel
 from align_eval.formats.hypothesis.document import read_document
+from align_eval.formats.hypothesis.word import split_labels
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.text import label_kind, lower_capitals, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 WAV_SCP = "wav.scp"
@@ -80,14 +81,11 @@ def load(path: Path, files: Files) -> Corpus:
     scp = the_one([file for file in files if file.name == WAV_SCP], path, WAV_SCP)
     data = _read_tables(scp.parent)
     ctm_files = [file for file in files if file.name == "ctm" or file.suffix.lower() == ".ctm"]
-    ctm = read_ctm(the_one(ctm_files, path, "ctm"))
+    ctm, marks = read_ctm(the_one(ctm_files, path, "ctm"))
     utterances: list[Utterance] = []
     failures: list[Failure] = []
-    marks: Counter[str] = Counter()
     seen: set[str] = set()
-    for (name, channel), labels in ctm.items():
-        marks.update(w.text for w in labels if w.text and label_kind(w.text) != "word")
-        all_words = [w for w in labels if label_kind(w.text) in ("word", "unknown")]
+    for (name, channel), all_words in ctm.items():
         for id_, span, words in _by_utterance(name, all_words, data):
             seen.add(id_)
             try:
@@ -103,8 +101,8 @@ def load(path: Path, files: Files) -> Corpus:
     return make_corpus(path, "kaldi", utterances, failures, marks)
 
 
-def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
-    """Read the labels of a CTM, words and marks, by recording and channel, in the order of their starts.
+def read_ctm(path: Path) -> tuple[dict[tuple[str, str], list[Word]], Counter[str]]:
+    """Read a CTM: words and unknown words by recording and channel, in the order of their starts, and other labels.
 
     Raises
     ------
@@ -114,13 +112,15 @@ def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
     labels = words_by_channel(read_document(path))
     if not labels:
         raise InputError(path, "holds no words", "write the CTM again")
-    return {
-        key: sorted(
-            (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in channel_labels),
-            key=lambda w: (w.start_s, w.end_s),
-        )
-        for key, channel_labels in labels.items()
-    }
+    marks: Counter[str] = Counter()
+    spoken: dict[tuple[str, str], list[Word]] = {}
+    for key, channel_labels in labels.items():
+        words, dropped = split_labels(channel_labels)
+        unknown = [label for label in dropped if label_kind(label.text) == "unknown"]
+        marks.update(label.text for label in dropped)
+        timed = (Word(w.text, w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in (*words, *unknown))
+        spoken[key] = sorted(timed, key=lambda w: (w.start_s, w.end_s))
+    return spoken, marks
 
 
 def audio_of_script(entry: str, place: str, folder: Path) -> Path:

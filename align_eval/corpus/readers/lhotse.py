@@ -29,6 +29,7 @@ from align_eval.corpus.readers.utterances import (
 )
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
+from align_eval.language_names import check_language
 from align_eval.records import Failure, Utterance, Word
 from align_eval.text import clean_label, label_kind, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
@@ -141,13 +142,14 @@ def _utterances(
         raise InputError(
             place, "its recording has transforms, which are not applied", "save the transformed audio and name it"
         )
+    language = check_language(supervision.language, place)
     sound, channel = _source(recording, supervision.channel, file, place)
     spoken = _words(supervision, place, marks)
     duration_s = audio_duration_s(sound)
     words = without_overlaps(spoken, place)
     check_inside(words, duration_s, place)
     template = whole_file(
-        id_, sound, words, speaker=supervision.speaker, reference="unstated", language=supervision.language,
+        id_, sound, words, speaker=supervision.speaker, reference="unstated", language=language,
         recording=recording.id, channel=channel, duration_s=duration_s,
     )  # fmt: skip
     start_s = max(float(supervision.start) + offset_s, 0.0)

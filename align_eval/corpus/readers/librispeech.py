@@ -21,7 +21,7 @@ from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_f
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
 
 TRANSCRIPT_SUFFIX = ".trans.txt"
 LIST_SUFFIX = ".alignment.txt"
@@ -89,7 +89,7 @@ def parse_alignment(words: str, ends: str, place: str) -> tuple[tuple[Word, ...]
             end_s = float(number)
         except ValueError as error:
             raise InputError(place, f"{number[:40]!r} is not a number", "give seconds as plain numbers") from error
-        kind = label_kind(label)
+        kind = label_kind(clean_label(label))
         if kind in ("word", "unknown"):
             aligned.append(make_word(label, start_s, end_s, place))
         if kind != "word" and label:

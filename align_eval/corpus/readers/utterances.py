@@ -14,6 +14,7 @@ from align_eval.corpus.folder import Corpus, count_marks
 from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan, Failure, Utterance, Word
+from align_eval.text import clean_label
 from align_eval.units import MS_PER_S, WINDOW_S
 
 
@@ -46,7 +47,7 @@ def make_corpus(
 
 
 def make_word(text: str, start_s: float, end_s: float, place: str) -> Word:
-    """Make a word, times in seconds.
+    """Make a word of a label, which is cleaned; times in seconds.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def make_word(text: str, start_s: float, end_s: float, place: str) -> Word:
     if start_s < 0 or end_s <= start_s:
         problem = f"{text!r} lasts from {start_s:g} to {end_s:g} s"
         raise InputError(place, problem, "a word starts at 0 or later and ends after it starts: correct its times")
-    return Word(text, start_s, end_s)
+    return Word(clean_label(text), start_s, end_s)
 
 
 def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:

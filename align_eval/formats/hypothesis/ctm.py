@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
@@ -19,9 +20,12 @@ from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_s
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
 from align_eval.records import HypothesisWord, Transcript
-from align_eval.text import clean_label, label_kind
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
+
+NO_WORDS = ("non-lex", "misc", "noscore", "noise", "sil")
+"""Types of lines that are no words. The other types of NIST are words: ``lex``, ``frag``, ``fp`` (filled pause),
+``un-lex`` and ``for-lex`` (foreign)."""
 
 _FIELD = re.compile(r"[^ \t\f\v]+")
 
@@ -38,14 +42,11 @@ def claims(document: Document) -> bool:
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
-    """Read every recording of the document (see :func:`words_by_channel`), without labels of silence."""
+    """Read every recording of the document (see :func:`words_by_channel`)."""
     words = words_by_channel(document)
     for name in {name for key in words for name in key}:
         check_name(str(document.path), name)
-    return join_stretches(
-        Stretch(*key, tuple(word for word in channel_words if label_kind(clean_label(word.text)) != "silence"))
-        for key, channel_words in words.items()
-    )
+    return join_stretches(Stretch(*key, tuple(channel_words)) for key, channel_words in words.items())
 
 
 def words_by_channel(document: Document) -> dict[tuple[str, str], list[HypothesisWord]]:
@@ -94,7 +95,8 @@ def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
         confidence = number_in_text(where, "confidence", optional[0]) if has_confidence else None
         word = hypothesis_word(document.path, place, text, start_s, start_s + duration_s, confidence)
         if word:
-            yield recording, channel, word
+            has_type = len(optional) > 1 and optional[1].lower() in NO_WORDS
+            yield recording, channel, replace(word, no_word=has_type)
 
 
 def _fields(line: str) -> list[str]:

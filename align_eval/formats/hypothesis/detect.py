@@ -8,14 +8,16 @@ fit several, such as an empty result, which every system writes alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis import ctm, lhotse, subtitles, textgrid, transformers_chunks
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.hypothesis.whisper_json import LAYOUTS
+from align_eval.formats.hypothesis.word import split_labels
 from align_eval.records import Transcript
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def claimants(document: Document) -> tuple[str, ...]:
 
 
 def read_transcripts(
-    path: Path, format_name: str | None = None, tier: str | None = None
+    path: Path, format_name: str | None = None, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY
 ) -> tuple[str, tuple[Transcript, ...]]:
     """Read a file.
 
@@ -84,6 +86,8 @@ def read_transcripts(
         A name of :data:`FORMATS`. None detects the format from the content.
     tier
         The tier of a TextGrid, or the kind of Lhotse's alignments.
+    labels
+        What is a word.
 
     Returns
     -------
@@ -99,7 +103,14 @@ def read_transcripts(
     check_format(format_name)
     document = read_document(path)
     name = format_name or the_one(document, claimants(document))
-    return name, FORMATS[name].read(document, tier)
+    return name, words_of(document, name, tier, labels)
+
+
+def words_of(document: Document, format_name: str, tier: str | None, labels: LabelPolicy) -> tuple[Transcript, ...]:
+    """Read a document of known format: its words, cleaned, and the labels that are no words apart."""
+    transcripts = FORMATS[format_name].read(document, tier)
+    split = (split_labels(transcript.words, labels) for transcript in transcripts)
+    return tuple(replace(t, words=w, dropped=d) for t, (w, d) in zip(transcripts, split, strict=True))
 
 
 def the_one(document: Document, names: tuple[str, ...]) -> str:

@@ -17,7 +17,6 @@ from align_eval.formats.hypothesis.word import hypothesis_word
 from align_eval.formats.praat import decode_text, parse_textgrid
 from align_eval.formats.textgrids import NO_LENGTH, word_tier
 from align_eval.records import HypothesisWord, Transcript
-from align_eval.text import clean_label, label_kind
 
 
 def claims(document: Document) -> bool:
@@ -50,8 +49,6 @@ def _words(document: Document, grid: TextGrid, tier: str | None) -> list[Hypothe
     intervals = word_tier(grid, document.path, tier)
     words: list[HypothesisWord] = []
     for i, interval in enumerate(intervals.intervals, 1):
-        if label_kind(clean_label(interval.mark)) == "silence":
-            continue
         place = f"tier {str(intervals.name)!r}, interval {i}"
         times = float(interval.minTime), float(interval.maxTime)
         word = hypothesis_word(document.path, place, interval.mark, *times)

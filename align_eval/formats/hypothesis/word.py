@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
 from align_eval.records import HypothesisWord
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, label_kind
 
 MAX_TIME_S = 1e6
 """Latest accepted time, eleven days. Sums of larger times could overflow."""
@@ -64,6 +67,19 @@ def hypothesis_word(
     _check_text(where, word)
     checked_confidence = None if confidence is None else number(where, "confidence", confidence)
     return HypothesisWord(word, start_s, end_s, checked_confidence, place)
+
+
+def split_labels(
+    labels: Iterable[HypothesisWord], policy: LabelPolicy = DEFAULT_POLICY
+) -> tuple[tuple[HypothesisWord, ...], tuple[HypothesisWord, ...]]:
+    """Clean the texts of labels, and split them into words and labels that are no words."""
+    words: list[HypothesisWord] = []
+    dropped: list[HypothesisWord] = []
+    for label in labels:
+        cleaned = replace(label, text=clean_label(label.text))
+        is_word = not label.no_word and label_kind(cleaned.text, policy) == "word"
+        (words if is_word else dropped).append(cleaned)
+    return tuple(words), tuple(dropped)
 
 
 def number(where: str, what: str, value: object) -> float:
