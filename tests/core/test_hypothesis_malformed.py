@@ -89,10 +89,12 @@ def test_an_unprintable_or_marked_up_word_is_refused_with_its_place(format_name,
 
 @pytest.mark.parametrize("format_name", JSON_FORMATS)
 @pytest.mark.parametrize("label", ["<unk>", "<eps>", "[*]", "a<b", "<script>"])
-def test_a_label_in_brackets_is_a_word(format_name, label, tmp_path):
+def test_a_label_in_brackets_is_no_markup_and_no_word(format_name, label, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(GOOD[format_name].replace('"one"', json.dumps(label)).replace('" one"', json.dumps(label)))
-    assert read_transcripts(path)[1][0].words[0].text == label
+    (transcript,) = read_transcripts(path)[1]
+    words, dropped = ([word.text for word in side] for side in (transcript.words, transcript.dropped))
+    assert (words, dropped) == ((["a<b", "two"], []) if label == "a<b" else (["two"], [label]))
 
 
 @pytest.mark.parametrize("format_name", ["textgrid", "ctm"])

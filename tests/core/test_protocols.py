@@ -232,7 +232,7 @@ def test_a_custom_protocol_is_scored_beside_the_others(tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
     own = read_protocols(tmp_path / "mine.toml")
     assert own == {
-        "starts40": Protocol("starts", "recognised", "whisper", (20, 40), 1000, ("micro", "macro"), ("mean", "within"))
+        "starts40": Protocol("starts", "recognised", "letters", (20, 40), 1000, ("micro", "macro"), ("mean", "within"))
     }
     rows = scored(EXAMPLE, RECOGNISED, protocols=own)
     assert value(rows, "starts40", "mean_error") == pytest.approx(40)

@@ -24,6 +24,9 @@ REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
 SYSTEMS = ("openai-whisper", "faster-whisper", "whisper-timestamped", "stable-ts", "whisperx", "transformers")
 
 
+TEXT3 = ("so", "very", "far")
+
+
 def value(rows: tuple[ScoreRow, ...], metric: str, protocol: str = "wbe", boundaries: str = "all") -> float:
     (row,) = (
         r for r in rows
@@ -120,8 +123,29 @@ def test_names_that_do_not_meet_are_refused_with_both(tmp_path):
 
 def test_a_reference_without_usable_words_is_refused_with_what_is_wrong(tmp_path):
     path = write_good(tmp_path, "ctm")
-    with pytest.raises(InputError, match=r"whisperx: has no usable words: .*word 5: '80-' has no times"):
-        score_hypothesis(HYPOTHESES / "whisperx", path)
+    (tmp_path / "a.json").write_text(json.dumps({"segments": [{"text": "so", "words": []}], "word_segments": []}))
+    with pytest.raises(InputError, match=r"a\.json: has no usable words: .*a\.json: has no words with times of a"):
+        score_hypothesis(tmp_path / "a.json", path)
+
+
+def test_words_of_a_reference_without_times_are_paired_listed_and_not_scored(tmp_path):
+    """The text of both sides is the same, so nothing is inserted; two of three words are scored."""
+    timed = {"so": (0.1, 0.4), "far": (0.5, 0.9)}
+    words = [{"word": w} | (dict(zip(("start", "end"), timed[w], strict=True)) if w in timed else {}) for w in TEXT3]
+    (tmp_path / "a.json").write_text(json.dumps({"segments": [{"text": "", "words": words}], "word_segments": words}))
+    hypothesis = by_hand(tmp_path, [("so", 0.1, 0.4), ("very", 0.4, 0.5), ("far", 0.5, 0.9)])
+    scored = score_hypothesis(tmp_path / "a.json", hypothesis)
+    assert [row["word"] for row in scored.words.to_pylist()] == ["so", "far"]
+    assert [value(scored.run.rows, metric) for metric in ("wbe_mean", "inserted", "deleted", "coverage")] == [
+        0,
+        0,
+        0,
+        1,
+    ]
+    (finding,) = scored.untimed
+    assert (finding.rule, finding.word, finding.place) == ("untimed", "very", f"{tmp_path}/a.json, segment 1, word 2")
+    done = align_eval("score", tmp_path / "a.json", hypothesis)
+    assert "1 words of the reference have no usable times and are not scored." in done.stdout
 
 
 @pytest.mark.parametrize("name", [" ", "a\nb", "\x1b[31m"])
