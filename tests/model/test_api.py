@@ -14,6 +14,8 @@ from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words
 from align_eval.model.text import force_words
+from align_eval.pipeline import Speech, align_speech
+from align_eval.systems import PRESETS, make_systems
 from tests.helpers import command_line
 
 
@@ -41,6 +43,24 @@ def test_align_finds_manual_word_times_better_than_equal_shares_would(tiny_en, c
         return np.mean([abs(s - w.start_s) + abs(e - w.end_s) for (s, e), w in zip(pairs, clip.words, strict=True)]) / 2
 
     assert error([(w.start_s, w.end_s) for w in words]) < error(list(itertools.pairwise(edges)))
+
+
+def test_text_is_cleaned_before_it_is_aligned(tiny_en, clip):
+    """The same letters, decomposed and with marks of direction: other tokens, and 20 to 60 ms, if they were not."""
+    written = align(tiny_en, clip.audio.path, "théorème été", source="attention:heads=all")
+    typed = align(tiny_en, clip.audio.path, "\u200fthe\u0301ore\u0300me e\u0301te\u0301", source="attention:heads=all")
+    assert typed == written
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"best-base"}))
+def test_marks_alone_have_a_time_in_every_preset(tiny_en, clip, preset):
+    """A mark alone lost the run where a preset merges it with a word: it has the times of that word."""
+    (system,) = make_systems([], [], [preset])
+    texts = ("-", *clip.text.split(), "。", "¿", "...")
+    words = align_speech(tiny_en, Speech(read_audio(clip.audio), texts, "en"), [system])[system]
+    assert tuple(word.text for word in words) == texts
+    if "punctuation=trimmed" in system.aligner.text:
+        assert (words[0].start_s, words[0].end_s) == (words[1].start_s, words[1].end_s)
 
 
 @pytest.mark.parametrize(

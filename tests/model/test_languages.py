@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 from align_eval import align
 from align_eval.api import evaluate
@@ -13,6 +14,7 @@ from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.engine.job import detect_languages
 from align_eval.engine.utterance import read_speech
+from align_eval.language_names import NAMES, whisper_code
 from align_eval.model.load import load_model
 from align_eval.options import Plan, RunOptions
 from align_eval.records import AudioSpan, Utterance, Word
@@ -29,6 +31,11 @@ def without_language(name, folder):
     text = "\n".join([header, *(",".join([id_, "", *others]) for id_, _, *others in cells)])
     (folder / "corpus.csv").write_text(text + "\n", encoding="utf-8")
     return folder
+
+
+def test_languages_are_whispers():
+    assert {code: names[0] for code, names in NAMES.items()} == LANGUAGES
+    assert {name: whisper_code(name) for name in TO_LANGUAGE_CODE} == TO_LANGUAGE_CODE
 
 
 def test_a_model_of_english_says_english(tiny_en, tmp_path):

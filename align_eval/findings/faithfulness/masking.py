@@ -12,8 +12,8 @@ log-prob
     Mean log-probability of the text's tokens, teacher-forced. The end of the text is left out of it and of the ranking:
     it is not a word, and the model predicts it from the absence of speech, which deletion creates.
 wer
-    Word errors of greedy re-decoding at temperature 0 against the words of the corpus, both sides through Whisper's
-    normaliser. Decoding is without timestamps and fallback, with Whisper's suppressed tokens, and capped in length.
+    Word errors of greedy re-decoding at temperature 0 against the words of the corpus, both sides through the
+    normaliser of the language. Decoding is without timestamps and fallback, with Whisper's suppressed tokens, and capped in length.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from align_eval.findings.faithfulness.records import Fill
 from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.normaliser import whisper_normaliser
+from align_eval.scoring.normaliser import normaliser
 
 MAX_BATCH = 21
 
@@ -137,8 +137,8 @@ def sample_cap(model: Whisper, n_tokens: int) -> int:
 
 
 def normalised(text: str, language: str | None) -> str:
-    """A text after Whisper's normaliser for its language."""
-    return whisper_normaliser(language)(text)
+    """A text after the normaliser of its language."""
+    return normaliser(language)(text)
 
 
 def against_reference(reference: str, text: str, *, capped: bool = False) -> Decoded:
