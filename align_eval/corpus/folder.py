@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import by_identity, list_files, read_text
+from align_eval.corpus.file_search import by_identity, list_files, listed_apart, on_disk, read_text, refuse_broken_link
 from align_eval.errors import InputError, InputWarning
+from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.text import label_kind, refuse_unknown, restore_unknown
@@ -141,8 +142,9 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
         raise InputError(grids[0], "has no audio beside it", f"add one of {' '.join(AUDIO_SUFFIXES)}")
     for what, paths in (("audio files", audio), ("TextGrids", grids)):
         if len(paths) > 1:
-            names = ", ".join(p.name for p in paths)
+            names = listed_apart(p.name for p in paths)
             raise InputError(place, f"{len(paths)} {what} have this name: {names}", "keep one of them")
+        refuse_broken_link(paths[0])
     return audio[0], grids[0]
 
 
@@ -195,9 +197,10 @@ def _without_unknown(words: tuple[Word, ...], audio_path: Path, grid_path: Path)
     """Restore unknown words from the transcript beside the audio; refuse those that cannot be restored."""
     texts = [word.text for word in words]
     for suffix in TRANSCRIPT_SUFFIXES:
-        transcript = audio_path.with_suffix(suffix)
-        if any(label_kind(text) == "unknown" for text in texts) and transcript.is_file():
-            texts = restore_unknown(texts, read_text(transcript).split(), grid_path)
+        if any(label_kind(text) == "unknown" for text in texts):
+            transcript = on_disk(audio_path.with_suffix(suffix))
+            if transcript.is_file():
+                texts = restore_unknown(texts, read_text(transcript).split(), grid_path)
     refuse_unknown(texts, grid_path)
     return tuple(replace(word, text=text) for word, text in zip(words, texts, strict=True))
 
@@ -257,7 +260,7 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
         place = f"{path}, line {line}"
         if None in row or None in row.values():
             raise InputError(place, f"does not have {len(columns)} values", "quote values that contain a comma")
-        values = {key: value.strip() for key, value in row.items()}
+        values = {key: composed(value.strip()) for key, value in row.items()}
         if values["id"] in metadata:
             raise InputError(place, f"id {values['id']!r} occurs twice", "keep one row per id")
         if values["id"] not in ids:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from align_eval.corpus.file_search import Files, list_files, with_suffix
+from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.file_search import Files, list_files, warn_of_broken_links, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
 from align_eval.errors import InputError
 from align_eval.records import Utterance
@@ -77,6 +78,7 @@ def load_kind(
             f"kind {kind!r}", "there is no such kind of corpus", f"use one of {', '.join((FOLDER, *KINDS))}"
         )
     files = (path,) if path.is_file() else list_files(path)
+    warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES)
     kind = kind or detect_kind(path, files)
     if kind == FOLDER:
         return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, read_audio
-from align_eval.corpus.file_search import by_identity, list_files, read_text
+from align_eval.corpus.file_search import by_identity, list_files, listed_apart, on_disk, read_text
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, TRANSCRIPT_SUFFIXES
 from align_eval.corpus.pocketsphinx import (
     Aligned,
@@ -26,6 +26,7 @@ from align_eval.corpus.pocketsphinx import (
     strip_punctuation,
 )
 from align_eval.errors import InputError
+from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.records import AudioSpan, Failure
 from align_eval.units import SAMPLE_RATE
@@ -128,7 +129,7 @@ def _align_file(
 ) -> tuple[Aligned, float]:
     """Align one audio file; returns its length in seconds too, and adds words without pronunciation to ``unknown``."""
     if len(paths) > 1:
-        names = ", ".join(path.name for path in paths)
+        names = listed_apart(path.name for path in paths)
         raise InputError(folder / id_, f"{len(paths)} audio files have this name: {names}", "keep one of them")
     words = [word for word in map(strip_punctuation, _text(paths[0]).split()) if word]
     if not words:
@@ -147,12 +148,12 @@ def _align_file(
 def _text(audio: Path) -> str:
     """Text of an audio file: its transcript, or the words of its TextGrid."""
     for suffix in TRANSCRIPT_SUFFIXES:
-        path = audio.with_suffix(suffix)
+        path = on_disk(audio.with_suffix(suffix))
         if path.is_file():
             return read_text(path)
     grids = [path for path in sorted(audio.parent.glob("*")) if path.suffix.lower() == TEXTGRID_SUFFIX]
     for grid in grids:
-        if grid.stem == audio.stem:
+        if composed(grid.stem) == composed(audio.stem):
             return " ".join(word.text for word in read_words(grid))
     remedy = f"add {audio.stem}.txt with the spoken words"
     raise InputError(audio, f"has no {' or '.join(TRANSCRIPT_SUFFIXES)} file and no TextGrid beside it", remedy)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.corpus.bundled import BUNDLED, load_corpus
+from align_eval.corpus.file_search import list_files
 from align_eval.corpus.folder import (
     METADATA_NAME,
     TEXTGRID_SUFFIX,
@@ -133,5 +134,5 @@ def _utterance(id_: str, transcript: Transcript, path: Path) -> Utterance:
 
 
 def _has_audio_and_textgrids(path: Path) -> bool:
-    suffixes = {p.suffix.lower() for p in path.rglob("*")} if path.is_dir() else set()
+    suffixes = {p.suffix.lower() for p in list_files(path)} if path.is_dir() else set()
     return TEXTGRID_SUFFIX in suffixes and not suffixes.isdisjoint(AUDIO_SUFFIXES)

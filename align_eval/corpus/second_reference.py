@@ -15,9 +15,11 @@ from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 
+from align_eval.corpus.file_search import by_identity, list_files
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
 from align_eval.errors import InputError
+from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
 
@@ -62,12 +64,13 @@ def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -
     second_words: dict[str, MaybeWords] = {}
     failures: list[Failure] = []
     folder = Path(where)
+    grids = by_identity(list_files(folder), folder, TEXTGRID_SUFFIX)
     for u in corpus.utterances:
         try:
             if folder.is_dir():
-                second = read_words(_grid(folder / u.id), tier)
+                second = read_words(_the_grid(grids.get(u.id, []), folder / u.id), tier)
             else:
-                second = read_words(_grid(u.audio.path.with_suffix("")), where)
+                second = read_words(_the_grid(_grids_beside(u.audio.path), u.audio.path.with_suffix("")), where)
         except InputError as error:
             failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", f"{SECOND_REFERENCE}, {error}"))
             continue
@@ -123,14 +126,18 @@ def second_checksum(second: Mapping[str, MaybeWords]) -> str:
     return hashlib.sha256(repr(sorted(times.items())).encode()).hexdigest()
 
 
-def _grid(stem: Path) -> Path:
-    """The TextGrid with this path without suffix; the suffix may be in upper or lower case."""
-    beside = sorted(stem.parent.glob("*")) if stem.parent.is_dir() else []
-    grids = [path for path in beside if path.stem == stem.name and path.suffix.lower() == TEXTGRID_SUFFIX]
+def _the_grid(grids: Sequence[Path], place: Path) -> Path:
+    """The only one of the TextGrids."""
     if len(grids) != 1:
         problem = f"{len(grids) or 'no'} TextGrids have this name"
-        raise InputError(stem, problem, "give a folder with one per utterance, or the name of a tier")
+        raise InputError(place, problem, "give a folder with one per utterance, or the name of a tier")
     return grids[0]
+
+
+def _grids_beside(audio: Path) -> list[Path]:
+    """TextGrids with the name of the audio, in the same folder; the suffix may be in upper or lower case."""
+    beside = sorted(audio.parent.glob("*")) if audio.parent.is_dir() else []
+    return [p for p in beside if composed(p.stem) == composed(audio.stem) and p.suffix.lower() == TEXTGRID_SUFFIX]
 
 
 def _plain(text: str) -> str:

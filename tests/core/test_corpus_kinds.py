@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -297,6 +298,28 @@ def test_kaldi_words_of_recordings_are_dealt_to_their_segments(tmp_path):
         found = by_id(load_corpus(folder))
     assert words_of(found["anna-001"]) == [("hello", 1.2, 1.5), ("world", 2.0, 2.5)]
     assert words_of(found["ben-001"]) == [("good", 3.1, 3.5)]
+
+
+def test_kaldi_tables_and_audio_meet_by_names_in_nfc(tmp_path):
+    """macOS writes the names of files decomposed (NFD), and a table made of them has such ids."""
+    folder = make_corpus("kaldi", tmp_path) / "data"
+    name, decomposed = "zoé", unicodedata.normalize("NFD", "zoé")
+    soundfile.write(folder / "audio" / f"{decomposed}.wav", ramp(2.0), RATE)
+    (folder / "wav.scp").write_text(f"{name} audio/{name}.wav\n")
+    (folder / "segments").write_text(f"{name}-1 {decomposed} 0 2\n")
+    (folder / "utt2spk").write_text(f"{name}-1 {decomposed}\n")
+    (folder / "text").write_text(f"{decomposed}-1 salut\n")
+    (folder / "ctm").write_text(f"{decomposed}-1 1 0.5 0.5 <unk>\n")
+    corpus = load_corpus(folder)
+    assert corpus.failures == ()
+    assert [(u.id, u.recording, u.speaker, u.text) for u in corpus.utterances] == [("zoé-1", "zoé", "zoé", "salut")]
+
+
+def test_two_textgrids_of_one_mfa_recording_are_refused(tmp_path):
+    folder = make_corpus("mfa", tmp_path)
+    shutil.copy(folder / "anna/dialogue.TextGrid", folder / "anna/dialogue.textgrid")
+    (failure,) = load_corpus(folder).failures
+    assert "2 files may be its TextGrid of the same name: " in failure.message
 
 
 def test_kaldi_long_recordings_without_segments_are_cut(tmp_path):

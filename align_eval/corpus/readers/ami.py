@@ -22,6 +22,7 @@ from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file, without_overlaps
 from align_eval.errors import InputError
+from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.nite_xml import Entry, attribute, local, read_xml, word_entries
 from align_eval.records import Failure, Utterance, Word
 from align_eval.text import label_kind
@@ -76,7 +77,7 @@ def _files_by_meeting(files: Files) -> dict[str, dict[str, Path]]:
     """Files of words by meeting and agent."""
     meetings: dict[str, dict[str, Path]] = {}
     for file in with_suffix(files, SUFFIX):
-        match = _NAME.fullmatch(file.name)
+        match = _NAME.fullmatch(composed(file.name))
         if match is not None:
             meetings.setdefault(match[1], {})[match[2].upper()] = file
     return meetings

@@ -13,7 +13,7 @@ from pathlib import Path
 from textgrid import IntervalTier, TextGrid
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.file_search import Files, by_identity, identity, the_one, with_suffix
+from align_eval.corpus.file_search import Files, by_identity, the_one, with_suffix
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
 from align_eval.errors import InputError
@@ -41,7 +41,7 @@ def detect(files: Files) -> Path | None:
 def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
     """Load every speaker of every recording, or those with the tier ``tier``; times are automatic."""
     audio = by_identity(files, path, *AUDIO_SUFFIXES)
-    grids = {identity(file, path): file for file in with_suffix(files, TEXTGRID_SUFFIX)}
+    grids = by_identity(files, path, TEXTGRID_SUFFIX)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()
@@ -49,8 +49,9 @@ def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
         try:
             if id_ not in grids:
                 raise InputError(audio[id_][0], "has no TextGrid beside it", "add one")
-            sound = the_one(audio.get(id_, []), grids[id_], "audio of the same name")
-            recording_utterances, too_long = _recording(id_, sound, grids[id_], tier, marks)
+            grid = the_one(grids[id_], audio.get(id_, grids[id_])[0], "TextGrid of the same name")
+            sound = the_one(audio.get(id_, []), grid, "audio of the same name")
+            recording_utterances, too_long = _recording(id_, sound, grid, tier, marks)
         except InputError as error:
             failures.append(Failure(id_, str(error)))
             continue

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
-from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, check_name, composed, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
 from align_eval.records import HypothesisWord, Transcript
@@ -94,7 +94,7 @@ def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
         confidence = number_in_text(where, "confidence", optional[0]) if has_confidence else None
         word = hypothesis_word(document.path, place, text, start_s, start_s + duration_s, confidence)
         if word:
-            yield recording, channel, word
+            yield composed(recording), channel, word
 
 
 def _fields(line: str) -> list[str]:

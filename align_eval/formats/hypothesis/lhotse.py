@@ -12,7 +12,7 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, check_name, composed, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number
 from align_eval.records import HypothesisWord, Transcript
 
@@ -90,4 +90,4 @@ def _words(file: object, supervision_place: str, items: list[Any]) -> Iterator[H
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    return composed(value) if isinstance(value, str) and value.strip() else None

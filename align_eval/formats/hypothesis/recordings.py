@@ -1,11 +1,12 @@
 """Files with several recordings: their stretches of words, joined into one transcript per recording and channel.
 
-A recording has its own name; if the file has several channels of it, its name and channel, as ``call.1``. Recording
-names become file names, so names that lead out of a folder are refused.
+A recording has its own name; if the file has several channels of it, its name and channel, as ``call.1``. Names are in
+NFC. They become file names, so names that lead out of a folder are refused.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,8 +27,13 @@ class Stretch:
     language: str | None = None
 
 
+def composed(name: str) -> str:
+    """The name in NFC, in which names are compared: macOS writes the names of files decomposed."""
+    return unicodedata.normalize("NFC", name)
+
+
 def check_name(where: str, name: str) -> str:
-    """Return the name of a recording, which may begin with folders.
+    """Return the name of a recording in NFC; it may begin with folders.
 
     Raises
     ------
@@ -36,7 +42,7 @@ def check_name(where: str, name: str) -> str:
     """
     if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise InputError(where, f"the recording is named {shorten(name)!a}", "use a name that a file can have")
-    return name
+    return composed(name)
 
 
 def join_stretches(stretches: Iterable[Stretch]) -> tuple[Transcript, ...]:
