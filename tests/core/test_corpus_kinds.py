@@ -315,6 +315,15 @@ def test_kaldi_tables_and_audio_meet_by_names_in_nfc(tmp_path):
     assert [(u.id, u.recording, u.speaker, u.text) for u in corpus.utterances] == [("zoé-1", "zoé", "zoé", "salut")]
 
 
+def test_a_kaldi_ctm_out_of_order_is_sorted_with_a_note(tmp_path):
+    folder = make_corpus("kaldi", tmp_path)
+    expected = by_id(load_corpus(folder))["ben-001"].words
+    lines = (folder / "data/ctm").read_text().splitlines()
+    (folder / "data/ctm").write_text("\n".join(reversed(lines)) + "\n")
+    with pytest.warns(InputWarning, match=r"data/ctm: words that start before an earlier word .* sorted by time"):
+        assert by_id(load_corpus(folder))["ben-001"].words == expected
+
+
 def test_two_textgrids_of_one_mfa_recording_are_refused(tmp_path):
     folder = make_corpus("mfa", tmp_path)
     shutil.copy(folder / "anna/dialogue.TextGrid", folder / "anna/dialogue.textgrid")

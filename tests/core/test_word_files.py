@@ -12,6 +12,8 @@ from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.reference_words import NO_AUDIO, read_reference
 from align_eval.corpus.word_files import language_code, pair_names, read_word_files, recording_name
 from align_eval.errors import InputError, InputWarning
+from align_eval.lint_files import lint_path
+from align_eval.score_files import score_hypothesis
 from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, WORDS, write_good
 
 EMPTY = json.dumps({"text": "", "segments": [], "language": "en"})
@@ -258,3 +260,42 @@ def test_the_rows_of_corpus_csv_are_found_by_names_in_nfc(tmp_path):
     (tmp_path / "corpus.csv").write_text(row, encoding="utf-8")
     (u,) = read_reference(str(tmp_path)).corpus.utterances
     assert (u.id, u.speaker) == (NAME, "Zoé")
+
+
+# Order of a CTM: NIST's tools require words sorted by recording, channel and start, and refuse other files
+
+SHUFFLED = "a 1 0.5 0.4 two\nb 1 0.0 0.2 so\na 1 0.1 0.3 one\na 2 0.0 0.1 x\na 1 0.5 0.2 three\na 1 0.4 0.05 late\n"
+
+
+def test_a_ctm_out_of_order_is_sorted_by_start_with_one_note(tmp_path):
+    """By start, and stable: "two" and "three" start together and stay in the order of the file. "one" and "late" start
+    before an earlier word of channel 1; "so" and "x" are of another recording and channel."""
+    path = tmp_path / "all.ctm"
+    path.write_text(SHUFFLED)
+    with pytest.warns(InputWarning) as warned:
+        transcripts = read_word_files(path).transcripts
+    assert [w.text for w in transcripts["a.1"].words] == ["one", "late", "two", "three"]
+    assert [str(w.message) for w in warned] == [
+        f"{path}: words that start before an earlier word of their recording and channel: 2, the first is 'one' "
+        "(0.1 s, line 3) after 'two' (0.5 s, line 1); they were sorted by time"
+    ]
+
+
+def test_lint_of_a_ctm_out_of_order_lists_no_word_for_its_order(tmp_path):
+    """A file backwards: every word but one starts before an earlier one."""
+    path = tmp_path / "a.ctm"
+    path.write_text("".join(f"a 1 {i / 4:.2f} 0.2 w{i}\n" for i in reversed(range(1000))))
+    with pytest.warns(InputWarning, match=": 999, the first is 'w998'"):
+        linted = lint_path(path)
+    assert (linted.n_words, linted.findings) == (1000, ())
+
+
+def test_a_ctm_out_of_order_scores_as_the_sorted_one_on_both_sides(tmp_path):
+    lines = [f"a 1 {start_s} 0.2 {word}\n" for word, start_s, _ in WORDS]
+    (tmp_path / "sorted.ctm").write_text("".join(lines))
+    (tmp_path / "back.ctm").write_text("".join(reversed(lines)))
+    pairs = [("sorted", "back"), ("back", "sorted"), ("back", "back")]
+    with pytest.warns(InputWarning, match="sorted by time"):
+        scored = [score_hypothesis(tmp_path / f"{r}.ctm", tmp_path / f"{h}.ctm").run.rows for r, h in pairs]
+    in_order = score_hypothesis(tmp_path / "sorted.ctm", tmp_path / "sorted.ctm").run.rows
+    assert scored == [in_order] * 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
@@ -43,6 +44,16 @@ def check_name(where: str, name: str) -> str:
     if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise InputError(where, f"the recording is named {shorten(name)!a}", "use a name that a file can have")
     return composed(name)
+
+
+def by_start(words: Iterable[HypothesisWord]) -> list[HypothesisWord]:
+    """Words in the order of their starts, stable; a word without a start stays behind the word before it."""
+    placed: list[tuple[float, HypothesisWord]] = []
+    start_s = 0.0
+    for word in words:
+        start_s = start_s if word.start_s is None else word.start_s
+        placed.append((start_s, word))
+    return [word for _, word in sorted(placed, key=itemgetter(0))]
 
 
 def join_stretches(stretches: Iterable[Stretch]) -> tuple[Transcript, ...]:
