@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.corpus.word_files import WordFiles, read_word_files
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure
 from align_eval.scoring.lint import LintFinding, lint_words
 
@@ -25,7 +26,7 @@ class Linted:
     failures: tuple[Failure, ...] = ()
 
 
-def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = None) -> Linted:
+def lint_path(path: str | Path, *, form: str | None = None, tier: Tiers = None) -> Linted:
     """Find implausible word times in a file, a folder of files, or a finished run.
 
     Parameters
@@ -34,8 +35,8 @@ def lint_path(path: str | Path, *, form: str | None = None, tier: str | None = N
         A file, a folder of files, or a run folder.
     form : str, optional
         Format of the files, as ``align-eval list formats`` prints them; detected from their content if None.
-    tier : str, optional
-        Tier of TextGrids, or kind of Lhotse alignments.
+    tier : str or sequence of str, optional
+        Tiers of TextGrids by name or number, or kind of Lhotse alignments.
 
     Returns
     -------

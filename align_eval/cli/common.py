@@ -41,7 +41,10 @@ Device = Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")]
 Language = Annotated[
     str | None, typer.Option(help="Whisper's language code, such as en; auto detects it for each utterance.")
 ]
-Tier = Annotated[str | None, typer.Option(help="Name of the tier that contains the words.")]
+Tier = Annotated[
+    list[str] | None,
+    typer.Option(help="Tier of the words, by its name or else its number from 1; may be repeated."),
+]
 SpeakerCharacters = Annotated[
     int | None, typer.Option(min=1, help="Number of first characters of the file name that are the speaker.")
 ]

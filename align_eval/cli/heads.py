@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    CorpusKind,
     CorpusName,
     Device,
     Language,
@@ -48,6 +49,7 @@ def search(
         "zscore-median"
     ),
     align: Annotated[str, typer.Option(help="The path that sets are read by, as dtw or viterbi.")] = "dtw",
+    kind: CorpusKind = None,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -79,7 +81,7 @@ def search(
         folder = out.with_suffix("")
         sources = [in_unit(spec, unit) for spec in (ALL_HEADS, DEFAULT_HEADS, saliency)]
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
-        loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+        loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
         failures = _run(loaded, model, options, folder, console)
     kept = read_saved_run(folder)
     with progress(len(kept.items)) as on_done:

@@ -10,6 +10,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    CorpusKind,
     Language,
     Protocols,
     Seed,
@@ -47,9 +48,11 @@ def score(
     reference_format: Annotated[
         str | None, typer.Option(help="File format of the reference; detected by default.")
     ] = None,
+    kind: CorpusKind = None,
     tier: Tier = None,
     hypothesis_tier: Annotated[
-        str | None, typer.Option(help="Tier of a TextGrid hypothesis, or kind of a Lhotse alignment.")
+        list[str] | None,
+        typer.Option(help="As --tier, of a TextGrid hypothesis; or kind of a Lhotse alignment."),
     ] = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -84,6 +87,7 @@ def score(
         name=name,
         form=form,
         reference_form=reference_format,
+        kind=kind,
         tier=tier,
         hypothesis_tier=hypothesis_tier,
         language=language,

@@ -123,6 +123,12 @@ def listed_apart(names: Iterable[str]) -> str:
     return ", ".join(map(ascii, distinct) if look_the_same else distinct)
 
 
+def beside(path: Path, *suffixes: str) -> list[Path]:
+    """Files in the folder of a file with its name in NFC and one of the suffixes, in upper or lower case."""
+    files = sorted(path.parent.glob("*")) if path.parent.is_dir() else []
+    return [file for file in with_suffix(files, *suffixes) if composed(file.stem) == composed(path.stem)]
+
+
 def on_disk(path: Path) -> Path:
     """The existing path that is equal in NFC; the path itself if it exists, or if there is none."""
     if str(path).isascii() or os.path.lexists(path):

@@ -19,7 +19,7 @@ from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
 from align_eval.corpus.file_search import by_identity, list_files, listed_apart, on_disk, read_text, refuse_broken_link
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.recordings import composed
-from align_eval.formats.textgrids import read_word_tier
+from align_eval.formats.textgrids import Tiers, read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.text import label_kind, refuse_unknown, restore_unknown
 from align_eval.units import FRAME_S
@@ -64,7 +64,7 @@ class Corpus:
 def load_folder(
     folder: Path,
     *,
-    tier: str | None = None,
+    tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
 ) -> Corpus:
@@ -73,7 +73,7 @@ def load_folder(
     Parameters
     ----------
     tier
-        Name of the word tier, if it is not ``words``.
+        Word tiers by name or number, if it is not ``words``; several are merged if their words do not overlap.
     language
         Language of the utterances for which ``corpus.csv`` states none.
     speaker_characters
@@ -167,7 +167,7 @@ def check_inside(words: Sequence[Word], duration_s: float, place: object) -> Non
         )
 
 
-def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: str | None, marks: Counter[str]) -> Utterance:
+def _utterance(id_: str, audio_path: Path, grid_path: Path, tier: Tiers, marks: Counter[str]) -> Utterance:
     word_tier = read_word_tier(grid_path, tier)
     words = _without_unknown(word_tier.words, audio_path, grid_path)
     try:

@@ -15,6 +15,7 @@ from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.corpus.file_search import Files, list_files, warn_of_broken_links, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
 from align_eval.errors import InputError
+from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.records import Utterance
 
 
@@ -56,7 +57,7 @@ KINDS = {
 
 
 def load_kind(
-    path: Path, *, kind: str | None, tier: str | None, language: str | None, speaker_characters: int | None
+    path: Path, *, kind: str | None, tier: Tiers, language: str | None, speaker_characters: int | None
 ) -> Corpus:
     """Load a corpus of any kind.
 
@@ -82,7 +83,7 @@ def load_kind(
     kind = kind or detect_kind(path, files)
     if kind == FOLDER:
         return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
-    if tier is not None and not KINDS[kind].in_textgrids:
+    if wanted_tiers(tier) and not KINDS[kind].in_textgrids:
         raise InputError(path, f"a corpus of kind {kind} has no tiers", "leave --tier out")
     load: Callable[..., Corpus] = import_module(KINDS[kind].module).load
     corpus = load(path, files, tier) if KINDS[kind].in_textgrids else load(path, files)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.bundled import BUNDLED, load_corpus
+from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
 from align_eval.corpus.file_search import list_files
 from align_eval.corpus.folder import (
     METADATA_NAME,
@@ -20,10 +20,13 @@ from align_eval.corpus.folder import (
 )
 from align_eval.corpus.word_files import language_code, read_word_files
 from align_eval.errors import InputError
+from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.records import AudioSpan, Failure, Transcript, Utterance, Word
 
 NO_AUDIO = AudioSpan(Path("no audio"))
 """Audio of the utterances that are read from files of words alone. No file has this path."""
+
+TEXTGRID_FORM = "textgrid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ class Reference:
 def read_reference(
     where: str,
     *,
+    kind: str | None = None,
     form: str | None = None,
-    tier: str | None = None,
+    tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
 ) -> Reference:
@@ -63,8 +67,11 @@ def read_reference(
     ----------
     where
         Name of a bundled corpus, or a path.
+    kind
+        Kind of corpus, if the path is a corpus with audio; detected if None.
     form, tier
-        As for :func:`~align_eval.corpus.word_files.read_word_files`.
+        As for :func:`~align_eval.corpus.word_files.read_word_files`. Several tiers are merged into one recording
+        without a speaker of its own, so that of a folder of audio with TextGrids only the TextGrids are read.
     language
         Whisper's code of the language of utterances for which no file states it.
     speaker_characters
@@ -73,11 +80,17 @@ def read_reference(
     Raises
     ------
     InputError
-        If nothing can be used.
+        If nothing can be used, or both ``kind`` and ``form`` are given.
     """
-    path = Path(where)
-    if form is None and (where in BUNDLED or _has_audio_and_textgrids(path)):
-        corpus = load_corpus(where, tier=tier, language=language, speaker_characters=speaker_characters)
+    if kind is not None and form is not None:
+        raise InputError(f"--kind {kind}", f"is of a corpus, and --format {form} of files of words", "give one of them")
+    path = bundled_path(where) if where in BUNDLED else Path(where)
+    is_corpus = kind is not None or (form is None and (where in BUNDLED or _has_audio_and_textgrids(path)))
+    several_tiers = len(wanted_tiers(tier)) > 1
+    if is_corpus and several_tiers:
+        form = TEXTGRID_FORM
+    elif is_corpus:
+        corpus = load_corpus(where, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
         return Reference(
             corpus,
             corpus_checksum(corpus.utterances),
@@ -85,7 +98,8 @@ def read_reference(
             ends_s={u.id: u.duration_s for u in corpus.utterances},
         )
     files = read_word_files(path, form, tier)
-    metadata = read_metadata(path / METADATA_NAME, set(files.transcripts)) if path.is_dir() else {}
+    ids = {*files.transcripts, *(failure.id for failure in files.failures)}
+    metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
     utterances, failures = [], list(files.failures)
     for id_, transcript in sorted(files.transcripts.items()):
         try:
@@ -93,6 +107,8 @@ def read_reference(
         except InputError as error:
             failures.append(Failure(id_, str(error)))
             continue
+        if several_tiers:
+            utterance = replace(utterance, speaker=None)
         default_language = language or language_code(transcript.language)
         utterances.append(with_metadata(utterance, metadata.get(id_, {}), default_language, speaker_characters))
     return Reference(

@@ -15,13 +15,14 @@ from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 
-from align_eval.corpus.file_search import by_identity, list_files
+from align_eval.corpus.file_search import beside, by_identity, list_files
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
-from align_eval.errors import InputError
-from align_eval.formats.hypothesis.recordings import composed
+from align_eval.errors import InputError, naming_options
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
+
+OPTION = "--second-reference"
 
 MaybeWords = tuple[Word | None, ...]
 """One entry per word of an utterance: the word with its second times, or None."""
@@ -46,15 +47,14 @@ class SecondReference:
     failures: tuple[Failure, ...] = ()
 
 
-def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -> SecondReference:
+def read_second_reference(corpus: Corpus, where: str) -> SecondReference:
     """Read the second times of a corpus's words.
 
     Parameters
     ----------
     where
-        A folder of TextGrids with the names of the corpus's, or the name of a tier in the corpus's TextGrids.
-    tier
-        Word tier of the TextGrids in a folder, if it is not ``words``.
+        A folder of TextGrids with the names of the corpus's and one word tier each, or the name or number of a tier in
+        the corpus's TextGrids.
 
     Raises
     ------
@@ -67,10 +67,12 @@ def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -
     grids = by_identity(list_files(folder), folder, TEXTGRID_SUFFIX)
     for u in corpus.utterances:
         try:
-            if folder.is_dir():
-                second = read_words(_the_grid(grids.get(u.id, []), folder / u.id), tier)
-            else:
-                second = read_words(_the_grid(_grids_beside(u.audio.path), u.audio.path.with_suffix("")), where)
+            with naming_options({"--tier": OPTION}):
+                if folder.is_dir():
+                    second = _words_of_folder(_the_grid(grids.get(u.id, []), folder / u.id))
+                else:
+                    grid = _the_grid(beside(u.audio.path, TEXTGRID_SUFFIX), u.audio.path.with_suffix(""))
+                    second = read_words(grid, where)
         except InputError as error:
             failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", f"{SECOND_REFERENCE}, {error}"))
             continue
@@ -126,18 +128,21 @@ def second_checksum(second: Mapping[str, MaybeWords]) -> str:
     return hashlib.sha256(repr(sorted(times.items())).encode()).hexdigest()
 
 
+def _words_of_folder(grid: Path) -> tuple[Word, ...]:
+    """Words of a TextGrid of a folder, in which no option names the tier."""
+    try:
+        return read_words(grid)
+    except InputError as error:
+        remedy = "give TextGrids with one tier named words" if "--tier" in error.remedy else error.remedy
+        raise InputError(error.place, error.problem, remedy) from error
+
+
 def _the_grid(grids: Sequence[Path], place: Path) -> Path:
     """The only one of the TextGrids."""
     if len(grids) != 1:
         problem = f"{len(grids) or 'no'} TextGrids have this name"
         raise InputError(place, problem, "give a folder with one per utterance, or the name of a tier")
     return grids[0]
-
-
-def _grids_beside(audio: Path) -> list[Path]:
-    """TextGrids with the name of the audio, in the same folder; the suffix may be in upper or lower case."""
-    beside = sorted(audio.parent.glob("*")) if audio.parent.is_dir() else []
-    return [p for p in beside if composed(p.stem) == composed(audio.stem) and p.suffix.lower() == TEXTGRID_SUFFIX]
 
 
 def _plain(text: str) -> str:

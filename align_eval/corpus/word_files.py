@@ -24,6 +24,7 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.hypothesis.recordings import composed
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure, Transcript
 
 WORDS_SUFFIX = ".words"
@@ -57,7 +58,7 @@ class WordFiles:
         return sum(len(transcript.words) for transcript in self.transcripts.values())
 
 
-def read_word_files(path: Path, form: str | None = None, tier: str | None = None) -> WordFiles:
+def read_word_files(path: Path, form: str | None = None, tier: Tiers = None) -> WordFiles:
     """Read a file, or all files of a folder that have the suffix of a form.
 
     Parameters
@@ -65,7 +66,7 @@ def read_word_files(path: Path, form: str | None = None, tier: str | None = None
     form
         Form of the files; detected from their content if None.
     tier
-        Tier of TextGrids, or kind of Lhotse alignments.
+        Tiers of TextGrids, merged in the order of starts, or kind of Lhotse alignments.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def recording_name(name: str) -> str:
     return composed(name)
 
 
-def _read_folder(folder: Path, form: str | None, tier: str | None) -> WordFiles:
+def _read_folder(folder: Path, form: str | None, tier: Tiers) -> WordFiles:
     suffixes = FORMATS[form].suffixes if form else tuple(s for f in FORMATS.values() for s in f.suffixes)
     files = list_files(folder)
     warn_of_broken_links(files, *suffixes)
@@ -144,7 +145,7 @@ def _read_folder(folder: Path, form: str | None, tier: str | None) -> WordFiles:
 class _FolderReader:
     """Reads the files of a folder one by one; the unambiguous files decide the form of the ambiguous ones."""
 
-    def __init__(self, form: str | None, tier: str | None) -> None:
+    def __init__(self, form: str | None, tier: Tiers) -> None:
         self._form, self._tier = form, tier
         self._transcripts: dict[str, Transcript] = {}
         self._paths: dict[str, Path] = {}
@@ -158,7 +159,9 @@ class _FolderReader:
             if len(paths) > 1:
                 listed = listed_apart(path.name for path in paths)
                 problem = f"{len(paths)} files are of this recording: {listed}"
-                raise InputError(paths[0].parent / name, problem, "choose a form with --format, or keep one of them")
+                of_forms = len({path.suffix.lower() for path in paths}) == len(paths)
+                remedy = "choose a form with --format, or keep one of them" if of_forms else "keep one of them"
+                raise InputError(paths[0].parent / name, problem, remedy)
             refuse_broken_link(paths[0])
             document = read_document(paths[0])
             forms = (self._form,) if self._form else claimants(document)

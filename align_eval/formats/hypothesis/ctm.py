@@ -19,6 +19,7 @@ from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.recordings import Stretch, by_start, check_name, composed, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import clean_label, label_kind
 
@@ -38,7 +39,7 @@ def claims(document: Document) -> bool:
     return False
 
 
-def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read every recording of the document (see :func:`words_by_channel`), without labels of silence."""
     words = words_by_channel(document)
     for name in {name for key in words for name in key}:

@@ -15,6 +15,7 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis import ctm, lhotse, subtitles, textgrid, transformers_chunks
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.hypothesis.whisper_json import LAYOUTS
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 
 
@@ -23,7 +24,7 @@ class Format:
     """A file format: whether a document has it, its reader, and the suffixes of its files."""
 
     claims: Callable[[Document], bool]
-    read: Callable[[Document, str | None], tuple[Transcript, ...]]
+    read: Callable[[Document, Tiers], tuple[Transcript, ...]]
     suffixes: tuple[str, ...]
     description: str
 
@@ -74,7 +75,7 @@ def claimants(document: Document) -> tuple[str, ...]:
 
 
 def read_transcripts(
-    path: Path, format_name: str | None = None, tier: str | None = None
+    path: Path, format_name: str | None = None, tier: Tiers = None
 ) -> tuple[str, tuple[Transcript, ...]]:
     """Read a file.
 
@@ -83,7 +84,7 @@ def read_transcripts(
     format_name
         A name of :data:`FORMATS`. None detects the format from the content.
     tier
-        The tier of a TextGrid, or the kind of Lhotse's alignments.
+        Tiers of a TextGrid, or the kind of Lhotse's alignments.
 
     Returns
     -------
