@@ -78,16 +78,26 @@ def _record_values(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def print_next(console: Console, out: Path, corpus: str | None = None) -> None:
+def print_next(
+    console: Console,
+    out: Path,
+    corpus: str | None = None,
+    *,
+    kind: str | None = None,
+    tier: Sequence[str] | None = None,
+) -> None:
     """Print the command that shows a written run.
 
     Parameters
     ----------
-    corpus
-        Place of the audio, where run.json does not name it.
+    corpus, kind, tier
+        Place of the audio, where run.json does not name it, and the options by which the corpus was read.
     """
-    option = ["--corpus", corpus] if corpus else []
-    print_line(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *option])}")
+    options = ["--corpus", corpus] if corpus else []
+    if corpus:
+        options += ["--kind", kind] if kind else []
+        options += [word for name in tier or () for word in ("--tier", name)]
+    print_line(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *options])}")
 
 
 def print_error(message: object) -> None:

@@ -106,7 +106,8 @@ def score(
             print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
         if out:
             print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
-            print_next(console, out, reference if reference in BUNDLED or Path(reference).is_dir() else None)
+            corpus = reference if reference in BUNDLED or Path(reference).is_dir() else None
+            print_next(console, out, corpus, kind=kind, tier=tier)
     if scored.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
     if scored.lint and lint == Lint.fail:
