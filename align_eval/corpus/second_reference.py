@@ -18,11 +18,11 @@ from pathlib import Path
 from align_eval.corpus.file_search import beside, by_identity, list_files
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
-from align_eval.errors import InputError, naming_options
+from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
 
-OPTION = "--second-reference"
+TIER_REMEDY = "name another with --second-reference, by its number if names are equal"
 
 MaybeWords = tuple[Word | None, ...]
 """One entry per word of an utterance: the word with its second times, or None."""
@@ -67,14 +67,14 @@ def read_second_reference(corpus: Corpus, where: str) -> SecondReference:
     grids = by_identity(list_files(folder), folder, TEXTGRID_SUFFIX)
     for u in corpus.utterances:
         try:
-            with naming_options({"--tier": OPTION}):
-                if folder.is_dir():
-                    second = _words_of_folder(_the_grid(grids.get(u.id, []), folder / u.id))
-                else:
-                    grid = _the_grid(beside(u.audio.path, TEXTGRID_SUFFIX), u.audio.path.with_suffix(""))
-                    second = read_words(grid, where)
+            if folder.is_dir():
+                second = read_words(_the_grid(grids.get(u.id, []), folder / u.id))
+            else:
+                grid = _the_grid(beside(u.audio.path, TEXTGRID_SUFFIX), u.audio.path.with_suffix(""))
+                second = read_words(grid, where)
         except InputError as error:
-            failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", f"{SECOND_REFERENCE}, {error}"))
+            message = f"{SECOND_REFERENCE}, {_with_own_remedy(error, in_folder=folder.is_dir())}"
+            failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", message))
             continue
         second_words[u.id] = paired(u.words, second)
     if not any(word for words in second_words.values() for word in words):
@@ -128,13 +128,12 @@ def second_checksum(second: Mapping[str, MaybeWords]) -> str:
     return hashlib.sha256(repr(sorted(times.items())).encode()).hexdigest()
 
 
-def _words_of_folder(grid: Path) -> tuple[Word, ...]:
-    """Words of a TextGrid of a folder, in which no option names the tier."""
-    try:
-        return read_words(grid)
-    except InputError as error:
-        remedy = "give TextGrids with one tier named words" if "--tier" in error.remedy else error.remedy
-        raise InputError(error.place, error.problem, remedy) from error
+def _with_own_remedy(error: InputError, *, in_folder: bool) -> InputError:
+    """The error without ``--tier``: a second reference takes one tier, and of a folder no other than its word tier."""
+    if "--tier" not in error.remedy:
+        return error
+    remedy = "give TextGrids with one tier named words" if in_folder else TIER_REMEDY
+    return InputError(error.place, error.problem, f"{remedy}; {error.remedy.rpartition('; ')[2]}")
 
 
 def _the_grid(grids: Sequence[Path], place: Path) -> Path:
