@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
-from align_eval.corpus.file_search import list_files
+from align_eval.corpus.file_search import by_identity, list_files
 from align_eval.corpus.folder import (
     METADATA_NAME,
     TEXTGRID_SUFFIX,
@@ -18,6 +18,7 @@ from align_eval.corpus.folder import (
     read_metadata,
     with_metadata,
 )
+from align_eval.corpus.kinds import FOLDER, KINDS
 from align_eval.corpus.word_files import language_code, read_word_files
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, wanted_tiers
@@ -27,6 +28,7 @@ NO_AUDIO = AudioSpan(Path("no audio"))
 """Audio of the utterances that are read from files of words alone. No file has this path."""
 
 TEXTGRID_FORM = "textgrid"
+KINDS_IN_TEXTGRIDS = tuple(name for name, kind in KINDS.items() if kind.in_textgrids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def read_reference(
     path = bundled_path(where) if where in BUNDLED else Path(where)
     is_corpus = kind is not None or (form is None and (where in BUNDLED or _has_audio_and_textgrids(path)))
     several_tiers = len(wanted_tiers(tier)) > 1
-    if is_corpus and several_tiers:
+    if is_corpus and several_tiers and kind in (None, FOLDER, *KINDS_IN_TEXTGRIDS):
         form = TEXTGRID_FORM
     elif is_corpus:
         corpus = load_corpus(where, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
@@ -98,9 +100,11 @@ def read_reference(
             ends_s={u.id: u.duration_s for u in corpus.utterances},
         )
     files = read_word_files(path, form, tier)
-    ids = {*files.transcripts, *(failure.id for failure in files.failures)}
-    metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
     utterances, failures = [], list(files.failures)
+    if is_corpus:
+        failures += _audio_alone(path, {*files.transcripts, *(failure.id for failure in failures)})
+    ids = {*files.transcripts, *(failure.id for failure in failures)}
+    metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
     for id_, transcript in sorted(files.transcripts.items()):
         try:
             utterance = _utterance(id_, transcript, files.paths[id_])
@@ -117,6 +121,16 @@ def read_reference(
         paths=files.paths,
         ends_s={id_: t.end_s for id_, t in files.transcripts.items() if t.end_s is not None},
     )
+
+
+def _audio_alone(folder: Path, ids: Collection[str]) -> list[Failure]:
+    """Failures of the audio files of a folder whose ids are not among those of its TextGrids."""
+    audio = by_identity(list_files(folder), folder, *AUDIO_SUFFIXES)
+    return [
+        Failure(id_, str(InputError(files[0], "has no TextGrid beside it", f"add {files[0].stem}.TextGrid")))
+        for id_, files in sorted(audio.items())
+        if id_ not in ids
+    ]
 
 
 def words_checksum(utterances: Iterable[Utterance]) -> str:

@@ -362,6 +362,19 @@ def test_whole_recordings_of_a_corpus_with_audio_are_scored_where_all_tiers_are_
     assert json.loads(done.stdout)["lint"]["n_words"] == 4
 
 
+def test_audio_without_a_textgrid_is_listed_where_several_tiers_are_read(tmp_path):
+    """As it is where one tier is read. corpus.csv may have its row."""
+    dialogue(tmp_path / "r")
+    for name in ("talk", "alone"):
+        soundfile.write(tmp_path / "r" / f"{name}.wav", np.zeros(24_000, dtype=np.int16), 16_000)
+    (tmp_path / "r" / "corpus.csv").write_text("id,language\nalone,en\ntalk,en\n")
+    scored = score_hypothesis(tmp_path / "r", as_ctm(tmp_path / "h", MERGED).parent, tier=BOTH)
+    (failure,) = scored.run.failures
+    assert failure.id == "alone"
+    assert "alone.wav: has no TextGrid beside it; add alone.TextGrid" in failure.message
+    assert value(scored.run.rows, "coverage") == 1
+
+
 def test_names_of_recordings_meet_in_nfc_with_audio_and_without(tmp_path):
     """macOS writes the names of files decomposed (NFD)."""
     name, decomposed = "théorème", unicodedata.normalize("NFD", "théorème")
