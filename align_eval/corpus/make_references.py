@@ -92,7 +92,7 @@ def make_references(
     n_words = 0
     for id_, paths in audio.items():
         try:
-            grid = out / f"{id_}.TextGrid"
+            grid = on_disk(out / f"{id_}.TextGrid")
             if grid.exists():
                 raise InputError(grid, "exists already", "choose another --out, or remove it")
             aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown, tier)

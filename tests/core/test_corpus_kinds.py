@@ -324,6 +324,17 @@ def test_a_kaldi_ctm_out_of_order_is_sorted_with_a_note(tmp_path):
         assert by_id(load_corpus(folder))["ben-001"].words == expected
 
 
+def test_mfa_speakers_are_chosen_by_name_or_number_and_a_speaker_has_one_tier(tmp_path):
+    folder = make_corpus("mfa", tmp_path)
+    speakers = [{u.speaker for u in load_corpus(folder, tier=tier).utterances} for tier in ("3", ["1", "3"], None)]
+    assert speakers == [{"ben"}, {"anna", "ben"}, {"anna", "ben"}]
+    path = folder / "anna/dialogue.TextGrid"
+    path.write_text(path.read_text().replace('"anna - phones"', '"ben - words"'))
+    (failure,) = load_corpus(folder).failures
+    assert "has 2 tiers of words of 'ben'; name one: --tier 2 or --tier 3; the tiers are 'anna" in failure.message
+    assert {u.speaker for u in load_corpus(folder, tier=["anna - words", "3"]).utterances} == {"anna", "ben"}
+
+
 def test_two_textgrids_of_one_mfa_recording_are_refused(tmp_path):
     folder = make_corpus("mfa", tmp_path)
     shutil.copy(folder / "anna/dialogue.TextGrid", folder / "anna/dialogue.textgrid")
