@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.hypothesis.recordings import composed
+from align_eval.text import composed
 
 Files = Sequence[Path]
 """Sorted paths, without hidden files and the files in hidden folders."""

@@ -18,10 +18,9 @@ from pathlib import Path
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
 from align_eval.corpus.file_search import by_identity, list_files, listed_apart, on_disk, read_text, refuse_broken_link
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.textgrids import Tiers, read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
-from align_eval.text import label_kind, refuse_unknown, restore_unknown
+from align_eval.text import composed, label_kind, refuse_unknown, restore_unknown
 from align_eval.units import FRAME_S
 
 TEXTGRID_SUFFIX = ".textgrid"

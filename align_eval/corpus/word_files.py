@@ -23,9 +23,9 @@ from align_eval.corpus.file_search import (
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one
 from align_eval.formats.hypothesis.document import Document, read_document
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure, Transcript
+from align_eval.text import composed
 
 WORDS_SUFFIX = ".words"
 MEDIA_SUFFIXES = (*AUDIO_SUFFIXES, ".m4a", ".mp4", ".webm")

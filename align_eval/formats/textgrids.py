@@ -15,10 +15,9 @@ from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
-from align_eval.text import clean_label, label_kind
+from align_eval.text import clean_label, composed, label_kind
 
 WORD_TIER_NAMES = ("words", "word")
 """Names of word tiers, in upper or lower case; MFA's ``speaker - words`` fits as well."""

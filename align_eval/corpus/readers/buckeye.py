@@ -25,9 +25,8 @@ from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import label_kind
+from align_eval.text import composed, label_kind
 
 SUFFIX = ".words"
 SPEAKER_CHARACTERS = 3

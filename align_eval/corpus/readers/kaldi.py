@@ -34,9 +34,8 @@ from align_eval.corpus.readers.utterances import (
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.ctm import words_by_channel
 from align_eval.formats.hypothesis.document import read_document
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.text import clean_label, composed, label_kind, lower_capitals, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 WAV_SCP = "wav.scp"

@@ -17,7 +17,6 @@ from align_eval.corpus.file_search import Files, by_identity, the_one, with_suff
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import (
     WORD_TIER_NAMES,
@@ -30,7 +29,7 @@ from align_eval.formats.textgrids import (
     words_of_tier,
 )
 from align_eval.records import Failure, Utterance
-from align_eval.text import label_kind
+from align_eval.text import composed, label_kind
 
 N_SNIFFED = 50
 """Most TextGrids that are opened to detect the kind."""

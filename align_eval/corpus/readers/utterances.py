@@ -13,8 +13,8 @@ from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.folder import Corpus, count_marks
 from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.hypothesis.recordings import composed
 from align_eval.records import AudioSpan, Failure, Utterance, Word
+from align_eval.text import composed
 from align_eval.units import MS_PER_S, WINDOW_S
 
 

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
-from align_eval.formats.hypothesis.recordings import Stretch, by_start, check_name, composed, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, by_start, check_name, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
-from align_eval.text import clean_label, label_kind
+from align_eval.text import clean_label, composed, label_kind
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
 

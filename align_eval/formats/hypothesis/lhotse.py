@@ -13,10 +13,11 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.recordings import Stretch, check_name, composed, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import composed
 
 KIND = "word"
 

@@ -6,7 +6,6 @@ NFC. They become file names, so names that lead out of a folder are refused.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
@@ -14,6 +13,7 @@ from operator import itemgetter
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,6 @@ class Stretch:
     start_s: float = 0.0
     speaker: str | None = None
     language: str | None = None
-
-
-def composed(name: str) -> str:
-    """The name in NFC, in which names are compared: macOS writes the names of files decomposed."""
-    return unicodedata.normalize("NFC", name)
 
 
 def check_name(where: str, name: str) -> str:
