@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 EXIT_PASS = 0
 EXIT_REGRESSION = 1
 EXIT_BAD_INPUT = 2
@@ -56,6 +60,27 @@ class InputError(AlignEvalError, ValueError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{self.place}: {problem}; {remedy}")
+
+
+@contextmanager
+def naming_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Rename options in input errors that are raised inside (:func:`with_options`)."""
+    try:
+        yield
+    except InputError as error:
+        texts = (with_options(text, options) for text in (error.place, error.problem, error.remedy))
+        raise type(error)(*texts) from error
+
+
+def with_options(message: str, options: Mapping[str, str]) -> str:
+    """Rename options in a message, for a command with one such option per side.
+
+    >>> with_options("name one with --tier", {"--tier": "--hypothesis-tier"})
+    'name one with --hypothesis-tier'
+    """
+    for name, other in options.items():
+        message = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", other, message)
+    return message
 
 
 class NotComparableError(InputError):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from align_eval.corpus.folder import count_marks
 from align_eval.corpus.word_files import WordFiles, read_word_files
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure
 from align_eval.scoring.lint import LintFinding, lint_words
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
@@ -29,7 +30,7 @@ class Linted:
 
 
 def lint_path(
-    path: str | Path, *, form: str | None = None, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY
+    path: str | Path, *, form: str | None = None, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY
 ) -> Linted:
     """Find implausible word times in a file, a folder of files, or a finished run.
 
@@ -39,8 +40,8 @@ def lint_path(
         A file, a folder of files, or a run folder.
     form : str, optional
         Format of the files, as ``align-eval list formats`` prints them; detected from their content if None.
-    tier : str, optional
-        Tier of TextGrids, or kind of Lhotse alignments.
+    tier : str or sequence of str, optional
+        Tiers of TextGrids by name or number, or kind of Lhotse alignments.
     labels : LabelPolicy
         What is a word (:func:`~align_eval.text.label_policy`).
 

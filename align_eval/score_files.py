@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from align_eval.corpus.folder import count_marks
+from align_eval.corpus.file_search import beside
+from align_eval.corpus.folder import TEXTGRID_SUFFIX, count_marks
+from align_eval.corpus.readers.mfa import speaker_tiers
 from align_eval.corpus.reference_words import Reference, read_reference
 from align_eval.corpus.word_files import WordFiles, pair_names, read_word_files
 from align_eval.edit_alignment import word_times
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, naming_options, with_options
+from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import SCHEMA_VERSION
 from align_eval.formats.run.words_table import words_table
+from align_eval.formats.textgrids import Tiers, tier_options
 from align_eval.language_names import NAMES, whisper_code
 from align_eval.lint_files import lint_word_files
 from align_eval.records import Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance, Word
@@ -33,6 +37,10 @@ ALIGN = "given"
 """Alignment of the system in ``words.parquet`` and signatures: its words come with their times."""
 
 TEXT = "hypothesis"
+
+REFERENCE_OPTIONS = {"--format": "--reference-format"}
+HYPOTHESIS_OPTIONS = {"--tier": "--hypothesis-tier"}
+"""Options of ``score`` that have other names for this side than in the messages of the readers."""
 
 MAX_WORDS = 50_000
 """Most words of one recording that are paired: about five hours of speech, and half a minute of computation."""
@@ -76,8 +84,9 @@ def score_hypothesis(
     name: str | None = None,
     form: str | None = None,
     reference_form: str | None = None,
-    tier: str | None = None,
-    hypothesis_tier: str | None = None,
+    kind: str | None = None,
+    tier: Tiers = None,
+    hypothesis_tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
@@ -97,8 +106,11 @@ def score_hypothesis(
         Name of the system, the ``source`` of the scores; the form of the files if None.
     form, reference_form : str, optional
         Formats of the files, as ``align-eval list formats`` prints them; detected from their content if None.
-    tier, hypothesis_tier : str, optional
-        Tier of TextGrids, or kind of Lhotse alignments.
+    kind : str, optional
+        Kind of corpus of a reference with audio; detected if None.
+    tier, hypothesis_tier : str or sequence of str, optional
+        Tiers of TextGrids by name or number, or kind of Lhotse alignments. The words of several tiers are merged into
+        one recording in the order of their starts.
     language : str, optional
         Name or code of the language where no file of the reference states it; it decides how words are normalised
         before pairing.
@@ -122,15 +134,18 @@ def score_hypothesis(
         If nothing can be scored. A recording without a partner, or a malformed file of a folder, is listed in
         ``run.failures``; reference words without a partner count against coverage.
     """
-    truth = read_reference(
-        str(reference),
-        form=reference_form,
-        tier=tier,
-        language=language,
-        speaker_characters=speaker_characters,
-        labels=labels,
-    )
-    files = read_word_files(Path(hypothesis), form, hypothesis_tier, labels)
+    with naming_options(REFERENCE_OPTIONS):
+        truth = read_reference(
+            str(reference),
+            kind=kind,
+            form=reference_form,
+            tier=tier,
+            language=language,
+            speaker_characters=speaker_characters,
+            labels=labels,
+        )
+    with naming_options(HYPOTHESIS_OPTIONS):
+        files = read_word_files(Path(hypothesis), form, hypothesis_tier, labels)
     _warn_of_language(truth, files, reference)
     partners = _pair_recordings(truth, files, reference, hypothesis)
     system = SystemName(_system_name(name or files.form), ALIGN)
@@ -155,8 +170,8 @@ def score_hypothesis(
         ),
         rows=score_table(words, text=TEXT, seed=seed, protocols=protocols),
         failures=(
-            *truth.corpus.failures,
-            *files.failures,
+            *_with_options(truth.corpus.failures, REFERENCE_OPTIONS),
+            *_with_options(files.failures, HYPOTHESIS_OPTIONS),
             *paired.failures,
             *_without_reference(files, partners, reference),
         ),
@@ -189,15 +204,32 @@ def _pair_recordings(
     """Name of the hypothesis recording by the id of its reference utterance; refuses inputs without a common name."""
     ids = [u.id for u in truth.corpus.utterances]
     if not ids:
-        listed = "; ".join(failure.message for failure in truth.corpus.failures[:3])
+        failures = _with_options(truth.corpus.failures[:3], REFERENCE_OPTIONS)
+        listed = "; ".join(failure.message for failure in failures)
         raise InputError(reference, f"has no usable words: {listed}", "correct these files")
     partners = pair_names(ids, files.transcripts)
     if len(ids) == len(files.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
         partners = {ids[0]: next(iter(files.transcripts))}
     if not partners:
         problem = f"has no recording of the reference: it has {_listed(files.transcripts)}, not {_listed(ids)}"
-        raise InputError(hypothesis, problem, "name its files as those of the reference")
+        raise InputError(hypothesis, problem, _remedy_for_names(truth, files))
     return partners
+
+
+def _remedy_for_names(truth: Reference, files: WordFiles) -> str:
+    """Remedy where no recording has a partner; of a corpus that is cut by speaker, whole recordings can be scored."""
+    for recording in sorted({u.recording for u in truth.corpus.utterances if truth.corpus.kind == "mfa"}):
+        if pair_names([recording], files.transcripts):
+            path = next(u.audio.path for u in truth.corpus.utterances if u.recording == recording)
+            (grid_path,) = beside(path, TEXTGRID_SUFFIX)
+            grid, _ = read_textgrid(grid_path)
+            options = tier_options([str(tier.name) for tier in grid.tiers], speaker_tiers(grid))
+            return f"to score whole recordings, name the tiers of all speakers: {options}"
+    return "name its files as those of the reference"
+
+
+def _with_options(failures: Iterable[Failure], options: Mapping[str, str]) -> list[Failure]:
+    return [replace(failure, message=with_options(failure.message, options)) for failure in failures]
 
 
 @dataclass(frozen=True, slots=True)

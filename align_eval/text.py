@@ -204,6 +204,11 @@ def lower_capitals(words: Sequence[str]) -> list[str]:
     return [word.lower() for word in words] if text.upper() == text else list(words)
 
 
+def composed(name: str) -> str:
+    """The name of a file, recording or tier in NFC. Names are compared so, since macOS decomposes names of files."""
+    return unicodedata.normalize("NFC", name)
+
+
 def split_words(text: str, language: str | None) -> list[str]:
     """Clean a text (:func:`clean_label`) and split it at white space, and in languages without spaces into characters.
 

@@ -41,7 +41,10 @@ Device = Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")]
 Language = Annotated[
     str | None, typer.Option(help="Language, as en, eng or English; auto detects it for each utterance.")
 ]
-Tier = Annotated[str | None, typer.Option(help="Name of the tier that contains the words.")]
+Tier = Annotated[
+    list[str] | None,
+    typer.Option(help="Tier of the words, by its name or else its number from 1; may be repeated."),
+]
 SpeakerCharacters = Annotated[
     int | None, typer.Option(min=1, help="Number of first characters of the file name that are the speaker.")
 ]
@@ -81,16 +84,26 @@ def _record_values(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def print_next(console: Console, out: Path, corpus: str | None = None) -> None:
+def print_next(
+    console: Console,
+    out: Path,
+    corpus: str | None = None,
+    *,
+    kind: str | None = None,
+    tier: Sequence[str] | None = None,
+) -> None:
     """Print the command that shows a written run.
 
     Parameters
     ----------
-    corpus
-        Place of the audio, where run.json does not name it.
+    corpus, kind, tier
+        Place of the audio, where run.json does not name it, and the options by which the corpus was read.
     """
-    option = ["--corpus", corpus] if corpus else []
-    print_line(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *option])}")
+    options = ["--corpus", corpus] if corpus else []
+    if corpus:
+        options += ["--kind", kind] if kind else []
+        options += [word for name in tier or () for word in ("--tier", name)]
+    print_line(console, f"to view it: {shlex.join(['align-eval', 'report', str(out), *options])}")
 
 
 def print_error(message: object) -> None:

@@ -111,6 +111,7 @@ def reference(
     lexicon: Annotated[
         Path | None, typer.Option(help="File of additional pronunciations, one word per line, as `yknow Y AH N OW`.")
     ] = None,
+    tier: Tier = None,
     as_json: AsJson = False,
 ) -> None:
     """Make references: align English text with PocketSphinx, and write TextGrids with words and phones.
@@ -131,7 +132,7 @@ def reference(
     pronunciations = read_lexicon(lexicon) if lexicon else None
     prepare_folder(out)
     with progress(len(audio_files(folder))) as on_done:
-        references = make_references(folder, out, pronunciations, on_done)
+        references = make_references(folder, out, pronunciations, on_done, tier)
     write_finding(out / REPORT_NAME, references)
     console = make_console(quiet=as_json)
     print_references(references, console)

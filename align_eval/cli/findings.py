@@ -26,6 +26,8 @@ from align_eval.cli.common import (
 )
 from align_eval.reporting.terminal.printing import print_line
 
+MAKE_WRITABLE = "make the folder of the run writable"
+
 
 def faithfulness(
     corpus: CorpusName,
@@ -128,7 +130,7 @@ def agree(
     from align_eval.reporting.terminal.agreement import print_agreement
 
     finding = measure_agreement(read_saved_run(run), seed)
-    write_finding(run / "agree.json", finding)
+    write_finding(run / "agree.json", finding, MAKE_WRITABLE)
     console = make_console(quiet=as_json)
     print_agreement(finding, console)
     print_line(console, f"written: {run}/agree.json")
@@ -171,7 +173,7 @@ def budget(
         findings = with_holm([measure_budget(kept, seed, on_done, saliency=saliency) for kept in kept_runs])
     console = make_console(quiet=as_json)
     for run, kept, finding in zip(runs, kept_runs, findings, strict=True):
-        write_finding(run / "budget.json", finding)
+        write_finding(run / "budget.json", finding, MAKE_WRITABLE)
         references = {stratum.reference for stratum in finding.strata}
         floors = floors_ms(kept.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
         draw_budget(run / "budget.png", finding, floors)
@@ -198,7 +200,7 @@ def drift(
     from align_eval.reporting.terminal.drift import print_drift
 
     finding = measure_drift(run, seed)
-    write_finding(run / "drift.json", finding)
+    write_finding(run / "drift.json", finding, MAKE_WRITABLE)
     draw_drift(run / "drift.png", finding)
     console = make_console(quiet=as_json)
     print_drift(finding, console)

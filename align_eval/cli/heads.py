@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    CorpusKind,
     CorpusName,
     Device,
     DropLabel,
@@ -50,6 +51,7 @@ def search(
         "zscore-median"
     ),
     align: Annotated[str, typer.Option(help="The path that sets are read by, as dtw or viterbi.")] = "dtw",
+    kind: CorpusKind = None,
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -86,6 +88,7 @@ def search(
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
         loaded = load_corpus(
             corpus,
+            kind=kind,
             tier=tier,
             language=language,
             speaker_characters=speaker_characters,

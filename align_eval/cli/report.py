@@ -10,6 +10,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    CorpusKind,
     Device,
     Language,
     MarginMs,
@@ -18,6 +19,7 @@ from align_eval.cli.common import (
     RunFolder,
     ShiftMs,
     SpokenText,
+    Tier,
     make_console,
     print_json,
 )
@@ -47,6 +49,8 @@ def report(
         str | None,
         typer.Option(help="Corpus with the audio, as in run, if the audio was moved or RUN does not name it."),
     ] = None,
+    kind: CorpusKind = None,
+    tier: Tier = None,
     audio: Annotated[
         bool, typer.Option("--audio/--no-audio", help="Embed sound, so that the page can play words.")
     ] = True,
@@ -77,7 +81,7 @@ def report(
     findings = gather_findings(view, finding or ())
     options = GateOptions(margin_ms=margin_ms, shift_ms=shift_ms)
     verdict = compare_or_reason(read_side(baseline), read_side(run), options) if baseline else None
-    spans = find_audio(run, view.run, corpus)
+    spans = find_audio(run, view.run, corpus, kind, tier)
     page = out or run / "report.html"
     content = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)
     console = make_console(quiet=as_json)
@@ -110,6 +114,7 @@ def explain(
     ] = None,
     align: Annotated[str, typer.Option(help="Alignment of every source.")] = "viterbi",
     reference: Annotated[Path | None, typer.Option(help="A TextGrid of reference words to draw above.")] = None,
+    tier: Tier = None,
     language: Language = None,
     device: Device = "cpu",
     as_json: AsJson = False,
@@ -126,7 +131,7 @@ def explain(
 
     require_matplotlib()
     sources = source or ["attention:heads=all", "gradient:at=encoder-output"]
-    words = read_words(reference) if reference else None
+    words = read_words(reference, tier) if reference else None
     result = explain_text(load_model(model, device=device), audio, text, sources, align, language)
     draw_explained(out, f"{audio.name}, {model}", result.samples, result.texts, result.words, result.maps, words)
     print_line(make_console(quiet=as_json), f"written: {out}")

@@ -10,6 +10,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    CorpusKind,
     DropLabel,
     KeepLabel,
     Language,
@@ -49,9 +50,11 @@ def score(
     reference_format: Annotated[
         str | None, typer.Option(help="File format of the reference; detected by default.")
     ] = None,
+    kind: CorpusKind = None,
     tier: Tier = None,
     hypothesis_tier: Annotated[
-        str | None, typer.Option(help="Tier of a TextGrid hypothesis, or kind of a Lhotse alignment.")
+        list[str] | None,
+        typer.Option(help="As --tier, of a TextGrid hypothesis; or kind of a Lhotse alignment."),
     ] = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
@@ -89,6 +92,7 @@ def score(
         name=name,
         form=form,
         reference_form=reference_format,
+        kind=kind,
         tier=tier,
         hypothesis_tier=hypothesis_tier,
         language=language,
@@ -111,7 +115,8 @@ def score(
             print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
         if out:
             print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
-            print_next(console, out, reference if reference in BUNDLED or Path(reference).is_dir() else None)
+            corpus = reference if reference in BUNDLED or Path(reference).is_dir() else None
+            print_next(console, out, corpus, kind=kind, tier=tier)
     if scored.run.failures:
         raise typer.Exit(EXIT_BAD_INPUT)
     if scored.lint and lint == Lint.fail:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.kinds import FOLDER, load_kind
+from align_eval.formats.textgrids import Tiers
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 BUNDLED = {
@@ -26,7 +27,7 @@ def load_corpus(
     name_or_path: str | Path,
     *,
     kind: str | None = None,
-    tier: str | None = None,
+    tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
@@ -40,8 +41,8 @@ def load_corpus(
         A string that is a bundled name means the bundled corpus. Write ``./demo`` for a folder of that name.
     kind : str, optional
         One of :data:`align_eval.corpus.kinds.KINDS` or ``folder``; detected from the files if None.
-    tier : str, optional
-        Name of the word tier of TextGrids, if it is not ``words``.
+    tier : str or sequence of str, optional
+        Word tier of TextGrids by name or number, if it is not ``words``; several are merged, or are the speakers'.
     language : str, optional
         Name or code where the corpus states none; ``auto`` detects it later.
     speaker_characters : int, optional

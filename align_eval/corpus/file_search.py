@@ -2,19 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
+from align_eval.text import composed
 
 Files = Sequence[Path]
 """Sorted paths, without hidden files and the files in hidden folders."""
 
 
 def list_files(folder: Path) -> tuple[Path, ...]:
-    """All files under a folder, sorted, without hidden ones."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return tuple(p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    """All files under a folder, sorted, without hidden ones.
+
+    Links to files and folders are followed. A folder that several links reach is listed under each name. A link to a
+    folder that holds the link is a loop and is not entered. A broken link is listed as a file.
+    """
+    real = Path(os.path.realpath(folder))
+    return tuple(sorted(_files_under(folder, real, frozenset()))) if folder.is_dir() else ()
+
+
+def _files_under(folder: Path, real: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Yield the files under a folder whose path without links is ``real``; folders in ``above`` are not entered."""
+    above |= {real, *real.parents}
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        warnings.warn(f"{folder}: cannot be read ({error.strerror}), and is passed over", InputWarning, stacklevel=2)
+        return
+    for path in (folder / name for name in names if not name.startswith(".")):
+        if os.path.isdir(path):
+            target = Path(os.path.realpath(path)) if path.is_symlink() else real / path.name
+            if target not in above:
+                yield from _files_under(path, target, above)
+        elif os.path.isfile(path) or is_broken_link(path):
+            yield path
+
+
+def is_broken_link(path: Path) -> bool:
+    """Tell whether the path is a link to something that is not there, or to itself."""
+    return path.is_symlink() and not os.path.exists(path)
+
+
+def refuse_broken_link(path: Path) -> None:
+    """Refuse a broken link.
+
+    Raises
+    ------
+    InputError
+        Names the target of the link.
+    """
+    if is_broken_link(path):
+        raise InputError(path, _broken(path), "restore its target, or remove the link")
+
+
+def warn_of_broken_links(files: Files, *suffixes: str) -> None:
+    """Warn of each broken link, except where its name has one of the suffixes: the reader of these files refuses it."""
+    for path in files:
+        if is_broken_link(path) and not path.name.lower().endswith(suffixes):
+            warnings.warn(f"{path}: {_broken(path)}; nothing is read from it", InputWarning, stacklevel=3)
+
+
+def _broken(path: Path) -> str:
+    return f"is a link to {os.readlink(path)}, which is not there"
 
 
 def with_suffix(files: Files, *suffixes: str) -> list[Path]:
@@ -23,15 +75,15 @@ def with_suffix(files: Files, *suffixes: str) -> list[Path]:
 
 
 def identity(path: Path, folder: Path) -> str:
-    """Id of a file: its path without suffix, relative to the corpus."""
-    return path.relative_to(folder).with_suffix("").as_posix()
+    """Id of a file: its path without suffix, relative to the corpus, in NFC."""
+    return composed(path.relative_to(folder).with_suffix("").as_posix())
 
 
 def by_stem(files: Files, *suffixes: str) -> dict[str, list[Path]]:
-    """Files by name without suffix, in lower case, since copies of a corpus differ in case."""
+    """Files by name without suffix, in NFC and in lower case, since copies of a corpus differ in case."""
     paths: dict[str, list[Path]] = {}
     for path in with_suffix(files, *suffixes):
-        paths.setdefault(path.stem.lower(), []).append(path)
+        paths.setdefault(composed(path.stem).lower(), []).append(path)
     return paths
 
 
@@ -60,8 +112,37 @@ def the_one(candidates: Sequence[Path], place: object, what: str) -> Path:
         return candidates[0]
     if not candidates:
         raise InputError(place, f"there is no {what}", "add it, or remove the files that belong to it")
-    listed = ", ".join(str(path) for path in candidates)
+    listed = listed_apart(map(str, candidates))
     raise InputError(place, f"{len(candidates)} files may be its {what}: {listed}", "keep one of them")
+
+
+def listed_apart(names: Iterable[str]) -> str:
+    """Names for a message, in ASCII if they look the same, as the Unicode forms of one name do."""
+    distinct = list(names)
+    look_the_same = len(set(map(composed, distinct))) < len(distinct)
+    return ", ".join(map(ascii, distinct) if look_the_same else distinct)
+
+
+def beside(path: Path, *suffixes: str) -> list[Path]:
+    """Files in the folder of a file with its name in NFC and one of the suffixes, in upper or lower case."""
+    files = sorted(path.parent.glob("*")) if path.parent.is_dir() else []
+    return [file for file in with_suffix(files, *suffixes) if composed(file.stem) == composed(path.stem)]
+
+
+def on_disk(path: Path) -> Path:
+    """The existing path that is equal in NFC; the path itself if it exists, or if there is none."""
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    found = [Path(path.anchor)]
+    for part in path.parts[1:] if path.anchor else path.parts:
+        found = [folder / name for folder in found for name in _names_equal_in_nfc(folder, part)]
+    return min(found, default=path)
+
+
+def _names_equal_in_nfc(folder: Path, name: str) -> list[str]:
+    if name.isascii():
+        return [name] if os.path.lexists(folder / name) else []
+    return [other for other in os.listdir(folder) if composed(other) == composed(name)] if folder.is_dir() else []
 
 
 def read_text(path: Path) -> str:
@@ -107,8 +188,8 @@ def find_audio(name: str, folder: Path, place: object) -> Path:
     """
     for path in (folder / name, Path(name)):
         try:
-            if path.is_file():
-                return path
+            if (audio := on_disk(path)).is_file():
+                return audio
         except (OSError, ValueError):  # no file can have this name
             break
     where = "" if Path(name).is_absolute() else f", neither in {folder} nor in the working directory"

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import by_identity, list_files, read_text
+from align_eval.corpus.file_search import by_identity, list_files, listed_apart, on_disk, read_text, refuse_broken_link
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.textgrids import WordTier, read_word_tier
+from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
 from align_eval.records import AudioSpan, Failure, HypothesisWord, Utterance, Word
 from align_eval.text import (
     DEFAULT_POLICY,
     LabelPolicy,
     clean_label,
+    composed,
     label_kind,
     refuse_unknown,
     restore_unknown,
@@ -74,7 +75,7 @@ class Corpus:
 def load_folder(
     folder: Path,
     *,
-    tier: str | None = None,
+    tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
@@ -85,7 +86,7 @@ def load_folder(
     Parameters
     ----------
     tier
-        Name of the word tier, if it is not ``words``.
+        Word tiers by name or number, if it is not ``words``; several are merged if their words do not overlap.
     language
         Language of the utterances for which ``corpus.csv`` states none.
     speaker_characters
@@ -162,8 +163,9 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
         raise InputError(grids[0], "has no audio beside it", f"add one of {' '.join(AUDIO_SUFFIXES)}")
     for what, paths in (("audio files", audio), ("TextGrids", grids)):
         if len(paths) > 1:
-            names = ", ".join(p.name for p in paths)
+            names = listed_apart(p.name for p in paths)
             raise InputError(place, f"{len(paths)} {what} have this name: {names}", "keep one of them")
+        refuse_broken_link(paths[0])
     return audio[0], grids[0]
 
 
@@ -231,8 +233,10 @@ def written_words(words: Sequence[W], beside: Path, place: Path, *, drop_unknown
     """
     texts = [word.text for word in words]
     for suffix in TRANSCRIPT_SUFFIXES:
-        transcript = beside.with_suffix(suffix)
-        if any(label_kind(text) == "unknown" for text in texts) and transcript.is_file():
+        if not any(label_kind(text) == "unknown" for text in texts):
+            break
+        transcript = on_disk(beside.with_suffix(suffix))
+        if transcript.is_file():
             try:
                 texts = restore_unknown(texts, clean_label(read_text(transcript)).split(), place)
             except InputError:
@@ -299,7 +303,7 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
         place = f"{path}, line {line}"
         if None in row or None in row.values():
             raise InputError(place, f"does not have {len(columns)} values", "quote values that contain a comma")
-        values = {key: value.strip() for key, value in row.items()}
+        values = {key: composed(value.strip()) for key, value in row.items()}
         if values["id"] in metadata:
             raise InputError(place, f"id {values['id']!r} occurs twice", "keep one row per id")
         if values["id"] not in ids:

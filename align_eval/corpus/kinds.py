@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from align_eval.corpus.file_search import Files, list_files, with_suffix
+from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.file_search import Files, list_files, warn_of_broken_links, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
 from align_eval.errors import InputError
+from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
 from align_eval.records import Utterance
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
@@ -60,7 +62,7 @@ def load_kind(
     path: Path,
     *,
     kind: str | None,
-    tier: str | None,
+    tier: Tiers,
     language: str | None,
     speaker_characters: int | None,
     labels: LabelPolicy = DEFAULT_POLICY,
@@ -87,6 +89,7 @@ def load_kind(
         )
     language = check_language(language, f"language {language!r}")
     files = (path,) if path.is_file() else list_files(path)
+    warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES)
     kind = kind or detect_kind(path, files)
     if kind == FOLDER:
         return load_folder(
@@ -100,7 +103,7 @@ def load_kind(
     if labels != DEFAULT_POLICY:
         problem = f"a corpus of kind {kind} has labels of its own, which its reader knows"
         raise InputError(path, problem, "leave --keep-label and --drop-label out")
-    if tier is not None and not KINDS[kind].in_textgrids:
+    if wanted_tiers(tier) and not KINDS[kind].in_textgrids:
         raise InputError(path, f"a corpus of kind {kind} has no tiers", "leave --tier out")
     load: Callable[..., Corpus] = import_module(KINDS[kind].module).load
     corpus = load(path, files, tier) if KINDS[kind].in_textgrids else load(path, files)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, read_audio
-from align_eval.corpus.file_search import by_identity, list_files, read_text
+from align_eval.corpus.file_search import beside, by_identity, list_files, listed_apart, on_disk, read_text
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, TRANSCRIPT_SUFFIXES
 from align_eval.corpus.pocketsphinx import (
     Aligned,
@@ -26,7 +26,7 @@ from align_eval.corpus.pocketsphinx import (
     strip_punctuation,
 )
 from align_eval.errors import InputError
-from align_eval.formats.textgrids import read_words, write_words
+from align_eval.formats.textgrids import Tiers, read_words, write_words
 from align_eval.records import AudioSpan, Failure
 from align_eval.units import SAMPLE_RATE
 
@@ -66,6 +66,7 @@ def make_references(
     out: Path,
     lexicon: Mapping[str, str] | None = None,
     on_done: Callable[[str], None] | None = None,
+    tier: Tiers = None,
 ) -> References:
     """Align every audio file of a folder with its text and write ``out/ID.TextGrid``; no file is overwritten.
 
@@ -75,6 +76,8 @@ def make_references(
         Pronunciations to add, by word (:func:`~align_eval.corpus.pocketsphinx.read_lexicon`).
     on_done
         Called with the id of every utterance, aligned or failed.
+    tier
+        Word tiers of TextGrids, by name or number.
 
     Raises
     ------
@@ -89,10 +92,10 @@ def make_references(
     n_words = 0
     for id_, paths in audio.items():
         try:
-            grid = out / f"{id_}.TextGrid"
+            grid = on_disk(out / f"{id_}.TextGrid")
             if grid.exists():
                 raise InputError(grid, "exists already", "choose another --out, or remove it")
-            aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown)
+            aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown, tier)
             write_words(grid, {"words": aligned.words, "phones": aligned.phones}, duration_s)
             made.append(id_)
             n_words += len(aligned.words)
@@ -124,13 +127,13 @@ def audio_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _align_file(
-    decoder: Decoder, folder: Path, id_: str, paths: list[Path], unknown: dict[str, list[str]]
+    decoder: Decoder, folder: Path, id_: str, paths: list[Path], unknown: dict[str, list[str]], tier: Tiers
 ) -> tuple[Aligned, float]:
     """Align one audio file; returns its length in seconds too, and adds words without pronunciation to ``unknown``."""
     if len(paths) > 1:
-        names = ", ".join(path.name for path in paths)
+        names = listed_apart(path.name for path in paths)
         raise InputError(folder / id_, f"{len(paths)} audio files have this name: {names}", "keep one of them")
-    words = [word for word in map(strip_punctuation, _text(paths[0]).split()) if word]
+    words = [word for word in map(strip_punctuation, _text(paths[0], tier).split()) if word]
     if not words:
         raise InputError(paths[0], "its text has no words", "write down the spoken words")
     keys = [lexicon_keys(decoder, word) for word in words]
@@ -144,15 +147,13 @@ def _align_file(
     return align(decoder, samples, words, keys), len(samples) / SAMPLE_RATE
 
 
-def _text(audio: Path) -> str:
+def _text(audio: Path, tier: Tiers) -> str:
     """Text of an audio file: its transcript, or the words of its TextGrid."""
     for suffix in TRANSCRIPT_SUFFIXES:
-        path = audio.with_suffix(suffix)
+        path = on_disk(audio.with_suffix(suffix))
         if path.is_file():
             return read_text(path)
-    grids = [path for path in sorted(audio.parent.glob("*")) if path.suffix.lower() == TEXTGRID_SUFFIX]
-    for grid in grids:
-        if grid.stem == audio.stem:
-            return " ".join(word.text for word in read_words(grid))
+    for grid in beside(audio, TEXTGRID_SUFFIX):
+        return " ".join(word.text for word in read_words(grid, tier))
     remedy = f"add {audio.stem}.txt with the spoken words"
     raise InputError(audio, f"has no {' or '.join(TRANSCRIPT_SUFFIXES)} file and no TextGrid beside it", remedy)

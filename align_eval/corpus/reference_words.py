@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.bundled import BUNDLED, load_corpus
+from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
+from align_eval.corpus.file_search import by_identity, list_files
 from align_eval.corpus.folder import (
     METADATA_NAME,
     TEXTGRID_SUFFIX,
@@ -20,14 +21,19 @@ from align_eval.corpus.folder import (
     with_metadata,
     written_words,
 )
+from align_eval.corpus.kinds import FOLDER, KINDS
 from align_eval.corpus.word_files import read_word_files
 from align_eval.errors import InputError
+from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
 from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, label_kind
 
 NO_AUDIO = AudioSpan(Path("no audio"))
 """Audio of the utterances that are read from files of words alone. No file has this path."""
+
+TEXTGRID_FORM = "textgrid"
+KINDS_IN_TEXTGRIDS = tuple(name for name, kind in KINDS.items() if kind.in_textgrids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,9 @@ class Reference:
 def read_reference(
     where: str,
     *,
+    kind: str | None = None,
     form: str | None = None,
-    tier: str | None = None,
+    tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
@@ -72,8 +79,11 @@ def read_reference(
     ----------
     where
         Name of a bundled corpus, or a path.
+    kind
+        Kind of corpus, if the path is a corpus with audio; detected if None.
     form, tier
-        As for :func:`~align_eval.corpus.word_files.read_word_files`.
+        As for :func:`~align_eval.corpus.word_files.read_word_files`. Several tiers are merged into one recording
+        without a speaker of its own, so that of a folder of audio with TextGrids only the TextGrids are read.
     language
         Name or code of the language of utterances for which no file states it.
     speaker_characters
@@ -84,12 +94,19 @@ def read_reference(
     Raises
     ------
     InputError
-        If nothing can be used.
+        If nothing can be used, or both ``kind`` and ``form`` are given.
     """
-    path = Path(where)
-    if form is None and (where in BUNDLED or _has_audio_and_textgrids(path)):
+    if kind is not None and form is not None:
+        raise InputError(f"--kind {kind}", f"is of a corpus, and --format {form} of files of words", "give one of them")
+    path = bundled_path(where) if where in BUNDLED else Path(where)
+    is_corpus = kind is not None or (form is None and (where in BUNDLED or _has_audio_and_textgrids(path)))
+    several_tiers = len(wanted_tiers(tier)) > 1
+    if is_corpus and several_tiers and kind in (None, FOLDER, *KINDS_IN_TEXTGRIDS):
+        form = TEXTGRID_FORM
+    elif is_corpus:
         corpus = load_corpus(
             where,
+            kind=kind,
             tier=tier,
             language=language,
             speaker_characters=speaker_characters,
@@ -104,9 +121,12 @@ def read_reference(
         )
     language = check_language(language, f"language {language!r}")
     files = read_word_files(path, form, tier, labels)
-    metadata = read_metadata(path / METADATA_NAME, set(files.transcripts)) if path.is_dir() else {}
     utterances, failures = [], list(files.failures)
     spoken: dict[str, tuple[HypothesisWord, ...]] = {}
+    if is_corpus:
+        failures += _audio_alone(path, {*files.transcripts, *(failure.id for failure in failures)})
+    ids = {*files.transcripts, *(failure.id for failure in failures)}
+    metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
     for id_, transcript in sorted(files.transcripts.items()):
         try:
             spoken[id_] = _spoken(transcript, files.paths[id_])
@@ -115,6 +135,8 @@ def read_reference(
         except InputError as error:
             failures.append(Failure(id_, str(error)))
             continue
+        if several_tiers:
+            utterance = replace(utterance, speaker=None)
         default_language = language or stated_language
         utterances.append(with_metadata(utterance, metadata.get(id_, {}), default_language, speaker_characters))
     return Reference(
@@ -124,6 +146,16 @@ def read_reference(
         ends_s={id_: t.end_s for id_, t in files.transcripts.items() if t.end_s is not None},
         spoken=spoken,
     )
+
+
+def _audio_alone(folder: Path, ids: Collection[str]) -> list[Failure]:
+    """Failures of the audio files of a folder whose ids are not among those of its TextGrids."""
+    audio = by_identity(list_files(folder), folder, *AUDIO_SUFFIXES)
+    return [
+        Failure(id_, str(InputError(files[0], "has no TextGrid beside it", f"add {files[0].stem}.TextGrid")))
+        for id_, files in sorted(audio.items())
+        if id_ not in ids
+    ]
 
 
 def words_checksum(utterances: Iterable[Utterance]) -> str:
@@ -163,5 +195,5 @@ def _utterance(id_: str, transcript: Transcript, spoken: Iterable[HypothesisWord
 
 
 def _has_audio_and_textgrids(path: Path) -> bool:
-    suffixes = {p.suffix.lower() for p in path.rglob("*")} if path.is_dir() else set()
+    suffixes = {p.suffix.lower() for p in list_files(path)} if path.is_dir() else set()
     return TEXTGRID_SUFFIX in suffixes and not suffixes.isdisjoint(AUDIO_SUFFIXES)

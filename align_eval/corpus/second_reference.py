@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from align_eval.corpus.file_search import beside, by_identity, list_files
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
 from align_eval.edit_alignment import edit_links, word_times
@@ -21,6 +22,8 @@ from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
 from align_eval.text import match_key
+
+TIER_REMEDY = "name another with --second-reference, by its number if names are equal"
 
 MaybeWords = tuple[Word | None, ...]
 """One entry per word of an utterance: the word with its second times, or None."""
@@ -45,15 +48,14 @@ class SecondReference:
     failures: tuple[Failure, ...] = ()
 
 
-def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -> SecondReference:
+def read_second_reference(corpus: Corpus, where: str) -> SecondReference:
     """Read the second times of a corpus's words.
 
     Parameters
     ----------
     where
-        A folder of TextGrids with the names of the corpus's, or the name of a tier in the corpus's TextGrids.
-    tier
-        Word tier of the TextGrids in a folder, if it is not ``words``.
+        A folder of TextGrids with the names of the corpus's and one word tier each, or the name or number of a tier in
+        the corpus's TextGrids.
 
     Raises
     ------
@@ -63,14 +65,17 @@ def read_second_reference(corpus: Corpus, where: str, tier: str | None = None) -
     second_words: dict[str, MaybeWords] = {}
     failures: list[Failure] = []
     folder = Path(where)
+    grids = by_identity(list_files(folder), folder, TEXTGRID_SUFFIX)
     for u in corpus.utterances:
         try:
             if folder.is_dir():
-                second = read_words(_grid(folder / u.id), tier)
+                second = read_words(_the_grid(grids.get(u.id, []), folder / u.id))
             else:
-                second = read_words(_grid(u.audio.path.with_suffix("")), where)
+                grid = _the_grid(beside(u.audio.path, TEXTGRID_SUFFIX), u.audio.path.with_suffix(""))
+                second = read_words(grid, where)
         except InputError as error:
-            failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", f"{SECOND_REFERENCE}, {error}"))
+            message = f"{SECOND_REFERENCE}, {_with_own_remedy(error, in_folder=folder.is_dir())}"
+            failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", message))
             continue
         second_words[u.id] = paired(u.words, second)
     if not any(word for words in second_words.values() for word in words):
@@ -125,13 +130,19 @@ def second_checksum(second: Mapping[str, MaybeWords]) -> str:
     return hashlib.sha256(repr(sorted(times.items())).encode()).hexdigest()
 
 
-def _grid(stem: Path) -> Path:
-    """The TextGrid with this path without suffix; the suffix may be in upper or lower case."""
-    beside = sorted(stem.parent.glob("*")) if stem.parent.is_dir() else []
-    grids = [path for path in beside if path.stem == stem.name and path.suffix.lower() == TEXTGRID_SUFFIX]
+def _with_own_remedy(error: InputError, *, in_folder: bool) -> InputError:
+    """The error without ``--tier``: a second reference takes one tier, and of a folder no other than its word tier."""
+    if "--tier" not in error.remedy:
+        return error
+    remedy = "give TextGrids with one tier named words" if in_folder else TIER_REMEDY
+    return InputError(error.place, error.problem, f"{remedy}; {error.remedy.rpartition('; ')[2]}")
+
+
+def _the_grid(grids: Sequence[Path], place: Path) -> Path:
+    """The only one of the TextGrids."""
     if len(grids) != 1:
         problem = f"{len(grids) or 'no'} TextGrids have this name"
-        raise InputError(stem, problem, "give a folder with one per utterance, or the name of a tier")
+        raise InputError(place, problem, "give a folder with one per utterance, or the name of a tier")
     return grids[0]
 
 

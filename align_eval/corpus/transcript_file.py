@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from align_eval.corpus.file_search import on_disk
 from align_eval.errors import InputError
 from align_eval.records import Utterance
 
@@ -14,7 +15,7 @@ SUFFIX = ".txt"
 
 def transcript_path(utterance: Utterance) -> Path:
     """Path of the transcript of an utterance."""
-    return utterance.audio.path.with_suffix(SUFFIX)
+    return on_disk(utterance.audio.path.with_suffix(SUFFIX))
 
 
 def read_transcript(utterance: Utterance) -> str:

@@ -2,7 +2,8 @@
 
 A file of one recording has its name, without the suffixes of its form, ``.words`` and those of audio files:
 ``a.wav.words.json`` holds recording ``a``. In a folder the name is the path relative to that folder. CTM files and
-Lhotse supervisions name their recordings themselves. Reference and hypothesis are paired by these names alone.
+Lhotse supervisions name their recordings themselves. Reference and hypothesis are paired by these names alone; all
+names are in NFC.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.file_search import (
+    list_files,
+    listed_apart,
+    refuse_broken_link,
+    warn_of_broken_links,
+    with_suffix,
+)
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure, Transcript
-from align_eval.text import DEFAULT_POLICY, LabelPolicy
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, composed
 
 WORDS_SUFFIX = ".words"
 MEDIA_SUFFIXES = (*AUDIO_SUFFIXES, ".m4a", ".mp4", ".webm")
@@ -56,7 +65,7 @@ class WordFiles:
 
 
 def read_word_files(
-    path: Path, form: str | None = None, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY
+    path: Path, form: str | None = None, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY
 ) -> WordFiles:
     """Read a file, or all files of a folder that have the suffix of a form.
 
@@ -65,7 +74,7 @@ def read_word_files(
     form
         Form of the files; detected from their content if None.
     tier
-        Tier of TextGrids, or kind of Lhotse alignments.
+        Tiers of TextGrids, merged in the order of starts, or kind of Lhotse alignments.
     labels
         What is a word.
 
@@ -107,24 +116,23 @@ def pair_names(reference: Iterable[str], hypothesis: Iterable[str]) -> dict[str,
 
 
 def recording_name(name: str) -> str:
-    """Name of the recording that a file holds, from the name of the file: ``a`` for ``a.wav.words.json``."""
+    """Name of the recording that a file holds, from the name of the file, in NFC: ``a`` for ``a.wav.words.json``."""
     form_suffixes = sorted({suffix for form in FORMATS.values() for suffix in form.suffixes}, key=len, reverse=True)
     for suffixes in (form_suffixes, (WORDS_SUFFIX,), MEDIA_SUFFIXES):
         for suffix in suffixes:
             if name.lower().endswith(suffix) and len(name) > len(suffix):
                 name = name[: -len(suffix)]
                 break
-    return name
+    return composed(name)
 
 
-def _read_folder(folder: Path, form: str | None, tier: str | None, labels: LabelPolicy) -> WordFiles:
+def _read_folder(folder: Path, form: str | None, tier: Tiers, labels: LabelPolicy) -> WordFiles:
     suffixes = FORMATS[form].suffixes if form else tuple(s for f in FORMATS.values() for s in f.suffixes)
+    files = list_files(folder)
+    warn_of_broken_links(files, *suffixes)
     by_name: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and path.name.lower().endswith(suffixes) and not hidden:
-            by_name.setdefault(recording_name(relative.as_posix()), []).append(path)
+    for path in with_suffix(files, *suffixes):
+        by_name.setdefault(recording_name(path.relative_to(folder).as_posix()), []).append(path)
     if not by_name:
         raise InputError(folder, "holds no files of words", f"their suffixes are {' '.join(dict.fromkeys(suffixes))}")
     reader = _FolderReader(form, tier, labels)
@@ -136,7 +144,7 @@ def _read_folder(folder: Path, form: str | None, tier: str | None, labels: Label
 class _FolderReader:
     """Reads the files of a folder one by one; the unambiguous files decide the form of the ambiguous ones."""
 
-    def __init__(self, form: str | None, tier: str | None, labels: LabelPolicy) -> None:
+    def __init__(self, form: str | None, tier: Tiers, labels: LabelPolicy) -> None:
         self._form, self._tier, self._labels = form, tier, labels
         self._transcripts: dict[str, Transcript] = {}
         self._paths: dict[str, Path] = {}
@@ -148,9 +156,12 @@ class _FolderReader:
         """Read the file of a recording, or put it aside if several forms fit."""
         try:
             if len(paths) > 1:
-                listed = ", ".join(path.name for path in paths)
+                listed = listed_apart(path.name for path in paths)
                 problem = f"{len(paths)} files are of this recording: {listed}"
-                raise InputError(paths[0].parent / name, problem, "choose a form with --format, or keep one of them")
+                of_forms = len({path.suffix.lower() for path in paths}) == len(paths)
+                remedy = "choose a form with --format, or keep one of them" if of_forms else "keep one of them"
+                raise InputError(paths[0].parent / name, problem, remedy)
+            refuse_broken_link(paths[0])
             document = read_document(paths[0])
             forms = (self._form,) if self._form else claimants(document)
             if len(forms) > 1:

@@ -226,7 +226,7 @@ def attempt_expected(utterance: Utterance, work: Callable[[Utterance], T]) -> T 
         if not is_out_of_memory(error):
             raise
         problem = f"does not fit into memory ({type(error).__name__}: {error})"
-        remedy = "try it alone, with --batch 1, or with more memory"
+        remedy = "use a smaller model, or a machine with more memory"
         return Failure(utterance.id, f"utterance {utterance.id}: {problem}; {remedy}")
     finally:
         gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory

@@ -167,12 +167,13 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
     Raises
     ------
     InputError
-        Where one is missing. The message names all missing sources of the first such item.
+        Where one is missing. The message names all missing sources of the first such item, and then those that it has,
+        since a run with the missing ones alone would lack the others.
     """
     for item in items:
         missing = [spec for spec in needed if spec not in item.maps.stacks]
         if missing:
-            sources = " ".join(f"--source {shlex.quote(spec)}" for spec in missing)
+            sources = " ".join(f"--source {shlex.quote(spec)}" for spec in (*missing, *item.maps.stacks))
             raise InputError(f"{place}, {item.id}", "lacks maps that this needs", f"run with --keep heads {sources}")
 
 

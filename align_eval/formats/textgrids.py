@@ -1,11 +1,14 @@
-"""Words in TextGrids: finding the word tier, reading it as :class:`~align_eval.records.Word`, and writing tiers."""
+"""Words in TextGrids: finding the word tiers, reading it as :class:`~align_eval.records.Word`, and writing tiers."""
 
 from __future__ import annotations
 
 import io
+import re
+import shlex
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
@@ -14,7 +17,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
 from align_eval.records import Word
-from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, label_kind
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, composed, label_kind
 
 WORD_TIER_NAMES = ("words", "word")
 """Names of word tiers, in upper or lower case; MFA's ``speaker - words`` fits as well."""
@@ -26,31 +29,81 @@ OVERLAPPING = " (overlapping)"
 """Suffix of the point tier that holds the starts of words that overlap others of another tier."""
 
 
-def word_tier(grid: TextGrid, path: object, tier: str | None = None) -> IntervalTier:
-    """Find the interval tier that holds the words: the one named ``tier``, or the only one with a word tier's name.
+Tiers = str | Sequence[str] | None
+"""Choice of tiers, each by its name or number (:func:`fitting_tiers`); None is the only word tier of a file."""
+
+
+def wanted_tiers(tiers: Tiers) -> tuple[str, ...]:
+    """The choice as a tuple, empty if no tier is named."""
+    return (tiers,) if isinstance(tiers, str) else tuple(tiers or ())
+
+
+def fitting_tiers(names: Sequence[str], wanted: str | None) -> list[int]:
+    """Find tiers by name or number.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all tiers of a file, in its order.
+    wanted : str, optional
+        A name, compared in NFC, or else the number of a tier, counted from 1 as in Praat. None finds the names of word
+        tiers: :data:`WORD_TIER_NAMES` in upper or lower case, and MFA's ``speaker - words``.
+
+    Returns
+    -------
+    list of int
+        Indices from 0.
+    """
+    if wanted is None:
+        return [i for i, name in enumerate(names) if _names_words(name)]
+    named = [i for i, name in enumerate(names) if composed(name) == composed(wanted)]
+    number = int(wanted) if re.fullmatch("[0-9]{1,9}", wanted) else 0
+    return named or ([number - 1] if 1 <= number <= len(names) else [])
+
+
+def tier_options(names: Sequence[str], indices: Iterable[int]) -> str:
+    """Options of a command that choose the tiers: each by its name, or by its number if others have this name."""
+    words = (names[i] if fitting_tiers(names, names[i]) == [i] else str(i + 1) for i in indices)
+    return " ".join(f"--tier {shlex.quote(word)}" for word in words)
+
+
+def word_tiers(grid: TextGrid, path: object, tiers: Tiers = None) -> tuple[IntervalTier, ...]:
+    """Find the interval tiers that hold the words: the chosen ones, or the only one with a word tier's name.
 
     Raises
     ------
     InputError
-        If no tier or several fit; names the tiers of the file.
+        If no tier or several fit a name; names the tiers of the file and the options that choose them.
     """
+    chosen = dict.fromkeys(_word_tier(grid, path, wanted) for wanted in wanted_tiers(tiers) or (None,))
+    return tuple(grid.tiers[i] for i in chosen)
+
+
+def _word_tier(grid: TextGrid, path: object, wanted: str | None) -> int:
+    """Index of the only interval tier that fits."""
     names = [str(t.name) for t in grid.tiers]
-    fitting = [t for t in grid.tiers if _fits(str(t.name), tier)]
-    intervals = [t for t in fitting if isinstance(t, IntervalTier)]
+    fitting = fitting_tiers(names, wanted)
+    intervals = [i for i in fitting if isinstance(grid.tiers[i], IntervalTier)]
     if len(intervals) == 1:
         return intervals[0]
-    wanted = f"tier {tier!r}" if tier else "word tier"
+    what = "word tier" if wanted is None else f"tier {wanted!r}"
     listed = f"the tiers are {', '.join(map(repr, names)) or 'none'}"
-    if len(intervals) > 1:
-        fits = ", ".join(repr(str(t.name)) for t in intervals)
-        raise InputError(path, f"{len(intervals)} tiers fit as {wanted}: {fits}", f"name one with --tier; {listed}")
-    if fitting:
+    if intervals:
+        fits = ", ".join(repr(names[i]) for i in intervals)
+        by_name = len({names[i] for i in intervals}) == len(intervals)
+        one = "one with --tier NAME" if by_name else "one by its number, as --tier NUMBER"
         raise InputError(
             path,
-            f"{wanted} {str(fitting[0].name)!r} holds points, not intervals",
-            f"name another with --tier; {listed}",
+            f"{len(intervals)} tiers fit as {what}: {fits}",
+            f"name {one}, or all: {tier_options(names, intervals)}; {listed}",
         )
-    raise InputError(path, f"no {wanted}", f"name one with --tier; {listed}")
+    if fitting:
+        raise InputError(
+            path, f"{what} {names[fitting[0]]!r} holds points, not intervals", f"name another with --tier; {listed}"
+        )
+    has_intervals = any(isinstance(t, IntervalTier) for t in grid.tiers)
+    remedy = "name one with --tier" if has_intervals else "give a TextGrid with a tier of intervals"
+    raise InputError(path, f"no {what}", f"{remedy}; {listed}")
 
 
 def words_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> tuple[Word, ...]:
@@ -68,14 +121,15 @@ def marks_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> t
     return tuple(text for text in texts if text and label_kind(text, labels) != "word")
 
 
-def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
+def read_words(path: Path, tier: Tiers = None) -> tuple[Word, ...]:
     """Read the words of a TextGrid file.
 
     Parameters
     ----------
     path : Path
-    tier : str, optional
-        Name of the tier; None finds the word tier (see :func:`word_tier`).
+    tier : str or sequence of str, optional
+        Tiers by name or number; None finds the word tier (see :func:`word_tiers`). Words of several tiers are merged
+        in the order of their starts.
 
     Returns
     -------
@@ -85,7 +139,7 @@ def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
     Raises
     ------
     InputError
-        If the file is malformed, no tier or several fit, or the tier holds no words.
+        If the file is malformed, no tier or several fit, the tier holds no words, or words of two tiers overlap.
 
     Warns
     -----
@@ -97,7 +151,7 @@ def read_words(path: Path, tier: str | None = None) -> tuple[Word, ...]:
 
 @dataclass(frozen=True, slots=True)
 class WordTier:
-    """Words and marks of a word tier, and the start and end of its TextGrid in seconds."""
+    """Words and marks of word tiers, and the start and end of their TextGrid in seconds."""
 
     words: tuple[Word, ...]
     marks: tuple[str, ...]
@@ -105,14 +159,31 @@ class WordTier:
     end_s: float
 
 
-def read_word_tier(path: Path, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY) -> WordTier:
-    """Read a word tier as :func:`read_words` does, with its marks and times; ``labels`` decides what is a word."""
+def read_word_tier(path: Path, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY) -> WordTier:
+    """Read word tiers as :func:`read_words` does, with their marks and times; ``labels`` decides what is a word."""
     grid = read_unicode_textgrid(path)
-    intervals = word_tier(grid, path, tier)
-    words = words_of_tier(intervals, labels)
-    if not words:
+    tiers = word_tiers(grid, path, tier)
+    spoken = [(word, t) for t in tiers for word in words_of_tier(t, labels)]
+    if not spoken:
         raise InputError(path, "the word tier holds no words", "remove the file, or align it again")
-    return WordTier(words, marks_of_tier(intervals, labels), float(grid.minTime), float(grid.maxTime))
+    if len(tiers) > 1:
+        spoken.sort(key=lambda entry: entry[0].start_s)
+        _refuse_overlap(path, spoken)
+    words = tuple(word for word, _ in spoken)
+    marks = tuple(mark for t in tiers for mark in marks_of_tier(t, labels))
+    return WordTier(words, marks, float(grid.minTime), float(grid.maxTime))
+
+
+def _refuse_overlap(path: Path, spoken: Sequence[tuple[Word, IntervalTier]]) -> None:
+    """Refuse words that overlap: audio is aligned with one word after the other."""
+    for (before, tier), (word, other) in pairwise(spoken):
+        if word.start_s < before.end_s - OVERLAP_TOLERANCE_S:
+            raise InputError(
+                f"{path}, tier {other.name!r}",
+                f"{word.text!r} starts at {word.start_s:g} s, before {before.text!r} of tier {tier.name!r} ends "
+                f"({before.end_s:g} s), and words of several tiers must not overlap where audio is aligned with them",
+                "name one tier only",
+            )
 
 
 def read_unicode_textgrid(path: Path) -> TextGrid:
@@ -189,8 +260,6 @@ def _tiers(
     return [intervals, *(tier for tier in (no_length, overlaps) if tier.points)]
 
 
-def _fits(name: str, tier: str | None) -> bool:
-    if tier is not None:
-        return name == tier
+def _names_words(name: str) -> bool:
     lowered = name.strip().lower()
     return lowered in WORD_TIER_NAMES or any(lowered.endswith(f" - {fit}") for fit in WORD_TIER_NAMES)

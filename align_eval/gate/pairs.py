@@ -144,8 +144,8 @@ def match_systems(
         raise NotComparableError(
             "the run",
             f"lacks systems of the baseline: {'; '.join(missing)}",
-            f"run them, name their replacements (--map 'OLD -> NEW'), or compare fewer systems (--system); "
-            f"the run has: {'; '.join(run)}",
+            f"run them, name their replacements (compare --map 'OLD -> NEW'), or compare fewer systems "
+            f"(compare --system); the run has: {'; '.join(run)}",
         )
     return matched
 
@@ -173,7 +173,7 @@ def paired_words(baseline: pa.Table, run: pa.Table, systems: Mapping[str, str]) 
             raise NotComparableError(
                 "the run",
                 f"is not about the same words as the baseline: words.parquet differs in {', '.join(differing)}",
-                "run on the speech and text of the baseline, or accept a new baseline (--accept)",
+                "run on the speech and text of the baseline, or accept a new baseline (compare --accept)",
             )
         for reference in sorted(set(old_table.column("reference").to_pylist())):
             mask = pc.equal(old_table.column("reference"), reference)

@@ -57,7 +57,7 @@ def check_comparable(differences: tuple[SignatureDifference, ...], baseline: str
         raise NotComparableError(
             run,
             f"is not comparable with {baseline}: they differ in {keys}",
-            "run on the speech and text of the baseline, or accept a new baseline (--accept)",
+            "run on the speech and text of the baseline, or accept a new baseline (compare --accept)",
         )
 
 

@@ -15,18 +15,23 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.audio_spans import read_audio_spans
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import AudioSpan
 from align_eval.run_record import Run
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 
-def find_audio(folder: Path, run: Run, corpus: str | None = None) -> Mapping[str, AudioSpan]:
+def find_audio(
+    folder: Path, run: Run, corpus: str | None = None, kind: str | None = None, tier: Tiers = None
+) -> Mapping[str, AudioSpan]:
     """Find the audio of a run's utterances.
 
     Parameters
     ----------
     corpus
         Corpus that holds the audio. Without it, the run folder's ``audio.json`` says where the audio is.
+    kind, tier
+        As for :func:`~align_eval.corpus.bundled.load_corpus`.
 
     Returns
     -------
@@ -40,7 +45,7 @@ def find_audio(folder: Path, run: Run, corpus: str | None = None) -> Mapping[str
     """
     if corpus is None:
         return read_audio_spans(folder)
-    loaded = load_corpus(corpus)
+    loaded = load_corpus(corpus, kind=kind, tier=tier)
     windows = windowed(loaded, float(run.signature.get("window_s", WINDOW_S)))
     return {u.id: u.audio for u in (*loaded.utterances, *windows.utterances)}
 

@@ -161,11 +161,12 @@ def test_kinds_of_reference_are_not_kept_apart(tmp_path):
     [
         (
             {EVERY: one_good_head, RANDOM: noise},
-            "the run saved no saliency; run with --keep heads and one of gradient, spes",
+            "the run saved no saliency; run with --keep heads --source attention:heads=all and with --source",
         ),
         (
             {DEFAULT: moved(0), OUTPUT: moved(0)},
-            ", a: lacks maps that this needs; run with --keep heads --source attention:heads=all$",
+            ", a: lacks maps that this needs; run with --keep heads --source attention:heads=all "
+            "--source attention:heads=alignment --source gradient:at=encoder-output$",
         ),
         (
             {EVERY: moved(0), OUTPUT: moved(0)},

@@ -102,7 +102,8 @@ def test_missing_maps_are_named_with_a_command_that_a_shell_takes(tmp_path):
         read_saved_run(tmp_path, (EVERY, OUTPUT, RANDOM))
     assert str(refused.value) == (
         f"{tmp_path}, a: lacks maps that this needs; run with --keep heads --source gradient:at=encoder-output "
-        "--source 'control-random-weights:of=(gradient:at=encoder-output),seed=0'"
+        "--source 'control-random-weights:of=(gradient:at=encoder-output),seed=0' --source attention:heads=alignment "
+        "--source attention:heads=all"
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from textgrid import IntervalTier, TextGrid
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
 from align_eval.corpus.folder import corpus_checksum, load_folder
+from align_eval.corpus.transcript_file import read_transcript
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
@@ -133,6 +135,67 @@ def test_hidden_files_and_folders_are_ignored(tmp_path):
     add_pair(tmp_path, ".trash/b")
     corpus = load_folder(tmp_path)
     assert ([u.id for u in corpus.utterances], corpus.failures) == (["a"], ())
+
+
+def test_a_corpus_of_links_is_that_of_their_targets(tmp_path):
+    add_pair(tmp_path / "store", "x/a")
+    corpus = tmp_path / "corpus"
+    (corpus / "anna").mkdir(parents=True)
+    (corpus / "ben").symlink_to("../store/x")
+    for name in ("a.wav", "a.TextGrid"):
+        (corpus / "anna" / name).symlink_to(f"../../store/x/{name}")
+    (corpus / "anna" / "up").symlink_to("..")
+    loaded = load_corpus(corpus)
+    assert [(u.id, u.speaker, u.words) for u in loaded.utterances] == [
+        ("anna/a", "anna", WORDS), ("ben/a", "ben", WORDS)
+    ]  # fmt: skip
+    assert loaded.failures == ()
+
+
+@pytest.mark.parametrize("name", ["bad.wav", "bad.TextGrid"])
+def test_an_utterance_with_a_broken_link_is_listed_and_a_broken_folder_is_named(name, tmp_path):
+    add_pair(tmp_path, "a")
+    add_pair(tmp_path, "bad")
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("gone")
+    (tmp_path / "ben").symlink_to("/nowhere/ben")
+    with pytest.warns(InputWarning, match="ben: is a link to /nowhere/ben, which is not there") as warned:
+        loaded = load_corpus(tmp_path)
+    assert len(warned) == 1
+    assert [u.id for u in loaded.utterances] == ["a"]
+    (failure,) = loaded.failures
+    assert f"{name}: is a link to gone, which is not there; restore its target, or remove" in failure.message
+
+
+# Unicode forms of names: macOS writes file names decomposed (NFD)
+
+NAME = "Zoé/théorème"
+
+
+def decomposed(name: str) -> str:
+    return unicodedata.normalize("NFD", name)
+
+
+def test_audio_textgrid_transcript_and_row_are_of_one_utterance_if_their_names_are_equal_in_nfc(tmp_path):
+    """<unk> is restored from the transcript, so that the transcript is found as well."""
+    add_audio(tmp_path, decomposed(NAME))
+    write_words(tmp_path / f"{NAME}.TextGrid", {"words": (Word("<unk>", 0.1, 0.5),)}, 1.0)
+    (tmp_path / f"{NAME}.txt").write_text("été")
+    (tmp_path / "corpus.csv").write_text(f"id,recording\n{decomposed(NAME)},r\n", encoding="utf-8")
+    corpus = load_corpus(tmp_path)
+    assert corpus.failures == ()
+    (u,) = corpus.utterances
+    assert (u.id, u.speaker, u.recording, u.text) == (NAME, "Zoé", "r", "été")
+    assert len(read_audio(u.audio)) == 16_000
+    assert read_transcript(u) == "été"
+
+
+def test_two_audio_files_whose_names_are_equal_in_nfc_are_refused(tmp_path):
+    add_pair(tmp_path, "é")
+    add_audio(tmp_path, decomposed("é"))
+    (failure,) = load_folder(tmp_path).failures
+    assert failure.id == "é"
+    assert r"2 audio files have this name: 'e\u0301.wav', '\xe9.wav'; keep one" in failure.message
 
 
 # Speakers

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -297,6 +298,48 @@ def test_kaldi_words_of_recordings_are_dealt_to_their_segments(tmp_path):
         found = by_id(load_corpus(folder))
     assert words_of(found["anna-001"]) == [("hello", 1.2, 1.5), ("world", 2.0, 2.5)]
     assert words_of(found["ben-001"]) == [("good", 3.1, 3.5)]
+
+
+def test_kaldi_tables_and_audio_meet_by_names_in_nfc(tmp_path):
+    """macOS writes the names of files decomposed (NFD), and a table made of them has such ids."""
+    folder = make_corpus("kaldi", tmp_path) / "data"
+    name, decomposed = "zoé", unicodedata.normalize("NFD", "zoé")
+    soundfile.write(folder / "audio" / f"{decomposed}.wav", ramp(2.0), RATE)
+    (folder / "wav.scp").write_text(f"{name} audio/{name}.wav\n")
+    (folder / "segments").write_text(f"{name}-1 {decomposed} 0 2\n")
+    (folder / "utt2spk").write_text(f"{name}-1 {decomposed}\n")
+    (folder / "text").write_text(f"{decomposed}-1 salut\n")
+    (folder / "ctm").write_text(f"{decomposed}-1 1 0.5 0.5 <unk>\n")
+    corpus = load_corpus(folder)
+    assert corpus.failures == ()
+    assert [(u.id, u.recording, u.speaker, u.text) for u in corpus.utterances] == [("zoé-1", "zoé", "zoé", "salut")]
+
+
+def test_a_kaldi_ctm_out_of_order_is_sorted_with_a_note(tmp_path):
+    folder = make_corpus("kaldi", tmp_path)
+    expected = by_id(load_corpus(folder))["ben-001"].words
+    lines = (folder / "data/ctm").read_text().splitlines()
+    (folder / "data/ctm").write_text("\n".join(reversed(lines)) + "\n")
+    with pytest.warns(InputWarning, match=r"data/ctm: words that start before an earlier word .* sorted by time"):
+        assert by_id(load_corpus(folder))["ben-001"].words == expected
+
+
+def test_mfa_speakers_are_chosen_by_name_or_number_and_a_speaker_has_one_tier(tmp_path):
+    folder = make_corpus("mfa", tmp_path)
+    speakers = [{u.speaker for u in load_corpus(folder, tier=tier).utterances} for tier in ("3", ["1", "3"], None)]
+    assert speakers == [{"ben"}, {"anna", "ben"}, {"anna", "ben"}]
+    path = folder / "anna/dialogue.TextGrid"
+    path.write_text(path.read_text().replace('"anna - phones"', '"ben - words"'))
+    (failure,) = load_corpus(folder).failures
+    assert "has 2 tiers of words of 'ben'; name one: --tier 2 or --tier 3; the tiers are 'anna" in failure.message
+    assert {u.speaker for u in load_corpus(folder, tier=["anna - words", "3"]).utterances} == {"anna", "ben"}
+
+
+def test_two_textgrids_of_one_mfa_recording_are_refused(tmp_path):
+    folder = make_corpus("mfa", tmp_path)
+    shutil.copy(folder / "anna/dialogue.TextGrid", folder / "anna/dialogue.textgrid")
+    (failure,) = load_corpus(folder).failures
+    assert "2 files may be its TextGrid of the same name: " in failure.message
 
 
 def test_kaldi_long_recordings_without_segments_are_cut(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -210,3 +211,11 @@ def test_the_command_reports_unknown_words_and_exits_with_2(tmp_path):
     report = json.loads((tmp_path / "out" / "references.json").read_text())
     assert report["unknown"] == {"zzyzx": ["a"]}
     assert report["aligner"].startswith("pocketsphinx ")
+
+
+def test_a_textgrid_whose_name_is_equal_in_nfc_is_not_written_again(tmp_path):
+    """macOS writes the names of files decomposed (NFD): a second file beside it would be of the same utterance."""
+    add(tmp_path, "é", BOBBY)
+    (tmp_path / f"{unicodedata.normalize('NFD', 'é')}.TextGrid").touch()
+    (failure,) = make_references(tmp_path, tmp_path).failures
+    assert "TextGrid: exists already; choose another --out, or remove it" in failure.message

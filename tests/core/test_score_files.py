@@ -1,11 +1,16 @@
 """Scores of word times in files of other systems, and the commands ``score`` and ``lint``."""
 
 import json
+import shlex
 import shutil
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.compute as pc
 import pytest
+import soundfile
 
 from align_eval.corpus.bundled import bundled_path
 from align_eval.errors import InputError
@@ -162,19 +167,23 @@ def test_a_system_without_a_name_has_that_of_its_form(name, source, tmp_path):
 
 
 def test_the_order_and_overlap_of_words_do_not_stop_a_run_from_being_written(tmp_path):
-    """Every word that has times is in the TextGrid: as an interval, or as a point where it overlaps another."""
+    """Every word that has times is in the TextGrid: as an interval, or as a point where it overlaps another.
+
+    The file is JSON: a CTM would be sorted."""
     times = [("so", 0.1, 0.9), ("far", 0.2, 0.4), ("far", 0.05, 0.1), ("good", 1.0, 1.0)]
-    path = tmp_path / "a.ctm"
-    path.write_text("".join(f"a 1 {s} {e - s:.3f} {w}\n" for w, s, e in times))
+    path = tmp_path / "a.json"
+    words = [{"word": word, "start": start_s, "end": end_s, "probability": 0.5} for word, start_s, end_s in times]
+    segment = {"id": 0, "start": 0.05, "end": 1.0, "text": " so far far good", "words": words}
+    path.write_text(json.dumps({"text": segment["text"], "segments": [segment], "language": "en"}))
     reference = by_hand(tmp_path, [("so", 0.1, 0.4), ("far", 0.4, 0.8), ("good", 0.8, 1.0)])
     scored = score_hypothesis(reference, path)
     assert {f.rule for f in scored.lint} == {"overlap", "order", "zero-length"}
     write_run(tmp_path / "out", scored.run, scored.words)
     grid = tmp_path / "out" / "textgrids" / "a.TextGrid"
-    assert [w.text for w in read_words(grid, "ctm | given")] == ["far", "so"]
+    assert [w.text for w in read_words(grid, "openai-whisper | given")] == ["far", "so"]
     text = grid.read_text(encoding="utf-8")
-    assert "ctm | given (overlapping)" in text
-    assert "ctm | given (no length)" in text
+    assert "openai-whisper | given (overlapping)" in text
+    assert "openai-whisper | given (no length)" in text
 
 
 def test_a_run_of_files_is_written_read_and_linted_as_any_run(tmp_path):
@@ -303,3 +312,102 @@ def test_a_folder_with_a_bad_file_scores_the_rest_and_exits_2(tmp_path):
     assert "50%" in done.stdout
     done = align_eval("lint", "h", cwd=tmp_path)
     assert (done.returncode, "1 failed." in done.stdout) == (2, True)
+
+
+# Two speakers in one TextGrid, as the Montreal Forced Aligner writes them
+
+ANNA = [Word("so", 0.1, 0.4), Word("far", 0.6, 0.9)]
+BEN = [Word("yes", 0.3, 0.5), Word("good", 1.0, 1.3)]
+MERGED = [ANNA[0], BEN[0], ANNA[1], BEN[1]]
+BOTH = ["anna - words", "ben - words"]
+
+
+def dialogue(folder: Path, name: str = "talk", shift_s: float = 0.0) -> Path:
+    tiers = {
+        f"{speaker} - {tier}": [replace(w, start_s=w.start_s + shift_s, end_s=w.end_s + shift_s) for w in words]
+        for speaker, words in (("anna", ANNA), ("ben", BEN))
+        for tier in ("words", "phones")
+    }
+    path = folder / f"{name}.TextGrid"
+    write_words(path, tiers, 1.5)
+    return path
+
+
+def as_ctm(folder: Path, words: list[Word], name: str = "talk") -> Path:
+    path = folder / f"{name}.ctm"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name} 1 {w.start_s + 0.01:.2f} {w.end_s - w.start_s:.2f} {w.text}\n" for w in words))
+    return path
+
+
+@pytest.mark.parametrize("tiers", [BOTH, tuple(reversed(BOTH)), ["1", "3"]])
+def test_two_speakers_in_one_textgrid_are_scored_against_one_hypothesis_of_the_recording(tiers, tmp_path):
+    """All four words are 10 ms late. "yes" overlaps "so", so that in the order of starts the words alternate."""
+    scored = score_hypothesis(dialogue(tmp_path), as_ctm(tmp_path, MERGED), tier=tiers)
+    assert scored.run.failures == ()
+    assert [row["word"] for row in scored.words.to_pylist()] == ["so", "yes", "far", "good"]
+    assert value(scored.run.rows, "wbe_mean") == pytest.approx(10)
+    assert value(scored.run.rows, "coverage") == 1
+
+
+def test_a_recording_of_several_speakers_has_no_speaker_and_is_its_own_cluster(tmp_path):
+    """The folder is a session here, not a speaker; corpus.csv may still state one."""
+    for name in ("session/1", "session/2"):
+        dialogue(tmp_path / "r", name)
+        as_ctm(tmp_path / "h" / "session", MERGED, name[-1])
+    scored = score_hypothesis(tmp_path / "r", tmp_path / "h", tier=BOTH)
+    assert {(row["speaker"], row["recording"]) for row in scored.words.to_pylist()} == {
+        (None, "session/1"), (None, "session/2")
+    }  # fmt: skip
+    assert {row.n_clusters for row in scored.run.rows if row.metric == "wbe_mean"} == {2}
+    (tmp_path / "r" / "corpus.csv").write_text("id,speaker\nsession/1,both\n")
+    scored = score_hypothesis(tmp_path / "r", tmp_path / "h", tier=BOTH)
+    assert {row["speaker"] for row in scored.words.to_pylist()} == {"both", None}
+
+
+def test_the_tiers_of_a_hypothesis_are_merged_as_well(tmp_path):
+    hypothesis = dialogue(tmp_path / "h", shift_s=0.02)
+    scored = score_hypothesis(dialogue(tmp_path / "r"), hypothesis, tier=BOTH, hypothesis_tier=BOTH)
+    assert value(scored.run.rows, "wbe_mean") == pytest.approx(20)
+    assert {f.rule for f in lint_path(hypothesis, tier=BOTH).findings} == {"overlap"}
+
+
+def test_whole_recordings_of_a_corpus_with_audio_are_scored_where_all_tiers_are_named(tmp_path):
+    corpus = tmp_path / "corpus"
+    dialogue(corpus)
+    soundfile.write(corpus / "talk.wav", np.zeros(24_000, dtype=np.int16), 16_000)
+    hypothesis = as_ctm(tmp_path / "h", MERGED)
+    done = align_eval("score", corpus, hypothesis.parent)
+    assert done.returncode == 2
+    _, _, options = done.stderr.strip().rpartition("to score whole recordings, name the tiers of all speakers: ")
+    assert options == "--tier 'anna - words' --tier 'ben - words'"
+    done = align_eval("score", corpus, hypothesis.parent, *shlex.split(options), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["lint"]["n_words"] == 4
+
+
+def test_audio_without_a_textgrid_is_listed_where_several_tiers_are_read(tmp_path):
+    """As it is where one tier is read. corpus.csv may have its row."""
+    dialogue(tmp_path / "r")
+    for name in ("talk", "alone"):
+        soundfile.write(tmp_path / "r" / f"{name}.wav", np.zeros(24_000, dtype=np.int16), 16_000)
+    (tmp_path / "r" / "corpus.csv").write_text("id,language\nalone,en\ntalk,en\n")
+    scored = score_hypothesis(tmp_path / "r", as_ctm(tmp_path / "h", MERGED).parent, tier=BOTH)
+    (failure,) = scored.run.failures
+    assert failure.id == "alone"
+    assert "alone.wav: has no TextGrid beside it; add alone.TextGrid" in failure.message
+    assert value(scored.run.rows, "coverage") == 1
+
+
+def test_names_of_recordings_meet_in_nfc_with_audio_and_without(tmp_path):
+    """macOS writes the names of files decomposed (NFD)."""
+    name, decomposed = "théorème", unicodedata.normalize("NFD", "théorème")
+    by_hand(tmp_path / "r", WORDS, name)
+    write_good(tmp_path / "h", "openai-whisper", decomposed)
+    alone = score_hypothesis(tmp_path / "r", tmp_path / "h")
+    soundfile.write(tmp_path / "r" / f"{decomposed}.wav", np.zeros(24_000, dtype=np.int16), 16_000)
+    with_audio = score_hypothesis(tmp_path / "r", tmp_path / "h")
+    for scored in (alone, with_audio):
+        assert scored.run.failures == ()
+        assert value(scored.run.rows, "coverage") == 1
+        assert {row["utterance"] for row in scored.words.to_pylist()} == {name}

@@ -1,6 +1,7 @@
 """Second references: read from a tier or a folder, paired by text, scored like a system, printed as the floor."""
 
 import re
+import unicodedata
 from io import StringIO
 from pathlib import Path
 
@@ -142,3 +143,17 @@ def test_words_without_a_second_time_count_against_its_coverage_alone():
     table = words_table([u], [SYSTEM, SECOND], {"a": {SYSTEM: FIRST, SECOND: FIRST[1:]}}, {"a": {SECOND: second}})
     coverage = {r.source: r.value for r in score_table(table) if r.metric == "coverage" and r.boundaries == "all"}
     assert coverage == {SYSTEM.source: 1.0, SECOND_REFERENCE: 0.5}
+
+
+def test_second_references_are_found_by_names_in_nfc_and_through_links(tmp_path):
+    """macOS writes the names of files decomposed (NFD)."""
+    name, decomposed = "théorème", unicodedata.normalize("NFD", "théorème")
+    (tmp_path / "corpus").mkdir()
+    soundfile.write(tmp_path / "corpus" / f"{decomposed}.wav", np.zeros(16_000, dtype=np.int16), 16_000)
+    words = {"words": (Word("one", 0.1, 0.5),), "other": (Word("one", 0.2, 0.5),)}
+    write_words(tmp_path / "corpus" / f"{name}.TextGrid", words, 1.0)
+    write_words(tmp_path / "store" / f"{decomposed}.TextGrid", {"words": (Word("one", 0.3, 0.5),)}, 1.0)
+    (tmp_path / "second").symlink_to("store")
+    corpus = load_folder(tmp_path / "corpus")
+    assert read_second_reference(corpus, "other").words == {name: words["other"]}
+    assert read_second_reference(corpus, str(tmp_path / "second")).words == {name: (Word("one", 0.3, 0.5),)}

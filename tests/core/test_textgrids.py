@@ -5,7 +5,7 @@ from textgrid import IntervalTier, PointTier, TextGrid
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.praat import read_textgrid
-from align_eval.formats.textgrids import read_words, word_tier, words_of_tier, write_words
+from align_eval.formats.textgrids import fitting_tiers, read_words, word_tiers, words_of_tier, write_words
 from align_eval.records import Word
 
 
@@ -29,12 +29,13 @@ def grid_of(*names: str, points: tuple[str, ...] = ()) -> TextGrid:
     ],
 )
 def test_the_only_tier_that_fits_is_chosen(names, tier, chosen):
-    assert word_tier(grid_of(*names), "a.TextGrid", tier).name == chosen
+    (found,) = word_tiers(grid_of(*names), "a.TextGrid", tier)
+    assert found.name == chosen
 
 
 def test_a_point_tier_of_the_same_name_is_ignored():
     grid = grid_of("words", "Word", points=("words",))
-    assert word_tier(grid, "a.TextGrid").name == "Word"
+    assert [tier.name for tier in word_tiers(grid, "a.TextGrid")] == ["Word"]
 
 
 REFUSALS = {
@@ -42,9 +43,19 @@ REFUSALS = {
         grid_of("a - words", "b - words", "phones"),
         None,
         r"a\.TextGrid: 2 tiers fit as word tier: 'a - words', 'b - words'; "
-        r"name one with --tier; the tiers are 'a - words', 'b - words', 'phones'",
+        r"name one with --tier NAME, or all: --tier 'a - words' --tier 'b - words'; "
+        r"the tiers are 'a - words', 'b - words', 'phones'",
     ),
-    "two tiers of the chosen name": (grid_of("x", "x"), "x", r"a\.TextGrid: 2 tiers fit as tier 'x': 'x', 'x'"),
+    "two tiers of the chosen name": (
+        grid_of("x", "y", "x"),
+        "x",
+        r"a\.TextGrid: 2 tiers fit as tier 'x': 'x', 'x'; "
+        r"name one by its number, as --tier NUMBER, or all: --tier 1 --tier 3; the tiers are 'x', 'y', 'x'",
+    ),
+    "no tier of this number": (grid_of("x", "y"), "3", r"a\.TextGrid: no tier '3'; .*the tiers are 'x', 'y'"),
+    "tier 0": (grid_of("x", "y"), "0", r"a\.TextGrid: no tier '0'; "),
+    "one of several does not fit": (grid_of("x", "y"), ["x", "z"], r"a\.TextGrid: no tier 'z'; .*are 'x', 'y'"),
+    "points by number": (grid_of("p", "x", points=("p",)), "1", r"tier '1' 'p' holds points, not intervals; "),
     "none fits": (
         grid_of("phones", "syllables"),
         None,
@@ -67,7 +78,61 @@ REFUSALS = {
 @pytest.mark.parametrize(("grid", "tier", "message"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_word_tier_is_never_guessed(grid, tier, message):
     with pytest.raises(InputError, match=message):
-        word_tier(grid, "a.TextGrid", tier)
+        word_tiers(grid, "a.TextGrid", tier)
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "indices"),
+    [
+        (["a", "b", "c"], "2", [1]),
+        (["a", "2", "c"], "2", [1]),
+        (["2", "b", "c"], "2", [0]),
+        (["2", "b", "2"], "2", [0, 2]),
+        (["a", "a", "b"], "a", [0, 1]),
+        (["a", "b"], "3", []),
+        (["a", "b"], "0", []),
+        (["a", "b"], "-1", []),
+        (["a", "b"], "01", [0]),
+        (["a", "b"], "²", []),
+        (["a", "b"], "٢", []),
+        (["a", "b"], "9" * 5000, []),
+        (["", "b"], "", [0]),
+        (["mots cle\u0301s", "b"], "mots cl\u00e9s", [0]),
+        (["mots cl\u00e9s", "b"], "mots cle\u0301s", [0]),
+        (["a - words", "Words", "b"], None, [0, 1]),
+        (["1", "2"], None, []),
+    ],
+)
+def test_a_tier_is_found_by_its_name_and_else_by_its_number(names, wanted, indices):
+    assert fitting_tiers(names, wanted) == indices
+
+
+def test_tiers_of_equal_name_are_told_apart_by_their_numbers_among_all_tiers(tmp_path):
+    grid = grid_of("p", "x", "x", points=("p",))
+    grid.tiers[1].add(0.1, 0.2, "one")
+    grid.tiers[2].add(0.1, 0.2, "two")
+    path = tmp_path / "a.TextGrid"
+    grid.write(str(path))
+    assert [w.text for w in read_words(path, "2")] == ["one"]
+    assert [w.text for w in read_words(path, "3")] == ["two"]
+
+
+def test_a_tier_that_is_named_twice_is_read_once():
+    assert len(word_tiers(grid_of("x", "y"), "a.TextGrid", ["x", "1", "y", "x"])) == 2
+
+
+def test_words_of_several_tiers_are_merged_by_start(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    a, b = (Word("one", 0.1, 0.2), Word("three", 0.5, 0.6)), (Word("two", 0.2, 0.5),)
+    write_words(path, {"a": a, "b": b}, 1.0)
+    assert read_words(path, ["a", "b"]) == read_words(path, ("b", "a")) == (a[0], b[0], a[1])
+
+
+def test_words_of_several_tiers_that_overlap_are_refused_where_audio_is_aligned_with_them(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    write_words(path, {"a": [Word("one", 0.1, 0.3)], "b": [Word("two", 0.2, 0.5)]}, 1.0)
+    with pytest.raises(InputError, match=r"a\.TextGrid, tier 'b': 'two' starts at 0\.2 s, before 'one' of tier 'a'"):
+        read_words(path, ["a", "b"])
 
 
 def test_an_interval_of_white_space_is_silence_and_labels_are_stripped():

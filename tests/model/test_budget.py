@@ -384,7 +384,7 @@ def test_character_maps_that_are_half_there_are_refused(tmp_path):
     for item in kept.items["manual"]:
         stacks = {spec: stack for spec, stack in item.maps.stacks.items() if spec != gone}
         write_maps(item.path, replace(item.maps, stacks=stacks))
-    with pytest.raises(InputError, match=f"--source {gone}$"):
+    with pytest.raises(InputError, match=f"heads --source {gone} --source "):
         measure_budget(kept)
 
 

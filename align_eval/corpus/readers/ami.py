@@ -24,7 +24,7 @@ from align_eval.corpus.readers.utterances import cut_recording, make_corpus, mak
 from align_eval.errors import InputError
 from align_eval.formats.nite_xml import Entry, attribute, local, read_xml, word_entries
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import label_kind
+from align_eval.text import composed, label_kind
 
 SUFFIX = ".words.xml"
 MEETINGS = "meetings.xml"
@@ -76,7 +76,7 @@ def _files_by_meeting(files: Files) -> dict[str, dict[str, Path]]:
     """Files of words by meeting and agent."""
     meetings: dict[str, dict[str, Path]] = {}
     for file in with_suffix(files, SUFFIX):
-        match = _NAME.fullmatch(file.name)
+        match = _NAME.fullmatch(composed(file.name))
         if match is not None:
             meetings.setdefault(match[1], {})[match[2].upper()] = file
     return meetings

@@ -26,7 +26,7 @@ from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, label_kind
+from align_eval.text import clean_label, composed, label_kind
 
 SUFFIX = ".words"
 SPEAKER_CHARACTERS = 3
@@ -63,7 +63,7 @@ def load(path: Path, files: Files) -> Corpus:
     failures: list[Failure] = []
     marks: Counter[str] = Counter()
     for file in with_suffix(files, SUFFIX):
-        recording = file.stem
+        recording = composed(file.stem)
         try:
             content = read_buckeye_words(file)
             marks += content.marks

@@ -36,7 +36,7 @@ from align_eval.formats.hypothesis.ctm import words_by_channel
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.word import split_labels
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.text import composed, label_kind, lower_capitals, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 WAV_SCP = "wav.scp"
@@ -217,7 +217,7 @@ def _read_tables(folder: Path) -> DataFolder:
     for id_, place, rest in _table(folder / "segments"):
         fields = rest.split()
         try:
-            recording, start_s, end_s = fields[0], float(fields[1]), float(fields[2])
+            recording, start_s, end_s = composed(fields[0]), float(fields[1]), float(fields[2])
         except (IndexError, ValueError) as error:
             raise InputError(place, "is not `utterance recording start end`", "give seconds as numbers") from error
         if not (0 <= start_s < math.inf and (end_s > start_s or end_s == -1)):
@@ -231,7 +231,7 @@ def _read_tables(folder: Path) -> DataFolder:
 
 
 def _table(path: Path) -> list[tuple[str, str, str]]:
-    """(key, place, rest of the line) for each line; empty if there is no file.
+    """(key in NFC, place, rest of the line) for each line; empty if there is no file.
 
     Raises
     ------
@@ -241,6 +241,7 @@ def _table(path: Path) -> list[tuple[str, str, str]]:
     rows: dict[str, tuple[str, str, str]] = {}
     for place, line in read_lines(path) if path.is_file() else ():
         key, *rest = line.split(maxsplit=1)
+        key = composed(key)
         if key in rows:
             raise InputError(place, f"{key!r} occurs twice", "keep one line per id")
         rows[key] = (key, place, rest[0] if rest else "")

@@ -31,7 +31,7 @@ from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
 from align_eval.language_names import check_language
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, label_kind, refuse_unknown, restore_unknown
+from align_eval.text import clean_label, composed, label_kind, refuse_unknown, restore_unknown
 from align_eval.units import WINDOW_S
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -75,7 +75,7 @@ def load(path: Path, files: Files) -> Corpus:
     if "cuts" in by_kind and "supervisions" in by_kind:
         listed = ", ".join(str(file) for file in (*by_kind["cuts"], *by_kind["supervisions"]))
         raise InputError(path, f"holds cuts and supervisions: {listed}", "name one manifest of cuts")
-    recordings = {r.id: r for file in by_kind.get("recordings", ()) for r in _read(file)}
+    recordings = {composed(r.id): r for file in by_kind.get("recordings", ()) for r in _read(file)}
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()
@@ -110,7 +110,7 @@ def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str,
     kind = manifest_kind(file)
     for item in _read(file):
         if kind == "supervisions":
-            yield item.id, recordings.get(item.recording_id), item, 0.0
+            yield item.id, recordings.get(composed(item.recording_id)), item, 0.0
             continue
         supervisions = getattr(item, "supervisions", [])
         recording = getattr(item, "recording", None)

@@ -19,7 +19,7 @@ from align_eval.corpus.file_search import Files, by_stem, head, identity, read_l
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_file
 from align_eval.errors import InputError
-from align_eval.formats.textgrids import read_word_tier
+from align_eval.formats.textgrids import Tiers, read_word_tier
 from align_eval.records import Failure, Utterance, Word
 from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
 
@@ -36,7 +36,7 @@ def detect(files: Files) -> Path | None:
     return next((path for path in candidates if _ID.match(head(path).strip())), None)
 
 
-def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
+def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
     """Load every aligned utterance: English, automatic times; the first part of the id is the speaker."""
     audio, grids = by_stem(files, *AUDIO_SUFFIXES), by_stem(files, TEXTGRID_SUFFIX)
     transcripts = {id_: text for file in with_suffix(files, TRANSCRIPT_SUFFIX) for id_, text in _transcripts(file)}
@@ -105,7 +105,7 @@ def _words(
     sound: Path,
     grids: Sequence[Path],
     listed: tuple[str, str, str] | None,
-    tier: str | None,
+    tier: Tiers,
     marks: Counter[str],
 ) -> tuple[tuple[Word, ...], str]:
     """Words of an utterance from its line of a list or its TextGrid, and their place for messages."""

@@ -13,14 +13,23 @@ from pathlib import Path
 from textgrid import IntervalTier, TextGrid
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.file_search import Files, by_identity, identity, the_one, with_suffix
+from align_eval.corpus.file_search import Files, by_identity, the_one, with_suffix
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
 from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
-from align_eval.formats.textgrids import WORD_TIER_NAMES, marks_of_tier, read_unicode_textgrid, words_of_tier
+from align_eval.formats.textgrids import (
+    WORD_TIER_NAMES,
+    Tiers,
+    fitting_tiers,
+    marks_of_tier,
+    read_unicode_textgrid,
+    tier_options,
+    wanted_tiers,
+    words_of_tier,
+)
 from align_eval.records import Failure, Utterance
-from align_eval.text import label_kind
+from align_eval.text import composed, label_kind
 
 N_SNIFFED = 50
 """Most TextGrids that are opened to detect the kind."""
@@ -33,15 +42,15 @@ def detect(files: Files) -> Path | None:
             grid, _ = read_textgrid(path)
         except InputError:
             continue  # the reader of the detected kind reports it
-        if len(speaker_tiers(grid)) > 1:
+        if len(set(speaker_tiers(grid).values())) > 1:
             return path
     return None
 
 
-def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
-    """Load every speaker of every recording, or those with the tier ``tier``; times are automatic."""
+def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
+    """Load every speaker of every recording, or those with the tiers ``tier``; times are automatic."""
     audio = by_identity(files, path, *AUDIO_SUFFIXES)
-    grids = {identity(file, path): file for file in with_suffix(files, TEXTGRID_SUFFIX)}
+    grids = by_identity(files, path, TEXTGRID_SUFFIX)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()
@@ -49,8 +58,9 @@ def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
         try:
             if id_ not in grids:
                 raise InputError(audio[id_][0], "has no TextGrid beside it", "add one")
-            sound = the_one(audio.get(id_, []), grids[id_], "audio of the same name")
-            recording_utterances, too_long = _recording(id_, sound, grids[id_], tier, marks)
+            grid = the_one(grids[id_], audio.get(id_, grids[id_])[0], "TextGrid of the same name")
+            sound = the_one(audio.get(id_, []), grid, "audio of the same name")
+            recording_utterances, too_long = _recording(id_, sound, grid, tier, marks)
         except InputError as error:
             failures.append(Failure(id_, str(error)))
             continue
@@ -59,35 +69,31 @@ def load(path: Path, files: Files, tier: str | None = None) -> Corpus:
     return make_corpus(path, "mfa", utterances, failures, marks)
 
 
-def speaker_tiers(grid: TextGrid) -> dict[str, IntervalTier]:
-    """Word tiers by the name of their speaker."""
-    tiers = {}
-    for tier in grid.tiers:
+def speaker_tiers(grid: TextGrid) -> dict[int, str]:
+    """Speakers by the indices of their word tiers."""
+    speakers = {}
+    for i, tier in enumerate(grid.tiers):
         speaker, dash, name = str(tier.name).strip().rpartition(" - ")
         if dash and name.lower() in WORD_TIER_NAMES and isinstance(tier, IntervalTier):
-            tiers[speaker] = tier
-    return tiers
+            speakers[i] = composed(speaker)
+    return speakers
 
 
 def _recording(
-    id_: str, sound: Path, path: Path, wanted: str | None, marks: Counter[str]
+    id_: str, sound: Path, path: Path, wanted: Tiers, marks: Counter[str]
 ) -> tuple[list[Utterance], list[Failure]]:
-    """Cut the tiers of a recording; ``wanted`` is the name of one tier, or None for all."""
+    """Cut the tiers of a recording: those that are wanted, or all."""
     grid = read_unicode_textgrid(path)
-    tiers = speaker_tiers(grid)
-    chosen = {speaker: tier for speaker, tier in tiers.items() if wanted in (None, str(tier.name))}
-    if not chosen:
-        what = f"tier {wanted!r} of a speaker" if wanted else "tier `NAME - words`"
-        listed = ", ".join(repr(str(tier.name)) for tier in grid.tiers) or "none"
-        raise InputError(path, f"has no {what}", f"the tiers are {listed}")
-    spoken = {speaker: words_of_tier(tier) for speaker, tier in tiers.items()}
+    speakers = speaker_tiers(grid)
+    spoken = {i: words_of_tier(grid.tiers[i]) for i in speakers}
     utterances: list[Utterance] = []
     failures: list[Failure] = []
-    for speaker, tier in chosen.items():
+    for i, speaker in _chosen(grid, speakers, wanted, path).items():
+        tier = grid.tiers[i]
         marks.update(marks_of_tier(tier))
-        spoken_words = [word for word in spoken[speaker] if label_kind(word.text) == "word"]
-        others = [word for other, words in spoken.items() if other != speaker for word in words]
-        unknown = [word for word in spoken[speaker] if label_kind(word.text) == "unknown"]
+        spoken_words = [word for word in spoken[i] if label_kind(word.text) == "word"]
+        others = [word for other, words in spoken.items() if speakers[other] != speaker for word in words]
+        unknown = [word for word in spoken[i] if label_kind(word.text) == "unknown"]
         template = whole_file(f"{id_}/{speaker}", sound, (), speaker=speaker, reference="automatic", recording=id_)
         words = without_overlaps(spoken_words, f"{path}, tier {tier.name!r}")
         check_inside(words, template.duration_s, path)
@@ -96,3 +102,21 @@ def _recording(
         utterances += speaker_utterances
         failures += too_long
     return utterances, failures
+
+
+def _chosen(grid: TextGrid, speakers: dict[int, str], wanted: Tiers, path: Path) -> dict[int, str]:
+    """Speakers by the indices of the tiers that are wanted, or of all their tiers; each speaker has one."""
+    names = [str(tier.name) for tier in grid.tiers]
+    fitting = {i for name in wanted_tiers(wanted) for i in fitting_tiers(names, name)}
+    chosen = {i: speaker for i, speaker in speakers.items() if i in fitting or not wanted_tiers(wanted)}
+    listed = f"the tiers are {', '.join(map(repr, names)) or 'none'}"
+    if not chosen:
+        what = " or ".join(f"tier {name!r}" for name in wanted_tiers(wanted))
+        problem = f"has no {what} of a speaker" if what else "has no tier `NAME - words`"
+        raise InputError(path, problem, f"name one with --tier; {listed}" if speakers else listed)
+    for speaker in chosen.values():
+        same = [i for i in chosen if chosen[i] == speaker]
+        if len(same) > 1:
+            options = " or ".join(tier_options(names, [i]) for i in same)
+            raise InputError(path, f"has {len(same)} tiers of words of {speaker!r}", f"name one: {options}; {listed}")
+    return chosen

@@ -14,20 +14,20 @@ from align_eval.corpus.folder import Corpus, count_marks
 from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan, Failure, Utterance, Word
-from align_eval.text import clean_label
+from align_eval.text import clean_label, composed
 from align_eval.units import MS_PER_S, WINDOW_S
 
 
 def make_corpus(
     path: Path, kind: str, utterances: Iterable[Utterance], failures: Iterable[Failure], marks: Counter[str]
 ) -> Corpus:
-    """Make a corpus in the order of ids.
+    """Make a corpus in the order of ids. Ids, recordings and speakers are in NFC.
 
     An utterance whose id is not unique, or cannot be a path inside a folder, becomes a failure.
     """
     by_id: dict[str, Utterance] = {}
     all_failures = list(failures)
-    for u in utterances:
+    for u in map(_named_in_nfc, utterances):
         parts = PurePosixPath(u.id).parts
         if not parts or u.id.startswith("/") or ".." in parts or not u.id.isprintable() or "\\" in u.id:
             error = InputError(u.audio.path, f"the id {u.id!r} cannot name a file", "use letters, digits, - _ . and /")
@@ -43,6 +43,16 @@ def make_corpus(
         tuple(sorted(all_failures, key=lambda f: f.id)),
         kind,
         count_marks(marks),
+    )
+
+
+def _named_in_nfc(u: Utterance) -> Utterance:
+    return replace(
+        u,
+        id=composed(u.id),
+        recording=composed(u.recording),
+        speaker=u.speaker and composed(u.speaker),
+        part_of=u.part_of and composed(u.part_of),
     )
 
 

@@ -79,8 +79,9 @@ def measure_agreement(kept: SavedRun, seed: int = 0, on_done: Callable[[str], No
     weights = draw_weights(int(cluster.max()) + 1, seed)
     pairs = [(in_unit(ALL_HEADS, unit), saliency) for saliency, unit in _saliencies(items)]
     if not pairs:
-        sources = ", ".join(SALIENCIES)
-        raise InputError(f"{kept.folder}", "the run saved no saliency", f"run with --keep heads and one of {sources}")
+        saliencies = " or ".join(f"--source {name}" for name in SALIENCIES)
+        remedy = f"run with --keep heads --source {ALL_HEADS} and with {saliencies}"
+        raise InputError(f"{kept.folder}", "the run saved no saliency", remedy)
     require_stacks(kept.folder, items, [heads for heads, _ in pairs])
     rows: list[AgreementRow] = []
     figures: list[MapFigure] = []

@@ -117,7 +117,9 @@ def depths(items: Sequence[Item], unit: str) -> tuple[str, ...]:
     common = set.intersection(*(set(item.maps.stacks) for item in items))
     gradients = tuple(spec for spec in sorted(common) if is_gradient(spec))
     if not gradients:
-        raise InputError(f"unit {unit}", "the run saved no gradient", "run with --keep heads --source gradient")
+        raise InputError(
+            f"unit {unit}", "the run saved no gradient", f"run with --keep heads --source {in_unit('gradient', unit)}"
+        )
     return gradients
 
 

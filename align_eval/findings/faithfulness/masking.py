@@ -13,7 +13,8 @@ log-prob
     it is not a word, and the model predicts it from the absence of speech, which deletion creates.
 wer
     Word errors of greedy re-decoding at temperature 0 against the words of the corpus, both sides through the
-    normaliser of the language. Decoding is without timestamps and fallback, with Whisper's suppressed tokens, and capped in length.
+    normaliser of the language. Decoding is without timestamps and fallback, with Whisper's suppressed tokens, and
+    capped in length.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 ``recording channel start duration word [confidence [type [speaker]]]``, separated by white space. ``;;`` begins a
 comment. A confidence of ``NA`` means none. Marks of alternatives (``<ALT_BEGIN>``) are refused, because they leave open
-which alternative was spoken. A file may hold several recordings, named by the first column.
+which alternative was spoken. A file may hold several recordings, named by the first column. NIST's tools require words
+in the order of their starts. Words in another order are sorted here, with a warning.
 
 Reference: NIST SCTK, "ctm" format.
 """
@@ -16,10 +17,12 @@ from dataclasses import replace
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
-from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, by_start, check_name, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
 from align_eval.formats.praat import shorten
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import composed
 
 MIN_FIELDS, MAX_FIELDS = 5, 8
 
@@ -41,7 +44,7 @@ def claims(document: Document) -> bool:
     return False
 
 
-def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read every recording of the document (see :func:`words_by_channel`)."""
     words = words_by_channel(document)
     for name in {name for key in words for name in key}:
@@ -50,7 +53,7 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
 
 
 def words_by_channel(document: Document) -> dict[tuple[str, str], list[HypothesisWord]]:
-    """Words by recording and channel, in the order of the file.
+    """Words by recording and channel, in the order of their starts; words of equal start in the order of the file.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def words_by_channel(document: Document) -> dict[tuple[str, str], list[Hypothesi
     Warns
     -----
     InputWarning
-        If the last line does not end with a line break.
+        If the last line does not end with a line break, or a word starts before an earlier one.
     """
     words: dict[tuple[str, str], list[HypothesisWord]] = {}
     for recording, channel, word in _lines(document):
@@ -70,7 +73,26 @@ def words_by_channel(document: Document) -> dict[tuple[str, str], list[Hypothesi
             f"{document.path}: the last line has no line break; if the file was cut short, its last word may be too"
         )
         warnings.warn(message, InputWarning, stacklevel=2)
-    return words
+    late = [pair for channel_words in words.values() for pair in _out_of_order(channel_words)]
+    if late:
+        word, before = late[0]
+        message = (
+            f"{document.path}: words that start before an earlier word of their recording and channel: {len(late)}, "
+            f"the first is {word.text!r} ({word.start_s:g} s, {word.place}) after {before.text!r} "
+            f"({before.start_s:g} s, {before.place}); they were sorted by time"
+        )
+        warnings.warn(message, InputWarning, stacklevel=2)
+    return {key: by_start(channel_words) for key, channel_words in words.items()}
+
+
+def _out_of_order(words: list[HypothesisWord]) -> Iterator[tuple[HypothesisWord, HypothesisWord]]:
+    """Yield each word that starts before an earlier one, with the earlier word that starts last."""
+    latest, latest_s = words[0], 0.0
+    for word in words:
+        if word.start_s is not None and word.start_s < latest_s:
+            yield word, latest
+        elif word.start_s is not None:
+            latest, latest_s = word, word.start_s
 
 
 def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
@@ -96,7 +118,7 @@ def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
         word = hypothesis_word(document.path, place, text, start_s, start_s + duration_s, confidence)
         if word:
             has_type = len(optional) > 1 and optional[1].lower() in NO_WORDS
-            yield recording, channel, replace(word, no_word=has_type)
+            yield composed(recording), channel, replace(word, no_word=has_type)
 
 
 def _fields(line: str) -> list[str]:

@@ -16,6 +16,7 @@ from align_eval.formats.hypothesis import ctm, lhotse, subtitles, textgrid, tran
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.hypothesis.whisper_json import LAYOUTS
 from align_eval.formats.hypothesis.word import split_labels
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
@@ -25,7 +26,7 @@ class Format:
     """A file format: whether a document has it, its reader, and the suffixes of its files."""
 
     claims: Callable[[Document], bool]
-    read: Callable[[Document, str | None], tuple[Transcript, ...]]
+    read: Callable[[Document, Tiers], tuple[Transcript, ...]]
     suffixes: tuple[str, ...]
     description: str
 
@@ -76,7 +77,7 @@ def claimants(document: Document) -> tuple[str, ...]:
 
 
 def read_transcripts(
-    path: Path, format_name: str | None = None, tier: str | None = None, labels: LabelPolicy = DEFAULT_POLICY
+    path: Path, format_name: str | None = None, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY
 ) -> tuple[str, tuple[Transcript, ...]]:
     """Read a file.
 
@@ -85,7 +86,7 @@ def read_transcripts(
     format_name
         A name of :data:`FORMATS`. None detects the format from the content.
     tier
-        The tier of a TextGrid, or the kind of Lhotse's alignments.
+        Tiers of a TextGrid, or the kind of Lhotse's alignments.
     labels
         What is a word.
 
@@ -106,7 +107,7 @@ def read_transcripts(
     return name, words_of(document, name, tier, labels)
 
 
-def words_of(document: Document, format_name: str, tier: str | None, labels: LabelPolicy) -> tuple[Transcript, ...]:
+def words_of(document: Document, format_name: str, tier: Tiers, labels: LabelPolicy) -> tuple[Transcript, ...]:
     """Read a document of known format: its words, cleaned, and the labels that are no words apart."""
     transcripts = FORMATS[format_name].read(document, tier)
     split = (split_labels(transcript.words, labels) for transcript in transcripts)

@@ -7,6 +7,7 @@ supervisions of one recording and channel are joined in the order of their start
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,9 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number
+from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import composed
 
 KIND = "word"
 
@@ -27,15 +30,19 @@ def claims(document: Document) -> bool:
     )
 
 
-def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
+def read(document: Document, tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read every recording of the document. ``tier`` names another kind of alignment than ``word``.
 
     Raises
     ------
     InputError
-        If a supervision with text has no alignment of that kind, or is malformed.
+        If several kinds are named, a supervision with text has no alignment of the kind, or one is malformed.
     """
-    return join_stretches(_stretch(document, i, s, tier or KIND) for i, s in enumerate(_supervisions(document), 1))
+    kind, *others = wanted_tiers(tier) or (KIND,)
+    if others:
+        problem = f"holds Lhotse's alignments, of which one kind is read, not {1 + len(others)}"
+        raise InputError(document.path, problem, f"name one kind: --tier {shlex.quote(kind)}")
+    return join_stretches(_stretch(document, i, s, kind) for i, s in enumerate(_supervisions(document), 1))
 
 
 def _supervisions(document: Document) -> list[Any]:
@@ -90,4 +97,4 @@ def _words(file: object, supervision_place: str, items: list[Any]) -> Iterator[H
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    return composed(value) if isinstance(value, str) and value.strip() else None

@@ -1,17 +1,19 @@
 """Files with several recordings: their stretches of words, joined into one transcript per recording and channel.
 
-A recording has its own name; if the file has several channels of it, its name and channel, as ``call.1``. Recording
-names become file names, so names that lead out of a folder are refused.
+A recording has its own name; if the file has several channels of it, its name and channel, as ``call.1``. Names are in
+NFC. They become file names, so names that lead out of a folder are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from align_eval.errors import InputError
 from align_eval.formats.praat import shorten
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Stretch:
 
 
 def check_name(where: str, name: str) -> str:
-    """Return the name of a recording, which may begin with folders.
+    """Return the name of a recording in NFC; it may begin with folders.
 
     Raises
     ------
@@ -36,7 +38,17 @@ def check_name(where: str, name: str) -> str:
     """
     if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise InputError(where, f"the recording is named {shorten(name)!a}", "use a name that a file can have")
-    return name
+    return composed(name)
+
+
+def by_start(words: Iterable[HypothesisWord]) -> list[HypothesisWord]:
+    """Words in the order of their starts, stable; a word without a start stays behind the word before it."""
+    placed: list[tuple[float, HypothesisWord]] = []
+    start_s = 0.0
+    for word in words:
+        start_s = start_s if word.start_s is None else word.start_s
+        placed.append((start_s, word))
+    return [word for _, word in sorted(placed, key=itemgetter(0))]
 
 
 def join_stretches(stretches: Iterable[Stretch]) -> tuple[Transcript, ...]:

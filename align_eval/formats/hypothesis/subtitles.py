@@ -29,6 +29,7 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.word import check_time, hypothesis_word
 from align_eval.formats.praat import shorten
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 
 HEADER = "WEBVTT"
@@ -81,7 +82,7 @@ def claims_srt(document: Document) -> bool:
     return ARROW in first or (first.strip().isdecimal() and ARROW in after.partition("\n")[0])
 
 
-def read_srt(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+def read_srt(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read the one recording of an SRT file."""
     return _transcript(document, list(enumerate(lines_of(document.text), 1)), escaped=False)
 
@@ -91,7 +92,7 @@ def claims_webvtt(document: Document) -> bool:
     return not document.praat and document.text.startswith(HEADER)
 
 
-def read_webvtt(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+def read_webvtt(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read the one recording of a WebVTT file.
 
     Raises

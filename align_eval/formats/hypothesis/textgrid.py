@@ -1,4 +1,6 @@
-"""TextGrids of another system: the words of one tier, which :func:`align_eval.formats.textgrids.word_tier` finds.
+"""TextGrids of another system: the words of the tiers that :func:`align_eval.formats.textgrids.word_tiers` finds.
+
+Words of several tiers are merged in the order of their starts, and may overlap.
 
 An interval cannot have zero length. Words of no length are read from the point tier ``TIER (no length)``, which this
 package writes.
@@ -9,13 +11,14 @@ from __future__ import annotations
 import warnings
 from bisect import bisect_left
 
-from textgrid import PointTier, TextGrid
+from textgrid import IntervalTier, PointTier, TextGrid
 
 from align_eval.errors import InputWarning
 from align_eval.formats.hypothesis.document import Document
+from align_eval.formats.hypothesis.recordings import by_start
 from align_eval.formats.hypothesis.word import hypothesis_word
 from align_eval.formats.praat import decode_text, parse_textgrid
-from align_eval.formats.textgrids import NO_LENGTH, word_tier
+from align_eval.formats.textgrids import NO_LENGTH, Tiers, word_tiers
 from align_eval.records import HypothesisWord, Transcript
 
 
@@ -24,7 +27,7 @@ def claims(document: Document) -> bool:
     return document.praat
 
 
-def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
+def read(document: Document, tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read the one recording of the document.
 
     Raises
@@ -45,16 +48,26 @@ def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
     return (Transcript(tuple(_words(document, grid, tier)), end_s=float(grid.maxTime)),)
 
 
-def _words(document: Document, grid: TextGrid, tier: str | None) -> list[HypothesisWord]:
-    intervals = word_tier(grid, document.path, tier)
+def _words(document: Document, grid: TextGrid, wanted: Tiers) -> list[HypothesisWord]:
+    tiers = word_tiers(grid, document.path, wanted)
+    words = [word for tier in tiers for word in _words_of_tier(document, tier)]
+    points = [
+        point
+        for name in dict.fromkeys(str(tier.name) for tier in tiers)
+        for point in _words_of_no_length(document, grid, f"{name}{NO_LENGTH}")
+    ]
+    return _merge(by_start(words) if len(tiers) > 1 else words, points)
+
+
+def _words_of_tier(document: Document, tier: IntervalTier) -> list[HypothesisWord]:
     words: list[HypothesisWord] = []
-    for i, interval in enumerate(intervals.intervals, 1):
-        place = f"tier {str(intervals.name)!r}, interval {i}"
+    for i, interval in enumerate(tier.intervals, 1):
+        place = f"tier {str(tier.name)!r}, interval {i}"
         times = float(interval.minTime), float(interval.maxTime)
         word = hypothesis_word(document.path, place, interval.mark, *times)
         if word:
             words.append(word)
-    return _merge(words, _words_of_no_length(document, grid, f"{intervals.name}{NO_LENGTH}"))
+    return words
 
 
 def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[HypothesisWord]:

@@ -11,6 +11,7 @@ from typing import Any
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import hypothesis_word
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 
 REMEDY = 'call the pipeline with return_timestamps="word"'
@@ -24,7 +25,7 @@ def claims(document: Document) -> bool:
     return isinstance(content, dict) and isinstance(content.get("chunks"), list)
 
 
-def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read the one recording of the document.
 
     Raises

@@ -31,6 +31,7 @@ from typing import Any
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import hypothesis_word
+from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 
 STABLE_TS_KEYS = frozenset(("ori_dict", "regroup_history", "nonspeech_sections"))
@@ -77,7 +78,7 @@ class Layout:
         table_keys = document.json if isinstance(document.json, dict) else ()
         return self.has(table_keys, _word_keys(segments))
 
-    def read(self, document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
+    def read(self, document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
         """Read the one recording of the document."""
         words = tuple(_words(document.path, self._segments(document.json) or [], self))
         return (Transcript(words, language=_language(document.json)),)

@@ -48,7 +48,7 @@ def merge_audio_spans(folders: Sequence[Path], out: Path) -> None:
         try:
             yield from read_entries(path)
         except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
+            raise _unreadable(path, error, "run this shard again") from error
 
     _write(out, merge(*(entries(folder / NAME) for folder in folders), key=itemgetter(0)))
 
@@ -71,7 +71,7 @@ def read_audio_spans(folder: Path) -> Mapping[str, AudioSpan]:
         config = dacite.Config(type_hooks={Path: Path})
         return {id_: dacite.from_dict(AudioSpan, span, config) for id_, span in data["spans"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, dacite.DaciteError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, "give --corpus, or run again") from error
 
 
 def _write(folder: Path, spans: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -86,5 +86,5 @@ def _write(folder: Path, spans: Iterable[tuple[str, dict[str, Any]]]) -> None:
         raise cannot_write(folder / NAME, error, "choose another --out") from error
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(path, f"does not say where audio is ({error})", "give --corpus, or run again")
+def _unreadable(path: Path, error: Exception, remedy: str) -> InputError:
+    return InputError(path, f"does not say where audio is ({error})", remedy)

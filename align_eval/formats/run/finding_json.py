@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def write_finding(path: Path, finding: DataclassInstance) -> None:
+def write_finding(path: Path, finding: DataclassInstance, remedy: str = "choose another --out") -> None:
     """Write a finding, and before it the tracebacks that it names.
 
     Raises
@@ -41,7 +41,7 @@ def write_finding(path: Path, finding: DataclassInstance) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise cannot_write(path, error, "choose another --out") from error
+        raise cannot_write(path, error, remedy) from error
 
 
 def read_finding(path: Path) -> dict[str, Any]:

@@ -32,8 +32,13 @@ DETAILS_NAME = "details.json"
 NOTE_NAME = "accepted.md"
 
 
-def prepare_folder(out: Path) -> None:
+def prepare_folder(out: Path, option: str = "--out") -> None:
     """Make the folder of a run. Call it before the work, so that an unusable folder is reported early.
+
+    Parameters
+    ----------
+    option
+        Option of the command that names the folder.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def prepare_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(out, f"cannot be made ({error.strerror})", "choose another --out") from error
+        raise InputError(out, f"cannot be made ({error.strerror})", f"choose another {option}") from error
 
 
 def write_run(
@@ -150,8 +155,8 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
         If the folder is that of a run, or cannot be written.
     """
     if (folder / "textgrids").is_dir():
-        raise InputError(folder, "is the folder of a run", "choose another folder for the baseline")
-    prepare_folder(folder)
+        raise InputError(folder, "is the folder of a run", "choose another --accept")
+    prepare_folder(folder, "--accept")
     try:
         write_words_table(folder / WORDS_NAME, words)
         text = json.dumps(as_json(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)

@@ -149,7 +149,7 @@ def read_maps(path: Path) -> SavedMaps:
             letters=_named(tensors, _LETTERS),
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"holds no maps of this version ({error})", "run again with --keep") from error
+        raise InputError(path, f"holds no maps of this version ({error})", "run again with --keep heads") from error
 
 
 def _named(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
