@@ -116,7 +116,7 @@ def load_folder(
             audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
             word_tier = read_word_tier(grid_path, tier, labels)
             marks.update(word_tier.marks)
-            words = written_words(word_tier.words, audio_path, grid_path, drop_unknown=drop_unknown)
+            words = written_words(word_tier.words, audio_path, grid_path, labels, drop_unknown=drop_unknown)
             utterance = _utterance(id_, audio_path, grid_path, replace(word_tier, words=words))
             utterances.append(with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
         except InputError as error:
@@ -212,7 +212,9 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, word_tier: WordTier)
     )
 
 
-def written_words(words: Sequence[W], beside: Path, place: Path, *, drop_unknown: bool) -> tuple[W, ...]:
+def written_words(
+    words: Sequence[W], beside: Path, place: Path, labels: LabelPolicy, *, drop_unknown: bool
+) -> tuple[W, ...]:
     """Restore unknown words from a transcript.
 
     Parameters
@@ -223,6 +225,8 @@ def written_words(words: Sequence[W], beside: Path, place: Path, *, drop_unknown
         A file of the recording. The transcript has its name with another suffix (:data:`TRANSCRIPT_SUFFIXES`).
     place
         Place for error messages.
+    labels
+        What is an unknown word.
     drop_unknown
         Drop those that no transcript determines; else refuse them.
 
@@ -233,8 +237,8 @@ def written_words(words: Sequence[W], beside: Path, place: Path, *, drop_unknown
     """
     texts = [word.text for word in words]
     for suffix in TRANSCRIPT_SUFFIXES:
-        if not any(label_kind(text) == "unknown" for text in texts):
-            break
+        if not any(label_kind(text, labels) == "unknown" for text in texts):
+            return tuple(words)
         transcript = on_disk(beside.with_suffix(suffix))
         if transcript.is_file():
             try:
@@ -245,7 +249,7 @@ def written_words(words: Sequence[W], beside: Path, place: Path, *, drop_unknown
     if not drop_unknown:
         refuse_unknown(texts, place)
     restored = (replace(word, text=text) for word, text in zip(words, texts, strict=True))
-    return tuple(word for word in restored if label_kind(word.text) != "unknown")
+    return tuple(word for word in restored if label_kind(word.text, labels) != "unknown")
 
 
 def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None) -> Utterance:

@@ -129,7 +129,7 @@ def read_reference(
     metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
     for id_, transcript in sorted(files.transcripts.items()):
         try:
-            spoken[id_] = _spoken(transcript, files.paths[id_])
+            spoken[id_] = _spoken(transcript, files.paths[id_], labels)
             utterance = _utterance(id_, transcript, spoken[id_], files.paths[id_])
             stated_language = check_language(transcript.language, files.paths[id_])
         except InputError as error:
@@ -167,14 +167,14 @@ def words_checksum(utterances: Iterable[Utterance]) -> str:
     return digest.hexdigest()
 
 
-def _spoken(transcript: Transcript, path: Path) -> tuple[HypothesisWord, ...]:
+def _spoken(transcript: Transcript, path: Path, policy: LabelPolicy) -> tuple[HypothesisWord, ...]:
     """Words of a transcript in order, with times or without; unknown words are restored, or left out."""
     labels = list(transcript.words)
     for label in transcript.dropped:
         if label_kind(label.text) == "unknown" and label.start_s is not None:
             starts = [word.start_s if word.start_s is not None else -math.inf for word in labels]
             labels.insert(next((i for i, start_s in enumerate(starts) if start_s >= label.start_s), len(labels)), label)
-    return written_words(labels, path, path, drop_unknown=True)
+    return written_words(labels, path, path, policy, drop_unknown=True)
 
 
 def _utterance(id_: str, transcript: Transcript, spoken: Iterable[HypothesisWord], path: Path) -> Utterance:

@@ -115,6 +115,14 @@ def test_the_policy_can_be_set(tmp_path):
     assert values["dropped"]["reference"] == dict.fromkeys(set(DROPPED) - {"[breath]"}, 1)
 
 
+def test_a_mark_of_an_unknown_word_can_be_kept_as_a_word(tmp_path):
+    write_audio(tmp_path)
+    labels = label_policy(keep=["<unk>"])
+    for where in (tmp_path, tmp_path / "a.TextGrid"):
+        words = [word.text for word in read_reference(str(where), labels=labels).corpus.utterances[0].words]
+        assert words == [label for label in LABELS if label in (*WORDS, "<unk>")]
+
+
 def test_types_of_ctm_lines_say_what_is_no_word(tmp_path):
     """NIST's types: a filled pause and a fragment are spoken words; a cough written as a word is none."""
     types = {"well": "lex", "uh": "fp", "th-": "frag", "cough": "non-lex", "hello": "misc", "so": "noscore"}
