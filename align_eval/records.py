@@ -50,7 +50,8 @@ class HypothesisWord:
     """A word of another system, as its file has it.
 
     A time is None where the file has none. ``place`` is the place in the file, for messages. Times are finite, not
-    negative and in order: readers refuse others (:mod:`align_eval.formats.hypothesis.word`).
+    negative and in order. A word with other times in its file has none here, and ``problem`` says what they were
+    (:mod:`align_eval.formats.hypothesis.word`).
     """
 
     text: str
@@ -58,6 +59,7 @@ class HypothesisWord:
     end_s: float | None
     confidence: float | None = None
     place: str = ""
+    problem: str = ""
 
     @property
     def timed(self) -> bool:

@@ -48,6 +48,8 @@ class Scored:
         Implausible word times of the hypothesis.
     n_words : int
         Number of words in the hypothesis files.
+    rounded : mapping of str to int
+        Number of times that lint took as rounding, by rule.
     """
 
     run: Run
@@ -55,6 +57,7 @@ class Scored:
     form: str
     lint: tuple[LintFinding, ...]
     n_words: int
+    rounded: Mapping[str, int] = field(default_factory=dict)
 
 
 def score_hypothesis(
@@ -141,7 +144,8 @@ def score_hypothesis(
         environment=run_environment(),
     )
     ends_s = {partner: truth.ends_s[id_] for id_, partner in partners.items() if id_ in truth.ends_s}
-    return Scored(run, words, files.form, tuple(lint_word_files(files, ends_s)), files.n_words)
+    linted = lint_word_files(files, ends_s)
+    return Scored(run, words, files.form, linted.findings, files.n_words, linted.rounded)
 
 
 def hypothesis_checksum(transcripts: Mapping[str, Transcript]) -> str:

@@ -64,8 +64,8 @@ def score(
     """Score word times from any system against reference words. Runs no model.
 
     Words are paired by their normalised text. Formats: TextGrid, CTM, SRT and WebVTT with word cues, Lhotse
-    supervisions, and JSON of openai-whisper, faster-whisper, whisper-timestamped, stable-ts, whisperX and transformers
-    pipelines.
+    supervisions, and JSON of openai-whisper, OpenAI's web API, faster-whisper, whisper.cpp, whisper-timestamped,
+    stable-ts, whisperX, transformers pipelines, MFA, Vosk and Gentle.
 
     Example: align-eval score demo hypotheses --out runs/theirs
     """
@@ -95,11 +95,11 @@ def score(
         write_run(out, scored.run, scored.words)
     console = make_console()
     if as_json:
-        print_json(score_values(scored.run, scored.form, scored.lint, scored.n_words))
+        print_json(score_values(scored.run, scored.form, scored.lint, scored.n_words, scored.rounded))
     else:
         print_run(scored.run, console)
         if lint != Lint.off:
-            print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
+            print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted, rounded=scored.rounded)
         if out:
             print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
             print_next(console, out, reference if reference in BUNDLED or Path(reference).is_dir() else None)
@@ -113,6 +113,9 @@ def lint(
     path: Annotated[Path, typer.Argument(help="File of words, folder of word files, or folder of a run.")],
     form: Form = None,
     tier: Tier = None,
+    tolerance_ms: Annotated[
+        float, typer.Option(min=0, help="Overlap of words to take as rounding, in ms; it is counted, not listed.")
+    ] = 2.0,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if there is a finding.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -123,14 +126,14 @@ def lint(
     from align_eval.lint_files import lint_path
     from align_eval.reporting.terminal.lint import lint_values, print_failures, print_lint
 
-    result = lint_path(path, form=form, tier=tier)
+    result = lint_path(path, form=form, tier=tier, tolerance_s=tolerance_ms / 1000)
     if as_json:
-        values = lint_values(result.findings, result.n_words)
+        values = lint_values(result.findings, result.n_words, result.rounded)
         failures = [failure.message for failure in result.failures]
         print_json({"form": result.form, **values, "failures": failures})
     else:
         console = make_console()
-        print_lint(result.findings, result.n_words, console)
+        print_lint(result.findings, result.n_words, console, rounded=result.rounded, tolerance_s=result.tolerance_s)
         print_failures(result.failures, console)
     if result.failures:
         raise typer.Exit(EXIT_BAD_INPUT)

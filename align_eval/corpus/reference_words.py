@@ -115,7 +115,8 @@ def _utterance(id_: str, transcript: Transcript, path: Path) -> Utterance:
     words = []
     for word in transcript.words:
         if word.start_s is None or word.end_s is None:
-            raise InputError(f"{path}, {word.place}", f"{word.text!r} has no times", "a reference needs all times")
+            problem = f"{word.text!r} {word.problem or 'has no times'}"
+            raise InputError(f"{path}, {word.place}", problem, "a reference needs all times")
         words.append(Word(word.text, word.start_s, word.end_s))
     if not words:
         raise InputError(path, f"has no words of {id_}", "remove it, or align it again")

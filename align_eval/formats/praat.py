@@ -14,17 +14,22 @@ from __future__ import annotations
 import codecs
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 
-OVERLAP_TOLERANCE_S = 1e-6
-"""Largest accepted overlap of neighbours, less than one audio sample: programs round the same boundary differently."""
+OVERLAP_TOLERANCE_S = 1e-3
+"""Largest overlap of neighbours that is taken as rounding: tools write times with 3 to 6 decimals."""
+
+UNCOUNTED_S = 1e-6
+"""Largest overlap that is not even counted, less than one audio sample."""
 
 _TOKEN = re.compile(
     r"""
@@ -124,7 +129,8 @@ def scan(text: str, place: object) -> Iterator[Token]:
 class _Reader:
     """Takes the expected tokens off the stream; its errors name the file, the line and the expected value."""
 
-    def __init__(self, text: str, path: object) -> None:
+    def __init__(self, text: str, path: object, *, any_times: bool = False) -> None:
+        self.any_times = any_times
         self._tokens = scan(text, path)
         self._path = path
         self._peeked: Token | None = None
@@ -163,6 +169,16 @@ class _Reader:
             raise InputError(f"{self._path}{place}, line {self.line}", f"{what} is {value}", "write a finite number")
         return value
 
+    def time(self, what: str, place: str) -> float:
+        """A number; with ``any_times`` also one that is not finite."""
+        token = self.peek()
+        if not self.any_times or token is None or token.kind not in ("number", "nonfinite"):
+            return self.number(what, place)
+        text = self.take(token.kind, what, place)
+        if text.lower() == "--undefined--":
+            return math.nan
+        return float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+
     def count(self, what: str, place: str = "") -> int:
         value = self.number(what, place)
         if value < 0 or value != int(value):
@@ -174,7 +190,7 @@ class _Reader:
         return int(value)
 
 
-def parse_textgrid(text: str, path: object) -> TextGrid:
+def parse_textgrid(text: str, path: object, *, any_times: bool = False) -> TextGrid:
     """Parse a TextGrid in any of Praat's text formats.
 
     Parameters
@@ -183,6 +199,9 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
         Content of the file (see :func:`decode_text`).
     path
         Name of the file in errors.
+    any_times
+        Whether the intervals and points of a tier may have any times, in any order. The structure is checked all the
+        same.
 
     Returns
     -------
@@ -193,9 +212,36 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
     ------
     InputError
         If the text is not a TextGrid, is cut short, declares other counts than it holds, or has an interval that is
-        reversed, has no length, is not finite or overlaps its neighbour. Names tier, interval and line.
+        reversed, has no length, is not finite or overlaps its neighbour by more than :data:`OVERLAP_TOLERANCE_S`. Names
+        tier, interval and line.
+
+    Warns
+    -----
+    InputWarning
+        If intervals overlap by less than that; says how many.
     """
-    reader = _Reader(text, path)
+    grid = _read_grid(_Reader(text, path, any_times=any_times), path)
+    for tier in grid.tiers:
+        if isinstance(tier, IntervalTier) and (overlaps := _rounded_overlaps_s(tier)):
+            message = f"{path}, tier {tier.name!r}: {len(overlaps)} of its intervals overlap the one before"
+            message += f" by up to {1000 * max(overlaps):.2g} ms; this was taken as rounding"
+            warnings.warn(message, InputWarning, stacklevel=3)
+    return grid
+
+
+def any_interval(start_s: float, end_s: float, mark: str) -> Interval:
+    """An interval with any times. The package's own constructor refuses those of no length."""
+    interval = Interval(0.0, 1.0, mark)
+    interval.minTime, interval.maxTime = start_s, end_s
+    return interval
+
+
+def _rounded_overlaps_s(tier: IntervalTier) -> list[float]:
+    overlaps = (previous.maxTime - interval.minTime for previous, interval in pairwise(tier.intervals))
+    return [overlap_s for overlap_s in overlaps if UNCOUNTED_S < overlap_s <= OVERLAP_TOLERANCE_S + UNCOUNTED_S]
+
+
+def _read_grid(reader: _Reader, path: object) -> TextGrid:
     first = reader.peek()
     if first is None or first.kind != "string" or not first.text.startswith(("ooTextFile", CHRONOLOGICAL)):
         raise InputError(path, 'is no Praat text file: it does not begin with "ooTextFile"', "give a TextGrid")
@@ -287,17 +333,18 @@ def _read_entry(reader: _Reader, path: object, tier: IntervalTier | PointTier, n
     """Read one interval or point and append it, without the checks of ``textgrid``, which refuse rounding errors."""
     if isinstance(tier, PointTier):
         where = f", tier {tier.name!r}, point {number}"
-        tier.points.append(Point(reader.number("its time", where), reader.take("string", "its text", where)))
+        tier.points.append(Point(reader.time("its time", where), reader.take("string", "its text", where)))
         return
     where = f", tier {tier.name!r}, interval {number}"
-    low_s, high_s = reader.number("its xmin", where), reader.number("its xmax", where)
+    low_s, high_s = reader.time("its xmin", where), reader.time("its xmax", where)
     mark = reader.take("string", "its text", where)
-    _check_span(low_s, high_s, f"{path}{where}", "the interval")
-    previous_end_s = tier.intervals[-1].maxTime if tier.intervals else -math.inf
-    if low_s < previous_end_s - OVERLAP_TOLERANCE_S:
-        raise InputError(
-            f"{path}{where}",
-            f"starts ({low_s:g} s) before interval {number - 1} ends ({previous_end_s:g} s)",
-            "correct the times: intervals of a tier must not overlap",
-        )
-    tier.intervals.append(Interval(low_s, high_s, mark))
+    if not reader.any_times:
+        _check_span(low_s, high_s, f"{path}{where}", "the interval")
+        previous_end_s = tier.intervals[-1].maxTime if tier.intervals else -math.inf
+        if low_s < previous_end_s - OVERLAP_TOLERANCE_S - UNCOUNTED_S:
+            raise InputError(
+                f"{path}{where}",
+                f"starts ({low_s:g} s) before interval {number - 1} ends ({previous_end_s:g} s)",
+                "correct the times: intervals of a tier must not overlap",
+            )
+    tier.intervals.append(any_interval(low_s, high_s, mark))

@@ -118,7 +118,7 @@ def test_a_file_that_fits_several_formats_is_refused_with_their_names_unless_one
 
 def test_a_file_that_fits_no_format_is_refused_with_the_known_formats(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text('{"transcription": [{"offsets": {"from": 0, "to": 300}, "text": "one"}]}')
+    path.write_text('{"monologues": [{"elements": [{"ts": 0.1, "end_ts": 0.3, "value": "one"}]}]}')
     with pytest.raises(InputError, match=r"a\.json: has no known format; .*known: textgrid, ctm, srt"):
         read_transcripts(path)
 

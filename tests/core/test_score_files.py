@@ -272,10 +272,10 @@ def test_a_folder_with_a_bad_file_scores_the_rest_and_exits_2(tmp_path):
     by_hand(tmp_path / "r", WORDS, "a")
     by_hand(tmp_path / "r", WORDS, "b")
     write_good(tmp_path / "h", "ctm", "a")
-    (tmp_path / "h" / "b.ctm").write_text("b 1 0.1 -1 x\n")
+    (tmp_path / "h" / "b.ctm").write_text("b 1 0,1 1 x\n")
     done = align_eval("score", "r", "h", cwd=tmp_path)
     assert done.returncode == 2
-    assert "failed: h/b.ctm, line 1: duration is negative (-1 s)" in done.stdout
+    assert "failed: h/b.ctm, line 1: start is '0,1', not a number" in done.stdout
     assert "50%" in done.stdout
     done = align_eval("lint", "h", cwd=tmp_path)
     assert (done.returncode, "1 failed." in done.stdout) == (2, True)

@@ -114,6 +114,9 @@ def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
     labels = words_by_channel(read_document(path))
     if not labels:
         raise InputError(path, "holds no words", "write the CTM again")
+    for word in (word for channel_labels in labels.values() for word in channel_labels):
+        if word.problem:
+            raise InputError(f"{path}, {word.place}", f"{word.text!r} {word.problem}", "correct the times")
     return {
         key: sorted(
             (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in channel_labels),

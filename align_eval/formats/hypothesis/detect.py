@@ -12,9 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis import ctm, lhotse, subtitles, textgrid, transformers_chunks
+from align_eval.formats.hypothesis import (
+    ctm,
+    lhotse,
+    mfa_json,
+    srt,
+    textgrid,
+    transformers_chunks,
+    webvtt,
+    whisper_cpp_json,
+)
 from align_eval.formats.hypothesis.document import Document, read_document
-from align_eval.formats.hypothesis.whisper_json import LAYOUTS
+from align_eval.formats.hypothesis.whisper_json import LAYOUTS, Layout
+from align_eval.formats.hypothesis.word_list_json import WORD_LISTS, WordList
 from align_eval.records import Transcript
 
 
@@ -28,12 +38,22 @@ class Format:
     description: str
 
 
+def _json_format(layout: Layout | WordList) -> Format:
+    suffixes = (".json", ".jsonl") if layout.lines else (".json",)
+    return Format(layout.claims, layout.read, suffixes, layout.description)
+
+
 FORMATS = {
     "textgrid": Format(textgrid.claims, textgrid.read, (".textgrid",), "Praat TextGrid: the intervals of a word tier"),
     "ctm": Format(ctm.claims, ctm.read, (".ctm",), "NIST CTM: recording channel start duration word [confidence ...]"),
-    "srt": Format(subtitles.claims_srt, subtitles.read_srt, (".srt",), "SRT with word cues"),
-    "webvtt": Format(subtitles.claims_webvtt, subtitles.read_webvtt, (".vtt",), "WebVTT with word cues"),
-    **{name: Format(layout.claims, layout.read, (".json",), layout.description) for name, layout in LAYOUTS.items()},
+    "srt": Format(srt.claims, srt.read, (".srt",), "SRT with word cues"),
+    "webvtt": Format(webvtt.claims, webvtt.read, (".vtt",), "WebVTT with word cues"),
+    **{name: _json_format(layout) for name, layout in LAYOUTS.items()},
+    **{name: _json_format(layout) for name, layout in WORD_LISTS.items()},
+    "whisper.cpp": Format(
+        whisper_cpp_json.claims, whisper_cpp_json.read, (".json",), "whisper.cpp's --output-json-full, or --max-len 1"
+    ),
+    "mfa": Format(mfa_json.claims, mfa_json.read, (".json",), "MFA's --output_format json"),
     "transformers": Format(
         transformers_chunks.claims,
         transformers_chunks.read,

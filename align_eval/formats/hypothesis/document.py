@@ -1,9 +1,9 @@
 """A file before its format is known: its bytes, its Unicode text and its JSON content.
 
-Text is UTF-8, or UTF-16 with its byte-order mark. JSON is one document, or one document per line. Refused are a key
-that occurs twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and
-``Infinity``, which Python writes although JSON lacks them, are accepted here and refused as times or confidences.
-Reading executes nothing.
+Text is UTF-8, or UTF-16 with its byte-order mark. whisper.cpp writes parts of characters; their bytes become halves of
+surrogate pairs, which its reader joins. JSON is one document, or one document per line. Refused are a key that occurs
+twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and ``Infinity``, which
+Python writes although JSON lacks them, are accepted. Reading executes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from align_eval.errors import InputError
 from align_eval.formats.praat import CHRONOLOGICAL
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAY_BE_EMPTY = (".srt", ".vtt")
+"""Suffixes of files without content that are empty transcripts: subtitles without a cue."""
+
 MAX_BYTES = 2**30
 """Largest accepted size of an unpacked file: enough for a hundred million words, too small for a gzip bomb."""
 
@@ -32,7 +35,7 @@ class Document:
     Attributes
     ----------
     text : str
-        Empty if ``praat``, since Praat files have other encodings.
+        Empty if ``praat``, since Praat files have other encodings, and of an empty file of subtitles.
     json : any
         Content of a text that begins as JSON does, else None. If ``lines``, a list with one entry per line.
     lines : bool
@@ -60,8 +63,10 @@ def read_document(path: Path) -> Document:
     data = _read_bytes(path)
     if _is_praat(data):
         return Document(path, data, "", praat=True)
-    text = decode_unicode(data, path)
+    text = data.decode("utf-8-sig", "surrogateescape") if _is_whisper_cpp(data) else decode_unicode(data, path)
     if not text.strip():
+        if path.suffix.lower() in MAY_BE_EMPTY:
+            return Document(path, data, "")
         raise InputError(path, "the file is empty", "write it again")
     if text.lstrip()[0] not in "[{":
         return Document(path, data, text)
@@ -120,6 +125,12 @@ def _is_praat(data: bytes) -> bool:
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     start = data[:400].decode("utf-16" if utf16 else "utf-8-sig", errors="ignore").lstrip()
     return start.startswith(('File type = "ooTextFile', '"ooTextFile', f'"{CHRONOLOGICAL}"'))
+
+
+def _is_whisper_cpp(data: bytes) -> bool:
+    """Tell whether UTF-8 begins as a table with the key ``transcription``, which comes after settings of the model."""
+    start = data[:8000].removeprefix(codecs.BOM_UTF8).lstrip()
+    return start.startswith(b"{") and b'"transcription"' in start and b"\0" not in data
 
 
 def _read_json(text: str, path: Path) -> tuple[Any, bool]:

@@ -1,13 +1,15 @@
 """TextGrids of another system: the words of one tier, which :func:`align_eval.formats.textgrids.word_tier` finds.
 
 An interval cannot have zero length. Words of no length are read from the point tier ``TIER (no length)``, which this
-package writes.
+package writes. An interval that is reversed, of no length or over its neighbour is still a word: one bad interval does
+not take the file with it.
 """
 
 from __future__ import annotations
 
 import warnings
 from bisect import bisect_left
+from itertools import accumulate
 
 from textgrid import PointTier, TextGrid
 
@@ -39,11 +41,23 @@ def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
         If the file is not UTF-8 or UTF-16.
     """
     text, encoding = decode_text(document.data, document.path)
-    grid = parse_textgrid(text, document.path)
+    grid = parse_textgrid(text, document.path, any_times=True)
     if not encoding.startswith("utf"):
         message = f"{document.path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
         warnings.warn(message, InputWarning, stacklevel=2)
-    return (Transcript(tuple(_words(document, grid, tier)), end_s=float(grid.maxTime)),)
+    return (transcript_of(document, grid, tier),)
+
+
+def transcript_of(document: Document, grid: TextGrid, tier: str | None) -> Transcript:
+    """Words of the one tier of a grid that ``tier`` names, or that is the word tier.
+
+    Raises
+    ------
+    InputError
+        If no tier or several fit, or a word is malformed.
+    """
+    end_s = float(grid.maxTime) if grid.maxTime is not None else None
+    return Transcript(tuple(_words(document, grid, tier)), end_s=end_s)
 
 
 def _words(document: Document, grid: TextGrid, tier: str | None) -> list[HypothesisWord]:
@@ -74,7 +88,7 @@ def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[H
 
 def _merge(words: list[HypothesisWord], points: list[HypothesisWord]) -> list[HypothesisWord]:
     """Put each word of no length before the first word that starts at its time or later."""
-    starts = [word.start_s or 0.0 for word in words]
+    starts = list(accumulate((word.start_s or 0.0 for word in words), max))  # a word without times starts nowhere
     placed = [(bisect_left(starts, point.start_s or 0.0), 0, point) for point in points]
     placed += [(i, 1, word) for i, word in enumerate(words)]
     return [word for _, _, word in sorted(placed, key=lambda entry: entry[:2])]
