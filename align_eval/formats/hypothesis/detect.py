@@ -117,7 +117,7 @@ def read_transcripts(
         If the format is unknown or cannot be decided, or the file is malformed.
     """
     check_format(format_name)
-    document = read_document(path)
+    document = read_document(path, may_be_empty=format_name in ("srt", "webvtt"))
     name = format_name or the_one(document, claimants(document))
     return name, FORMATS[name].read(document, tier)
 
@@ -128,8 +128,19 @@ def the_one(document: Document, names: tuple[str, ...]) -> str:
     Raises
     ------
     InputError
-        If several fit.
+        If several fit; or if none of them can read it, the error of the first, which says what is missing.
     """
-    if len(names) > 1:
-        raise InputError(document.path, f"may be {' or '.join(names)}", f"name its format with --format {names[0]}")
-    return names[0]
+    if len(names) == 1:
+        return names[0]
+    errors = [error for name in names if (error := _error_of(document, name))]
+    if len(errors) == len(names):
+        raise errors[0]
+    raise InputError(document.path, f"may be {' or '.join(names)}", f"name its format with --format {names[0]}")
+
+
+def _error_of(document: Document, name: str) -> InputError | None:
+    try:
+        FORMATS[name].read(document, None)
+    except InputError as error:
+        return error
+    return None

@@ -52,8 +52,13 @@ class Document:
     praat: bool = False
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, *, may_be_empty: bool = False) -> Document:
     """Read a file, and unpack it if it is gzip.
+
+    Parameters
+    ----------
+    may_be_empty
+        Whether a file without content is a document; one with a suffix of :data:`MAY_BE_EMPTY` always is.
 
     Raises
     ------
@@ -65,7 +70,7 @@ def read_document(path: Path) -> Document:
         return Document(path, data, "", praat=True)
     text = data.decode("utf-8-sig", "surrogateescape") if _is_whisper_cpp(data) else decode_unicode(data, path)
     if not text.strip():
-        if path.suffix.lower() in MAY_BE_EMPTY:
+        if may_be_empty or path.suffix.lower() in MAY_BE_EMPTY:
             return Document(path, data, "")
         raise InputError(path, "the file is empty", "write it again")
     if text.lstrip()[0] not in "[{":

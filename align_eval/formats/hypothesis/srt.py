@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import pairwise
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis import webvtt
@@ -27,7 +28,7 @@ def claims(document: Document) -> bool:
         return False
     if not document.text.strip():
         return document.path.suffix.lower() == ".srt"
-    return any(ARROW in line for line in lines_of(document.text.strip())[:2])
+    return any(line.has_times for line in _lines(document.text)[:2])
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
@@ -42,25 +43,43 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     return (Transcript(tuple(words_of_cues(document.path, cues))),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line that is not blank, with its number. ``apart`` tells whether a blank line or the start comes before it."""
+
+    number: int
+    text: str
+    apart: bool
+
+    @property
+    def has_times(self) -> bool:
+        return ARROW in self.text
+
+
+def _lines(text: str) -> list[_Line]:
+    texts = ["", *(line.strip() for line in lines_of(text))]
+    return [_Line(i, line, not before) for i, (before, line) in enumerate(pairwise(texts), 1) if line]
+
+
 def _cues(document: Document) -> Iterator[RawCue]:
     """Yield the cues: each is a line of times, with or without a line of its number before it, and text."""
-    numbered = list(enumerate(lines_of(_OVERRIDE.sub("", document.text)), 1))
-    blocks = [list(group) for blank, group in groupby(numbered, key=lambda line: not line[1].strip()) if not blank]
-    for i, (line, times, lines) in enumerate((cue for block in blocks for cue in _cues_of_block(block)), 1):
-        place = f"cue {i}, line {line}"
-        if ARROW not in times:
-            problem = f"has no times ({shorten(times.strip())!r})"
-            raise InputError(f"{document.path}, {place}", problem, f"write them as START {ARROW} END")
-        yield raw_cue(document.path, place, times, lines)
+    lines = _lines(_OVERRIDE.sub("", document.text))
+    at = [i for i, line in enumerate(lines) if line.has_times]
+    numbered = bool(at) and at[0] > 0 and lines[at[0] - 1].text.isdecimal()
+    begins = [i - _has_number(lines, i, numbered=numbered) for i in at] + [len(lines)]
+    if lines and begins[0] > 0:
+        stray = lines[min(1, begins[0] - 1)]
+        problem = f"has no times ({shorten(stray.text)!r})"
+        raise InputError(f"{document.path}, cue 1, line {stray.number}", problem, f"write them as START {ARROW} END")
+    for n, (i, end) in enumerate(zip(at, begins[1:], strict=True), 1):
+        place = f"cue {n}, line {lines[i].number}"
+        yield raw_cue(document.path, place, lines[i].text, tuple(line.text for line in lines[i + 1 : end]))
 
 
-def _cues_of_block(block: list[tuple[int, str]]) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """Yield number and text of the line of times, and the text, of every cue of a block without a blank line."""
-    at = [i for i, (_, text) in enumerate(block) if ARROW in text]
-    if not at or at[0] > 1:
-        line, text = block[min(1, len(block) - 1)]
-        yield line, text, ()
-    for i, following in zip(at, [*at[1:], len(block)], strict=True):
-        numbered = following < len(block) and following > i + 1 and block[following - 1][1].strip().isdecimal()
-        lines = tuple(text for _, text in block[i + 1 : following - numbered])
-        yield *block[i], lines
+def _has_number(lines: list[_Line], i: int, *, numbered: bool) -> bool:
+    """Tell whether the line before the times at ``i`` is the number or name of the cue, and not text of another."""
+    if i == 0 or lines[i - 1].has_times:
+        return False
+    if numbered and lines[i - 1].text.isdecimal():
+        return True
+    return lines[i - 1].apart and not lines[i].apart

@@ -133,7 +133,7 @@ def _spans(where: str, text: str, *, any_tag: bool) -> Iterator[Span]:
             ruby, annotation = not closes, False
         elif name == "rt":
             annotation = ruby and not closes
-        elif name == "br":
+        elif name == "br" or (name == "v" and not closes):
             yield Span("\n", n_highlights > 0)
 
 

@@ -10,7 +10,7 @@ The words come from one of two places:
   continues the word before it.
 
 Times are the ``offsets``, which the program writes in every file. ``t_dtw``, in hundredths of a second, is one point
-per token, and -1 without ``--dtw``; it is not read.
+per token, and -1 without ``--dtw``; it is not read. A token to which the program gave no time has no ``offsets``.
 
 A token may end inside a character. The program writes its bytes as they are, so that such a file is not valid UTF-8, or
 writes U+FFFD in their place. The bytes are joined again; what U+FFFD stands for is read from the text of the segment.
@@ -40,12 +40,12 @@ _BROKEN = re.compile(f"{BROKEN}+")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A token, or a segment of one word. ``first`` tells whether it begins a segment; times in seconds."""
+    """A token, or a segment of one word. ``first`` tells whether it begins a segment; times in seconds, if known."""
 
     place: str
     text: str
-    start_s: float
-    end_s: float
+    start_s: float | None
+    end_s: float | None
     probability: float | None = None
     first: bool = False
 
@@ -87,6 +87,8 @@ def _pieces(file: str, segments: list[dict[str, Any]]) -> Iterator[_Piece]:
     for i, segment in enumerate(segments, 1):
         place = f"segment {i}"
         pieces = _tokens(file, place, segment) if have_tokens else [_piece(file, place, segment)]
+        if pieces and all(piece.start_s is None for piece in pieces):
+            raise InputError(f"{file}, {place}", "has no offsets", REMEDY)
         for j, piece in enumerate(pieces):
             yield replace(piece, first=j == 0 and not goes_on)
 
@@ -105,10 +107,12 @@ def _tokens(file: str, place: str, segment: dict[str, Any]) -> list[_Piece]:
 
 def _piece(file: str, place: str, entry: Any) -> _Piece:
     where = f"{file}, {place}"
-    offsets = entry.get("offsets") if isinstance(entry, dict) else None
+    offsets = entry.get("offsets", {}) if isinstance(entry, dict) else None
     if not isinstance(offsets, dict) or not isinstance(entry.get("text"), str):
-        raise InputError(where, "has no text or no offsets", REMEDY)
-    start_s, end_s = (number(where, key, offsets.get(key)) / 1000 for key in ("from", "to"))
+        raise InputError(where, "has no text, or offsets that are not a table", "write the file again")
+    start_s, end_s = (
+        None if offsets.get(key) is None else number(where, key, offsets[key]) / 1000 for key in ("from", "to")
+    )
     probability = None if entry.get("p") is None else number(where, "p", entry["p"])
     return _Piece(place, entry["text"], start_s, end_s, probability)
 
@@ -173,4 +177,5 @@ def _joined(group: list[_Piece]) -> str:
 def _word(file: str, group: list[_Piece]) -> HypothesisWord | None:
     known = [piece.probability for piece in group if piece.probability is not None]
     probability = sum(known) / len(known) if known else None
-    return hypothesis_word(file, group[0].place, _joined(group), group[0].start_s, group[-1].end_s, probability)
+    end_s = next((piece.end_s for piece in reversed(group) if piece.end_s is not None), None)
+    return hypothesis_word(file, group[0].place, _joined(group), group[0].start_s, end_s, probability)

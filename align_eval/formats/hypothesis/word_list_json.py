@@ -115,7 +115,7 @@ def _segments_have_words(table: dict[str, Any]) -> bool:
 
 
 def _has_vosk(table: dict[str, Any]) -> bool:
-    return table == {"text": ""} or ("text" in table and isinstance(table.get("result"), list))
+    return "text" in table and (isinstance(table.get("result"), list) or set(table) == {"text"})
 
 
 def _has_gentle(table: dict[str, Any]) -> bool:
