@@ -83,8 +83,12 @@ def times_problem(start_s: float | None, end_s: float | None) -> str:
     if start_s is not None and end_s is not None and end_s < start_s:
         return f"ends ({end_s:g} s) before it starts ({start_s:g} s)"
     for verb, time_s in (("starts", start_s), ("ends", end_s)):
-        if time_s is not None and not 0 <= time_s <= MAX_TIME_S:
-            return f"{verb} at {time_s:g} s, outside 0 to {MAX_TIME_S:g} s"
+        if time_s is None or 0 <= time_s <= MAX_TIME_S:
+            continue
+        if not math.isfinite(time_s):
+            return f"{verb} at {time_s}, which is no time"
+        where = "at a negative time" if time_s < 0 else f"after {MAX_TIME_S:g} s"
+        return f"{verb} {where} ({time_s:g} s)"
     return ""
 
 

@@ -88,6 +88,8 @@ class WordList:
     def _words(self, file: object, place: str, table: dict[str, Any]) -> Iterator[HypothesisWord]:
         where = f"{file}, {place.rstrip(', ')}" if place else file
         entries = table.get(self.words) or []
+        if not table.keys() & {self.words, self.text}:
+            raise InputError(where, f"has no {self.words!r} and no {self.text!r}", self.remedy)
         if not isinstance(entries, list):
             raise InputError(where, f"its {self.words!r} is not a list", "write the file again")
         if not entries and has_words(table.get(self.text)):
