@@ -249,6 +249,19 @@ def test_tier_selects_another_tier_or_kind_of_alignment(tmp_path):
     assert read_transcripts(path, tier="phone")[1][0].words[0].end_s == pytest.approx(0.3)
 
 
+def test_an_empty_word_tier_beside_a_tier_with_words_is_an_error_unless_it_was_named(tmp_path):
+    """Another tier has the text. A speaker who says nothing has an empty tier, which the user then names."""
+    grid = GOOD["textgrid"].replace("<exists>\n1\n", '<exists>\n2\n"IntervalTier"\n"words"\n0\n1\n0\n')
+    path = tmp_path / "a.TextGrid"
+    path.write_text(grid.replace('"words"\n0\n1\n2', '"text"\n0\n1\n2'))
+    with pytest.raises(InputError, match=r"a\.TextGrid: the word tier is empty, and 'text' has text; name the tier"):
+        read_transcripts(path)
+    assert [w.text for w in read_transcripts(path, tier="text")[1][0].words] == ["one", "two"]
+    assert read_transcripts(path, tier="words")[1][0].words == ()
+    path.write_text(path.read_text().replace('"one"', '"sil"').replace('"two"', '""'))
+    assert read_transcripts(path)[1][0].words == ()
+
+
 def test_good_files_raise_no_warnings(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

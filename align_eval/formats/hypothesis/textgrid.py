@@ -11,9 +11,9 @@ import warnings
 from bisect import bisect_left
 from itertools import accumulate
 
-from textgrid import PointTier, TextGrid
+from textgrid import IntervalTier, PointTier, TextGrid
 
-from align_eval.errors import InputWarning
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import hypothesis_word
 from align_eval.formats.praat import decode_text, parse_textgrid
@@ -54,10 +54,20 @@ def transcript_of(document: Document, grid: TextGrid, tier: str | None) -> Trans
     Raises
     ------
     InputError
-        If no tier or several fit, or a word is malformed.
+        If no tier or several fit, a word is malformed, or the word tier is empty and another tier has words.
     """
+    words = tuple(_words(document, grid, tier))
+    if not words and tier is None and (others := [t.name for t in grid.tiers if _has_words(t)]):
+        problem = f"the word tier is empty, and {', '.join(map(repr, others))} has text"
+        raise InputError(document.path, problem, "name the tier of the words with --tier")
     end_s = float(grid.maxTime) if grid.maxTime is not None else None
-    return Transcript(tuple(_words(document, grid, tier)), end_s=end_s)
+    return Transcript(words, end_s=end_s)
+
+
+def _has_words(tier: IntervalTier | PointTier) -> bool:
+    return isinstance(tier, IntervalTier) and any(
+        label_kind(clean_label(interval.mark)) == "word" for interval in tier.intervals
+    )
 
 
 def _words(document: Document, grid: TextGrid, tier: str | None) -> list[HypothesisWord]:
