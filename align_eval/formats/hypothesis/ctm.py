@@ -17,7 +17,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
 from align_eval.formats.hypothesis.word import hypothesis_word, number_in_text
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import clean_label, label_kind
 

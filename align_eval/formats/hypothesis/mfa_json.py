@@ -15,7 +15,8 @@ from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.textgrid import transcript_of
 from align_eval.formats.hypothesis.word import number
-from align_eval.formats.praat import any_interval, shorten
+from align_eval.formats.praat import any_interval
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import Transcript
 
 REMEDY = "write the file as MFA does"

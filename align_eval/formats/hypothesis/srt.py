@@ -16,7 +16,7 @@ from align_eval.formats.hypothesis import webvtt
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.subtitle_cues import ARROW, RawCue, raw_cue, split_cue
 from align_eval.formats.hypothesis.subtitles import words_of_cues
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import Transcript
 
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")

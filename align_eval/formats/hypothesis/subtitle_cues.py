@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.word import n_words
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 
 ARROW = "-->"
 HIGHLIGHTS = ("u", "font")

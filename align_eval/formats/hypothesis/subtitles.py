@@ -20,7 +20,7 @@ from itertools import groupby
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.subtitle_cues import Cue, Span
 from align_eval.formats.hypothesis.word import hypothesis_word, n_words
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
 
 

@@ -15,7 +15,7 @@ import math
 import re
 
 from align_eval.errors import InputError
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
 
 MAX_TIME_S = 1e6
