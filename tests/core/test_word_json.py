@@ -302,6 +302,30 @@ def test_pieces_of_whisper_cpp_are_joined_to_words(content, expected, tmp_path):
     assert read_transcripts(tmp_path / "a.json")[1][0].language == content["result"]["language"]
 
 
+@pytest.mark.parametrize(
+    ("language", "texts", "expected"),
+    [
+        ("english", (" Ameri", "cans", " so"), ["Americans", "so"]),
+        ("japanese", ("今日", "は", "良い"), ["今日", "は", "良い"]),
+    ],
+)
+def test_words_of_the_server_of_whisper_cpp_are_tokens(language, texts, expected, tmp_path):
+    """Its response has the form of OpenAI's, but its words are pieces, with ``t_dtw``; tokens are numbers there."""
+    tokens = [
+        {"word": w, "start": i / 2, "end": i / 2 + 0.5, "t_dtw": -1, "probability": 0.5} for i, w in enumerate(texts)
+    ]
+    text = "".join(texts)
+    segments = [{"id": 0, "text": text, "start": 0, "end": 2, "tokens": [1, 2, 3], "words": tokens}]
+    content = {"task": "transcribe", "language": language, "duration": 2.0, "text": text, "segments": segments}
+    format_name, words = read(content, tmp_path)
+    assert (format_name, [text for text, *_ in words], words[-1][2]) == ("whisper.cpp", expected, 1.5)
+
+
+def test_tokens_without_any_offsets_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"a\.json: has no offsets; transcribe with --output-json-full"):
+        read(whisper_cpp(segment(" one two", 0, 900, {"text": " one", "id": 1}, {"text": " two", "id": 2})), tmp_path)
+
+
 @pytest.mark.parametrize(("language", "n_bytes"), [("fr", 1), ("ja", 1), ("ja", 2)])
 def test_bytes_of_a_character_that_tokens_share_are_joined(language, n_bytes, tmp_path):
     """The program writes the bytes of each token as they are, so that the file is not UTF-8."""

@@ -28,7 +28,7 @@ def claims(document: Document) -> bool:
         return False
     if not document.text.strip():
         return document.path.suffix.lower() == ".srt"
-    return any(line.has_times for line in _lines(document.text)[:2])
+    return any(line.has_times for line in _lines(document.text.lstrip()[:1000])[:2])
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:

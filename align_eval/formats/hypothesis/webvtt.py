@@ -41,7 +41,7 @@ def claims(document: Document) -> bool:
         return False
     if not document.text.strip():
         return document.path.suffix.lower() == ".vtt"
-    return _is_header(lines_of(document.text)[0])
+    return _is_header(re.split(r"[\r\n]", document.text, maxsplit=1)[0])
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:

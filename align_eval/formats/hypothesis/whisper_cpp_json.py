@@ -1,6 +1,7 @@
 """JSON of whisper.cpp: ``transcription``, a list of segments with ``offsets`` in milliseconds.
 
-The words come from one of two places:
+Its server answers with ``segments`` in seconds, whose ``words`` are tokens with ``t_dtw``. The words come from one of
+two places:
 
 - the ``tokens`` of each segment (``--output-json-full``). A token is a piece of a word. A word begins at a token whose
   text begins with a space, and at the start of a segment; it lasts from its first token to its last one. In languages
@@ -26,10 +27,16 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.whisper_json import stated_language
+from align_eval.formats.hypothesis.whisper_json import keys_of_words, stated_language
 from align_eval.formats.hypothesis.word import has_words, hypothesis_word, n_words, number
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import SPACELESS_LANGUAGES
+
+SERVER_KEY = "t_dtw"
+"""Key of a word that only the server of whisper.cpp writes."""
+
+SPACELESS = SPACELESS_LANGUAGES | {"chinese", "japanese", "thai", "lao", "myanmar", "cantonese"}
+"""Languages without spaces by code, as the command line writes them, and by name, as the server does."""
 
 REMEDY = "transcribe with --output-json-full, or with --max-len 1 --split-on-word"
 
@@ -51,8 +58,8 @@ class _Piece:
 
 
 def claims(document: Document) -> bool:
-    """Tell whether the document is a table with a list ``transcription``."""
-    return isinstance(document.json, dict) and isinstance(document.json.get("transcription"), list)
+    """Tell whether the document is a table of the command line, or of the server."""
+    return _segments(document.json) is not None
 
 
 def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
@@ -63,38 +70,48 @@ def read(document: Document, _tier: str | None = None) -> tuple[Transcript, ...]
     InputError
         If a segment has several words and no tokens, or the file is malformed.
     """
-    if not claims(document):
-        raise InputError(document.path, "has no list 'transcription'", REMEDY)
-    file, segments = str(document.path), document.json["transcription"]
-    result = document.json.get("result")
+    file, segments = str(document.path), _segments(document.json)
+    if segments is None:
+        raise InputError(file, "has no list 'transcription'", REMEDY)
+    result = document.json.get("result", document.json)
     language = stated_language(result) if isinstance(result, dict) else None
     for i, segment in enumerate(segments, 1):
         if not isinstance(segment, dict) or not isinstance(segment.get("text"), str):
             raise InputError(f"{file}, segment {i}", "has no text", "write the file again")
-    spaceless = language in SPACELESS_LANGUAGES
-    words = (_word(file, group) for group in _grouped(_pieces(file, segments), spaceless=spaceless))
+    pieces = list(_pieces(file, segments))
+    if pieces and all(piece.start_s is None for piece in pieces):
+        raise InputError(file, "has no offsets", REMEDY)
+    spaceless = language is not None and language.lower() in SPACELESS
+    words = (_word(file, group) for group in _grouped(pieces, spaceless=spaceless))
     return (Transcript(tuple(word for word in words if word), language=language),)
+
+
+def _segments(content: Any) -> list[Any] | None:
+    if not isinstance(content, dict):
+        return None
+    transcription, segments = content.get("transcription"), content.get("segments")
+    if isinstance(transcription, list):
+        return transcription
+    return segments if isinstance(segments, list) and SERVER_KEY in keys_of_words(segments) else None
 
 
 def _pieces(file: str, segments: list[dict[str, Any]]) -> Iterator[_Piece]:
     """Yield the tokens of all segments, or the segments themselves if they have no tokens."""
     one_word_each = all(n_words(segment["text"]) <= 1 for segment in segments)
     goes_on = one_word_each and any(segment["text"].startswith(" ") for segment in segments)
-    have_tokens = any(segment.get("tokens") for segment in segments)
+    have_tokens = any(segment.get("words") or segment.get("tokens") for segment in segments)
     if not have_tokens and not one_word_each:
         i, n = next((i, n) for i, segment in enumerate(segments, 1) if (n := n_words(segment["text"])) > 1)
         raise InputError(f"{file}, segment {i}", f"holds {n} words and no tokens", REMEDY)
     for i, segment in enumerate(segments, 1):
         place = f"segment {i}"
         pieces = _tokens(file, place, segment) if have_tokens else [_piece(file, place, segment)]
-        if pieces and all(piece.start_s is None for piece in pieces):
-            raise InputError(f"{file}, {place}", "has no offsets", REMEDY)
         for j, piece in enumerate(pieces):
             yield replace(piece, first=j == 0 and not goes_on)
 
 
 def _tokens(file: str, place: str, segment: dict[str, Any]) -> list[_Piece]:
-    entries = segment.get("tokens") or []
+    entries = segment.get("words") or segment.get("tokens") or []
     if not isinstance(entries, list):
         raise InputError(f"{file}, {place}", "its tokens are not a list", REMEDY)
     if not entries and has_words(segment["text"]):
@@ -106,15 +123,20 @@ def _tokens(file: str, place: str, segment: dict[str, Any]) -> list[_Piece]:
 
 
 def _piece(file: str, place: str, entry: Any) -> _Piece:
-    where = f"{file}, {place}"
-    offsets = entry.get("offsets", {}) if isinstance(entry, dict) else None
-    if not isinstance(offsets, dict) or not isinstance(entry.get("text"), str):
-        raise InputError(where, "has no text, or offsets that are not a table", "write the file again")
-    start_s, end_s = (
-        None if offsets.get(key) is None else number(where, key, offsets[key]) / 1000 for key in ("from", "to")
-    )
-    probability = None if entry.get("p") is None else number(where, "p", entry["p"])
-    return _Piece(place, entry["text"], start_s, end_s, probability)
+    table = entry if isinstance(entry, dict) else {}
+    offsets, text = table.get("offsets", {}), table.get("text", table.get("word"))
+    if not isinstance(offsets, dict) or not isinstance(text, str):
+        raise InputError(f"{file}, {place}", "has no text, or offsets that are not a table", "write the file again")
+
+    def value(values: dict[str, Any], key: str) -> float | None:
+        return None if values.get(key) is None else number(f"{file}, {place}", key, values[key])
+
+    if offsets:
+        start_s, end_s = (ms if ms is None else ms / 1000 for ms in (value(offsets, "from"), value(offsets, "to")))
+    else:
+        start_s, end_s = value(table, "start"), value(table, "end")
+    probability = value(table, "p" if "p" in table else "probability")
+    return _Piece(place, text, start_s, end_s, probability)
 
 
 def _repaired(texts: list[str], whole: str) -> list[str]:

@@ -77,7 +77,7 @@ class Layout:
         if segments is None or not all(map(_is_segment, segments if "segments" not in document.json else ())):
             return False
         table_keys = document.json if "segments" in document.json else ()
-        return self.has(table_keys, _word_keys(segments))
+        return self.has(table_keys, keys_of_words(segments))
 
     def read(self, document: Document, _tier: str | None = None) -> tuple[Transcript, ...]:
         """Read the one recording of the document."""
@@ -104,7 +104,7 @@ class Layout:
 def _has_openai_whisper(table: Keys, word: Keys) -> bool:
     if "text" not in table or "word_segments" in table or STABLE_TS_KEYS & set(table):
         return False
-    return ("word" in word and "score" not in word) if word else not API_KEYS & set(table)
+    return ("word" in word and not {"score", "t_dtw"} & set(word)) if word else not API_KEYS & set(table)
 
 
 def _has_faster_whisper(table: Keys, word: Keys) -> bool:
@@ -167,7 +167,7 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, dict) and {"word", "start", "end"} <= set(value) and "words" not in value
 
 
-def _word_keys(segments: list[Any]) -> set[str]:
+def keys_of_words(segments: list[Any]) -> set[str]:
     """Keys of all words of all segments together."""
     keys: set[str] = set()
     for segment in segments:
