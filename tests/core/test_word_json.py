@@ -56,6 +56,10 @@ SAME = {
         "vosk",
         lines(*({"result": [word], "text": word["word"]} for word in VOSK["result"]), {"text": ""}),
     ),
+    "results one after the other, as its example prints them": (
+        "vosk",
+        "\n".join(json.dumps({"result": [word], "text": word["word"]}, indent=2) for word in VOSK["result"]).encode(),
+    ),
     "a list of them": ("vosk", [VOSK, {"text": ""}]),
     "MFA's tiers of one speaker": (
         "mfa",
@@ -108,6 +112,10 @@ WITHOUT_WORDS = {
     "text alone": ({"text": "one two"}, OPENAI),
     "with speakers": (without_words(API) | {"segments": [{"type": "transcript.text.segment", "text": "one"}]}, OPENAI),
     "openai-whisper": ({"text": " one two", "segments": [SEGMENT], "language": "en"}, "word_timestamps=True"),
+    "faster-whisper or whisperX": (
+        {"segments": [SEGMENT], "language": "en"},
+        r"word_timestamps=True or give whisperX's output after its alignment",
+    ),
     "no segments": ({"text": " one two", "segments": [], "language": "en"}, "word_timestamps=True"),
     "faster-whisper": ([without_words(FASTER)], "word_timestamps=True"),
     "faster-whisper's lines": (lines(*[FASTER | {"words": None}] * 2), "word_timestamps=True"),

@@ -128,13 +128,14 @@ def the_one(document: Document, names: tuple[str, ...]) -> str:
     Raises
     ------
     InputError
-        If several fit; or if none of them can read it, the error of the first, which says what is missing.
+        If several fit; or if none of them can read it, the error of the first, with the remedies of all.
     """
     if len(names) == 1:
         return names[0]
     errors = [error for name in names if (error := _error_of(document, name))]
     if len(errors) == len(names):
-        raise errors[0]
+        remedies = dict.fromkeys(error.remedy for error in errors)
+        raise InputError(errors[0].place, errors[0].problem, " or ".join(remedies))
     raise InputError(document.path, f"may be {' or '.join(names)}", f"name its format with --format {names[0]}")
 
 

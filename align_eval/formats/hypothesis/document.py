@@ -1,9 +1,9 @@
 """A file before its format is known: its bytes, its Unicode text and its JSON content.
 
 Text is UTF-8, or UTF-16 with its byte-order mark. whisper.cpp writes parts of characters; their bytes become halves of
-surrogate pairs, which its reader joins. JSON is one document, or one document per line. Refused are a key that occurs
-twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and ``Infinity``, which
-Python writes although JSON lacks them, are accepted. Reading executes nothing.
+surrogate pairs, which its reader joins. JSON is one document, or several, as one per line. Refused are a key that
+occurs twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and ``Infinity``,
+which Python writes although JSON lacks them, are accepted. Reading executes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from align_eval.errors import InputError
 from align_eval.formats.praat import CHRONOLOGICAL
 
 GZIP_MAGIC = b"\x1f\x8b"
+_SPACE = re.compile(r"\s*")
+
 MAY_BE_EMPTY = (".srt", ".vtt")
 """Suffixes of files without content that are empty transcripts: subtitles without a cue."""
 
@@ -37,9 +39,9 @@ class Document:
     text : str
         Empty if ``praat``, since Praat files have other encodings, and of an empty file of subtitles.
     json : any
-        Content of a text that begins as JSON does, else None. If ``lines``, a list with one entry per line.
+        Content of a text that begins as JSON does, else None. If ``lines``, a list with one entry per document.
     lines : bool
-        Whether the text is JSON Lines.
+        Whether the text has several documents, as JSON Lines has.
     praat : bool
         Whether the bytes begin as a Praat file does.
     """
@@ -139,17 +141,27 @@ def _is_whisper_cpp(data: bytes) -> bool:
 
 
 def _read_json(text: str, path: Path) -> tuple[Any, bool]:
+    """Read one document, or several that follow each other, as in JSON Lines."""
     decoder = json.JSONDecoder(object_pairs_hook=_table_of_pairs)
-    first, _, following = text.lstrip().partition("\n")
-    if following.lstrip().startswith("{") and first.rstrip().endswith("}"):
-        numbered = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
-        return [_decode(decoder, line, f"{path}, line {i}") for i, line in numbered], True
-    return _decode(decoder, text, path), False
+    values: list[Any] = []
+    text = text.rstrip()
+    at = _past_space(text, 0)
+    while at < len(text):
+        value, at = _decode(decoder, text, at, path)
+        values.append(value)
+        at = _past_space(text, at)
+    return (values, True) if len(values) > 1 else (values[0], False)
 
 
-def _decode(decoder: json.JSONDecoder, text: str, place: object) -> Any:
+def _past_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _decode(decoder: json.JSONDecoder, text: str, at: int, place: object) -> tuple[Any, int]:
+    """Read the document that begins at a character, and return it with its end."""
     try:
-        return decoder.decode(text)
+        return decoder.raw_decode(text, at)
     except json.JSONDecodeError as error:
         where = f"{place}, line {error.lineno}" if error.lineno > 1 else place
         raise InputError(

@@ -7,6 +7,7 @@ The word tier is found as in TextGrids. Tiers of points have no words.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from textgrid import IntervalTier, PointTier, TextGrid
@@ -44,7 +45,8 @@ def read(document: Document, tier: str | None = None) -> tuple[Transcript, ...]:
     else:
         raise InputError(path, "has no tiers", REMEDY)
     end = content.get("end", content.get("xmax"))
-    grid = TextGrid(name=str(path), maxTime=None if end is None else number(str(path), "end", end))
+    end_s = math.inf if end is None else number(str(path), "end", end)
+    grid = TextGrid(name=str(path), maxTime=end_s if math.isfinite(end_s) else None)
     grid.tiers += [_tier(path, name, value) for name, value in named]
     return (transcript_of(document, grid, tier),)
 
