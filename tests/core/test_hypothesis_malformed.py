@@ -104,6 +104,15 @@ def test_a_word_with_impossible_times_is_kept_without_them_and_says_why(format_n
     assert (good.text, good.start_s, good.end_s, good.problem) == ("two", 0.5, pytest.approx(0.9), "")
 
 
+@pytest.mark.parametrize("format_name", [name for name in JSON_FORMATS if name != "mfa"])
+def test_a_start_of_null_is_no_time(format_name, tmp_path):
+    """JSON has no NaN: JavaScript writes null in its place."""
+    path = tmp_path / "a.json"
+    path.write_text(start_as(format_name, "null"))
+    first, second = read_transcripts(path)[1][0].words
+    assert (first.start_s, first.timed, second.timed) == (None, False, True)
+
+
 KEPT = {
     # format, replaced text, replacement, problem of the first or second word
     "ctm, NaN": ("ctm", " 0.3", " nan", 0, "ends at nan, which is no time"),

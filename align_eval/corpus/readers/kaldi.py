@@ -80,11 +80,11 @@ def load(path: Path, files: Files) -> Corpus:
     scp = the_one([file for file in files if file.name == WAV_SCP], path, WAV_SCP)
     data = _read_tables(scp.parent)
     ctm_files = [file for file in files if file.name == "ctm" or file.suffix.lower() == ".ctm"]
-    ctm = read_ctm(the_one(ctm_files, path, "ctm"))
+    ctm, bad = read_ctm(the_one(ctm_files, path, "ctm"))
     utterances: list[Utterance] = []
-    failures: list[Failure] = []
+    failures = [Failure(id_, error) for name, error in bad.items() for id_, *_ in _by_utterance(name, (), data)]
     marks: Counter[str] = Counter()
-    seen: set[str] = set()
+    seen = {failure.id for failure in failures}
     for (name, channel), labels in ctm.items():
         marks.update(w.text for w in labels if w.text and label_kind(w.text) != "word")
         all_words = [w for w in labels if label_kind(w.text) in ("word", "unknown")]
@@ -103,8 +103,15 @@ def load(path: Path, files: Files) -> Corpus:
     return make_corpus(path, "kaldi", utterances, failures, marks)
 
 
-def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
-    """Read the labels of a CTM, words and marks, by recording and channel, in the order of their starts.
+def read_ctm(path: Path) -> tuple[dict[tuple[str, str], list[Word]], dict[str, str]]:
+    """Read the labels of a CTM.
+
+    Returns
+    -------
+    labels : dict
+        Words and marks by recording and channel, in the order of their starts.
+    bad : dict
+        Message by recording, for those with a label that has impossible times.
 
     Raises
     ------
@@ -114,16 +121,21 @@ def read_ctm(path: Path) -> dict[tuple[str, str], list[Word]]:
     labels = words_by_channel(read_document(path))
     if not labels:
         raise InputError(path, "holds no words", "write the CTM again")
-    for word in (word for channel_labels in labels.values() for word in channel_labels):
-        if word.problem:
-            raise InputError(f"{path}, {word.place}", f"{word.text!r} {word.problem}", "correct the times")
-    return {
+    bad = {
+        name: str(InputError(f"{path}, {word.place}", f"{word.text!r} {word.problem}", "correct the times"))
+        for (name, _), channel_labels in labels.items()
+        for word in reversed(channel_labels)
+        if word.problem
+    }
+    read = {
         key: sorted(
             (Word(clean_label(w.text), w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in channel_labels),
             key=lambda w: (w.start_s, w.end_s),
         )
         for key, channel_labels in labels.items()
+        if key[0] not in bad
     }
+    return read, bad
 
 
 def audio_of_script(entry: str, place: str, folder: Path) -> Path:
