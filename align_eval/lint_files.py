@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from align_eval.corpus.folder import count_marks
 from align_eval.corpus.word_files import WordFiles, read_word_files
 from align_eval.formats.textgrids import Tiers
-from align_eval.records import Failure
-from align_eval.scoring.lint import LintFinding, lint_words
+from align_eval.records import Failure, HypothesisWord
+from align_eval.scoring.lint import TOLERANCE_S, LintFinding, lint_words, rounded_counts
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 
@@ -20,6 +21,8 @@ class Linted:
 
     ``form`` is the form of the files, ``run`` for the folder of a run. ``failures`` lists the files that could not be
     read. ``dropped`` counts the labels that are no words.
+    read. ``rounded`` counts the times that were taken as rounding, by rule; ``tolerance_s`` is the largest overlap in
+    seconds that was.
     """
 
     form: str
@@ -27,10 +30,17 @@ class Linted:
     findings: tuple[LintFinding, ...]
     failures: tuple[Failure, ...] = ()
     dropped: tuple[tuple[str, int], ...] = ()
+    rounded: Mapping[str, int] = field(default_factory=dict)
+    tolerance_s: float = TOLERANCE_S
 
 
 def lint_path(
-    path: str | Path, *, form: str | None = None, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY
+    path: str | Path,
+    *,
+    form: str | None = None,
+    tier: Tiers = None,
+    labels: LabelPolicy = DEFAULT_POLICY,
+    tolerance_s: float = TOLERANCE_S,
 ) -> Linted:
     """Find implausible word times in a file, a folder of files, or a finished run.
 
@@ -44,6 +54,8 @@ def lint_path(
         Tiers of TextGrids by name or number, or kind of Lhotse alignments.
     labels : LabelPolicy
         What is a word (:func:`~align_eval.text.label_policy`).
+    tolerance_s : float
+        Overlap of words in seconds up to which it is taken as rounding.
 
     Returns
     -------
@@ -57,35 +69,50 @@ def lint_path(
     """
     folder = Path(path)
     if form is None and (folder / "run.json").is_file():
-        return _lint_run(folder)
-    files = read_word_files(folder, form, tier, labels)
-    findings = tuple(lint_word_files(files, {}))
-    return Linted(files.form, files.n_words, findings, files.failures, count_marks(files.dropped))
+        return _lint_run(folder, tolerance_s)
+    return lint_word_files(read_word_files(folder, form, tier, labels), {}, tolerance_s)
 
 
-def lint_word_files(files: WordFiles, ends_s: Mapping[str, float]) -> Iterator[LintFinding]:
+def lint_word_files(files: WordFiles, ends_s: Mapping[str, float], tolerance_s: float = TOLERANCE_S) -> Linted:
     """Find implausible word times in files.
 
     Parameters
     ----------
     ends_s
         Ends of recordings in seconds, by name; for other recordings the end that their file states, if any.
+    tolerance_s
+        Overlap of words in seconds up to which it is taken as rounding.
     """
-    for id_, transcript in files.transcripts.items():
-        yield from lint_words(transcript.words, str(files.paths[id_]), ends_s.get(id_, transcript.end_s))
+    recordings = (
+        (str(files.paths[id_]), transcript.words, ends_s.get(id_, transcript.end_s))
+        for id_, transcript in files.transcripts.items()
+    )
+    linted = _linted(files.form, recordings, tolerance_s)
+    return replace(linted, failures=files.failures, dropped=count_marks(files.dropped))
 
 
-def _lint_run(folder: Path) -> Linted:
+def _linted(
+    form: str, recordings: Iterable[tuple[str, Sequence[HypothesisWord], float | None]], tolerance_s: float
+) -> Linted:
+    """Lint recordings: the name that findings give, the words, and the end in seconds if it is known."""
+    n_words, rounded = 0, Counter[str]()
+    findings: list[LintFinding] = []
+    for name, words, end_s in recordings:
+        n_words += len(words)
+        findings += lint_words(words, name, end_s, tolerance_s=tolerance_s)
+        rounded += rounded_counts(words, end_s, tolerance_s=tolerance_s)
+    return Linted(form, n_words, tuple(findings), rounded=dict(rounded), tolerance_s=tolerance_s)
+
+
+def _lint_run(folder: Path, tolerance_s: float) -> Linted:
     from align_eval.formats.run.words_table import SAID_COLUMNS, read_words_table, words_said
 
     table = read_words_table(folder / "words.parquet")
     rows = table.select([*SAID_COLUMNS, "offset_s", "duration_s"]).to_pylist()
     # ends are on the clock of the audio file, as the words are
     ends_s = {row["utterance"]: row["offset_s"] + row["duration_s"] for row in rows}
-    words_by_key = words_said(rows)
-    findings = tuple(
-        finding
-        for (utterance, system), words in words_by_key.items()
-        for finding in lint_words(words, f"{utterance}, {system.source} | {system.align}", ends_s[utterance])
+    recordings = (
+        (f"{utterance}, {system.source} | {system.align}", words, ends_s[utterance])
+        for (utterance, system), words in words_said(rows).items()
     )
-    return Linted("run", sum(map(len, words_by_key.values())), findings)
+    return _linted("run", recordings, tolerance_s)

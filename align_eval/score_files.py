@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from align_eval.corpus.file_search import beside
-from align_eval.corpus.folder import TEXTGRID_SUFFIX, count_marks
+from align_eval.corpus.folder import TEXTGRID_SUFFIX
 from align_eval.corpus.readers.mfa import speaker_tiers
 from align_eval.corpus.reference_words import Reference, read_reference
 from align_eval.corpus.word_files import WordFiles, pair_names, read_word_files
@@ -66,6 +66,8 @@ class Scored:
         Labels that are no words, with their numbers, of ``reference`` and ``hypothesis``.
     untimed : tuple of LintFinding
         Words of the reference without usable times, which are not scored.
+    rounded : mapping of str to int
+        Number of times that lint took as rounding, by rule.
     """
 
     run: Run
@@ -75,6 +77,7 @@ class Scored:
     n_words: int
     dropped: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     untimed: tuple[LintFinding, ...] = ()
+    rounded: Mapping[str, int] = field(default_factory=dict)
 
 
 def score_hypothesis(
@@ -178,14 +181,16 @@ def score_hypothesis(
         environment=run_environment(),
     )
     ends_s = {partner: truth.ends_s[id_] for id_, partner in partners.items() if id_ in truth.ends_s}
+    linted = lint_word_files(files, ends_s)
     return Scored(
         run,
         words,
         files.form,
-        tuple(lint_word_files(files, ends_s)),
+        linted.findings,
         files.n_words,
-        dropped={"reference": truth.corpus.marks, "hypothesis": count_marks(files.dropped)},
+        dropped={"reference": truth.corpus.marks, "hypothesis": linted.dropped},
         untimed=tuple(_untimed(truth)),
+        rounded=linted.rounded,
     )
 
 

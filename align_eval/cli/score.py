@@ -24,6 +24,7 @@ from align_eval.cli.common import (
 )
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
 from align_eval.reporting.terminal.printing import print_line
+from align_eval.units import MS_PER_S
 
 
 class Lint(StrEnum):
@@ -71,8 +72,8 @@ def score(
     """Score word times from any system against reference words. Runs no model.
 
     Words are paired by their normalised text. Formats: TextGrid, CTM, SRT and WebVTT with word cues, Lhotse
-    supervisions, and JSON of openai-whisper, faster-whisper, whisper-timestamped, stable-ts, whisperX and transformers
-    pipelines.
+    supervisions, and JSON of openai-whisper, OpenAI's web API, faster-whisper, whisper.cpp, whisper-timestamped,
+    stable-ts, whisperX, transformers pipelines, MFA, Vosk and Gentle.
 
     Example: align-eval score demo hypotheses --out runs/theirs
     """
@@ -112,7 +113,7 @@ def score(
             print_dropped(side, dropped, console)
         print_untimed(scored.untimed, console)
         if lint != Lint.off:
-            print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted)
+            print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted, rounded=scored.rounded)
         if out:
             print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
             corpus = reference if reference in BUNDLED or Path(reference).is_dir() else None
@@ -129,6 +130,9 @@ def lint(
     tier: Tier = None,
     keep_label: KeepLabel = None,
     drop_label: DropLabel = None,
+    tolerance_ms: Annotated[
+        float, typer.Option(min=0, help="Overlap of words to take as rounding, in ms; it is counted, not listed.")
+    ] = 2.0,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if there is a finding.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -140,15 +144,16 @@ def lint(
     from align_eval.reporting.terminal.lint import lint_values, print_dropped, print_failures, print_lint
     from align_eval.text import label_policy
 
-    result = lint_path(path, form=form, tier=tier, labels=label_policy(keep_label, drop_label))
+    labels = label_policy(keep_label, drop_label)
+    result = lint_path(path, form=form, tier=tier, labels=labels, tolerance_s=tolerance_ms / MS_PER_S)
     if as_json:
-        values = lint_values(result.findings, result.n_words)
+        values = lint_values(result.findings, result.n_words, result.rounded)
         failures = [failure.message for failure in result.failures]
         print_json({"form": result.form, **values, "dropped": dict(result.dropped), "failures": failures})
     else:
         console = make_console()
         print_dropped("files", result.dropped, console)
-        print_lint(result.findings, result.n_words, console)
+        print_lint(result.findings, result.n_words, console, rounded=result.rounded, tolerance_s=result.tolerance_s)
         print_failures(result.failures, console)
     if result.failures:
         raise typer.Exit(EXIT_BAD_INPUT)

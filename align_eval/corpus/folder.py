@@ -238,7 +238,7 @@ def written_words(
     texts = [word.text for word in words]
     for suffix in TRANSCRIPT_SUFFIXES:
         if not any(label_kind(text, labels) == "unknown" for text in texts):
-            return tuple(words)
+            break
         transcript = on_disk(beside.with_suffix(suffix))
         if transcript.is_file():
             try:

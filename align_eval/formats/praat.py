@@ -1,10 +1,5 @@
 """Strict reader of TextGrids in Praat's text formats: it reads everything, or refuses the file with line and reason.
 
-Praat reads its text files as a stream of free-standing tokens: numbers, strings in double quotes (a doubled quote
-means one), and flags such as ``<exists>``. Everything else (``xmin =``, ``intervals [3]:``) is decoration, and ``!``
-starts a comment that ends with its line. One scanner therefore reads long, short, one-line and hand-edited files (Praat
-manual, "TextGrid file formats").
-
 The result consists of objects of the ``textgrid`` package, at full precision. That package's own reader is not used,
 because it silently drops reversed, zero-length and surplus intervals.
 """
@@ -13,51 +8,23 @@ from __future__ import annotations
 
 import codecs
 import math
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import warnings
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
+from align_eval.formats.praat_tokens import TokenReader, shorten
 
-OVERLAP_TOLERANCE_S = 1e-6
-"""Largest accepted overlap of neighbours, less than one audio sample: programs round the same boundary differently."""
+OVERLAP_TOLERANCE_S = 1e-3
+"""Largest overlap of neighbours that is taken as rounding: tools write times with 3 to 6 decimals."""
 
-_TOKEN = re.compile(
-    r"""
-    (?P<space>\s+)
-  | (?P<comment>![^\n\r]*)
-  | (?P<string>"(?:[^"]|"")*")
-  | (?P<open>")
-  | (?P<flag><\w+>(?=\s|$))
-  | (?P<number>[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?%?(?=\s|$))
-  | (?P<nonfinite>(?:[+-]?(?:nan|inf(?:inity)?)|--undefined--)(?=\s|$))
-  | (?P<bad_number>[+-]?\.?[0-9][^\s"]*)
-  | (?P<other>[^\s"]+)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+UNCOUNTED_S = 1e-6
+"""Largest overlap that is not even counted, less than one audio sample."""
 
 CHRONOLOGICAL = "Praat chronological TextGrid text file"
-
-Kind = Literal["string", "flag", "number", "nonfinite"]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A free-standing token and the line it starts on."""
-
-    kind: Kind
-    text: str
-    line: int
-
-
-def shorten(text: str, width: int = 40) -> str:
-    """Shorten a text for a message."""
-    return text if len(text) <= width else f"{text[:width]}..."
+"""First words of a file that lists the intervals of all tiers by time."""
 
 
 def decode_text(data: bytes, place: object) -> tuple[str, str]:
@@ -94,87 +61,7 @@ def decode_text(data: bytes, place: object) -> tuple[str, str]:
     raise InputError(place, "is not valid UTF-16, as its byte-order mark says", "save it again as UTF-8")
 
 
-def scan(text: str, place: object) -> Iterator[Token]:
-    """Yield the free-standing tokens of a Praat text file, each with its line."""
-    line, position, free = 1, 0, True
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        assert match is not None  # the last two alternatives match every character
-        kind = match.lastgroup
-        where = f"{place}, line {line}"
-        if kind == "open":
-            raise InputError(where, "a string is opened and never closed", "add the missing quote")
-        if kind == "string" and not (match.end() == len(text) or text[match.end()].isspace()):
-            raise InputError(
-                where,
-                f"{text[match.end()]!r} follows the string {shorten(match.group())}",
-                "double the quotes inside a text",
-            )
-        if kind == "bad_number" and free:
-            raise InputError(where, f"{shorten(match.group())!r} is not a number", "correct the number")
-        # A number right after decoration, as 3 in "[3]:" or 2 in "x2", is no token. A string always is one.
-        if kind == "string" or (free and kind in ("flag", "number", "nonfinite")):
-            raw = match.group()
-            yield Token(kind, raw[1:-1].replace('""', '"') if kind == "string" else raw, line)  # type: ignore[arg-type]
-        free = kind in ("space", "comment", "string")
-        line += len(re.findall(r"\r\n|\r|\n", match.group()))
-        position = match.end()
-
-
-class _Reader:
-    """Takes the expected tokens off the stream; its errors name the file, the line and the expected value."""
-
-    def __init__(self, text: str, path: object) -> None:
-        self._tokens = scan(text, path)
-        self._path = path
-        self._peeked: Token | None = None
-        self.line = 1
-
-    def peek(self) -> Token | None:
-        if self._peeked is None:
-            self._peeked = next(self._tokens, None)
-        return self._peeked
-
-    def take(self, kind: Kind, what: str, place: str = "") -> str:
-        token = self.peek()
-        where = f"{self._path}{place}"
-        if token is None:
-            raise InputError(
-                f"{where}, line {self.line}",
-                f"the file ends before {what}",
-                "write the file again: it is cut short, or declares more than it holds",
-            )
-        self.line = token.line
-        if token.kind == "nonfinite" and kind == "number":
-            raise InputError(f"{where}, line {token.line}", f"{what} is {token.text}", "write a finite number")
-        if token.kind != kind:
-            raise InputError(
-                f"{where}, line {token.line}",
-                f"found {shorten(token.text)!r} instead of {what} (a {kind})",
-                "check that the declared counts (size) match the file",
-            )
-        self._peeked = None
-        return token.text
-
-    def number(self, what: str, place: str = "") -> float:
-        text = self.take("number", what, place)
-        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-        if not math.isfinite(value):
-            raise InputError(f"{self._path}{place}, line {self.line}", f"{what} is {value}", "write a finite number")
-        return value
-
-    def count(self, what: str, place: str = "") -> int:
-        value = self.number(what, place)
-        if value < 0 or value != int(value):
-            raise InputError(
-                f"{self._path}{place}, line {self.line}",
-                f"{what} is {value:g}",
-                "write a whole number, 0 or more",
-            )
-        return int(value)
-
-
-def parse_textgrid(text: str, path: object) -> TextGrid:
+def parse_textgrid(text: str, path: object, *, any_times: bool = False) -> TextGrid:
     """Parse a TextGrid in any of Praat's text formats.
 
     Parameters
@@ -183,6 +70,9 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
         Content of the file (see :func:`decode_text`).
     path
         Name of the file in errors.
+    any_times
+        Whether the intervals and points of a tier may have any times, in any order. The structure is checked all the
+        same.
 
     Returns
     -------
@@ -193,9 +83,36 @@ def parse_textgrid(text: str, path: object) -> TextGrid:
     ------
     InputError
         If the text is not a TextGrid, is cut short, declares other counts than it holds, or has an interval that is
-        reversed, has no length, is not finite or overlaps its neighbour. Names tier, interval and line.
+        reversed, has no length, is not finite or overlaps its neighbour by more than :data:`OVERLAP_TOLERANCE_S`. Names
+        tier, interval and line.
+
+    Warns
+    -----
+    InputWarning
+        If intervals overlap by less than that; says how many.
     """
-    reader = _Reader(text, path)
+    grid = _read_grid(TokenReader(text, path, any_times=any_times), path)
+    for tier in grid.tiers:
+        if isinstance(tier, IntervalTier) and (overlaps := _rounded_overlaps_s(tier)):
+            message = f"{path}, tier {tier.name!r}: {len(overlaps)} of its intervals overlap the one before"
+            message += f" by up to {1000 * max(overlaps):.2g} ms; this was taken as rounding"
+            warnings.warn(message, InputWarning, stacklevel=3)
+    return grid
+
+
+def any_interval(start_s: float, end_s: float, mark: str) -> Interval:
+    """An interval with any times. The package's own constructor refuses those of no length."""
+    interval = Interval(0.0, 1.0, mark)
+    interval.minTime, interval.maxTime = start_s, end_s
+    return interval
+
+
+def _rounded_overlaps_s(tier: IntervalTier) -> list[float]:
+    overlaps = (previous.maxTime - interval.minTime for previous, interval in pairwise(tier.intervals))
+    return [overlap_s for overlap_s in overlaps if UNCOUNTED_S < overlap_s <= OVERLAP_TOLERANCE_S + UNCOUNTED_S]
+
+
+def _read_grid(reader: TokenReader, path: object) -> TextGrid:
     first = reader.peek()
     if first is None or first.kind != "string" or not first.text.startswith(("ooTextFile", CHRONOLOGICAL)):
         raise InputError(path, 'is no Praat text file: it does not begin with "ooTextFile"', "give a TextGrid")
@@ -233,7 +150,7 @@ def read_textgrid(path: Path) -> tuple[TextGrid, str]:
     return parse_textgrid(text, path), encoding
 
 
-def _read_chronological(reader: _Reader, path: object) -> TextGrid:
+def _read_chronological(reader: TokenReader, path: object) -> TextGrid:
     """Read the chronological format, which lists the intervals and points of all tiers by time."""
     grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
     _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
@@ -259,7 +176,7 @@ def _check_span(start_s: float, end_s: float, place: str, what: str) -> None:
         raise InputError(place, f"{what} has no length (at {start_s:g} s)", "remove it or give it a length")
 
 
-def _tier_head(reader: _Reader, path: object, index: int) -> tuple[str, str]:
+def _tier_head(reader: TokenReader, path: object, index: int) -> tuple[str, str]:
     """Read class and name of a tier."""
     place = f", tier {index}"
     tier_class = reader.take("string", "the class of the tier", place)
@@ -272,7 +189,7 @@ def _tier_head(reader: _Reader, path: object, index: int) -> tuple[str, str]:
     return tier_class, reader.take("string", "the name of the tier", place)
 
 
-def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | PointTier:
+def _read_tier(reader: TokenReader, path: object, index: int) -> IntervalTier | PointTier:
     tier_class, name = _tier_head(reader, path, index)
     place = f", tier {name!r}"
     start_s, end_s = reader.number("xmin", place), reader.number("xmax", place)
@@ -283,21 +200,22 @@ def _read_tier(reader: _Reader, path: object, index: int) -> IntervalTier | Poin
     return tier
 
 
-def _read_entry(reader: _Reader, path: object, tier: IntervalTier | PointTier, number: int) -> None:
+def _read_entry(reader: TokenReader, path: object, tier: IntervalTier | PointTier, number: int) -> None:
     """Read one interval or point and append it, without the checks of ``textgrid``, which refuse rounding errors."""
     if isinstance(tier, PointTier):
         where = f", tier {tier.name!r}, point {number}"
-        tier.points.append(Point(reader.number("its time", where), reader.take("string", "its text", where)))
+        tier.points.append(Point(reader.time("its time", where), reader.take("string", "its text", where)))
         return
     where = f", tier {tier.name!r}, interval {number}"
-    low_s, high_s = reader.number("its xmin", where), reader.number("its xmax", where)
+    low_s, high_s = reader.time("its xmin", where), reader.time("its xmax", where)
     mark = reader.take("string", "its text", where)
-    _check_span(low_s, high_s, f"{path}{where}", "the interval")
-    previous_end_s = tier.intervals[-1].maxTime if tier.intervals else -math.inf
-    if low_s < previous_end_s - OVERLAP_TOLERANCE_S:
-        raise InputError(
-            f"{path}{where}",
-            f"starts ({low_s:g} s) before interval {number - 1} ends ({previous_end_s:g} s)",
-            "correct the times: intervals of a tier must not overlap",
-        )
-    tier.intervals.append(Interval(low_s, high_s, mark))
+    if not reader.any_times:
+        _check_span(low_s, high_s, f"{path}{where}", "the interval")
+        previous_end_s = tier.intervals[-1].maxTime if tier.intervals else -math.inf
+        if low_s < previous_end_s - OVERLAP_TOLERANCE_S - UNCOUNTED_S:
+            raise InputError(
+                f"{path}{where}",
+                f"starts ({low_s:g} s) before interval {number - 1} ends ({previous_end_s:g} s)",
+                "correct the times: intervals of a tier must not overlap",
+            )
+    tier.intervals.append(any_interval(low_s, high_s, mark))

@@ -11,15 +11,17 @@ rules on neighbours, of which a word breaks at most one:
 
 - ``piled-up``: the word has the times of the word before it, as if several words were put at one time;
 - ``order``: the word starts before the start of the word before it;
-- ``overlap``: the word starts before an earlier word ends;
+- ``overlap``: the word starts before an earlier word ends, by more than the tolerance;
 
 and other rules:
 
 - ``outside``: the word ends after the recording;
-- ``untimed``: the system gave no times.
+- ``untimed``: the system gave no times, or impossible ones.
 
-Times are compared to the millisecond, the resolution of subtitles. The end of the recording is compared to one Whisper
-frame, since aligners round to their grid.
+Times are compared to the millisecond, the resolution of subtitles. The start of a word is compared with the end of an
+earlier word to a tolerance of 2 ms, since both are rounded. The end of the recording is compared to one Whisper frame,
+since aligners round to their grid. Times within these two tolerances are taken as rounding, and counted
+(:func:`rounded_counts`).
 """
 
 from __future__ import annotations
@@ -38,7 +40,13 @@ LONG_CHARACTER_S = 0.1
 SAME_S = 1e-3
 """Times closer than this are equal: subtitles have whole milliseconds."""
 
+TOLERANCE_S = 2e-3
+"""Overlap of words up to which it is taken as rounding."""
+
 ROUNDING_S = 1e-9
+
+ROUNDED = "rounded "
+"""Prefix of a rule that a word breaks by no more than its tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,9 @@ class LintFinding:
     problem: str
 
 
-def lint_words(words: Sequence[HypothesisWord], file: str, end_s: float | None = None) -> Iterator[LintFinding]:
+def lint_words(
+    words: Sequence[HypothesisWord], file: str, end_s: float | None = None, *, tolerance_s: float = TOLERANCE_S
+) -> Iterator[LintFinding]:
     """Yield the findings of one system's words of one recording, in the order of the words.
 
     Parameters
@@ -64,35 +74,74 @@ def lint_words(words: Sequence[HypothesisWord], file: str, end_s: float | None =
         Name of the file, the first part of each place.
     end_s : float, optional
         End of the recording in seconds, if known.
+    tolerance_s : float
+        Overlap of words in seconds up to which it is taken as rounding.
     """
+    for neighbours in _neighbours(words, tolerance_s):
+        word = neighbours.word
+        for rule, problem in _problems(neighbours, end_s, tolerance_s):
+            if rule in RULES:
+                place = f"{file}, {word.place}" if word.place else file
+                yield LintFinding(rule, place, word.text, word.start_s, word.end_s, problem)
+
+
+def rounded_counts(
+    words: Sequence[HypothesisWord], end_s: float | None = None, *, tolerance_s: float = TOLERANCE_S
+) -> Counter[str]:
+    """Number of times that were taken as rounding, by the rule that they would break without a tolerance."""
+    rules = (rule for each in _neighbours(words, tolerance_s) for rule, _ in _problems(each, end_s, tolerance_s))
+    return Counter(rule.removeprefix(ROUNDED) for rule in rules if rule.startswith(ROUNDED))
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """A word, the timed word before it, and the latest end of the words before it since time last went back."""
+
+    word: HypothesisWord
+    previous: HypothesisWord | None
+    latest_end_s: float
+
+
+def _neighbours(words: Sequence[HypothesisWord], tolerance_s: float) -> Iterator[_Neighbours]:
     previous: HypothesisWord | None = None
     latest_end_s = 0.0
     for word in words:
-        place = f"{file}, {word.place}" if word.place else file
-
-        def finding(rule: str, problem: str, word: HypothesisWord = word, place: str = place) -> LintFinding:
-            return LintFinding(rule, place, word.text, word.start_s, word.end_s, problem)
-
+        yield _Neighbours(word, previous, latest_end_s)
         if word.start_s is None or word.end_s is None:
-            yield finding("untimed", "has no times")
             continue
-        length_s, limit_s = word.end_s - word.start_s, longest_s(word.text)
-        if length_s < ROUNDING_S:
-            yield finding("zero-length", "ends where it starts")
-        elif length_s > limit_s + ROUNDING_S:
-            yield finding("long", f"lasts {length_s:.2f} s, longer than {limit_s:g} s for its letters")
-        if end_s is not None and word.end_s > end_s + FRAME_S + ROUNDING_S:
-            yield finding("outside", f"ends after the recording ({end_s:g} s)")
-        if previous is not None:
-            start_s, before_s = word.start_s, previous.start_s or 0.0
-            if _same(start_s, before_s) and _same(word.end_s, previous.end_s or 0.0):
-                yield finding("piled-up", f"has the times of the word before it ({previous.text!r})")
-            elif start_s < before_s - SAME_S + ROUNDING_S:
-                yield finding("order", f"starts before the word before it ({previous.text!r}, {before_s:g} s)")
-                latest_end_s = 0.0
-            elif start_s < latest_end_s - SAME_S + ROUNDING_S:
-                yield finding("overlap", f"starts before an earlier word ends ({latest_end_s:g} s)")
+        if previous is not None and _goes_back(word.start_s, previous.start_s or 0.0, tolerance_s):
+            latest_end_s = 0.0
         previous, latest_end_s = word, max(latest_end_s, word.end_s)
+
+
+def _problems(neighbours: _Neighbours, end_s: float | None, tolerance_s: float) -> Iterator[tuple[str, str]]:
+    """Yield the rules that a word breaks, with the problem. A rule that it breaks by rounding begins with ROUNDED."""
+    word, previous, latest_end_s = neighbours.word, neighbours.previous, neighbours.latest_end_s
+    if word.start_s is None or word.end_s is None:
+        yield "untimed", word.problem or "has no times"
+        return
+    length_s, limit_s = word.end_s - word.start_s, longest_s(word.text)
+    if length_s < ROUNDING_S:
+        yield "zero-length", "ends where it starts"
+    elif length_s > limit_s + ROUNDING_S:
+        yield "long", f"lasts {length_s:.2f} s, longer than {limit_s:g} s for its letters"
+    if end_s is not None and word.end_s > end_s + ROUNDING_S:
+        rounded = word.end_s <= end_s + FRAME_S + ROUNDING_S
+        yield f"{ROUNDED * rounded}outside", f"ends after the recording ({end_s:g} s)"
+    if previous is None:
+        return
+    before_s, overlap_s = previous.start_s or 0.0, latest_end_s - word.start_s
+    if _same(word.start_s, before_s) and _same(word.end_s, previous.end_s or 0.0):
+        yield "piled-up", f"has the times of the word before it ({previous.text!r})"
+    elif _goes_back(word.start_s, before_s, tolerance_s):
+        yield "order", f"starts before the word before it ({previous.text!r}, {before_s:g} s)"
+    elif overlap_s > ROUNDING_S:
+        rounded = overlap_s <= tolerance_s + ROUNDING_S
+        yield f"{ROUNDED * rounded}overlap", f"starts before an earlier word ends ({latest_end_s:g} s)"
+
+
+def _goes_back(start_s: float, before_s: float, tolerance_s: float) -> bool:
+    return start_s < before_s - max(SAME_S - ROUNDING_S, tolerance_s + ROUNDING_S)
 
 
 def longest_s(text: str) -> float:

@@ -286,6 +286,17 @@ def test_kaldi_archives_and_missing_files_are_refused_with_their_line(tmp_path, 
     assert "wav.scp, line" in messages["rec3"]
 
 
+def test_a_bad_word_of_a_kaldi_ctm_fails_its_utterance_alone(tmp_path):
+    folder = make_corpus("kaldi", tmp_path)
+    ctm = (folder / "data/ctm").read_text()
+    (folder / "data/ctm").write_text(ctm.replace("ben-001 1 0.50 0.60 MORNING", "ben-001 1 0.50 -0.60 MORNING"))
+    corpus = load_corpus(folder)
+    messages = {f.id: f.message for f in corpus.failures}
+    assert set(messages) == {"ben-001", "cara-001", "gone-001"}  # the last two fail in the good corpus, too
+    assert re.search(r"ctm, line 7: 'MORNING' ends \(-0\.1 s\) before it starts \(0\.5 s\)", messages["ben-001"])
+    assert {"anna-001", "rec3"} <= set(by_id(corpus))
+
+
 def test_kaldi_words_of_recordings_are_dealt_to_their_segments(tmp_path):
     """A CTM by recording: a word belongs to the segment that holds its middle."""
     folder = make_corpus("kaldi", tmp_path)

@@ -118,7 +118,7 @@ def test_a_file_that_fits_several_formats_is_refused_with_their_names_unless_one
 
 def test_a_file_that_fits_no_format_is_refused_with_the_known_formats(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text('{"transcription": [{"offsets": {"from": 0, "to": 300}, "text": "one"}]}')
+    path.write_text('{"monologues": [{"elements": [{"ts": 0.1, "end_ts": 0.3, "value": "one"}]}]}')
     with pytest.raises(InputError, match=r"a\.json: has no known format; .*known: textgrid, ctm, srt"):
         read_transcripts(path)
 
@@ -247,6 +247,19 @@ def test_tier_selects_another_tier_or_kind_of_alignment(tmp_path):
     with pytest.raises(InputError, match=r"supervision 1: has no alignment of kind 'word'; name another with --tier"):
         read_transcripts(path)
     assert read_transcripts(path, tier="phone")[1][0].words[0].end_s == pytest.approx(0.3)
+
+
+def test_an_empty_word_tier_beside_a_tier_with_words_is_an_error_unless_it_was_named(tmp_path):
+    """Another tier has the text. A speaker who says nothing has an empty tier, which the user then names."""
+    grid = GOOD["textgrid"].replace("<exists>\n1\n", '<exists>\n2\n"IntervalTier"\n"words"\n0\n1\n0\n')
+    path = tmp_path / "a.TextGrid"
+    path.write_text(grid.replace('"words"\n0\n1\n2', '"text"\n0\n1\n2'))
+    with pytest.raises(InputError, match=r"a\.TextGrid: the word tier is empty, and 'text' has text; name the tier"):
+        read_transcripts(path)
+    assert [w.text for w in read_transcripts(path, tier="text")[1][0].words] == ["one", "two"]
+    assert read_transcripts(path, tier="words")[1][0].words == ()
+    path.write_text(path.read_text().replace('"one"', '"sil"').replace('"two"', '""'))
+    assert read_transcripts(path)[1][0].words == ()
 
 
 def test_good_files_raise_no_warnings(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.formats.hypothesis.detect import read_transcripts
 from align_eval.records import HypothesisWord
-from align_eval.scoring.lint import RULES, lint_counts, lint_words, longest_s
+from align_eval.scoring.lint import RULES, lint_counts, lint_words, longest_s, rounded_counts
 
 
 def words(*times: tuple[float, float] | None) -> list[HypothesisWord]:
@@ -29,8 +29,8 @@ CASES = {
     "longer": ([(0.1, 1.301)], [("long", "w1")]),
     "one pile of three": ([(0.1, 0.4)] * 3, [("piled-up", "w2"), ("piled-up", "w3")]),
     "a pile of no length": ([(0.1, 0.1)] * 2, [("zero-length", "w1"), ("zero-length", "w2"), ("piled-up", "w2")]),
-    "overlap by a millisecond": ([(0.1, 0.4), (0.399, 0.9)], [("overlap", "w2")]),
-    "overlap by less": ([(0.1, 0.4), (0.3995, 0.9)], []),
+    "overlap by two milliseconds, as of rounding": ([(0.1, 0.4), (0.398, 0.9)], []),
+    "overlap by more": ([(0.1, 0.4), (0.3979, 0.9)], [("overlap", "w2")]),
     "with a word before the last": ([(0.1, 0.9), (0.2, 0.3), (0.5, 0.6)], [("overlap", "w2"), ("overlap", "w3")]),
     "same start": ([(0.1, 0.5), (0.1, 0.3)], [("overlap", "w2")]),
     "back in time": ([(5.0, 5.3), (1.0, 1.2), (1.3, 1.5)], [("order", "w2")]),
@@ -53,6 +53,38 @@ def test_a_finding_says_where_and_what():
     (finding,) = lint_words(words((0.1, 0.4), (0.2, 0.5)), "a.srt")
     assert (finding.place, finding.problem) == ("a.srt, word 2", "starts before an earlier word ends (0.4 s)")
     assert lint_counts([finding, finding]) == {"overlap": 2}
+
+
+@pytest.mark.parametrize(
+    ("tolerance_s", "n_found", "counted"),
+    [(0.002, 1, {"overlap": 2}), (0.0, 3, {}), (0.0005, 2, {"overlap": 1}), (0.01, 0, {"overlap": 3})],
+)
+def test_overlaps_up_to_the_tolerance_are_counted_and_not_found(tolerance_s, n_found, counted):
+    """Overlaps of 0.5, 2 and 5 ms."""
+    overlapping = words((0.1, 0.4), (0.3995, 0.9), (0.898, 1.2), (1.195, 1.5), (1.5, 1.7))
+    found = list(lint_words(overlapping, "a", tolerance_s=tolerance_s))
+    assert ([f.rule for f in found], dict(rounded_counts(overlapping, tolerance_s=tolerance_s))) == (
+        ["overlap"] * n_found,
+        counted,
+    )
+
+
+def test_an_overlap_is_rounding_also_where_the_word_before_it_is_shorter_than_the_tolerance():
+    """The second word starts 1.5 ms before the first one: the overlap is of 1.6 ms, and time does not go back."""
+    overlapping = words((0.5, 0.5001), (0.4985, 0.9))
+    assert list(lint_words(overlapping, "a")) == []
+    assert [f.rule for f in lint_words(overlapping, "a", tolerance_s=0)] == ["order"]
+
+
+def test_ends_after_the_recording_within_a_frame_are_counted():
+    assert rounded_counts(words((0.1, 0.4), (0.5, 1.001)), 1.0) == {"outside": 1}
+    assert rounded_counts(words((0.1, 0.4), (0.5, 1.0)), 1.0) == {}
+
+
+def test_a_word_with_impossible_times_is_listed_with_what_they_were():
+    bad = HypothesisWord("a", None, None, None, "line 3", problem="ends (1.2 s) before it starts (1.5 s)")
+    (finding,) = lint_words([bad], "a.ctm")
+    assert (finding.rule, finding.problem) == ("untimed", "ends (1.2 s) before it starts (1.5 s)")
 
 
 def test_only_letters_and_digits_make_a_word_longer():

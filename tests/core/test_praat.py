@@ -4,6 +4,7 @@
 """
 
 import codecs
+import math
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from textgrid import IntervalTier, TextGrid
 
 from align_eval.corpus.bundled import BUNDLED, bundled_path
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.praat import decode_text, parse_textgrid, read_textgrid
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
@@ -167,6 +168,37 @@ def test_a_grid_declared_without_tiers_has_none():
 def test_neighbours_may_overlap_by_less_than_a_sample():
     grid = parse_textgrid(words_grid('0 0.5000005 "a" 0.5 1 "b"', 2), "a.TextGrid")
     assert [(i.minTime, i.maxTime) for i in grid.tiers[0]] == [(0, 0.5000005), (0.5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("end_s", "start_s", "text"),
+    [(0.50003, 0.5, "0.03 ms"), (0.501, 0.5, "1 ms"), (0.5, 0.49999, "0.01 ms")],
+    ids=["30 microseconds", "a millisecond, the last digit of times of three decimals", "10 microseconds"],
+)
+def test_neighbours_that_overlap_by_rounding_are_read_as_they_are_and_counted(end_s, start_s, text):
+    with pytest.warns(InputWarning, match=rf"a, tier 'words': 1 of its intervals overlap .* by up to {text}"):
+        grid = parse_textgrid(words_grid(f'0 {end_s} "a" {start_s} 1 "b"', 2), "a")
+    assert [(i.minTime, i.maxTime) for i in grid.tiers[0]] == [(0, end_s), (start_s, 1)]
+
+
+def test_an_overlap_of_more_than_a_millisecond_is_no_rounding():
+    with pytest.raises(InputError, match=r"interval 2: starts \(0\.5 s\) before interval 1 ends \(0\.5011 s\)"):
+        parse_textgrid(words_grid('0 0.5011 "a" 0.5 1 "b"', 2), "a")
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ("0.9 0.4", (0.9, 0.4)), ("0.5 0.5", (0.5, 0.5)), ("0.1 0.9", (0.1, 0.9)), ("-1 0.4", (-1, 0.4)),
+        ("inf 0.9", (math.inf, 0.9)), ("50% 0.9", (0.5, 0.9)), ("--undefined-- 0.9", (math.nan, 0.9)),
+    ],
+)  # fmt: skip
+def test_intervals_may_have_any_times_on_request_and_the_structure_is_checked_all_the_same(times, expected):
+    text = words_grid(f'0 0.5 "a" {times} "b"', 2)
+    (_, interval) = parse_textgrid(text, "a", any_times=True).tiers[0].intervals
+    assert (interval.minTime, interval.maxTime) == pytest.approx(expected, nan_ok=True)
+    with pytest.raises(InputError):
+        parse_textgrid(text.replace('"b"', ""), "a", any_times=True)
 
 
 BUNDLED_GRIDS = sorted(path for name in BUNDLED for path in bundled_path(name).glob("*.TextGrid"))

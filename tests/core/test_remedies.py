@@ -67,8 +67,11 @@ def texts() -> list[tuple[str, str]]:
 OPTION = re.compile(r"(?<![\w(-])--[a-z]+(?:[-_][a-z]+)*(?![\w-])")
 """An option; not ``--undefined--`` of Praat, nor ``var(--good)`` of a style sheet."""
 
-NO_OPTIONS = {"--no_align", "--good"}
-"""An option of whisperX, and a colour of the page's style sheet."""
+NO_OPTIONS = {
+    *("--no_align", "--output-json-full", "--max-len", "--split-on-word", "--output_format"),
+    "--good",
+}
+"""Options of whisperX, whisper.cpp and MFA, and a colour of the page's style sheet."""
 
 NAMED = re.compile(
     r"(?<![\w-])(?:align-eval )?({})(?: again)?(?: with)?((?: --[a-z][\w-]*(?: [^\s`,;()-][^\s`,;()]*)?)+)".format(

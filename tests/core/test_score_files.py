@@ -281,6 +281,39 @@ def test_lint_exits_1_on_request_only(arguments, code, listed, tmp_path):
     assert "lint: 2 words, 1 zero-length" in done.stdout
 
 
+BAD_CTM = "a 1 0.1 0.3 one\na 1 0.399 0.5 two\na 1 1.5 -0.3 three\na 1 -1 0.3 four\n"
+
+
+def test_bad_words_are_counted_and_listed_and_the_others_scored(tmp_path):
+    """The second word overlaps the first by 1 ms: rounding. The last two are kept without times, and not scored."""
+    (tmp_path / "h.ctm").write_text(BAD_CTM)
+    by_hand(tmp_path, [("one", 0.1, 0.4), ("two", 0.4, 0.9), ("three", 0.9, 1.1), ("four", 1.1, 1.2)], "r")
+    done = align_eval("lint", "h.ctm", cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "untimed: h.ctm, line 3: 'three' (no times) ends (1.2 s) before it starts (1.5 s)",
+        "untimed: h.ctm, line 4: 'four' (no times) starts at a negative time (-1 s)",
+        "lint: 4 words, 2 untimed",
+        "taken as rounding: 1 overlap of up to 2 ms",
+    ]
+    done = align_eval("lint", "h.ctm", "--tolerance-ms", "0.5", cwd=tmp_path)
+    assert "lint: 4 words, 1 overlap, 2 untimed" in done.stdout
+    assert "rounding" not in done.stdout
+    done = align_eval("score", "r.TextGrid", "h.ctm", cwd=tmp_path)
+    assert done.stdout.endswith("lint: 4 words, 2 untimed\ntaken as rounding: 1 overlap of up to 2 ms\n")
+    scored = score_hypothesis(tmp_path / "r.TextGrid", tmp_path / "h.ctm")
+    assert (value(scored.run.rows, "coverage"), scored.rounded) == (0.5, {"overlap": 1})
+    assert scored.words.column("hypothesis").to_pylist() == ["one", "two", "three", "four"]
+
+
+def test_a_reference_word_with_impossible_times_is_listed_with_them_and_not_scored(tmp_path):
+    (tmp_path / "r.ctm").write_text(BAD_CTM)
+    scored = score_hypothesis(tmp_path / "r.ctm", write_good(tmp_path, "srt"))
+    places = {finding.word: (finding.place, finding.problem) for finding in scored.untimed}
+    assert list(places) == ["three", "four"]
+    assert places["three"] == (f"{tmp_path}/r.ctm, line 3", "ends (1.2 s) before it starts (1.5 s)")
+    assert scored.words.column("word").to_pylist() == ["one", "two"]
+
+
 def test_lint_can_be_left_out_and_printed_as_json(tmp_path):
     by_hand(tmp_path, WORDS)
     (tmp_path / "a.srt").write_text(GOOD["srt"].replace("00:00:00,100 --> 00:00:00,400", LINTED))
@@ -305,10 +338,10 @@ def test_a_folder_with_a_bad_file_scores_the_rest_and_exits_2(tmp_path):
     by_hand(tmp_path / "r", WORDS, "a")
     by_hand(tmp_path / "r", WORDS, "b")
     write_good(tmp_path / "h", "ctm", "a")
-    (tmp_path / "h" / "b.ctm").write_text("b 1 0.1 -1 x\n")
+    (tmp_path / "h" / "b.ctm").write_text("b 1 0,1 1 x\n")
     done = align_eval("score", "r", "h", cwd=tmp_path)
     assert done.returncode == 2
-    assert "failed: h/b.ctm, line 1: duration is negative (-1 s)" in done.stdout
+    assert "failed: h/b.ctm, line 1: start is '0,1', not a number" in done.stdout
     assert "50%" in done.stdout
     done = align_eval("lint", "h", cwd=tmp_path)
     assert (done.returncode, "1 failed." in done.stdout) == (2, True)

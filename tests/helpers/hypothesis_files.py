@@ -37,6 +37,47 @@ JSON_GOOD = {
         "language": "en",
     },
     "whisperx": {"segments": [_segment(("word", "score"))], "word_segments": [], "language": "en"},
+    "openai-api": {
+        "task": "transcribe",
+        "language": "english",
+        "duration": 1.0,
+        "text": "one two",
+        "words": [{"word": word, "start": start_s, "end": end_s} for word, start_s, end_s in WORDS],
+    },
+    "vosk": {
+        "result": [{"conf": 0.5, "end": end_s, "start": start_s, "word": word} for word, start_s, end_s in WORDS],
+        "text": "one two",
+    },
+    "gentle": {
+        "transcript": "one two",
+        "words": [
+            {"alignedWord": word, "case": "success", "end": end_s, "start": start_s, "word": word}
+            for word, start_s, end_s in WORDS
+        ],
+    },
+    "whisper.cpp": {
+        "systeminfo": "",
+        "result": {"language": "en"},
+        "transcription": [
+            {
+                "offsets": {"from": 100, "to": 900},
+                "text": " one two",
+                "tokens": [
+                    {
+                        "text": f" {word}",
+                        "offsets": {"from": round(1000 * start_s), "to": round(1000 * end_s)},
+                        "p": 0.5,
+                    }
+                    for word, start_s, end_s in WORDS
+                ],
+            }
+        ],
+    },
+    "mfa": {
+        "start": 0,
+        "end": 1.0,
+        "tiers": {"words": {"type": "interval", "entries": [[start_s, end_s, word] for word, start_s, end_s in WORDS]}},
+    },
     "transformers": {"text": " one two", "chunks": [{"text": f" {w}", "timestamp": [s, e]} for w, s, e in WORDS]},
     "lhotse": [_supervision()],
 }

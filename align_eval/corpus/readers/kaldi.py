@@ -81,10 +81,10 @@ def load(path: Path, files: Files) -> Corpus:
     scp = the_one([file for file in files if file.name == WAV_SCP], path, WAV_SCP)
     data = _read_tables(scp.parent)
     ctm_files = [file for file in files if file.name == "ctm" or file.suffix.lower() == ".ctm"]
-    ctm, marks = read_ctm(the_one(ctm_files, path, "ctm"))
+    ctm, marks, bad = read_ctm(the_one(ctm_files, path, "ctm"))
     utterances: list[Utterance] = []
-    failures: list[Failure] = []
-    seen: set[str] = set()
+    failures = [Failure(id_, error) for name, error in bad.items() for id_, *_ in _by_utterance(name, (), data)]
+    seen = {failure.id for failure in failures}
     for (name, channel), all_words in ctm.items():
         for id_, span, words in _by_utterance(name, all_words, data):
             seen.add(id_)
@@ -101,8 +101,17 @@ def load(path: Path, files: Files) -> Corpus:
     return make_corpus(path, "kaldi", utterances, failures, marks)
 
 
-def read_ctm(path: Path) -> tuple[dict[tuple[str, str], list[Word]], Counter[str]]:
-    """Read a CTM: words and unknown words by recording and channel, in the order of their starts, and other labels.
+def read_ctm(path: Path) -> tuple[dict[tuple[str, str], list[Word]], Counter[str], dict[str, str]]:
+    """Read the labels of a CTM.
+
+    Returns
+    -------
+    spoken : dict
+        Words and unknown words by recording and channel, in the order of their starts.
+    marks : Counter
+        Labels that are no words.
+    bad : dict
+        Message by recording, for those with a label that has impossible times.
 
     Raises
     ------
@@ -112,15 +121,23 @@ def read_ctm(path: Path) -> tuple[dict[tuple[str, str], list[Word]], Counter[str
     labels = words_by_channel(read_document(path))
     if not labels:
         raise InputError(path, "holds no words", "write the CTM again")
+    bad = {
+        name: str(InputError(f"{path}, {word.place}", f"{word.text!r} {word.problem}", "correct the times"))
+        for (name, _), channel_labels in labels.items()
+        for word in reversed(channel_labels)
+        if word.problem
+    }
     marks: Counter[str] = Counter()
     spoken: dict[tuple[str, str], list[Word]] = {}
     for key, channel_labels in labels.items():
+        if key[0] in bad:
+            continue
         words, dropped = split_labels(channel_labels)
         unknown = [label for label in dropped if label_kind(label.text) == "unknown"]
         marks.update(label.text for label in dropped)
         timed = (Word(w.text, w.start_s or 0.0, w.end_s or 0.0, w.confidence) for w in (*words, *unknown))
         spoken[key] = sorted(timed, key=lambda w: (w.start_s, w.end_s))
-    return spoken, marks
+    return spoken, marks, bad
 
 
 def audio_of_script(entry: str, place: str, folder: Path) -> Path:

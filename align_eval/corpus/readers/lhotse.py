@@ -28,7 +28,7 @@ from align_eval.corpus.readers.utterances import (
     without_overlaps,
 )
 from align_eval.errors import InputError
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.language_names import check_language
 from align_eval.records import Failure, Utterance, Word
 from align_eval.text import clean_label, composed, label_kind, refuse_unknown, restore_unknown

@@ -18,8 +18,8 @@ from dataclasses import replace
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.recordings import Stretch, by_start, check_name, join_stretches
-from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number_in_text
-from align_eval.formats.praat import shorten
+from align_eval.formats.hypothesis.word import hypothesis_word, number_in_text
+from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import composed
@@ -40,7 +40,8 @@ def claims(document: Document) -> bool:
     for line in lines_of(document.text):
         fields = _fields(line)
         if fields and not fields[0].startswith(";;"):
-            return MIN_FIELDS <= len(fields) <= MAX_FIELDS and "-->" not in fields and fields[2][:1] in "+-.0123456789"
+            fit = MIN_FIELDS <= len(fields) <= MAX_FIELDS and "-->" not in fields
+            return fit and (fields[2][:1] in "+-.0123456789" or fields[2].lower() in ("nan", "inf"))
     return False
 
 
@@ -111,11 +112,11 @@ def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
         recording, channel, start, duration, text, *optional = fields
         if text.startswith("<ALT") or "*" in (start, duration):
             raise InputError(where, "marks alternatives", "leave only one alternative")
-        start_s = check_time(where, "start", number_in_text(where, "start", start))
-        duration_s = check_time(where, "duration", number_in_text(where, "duration", duration))
+        start_s = number_in_text(where, "start", start)
+        end_s = start_s + number_in_text(where, "duration", duration)
         has_confidence = optional and optional[0].upper() != "NA"
         confidence = number_in_text(where, "confidence", optional[0]) if has_confidence else None
-        word = hypothesis_word(document.path, place, text, start_s, start_s + duration_s, confidence)
+        word = hypothesis_word(document.path, place, text, start_s, end_s, confidence)
         if word:
             has_type = len(optional) > 1 and optional[1].lower() in NO_WORDS
             yield composed(recording), channel, replace(word, no_word=has_type)

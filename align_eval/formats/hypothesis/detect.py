@@ -12,10 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis import ctm, lhotse, subtitles, textgrid, transformers_chunks
+from align_eval.formats.hypothesis import (
+    ctm,
+    lhotse,
+    mfa_json,
+    srt,
+    textgrid,
+    transformers_chunks,
+    webvtt,
+    whisper_cpp_json,
+)
 from align_eval.formats.hypothesis.document import Document, read_document
-from align_eval.formats.hypothesis.whisper_json import LAYOUTS
+from align_eval.formats.hypothesis.whisper_json import LAYOUTS, Layout
 from align_eval.formats.hypothesis.word import split_labels
+from align_eval.formats.hypothesis.word_list_json import WORD_LISTS, WordList
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
@@ -31,12 +41,22 @@ class Format:
     description: str
 
 
+def _json_format(layout: Layout | WordList) -> Format:
+    suffixes = (".json", ".jsonl") if layout.lines else (".json",)
+    return Format(layout.claims, layout.read, suffixes, layout.description)
+
+
 FORMATS = {
     "textgrid": Format(textgrid.claims, textgrid.read, (".textgrid",), "Praat TextGrid: the intervals of a word tier"),
     "ctm": Format(ctm.claims, ctm.read, (".ctm",), "NIST CTM: recording channel start duration word [confidence ...]"),
-    "srt": Format(subtitles.claims_srt, subtitles.read_srt, (".srt",), "SRT with word cues"),
-    "webvtt": Format(subtitles.claims_webvtt, subtitles.read_webvtt, (".vtt",), "WebVTT with word cues"),
-    **{name: Format(layout.claims, layout.read, (".json",), layout.description) for name, layout in LAYOUTS.items()},
+    "srt": Format(srt.claims, srt.read, (".srt",), "SRT with word cues"),
+    "webvtt": Format(webvtt.claims, webvtt.read, (".vtt",), "WebVTT with word cues"),
+    **{name: _json_format(layout) for name, layout in LAYOUTS.items()},
+    **{name: _json_format(layout) for name, layout in WORD_LISTS.items()},
+    "whisper.cpp": Format(
+        whisper_cpp_json.claims, whisper_cpp_json.read, (".json",), "whisper.cpp's --output-json-full, or --max-len 1"
+    ),
+    "mfa": Format(mfa_json.claims, mfa_json.read, (".json",), "MFA's --output_format json"),
     "transformers": Format(
         transformers_chunks.claims,
         transformers_chunks.read,
@@ -102,7 +122,7 @@ def read_transcripts(
         If the format is unknown or cannot be decided, or the file is malformed.
     """
     check_format(format_name)
-    document = read_document(path)
+    document = read_document(path, may_be_empty=format_name in ("srt", "webvtt"))
     name = format_name or the_one(document, claimants(document))
     return name, words_of(document, name, tier, labels)
 
@@ -120,8 +140,20 @@ def the_one(document: Document, names: tuple[str, ...]) -> str:
     Raises
     ------
     InputError
-        If several fit.
+        If several fit; or if none of them can read it, the error of the first, with the remedies of all.
     """
-    if len(names) > 1:
-        raise InputError(document.path, f"may be {' or '.join(names)}", f"name its format with --format {names[0]}")
-    return names[0]
+    if len(names) == 1:
+        return names[0]
+    errors = [error for name in names if (error := _error_of(document, name))]
+    if len(errors) == len(names):
+        remedies = dict.fromkeys(error.remedy for error in errors)
+        raise InputError(errors[0].place, errors[0].problem, " or ".join(remedies))
+    raise InputError(document.path, f"may be {' or '.join(names)}", f"name its format with --format {names[0]}")
+
+
+def _error_of(document: Document, name: str) -> InputError | None:
+    try:
+        FORMATS[name].read(document, None)
+    except InputError as error:
+        return error
+    return None

@@ -1,9 +1,9 @@
 """A file before its format is known: its bytes, its Unicode text and its JSON content.
 
-Text is UTF-8, or UTF-16 with its byte-order mark. JSON is one document, or one document per line. Refused are a key
-that occurs twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and
-``Infinity``, which Python writes although JSON lacks them, are accepted here and refused as times or confidences.
-Reading executes nothing.
+Text is UTF-8, or UTF-16 with its byte-order mark. whisper.cpp writes parts of characters; their bytes become halves of
+surrogate pairs, which its reader joins. JSON is one document, or several, as one per line. Refused are a key that
+occurs twice in one table, nesting that no system writes, and numbers of thousands of digits. ``NaN`` and ``Infinity``,
+which Python writes although JSON lacks them, are accepted. Reading executes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from align_eval.errors import InputError
 from align_eval.formats.praat import CHRONOLOGICAL
 
 GZIP_MAGIC = b"\x1f\x8b"
+_SPACE = re.compile(r"\s*")
+
+MAY_BE_EMPTY = (".srt", ".vtt")
+"""Suffixes of files without content that are empty transcripts: subtitles without a cue."""
+
 MAX_BYTES = 2**30
 """Largest accepted size of an unpacked file: enough for a hundred million words, too small for a gzip bomb."""
 
@@ -32,11 +37,11 @@ class Document:
     Attributes
     ----------
     text : str
-        Empty if ``praat``, since Praat files have other encodings.
+        Empty if ``praat``, since Praat files have other encodings, and of an empty file of subtitles.
     json : any
-        Content of a text that begins as JSON does, else None. If ``lines``, a list with one entry per line.
+        Content of a text that begins as JSON does, else None. If ``lines``, a list with one entry per document.
     lines : bool
-        Whether the text is JSON Lines.
+        Whether the text has several documents, as JSON Lines has.
     praat : bool
         Whether the bytes begin as a Praat file does.
     """
@@ -49,8 +54,13 @@ class Document:
     praat: bool = False
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, *, may_be_empty: bool = False) -> Document:
     """Read a file, and unpack it if it is gzip.
+
+    Parameters
+    ----------
+    may_be_empty
+        Whether a file without content is a document; one with a suffix of :data:`MAY_BE_EMPTY` always is.
 
     Raises
     ------
@@ -60,8 +70,10 @@ def read_document(path: Path) -> Document:
     data = _read_bytes(path)
     if _is_praat(data):
         return Document(path, data, "", praat=True)
-    text = decode_unicode(data, path)
+    text = data.decode("utf-8-sig", "surrogateescape") if _is_whisper_cpp(data) else decode_unicode(data, path)
     if not text.strip():
+        if may_be_empty or path.suffix.lower() in MAY_BE_EMPTY:
+            return Document(path, data, "")
         raise InputError(path, "the file is empty", "write it again")
     if text.lstrip()[0] not in "[{":
         return Document(path, data, text)
@@ -122,18 +134,34 @@ def _is_praat(data: bytes) -> bool:
     return start.startswith(('File type = "ooTextFile', '"ooTextFile', f'"{CHRONOLOGICAL}"'))
 
 
+def _is_whisper_cpp(data: bytes) -> bool:
+    """Tell whether UTF-8 begins as a table with the key ``transcription``, which comes after settings of the model."""
+    start = data[:8000].removeprefix(codecs.BOM_UTF8).lstrip()
+    return start.startswith(b"{") and b'"transcription"' in start and b"\0" not in data
+
+
 def _read_json(text: str, path: Path) -> tuple[Any, bool]:
+    """Read one document, or several that follow each other, as in JSON Lines."""
     decoder = json.JSONDecoder(object_pairs_hook=_table_of_pairs)
-    first, _, following = text.lstrip().partition("\n")
-    if following.lstrip().startswith("{") and first.rstrip().endswith("}"):
-        numbered = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
-        return [_decode(decoder, line, f"{path}, line {i}") for i, line in numbered], True
-    return _decode(decoder, text, path), False
+    values: list[Any] = []
+    text = text.rstrip()
+    at = _past_space(text, 0)
+    while at < len(text):
+        value, at = _decode(decoder, text, at, path)
+        values.append(value)
+        at = _past_space(text, at)
+    return (values, True) if len(values) > 1 else (values[0], False)
 
 
-def _decode(decoder: json.JSONDecoder, text: str, place: object) -> Any:
+def _past_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _decode(decoder: json.JSONDecoder, text: str, at: int, place: object) -> tuple[Any, int]:
+    """Read the document that begins at a character, and return it with its end."""
     try:
-        return decoder.decode(text)
+        return decoder.raw_decode(text, at)
     except json.JSONDecodeError as error:
         where = f"{place}, line {error.lineno}" if error.lineno > 1 else place
         raise InputError(

@@ -7,6 +7,7 @@ supervisions of one recording and channel are joined in the order of their start
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
-from align_eval.formats.hypothesis.word import check_time, hypothesis_word, number
+from align_eval.formats.hypothesis.word import has_words, hypothesis_word, number
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import composed
@@ -57,6 +58,8 @@ def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch
         raise InputError(where, "has no recording_id", "write supervisions as Lhotse does")
     alignment = supervision.get("alignment") or {}
     items = alignment.get(kind) if isinstance(alignment, dict) else None
+    if items == [] and has_words(supervision.get("text")):
+        raise InputError(where, f"has text but no words in its alignment {kind!r}", "align its words")
     if items is None and supervision.get("text"):
         kinds = ", ".join(map(repr, alignment)) if isinstance(alignment, dict) else ""
         raise InputError(
@@ -64,7 +67,7 @@ def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch
         )
     if not isinstance(items, list | None):
         raise InputError(where, f"its alignment {kind!r} is not a list", "write supervisions as Lhotse does")
-    start_s = check_time(where, "start", number(where, "start", supervision.get("start", 0.0)))
+    start_s = number(where, "start", supervision.get("start", 0.0))
     channel = supervision.get("channel", 0)
     if isinstance(channel, list):  # one speaker on several channels
         channel = channel[0] if channel else 0
@@ -74,7 +77,7 @@ def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch
         recording=check_name(where, supervision["recording_id"]),
         channel=check_name(where, channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
         words=tuple(_words(document.path, place, items or [])),
-        start_s=start_s,
+        start_s=start_s if math.isfinite(start_s) else 0.0,
         speaker=_text(supervision.get("speaker")),
         language=_text(supervision.get("language")),
     )
@@ -89,9 +92,9 @@ def _words(file: object, supervision_place: str, items: list[Any]) -> Iterator[H
         if not isinstance(item, list) or not 3 <= len(item) <= 4:
             raise InputError(where, "is not an item of symbol, start, duration and score", "write items as Lhotse does")
         symbol, start, duration, *score = item
-        start_s = check_time(where, "start", number(where, "start", start))
-        duration_s = check_time(where, "duration", number(where, "duration", duration))
-        word = hypothesis_word(file, place, symbol, start_s, start_s + duration_s, score[0] if score else None)
+        start_s = None if start is None else number(where, "start", start)
+        end_s = None if start_s is None or duration is None else start_s + number(where, "duration", duration)
+        word = hypothesis_word(file, place, symbol, start_s, end_s, score[0] if score else None)
         if word:
             yield word
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from align_eval.errors import InputError
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import composed
 

@@ -3,23 +3,26 @@
 Words of several tiers are merged in the order of their starts, and may overlap.
 
 An interval cannot have zero length. Words of no length are read from the point tier ``TIER (no length)``, which this
-package writes.
+package writes. An interval that is reversed, of no length or over its neighbour is still a word: one bad interval does
+not take the file with it.
 """
 
 from __future__ import annotations
 
 import warnings
 from bisect import bisect_left
+from itertools import accumulate
 
 from textgrid import IntervalTier, PointTier, TextGrid
 
-from align_eval.errors import InputWarning
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.recordings import by_start
 from align_eval.formats.hypothesis.word import hypothesis_word
 from align_eval.formats.praat import decode_text, parse_textgrid
-from align_eval.formats.textgrids import NO_LENGTH, Tiers, word_tiers
+from align_eval.formats.textgrids import NO_LENGTH, Tiers, wanted_tiers, word_tiers
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import clean_label, label_kind
 
 
 def claims(document: Document) -> bool:
@@ -41,11 +44,36 @@ def read(document: Document, tier: Tiers = None) -> tuple[Transcript, ...]:
         If the file is not UTF-8 or UTF-16.
     """
     text, encoding = decode_text(document.data, document.path)
-    grid = parse_textgrid(text, document.path)
+    grid = parse_textgrid(text, document.path, any_times=True)
     if not encoding.startswith("utf"):
         message = f"{document.path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
         warnings.warn(message, InputWarning, stacklevel=2)
-    return (Transcript(tuple(_words(document, grid, tier)), end_s=float(grid.maxTime)),)
+    return (transcript_of(document, grid, tier),)
+
+
+def transcript_of(document: Document, grid: TextGrid, tier: Tiers) -> Transcript:
+    """Words of the one tier of a grid that ``tier`` names, or that is the word tier.
+
+    Raises
+    ------
+    InputError
+        If no tier or several fit, a word is malformed, or the word tier is empty and another tier has words.
+    """
+    words = tuple(_words(document, grid, tier))
+    is_empty = not any(_is_word(word.text) for word in words)
+    if is_empty and not wanted_tiers(tier) and (others := [t.name for t in grid.tiers if _has_words(t)]):
+        problem = f"the word tier is empty, and {', '.join(map(repr, others))} has text"
+        raise InputError(document.path, problem, "name the tier of the words with --tier")
+    end_s = float(grid.maxTime) if grid.maxTime is not None else None
+    return Transcript(words, end_s=end_s)
+
+
+def _has_words(tier: IntervalTier | PointTier) -> bool:
+    return isinstance(tier, IntervalTier) and any(_is_word(interval.mark) for interval in tier.intervals)
+
+
+def _is_word(label: str) -> bool:
+    return label_kind(clean_label(label)) == "word"
 
 
 def _words(document: Document, grid: TextGrid, wanted: Tiers) -> list[HypothesisWord]:
@@ -84,7 +112,7 @@ def _words_of_no_length(document: Document, grid: TextGrid, name: str) -> list[H
 
 def _merge(words: list[HypothesisWord], points: list[HypothesisWord]) -> list[HypothesisWord]:
     """Put each word of no length before the first word that starts at its time or later."""
-    starts = [word.start_s or 0.0 for word in words]
+    starts = list(accumulate((word.start_s or 0.0 for word in words), max))  # a word without times starts nowhere
     placed = [(bisect_left(starts, point.start_s or 0.0), 0, point) for point in points]
     placed += [(i, 1, word) for i, word in enumerate(words)]
     return [word for _, _, word in sorted(placed, key=lambda entry: entry[:2])]

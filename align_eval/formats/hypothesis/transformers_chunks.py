@@ -10,7 +10,7 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.word import hypothesis_word
+from align_eval.formats.hypothesis.word import has_words, hypothesis_word, n_words
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 
@@ -43,8 +43,10 @@ def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     chunks = content.get("chunks") if isinstance(content, dict) else None
     if not isinstance(chunks, list):
         raise InputError(document.path, "has no list of chunks", REMEDY)
-    words = (_word(document.path, f"chunk {i}", chunk) for i, chunk in enumerate(chunks, 1))
-    return (Transcript(tuple(word for word in words if word)),)
+    words = tuple(filter(None, (_word(document.path, f"chunk {i}", chunk) for i, chunk in enumerate(chunks, 1))))
+    if not words and has_words(content.get("text")):
+        raise InputError(document.path, "has text but no words", REMEDY)
+    return (Transcript(words),)
 
 
 def _word(file: object, place: str, chunk: Any) -> HypothesisWord | None:
@@ -53,6 +55,6 @@ def _word(file: object, place: str, chunk: Any) -> HypothesisWord | None:
     if not isinstance(timestamp, list) or len(timestamp) != 2:
         raise InputError(where, "has no pair of times as 'timestamp'", REMEDY)
     word = hypothesis_word(file, place, chunk.get("text"), *timestamp)
-    if word and sum(any(c.isalnum() for c in token) for token in word.text.split()) > 1:
+    if word and n_words(word.text) > 1:
         raise InputError(where, f"is not one word but {len(word.text.split())} words", REMEDY)
     return word

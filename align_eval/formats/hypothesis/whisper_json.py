@@ -9,7 +9,8 @@ openai-whisper
     whisper-ctranslate2 use the same writer.
 faster-whisper
     faster-whisper writes no file. Users save its segments by ``json.dump([asdict(s) for s in segments], file)``, as a
-    list or in a table without ``text``.
+    list, in a table without ``text``, or as JSON Lines with one segment per line. The list or the lines may also be the
+    words themselves.
 whisper-timestamped
     Written by its command line as ``NAME.words.json``, or by ``json.dump`` of the result of ``transcribe``. ``[*]``
     marks a disfluency, and is read as a word.
@@ -24,18 +25,21 @@ whisperX
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.word import hypothesis_word
+from align_eval.formats.hypothesis.word import has_words, hypothesis_word
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 
 STABLE_TS_KEYS = frozenset(("ori_dict", "regroup_history", "nonspeech_sections"))
 """Keys that only stable-ts writes."""
+
+API_KEYS = frozenset(("words", "task", "duration"))
+"""Keys that the web API of OpenAI writes, and openai-whisper does not."""
 
 Keys = Collection[str]
 
@@ -54,8 +58,8 @@ class Layout:
         Keys of a word.
     untimed : bool
         True if the system writes words without times.
-    bare_list : bool
-        True if the document may be the list of segments itself.
+    lines : bool
+        True if the document may be the list of segments itself, as JSON or JSON Lines.
     remedy : str
         Advice to the user of a file without words.
     """
@@ -65,35 +69,43 @@ class Layout:
     text: str = "word"
     confidence: str = "probability"
     untimed: bool = False
-    bare_list: bool = False
+    lines: bool = False
     remedy: str = "transcribe with word_timestamps=True"
 
     def claims(self, document: Document) -> bool:
         """Tell whether the document has this layout."""
         segments = self._segments(document.json)
-        if segments is None or document.lines:
+        if segments is None or not all(map(_is_segment, segments if "segments" not in document.json else ())):
             return False
-        if isinstance(document.json, list) and not all(map(_is_segment, segments)):
-            return False
-        table_keys = document.json if isinstance(document.json, dict) else ()
-        return self.has(table_keys, _word_keys(segments))
+        table_keys = document.json if "segments" in document.json else ()
+        return self.has(table_keys, keys_of_words(segments))
 
     def read(self, document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
         """Read the one recording of the document."""
-        words = tuple(_words(document.path, self._segments(document.json) or [], self))
-        return (Transcript(words, language=_language(document.json)),)
+        segments = self._segments(document.json)
+        if segments is None:
+            raise InputError(document.path, "has no list of segments", self.remedy)
+        words = tuple(_words(document.path, segments, self))
+        table = document.json if isinstance(document.json, dict) else {}
+        if not words and has_words(table.get("text")):
+            raise InputError(document.path, "has text but no words", self.remedy)
+        return (Transcript(words, language=stated_language(table)),)
 
     def _segments(self, content: Any) -> list[Any] | None:
-        if self.bare_list and isinstance(content, list):
-            return content
+        """The segments of a file. A segment alone is a list of one; words alone are the words of one segment."""
         segments = content.get("segments") if isinstance(content, dict) else None
-        return segments if isinstance(segments, list) else None
+        if isinstance(segments, list) or not self.lines:
+            return segments if isinstance(segments, list) else None
+        entries = content if isinstance(content, list) else [content]
+        if entries and all(map(_is_word, entries)):
+            return [{"text": "", "start": 0.0, "words": entries}]
+        return entries if isinstance(content, list) or _is_segment(content) else None
 
 
 def _has_openai_whisper(table: Keys, word: Keys) -> bool:
     if "text" not in table or "word_segments" in table or STABLE_TS_KEYS & set(table):
         return False
-    return not word or ("word" in word and "score" not in word)
+    return ("word" in word and not {"score", "t_dtw"} & set(word)) if word else not API_KEYS & set(table)
 
 
 def _has_faster_whisper(table: Keys, word: Keys) -> bool:
@@ -105,7 +117,9 @@ def _has_faster_whisper(table: Keys, word: Keys) -> bool:
 def _has_whisper_timestamped(table: Keys, word: Keys) -> bool:
     if "text" not in table or "word_segments" in table:
         return False
-    return ("text" in word and "word" not in word) or (not word and not STABLE_TS_KEYS & set(table))
+    if word:
+        return "text" in word and "word" not in word
+    return not (STABLE_TS_KEYS | API_KEYS) & set(table)
 
 
 def _has_stable_ts(table: Keys, _word: Keys) -> bool:
@@ -122,9 +136,7 @@ def _has_whisperx(table: Keys, word: Keys) -> bool:
 
 LAYOUTS = {
     "openai-whisper": Layout(_has_openai_whisper, "JSON of openai-whisper with word_timestamps"),
-    "faster-whisper": Layout(
-        _has_faster_whisper, "JSON of faster-whisper's segments with word_timestamps", bare_list=True
-    ),
+    "faster-whisper": Layout(_has_faster_whisper, "JSON of faster-whisper's segments with word_timestamps", lines=True),
     "whisper-timestamped": Layout(
         _has_whisper_timestamped,
         "JSON of whisper-timestamped",
@@ -151,7 +163,12 @@ def _is_segment(value: Any) -> bool:
     return "recording_id" not in value and "timestamp" not in value
 
 
-def _word_keys(segments: list[Any]) -> set[str]:
+def _is_word(value: Any) -> bool:
+    """Tell a word in a bare list from a segment."""
+    return isinstance(value, dict) and {"word", "start", "end"} <= set(value) and "words" not in value
+
+
+def keys_of_words(segments: list[Any]) -> set[str]:
     """Keys of all words of all segments together."""
     keys: set[str] = set()
     for segment in segments:
@@ -193,7 +210,7 @@ def _word(file: object, place: str, entry: Any, layout: Layout) -> HypothesisWor
         raise InputError(where, "is not a table in JSON", "write each word as a table with its times")
     required = (layout.text,) if layout.untimed else (layout.text, "start", "end")
     for key in required:
-        if entry.get(key) is None:
+        if key not in entry or entry[layout.text] is None:
             remedy = "write the file again, or name the system that wrote it with --format"
             raise InputError(where, f"has no {key!r}", remedy)
     start, end, confidence = (entry.get(key) for key in ("start", "end", layout.confidence))
@@ -207,7 +224,7 @@ def _untimed_words(file: object, place: str, text: str) -> Iterator[HypothesisWo
             yield word
 
 
-def _language(content: Any) -> str | None:
-    """The language as the file names it."""
-    language = content.get("language") if isinstance(content, dict) else None
+def stated_language(table: Mapping[str, Any]) -> str | None:
+    """The language as a table with the key ``language`` names it."""
+    language = table.get("language")
     return language if isinstance(language, str) and language.strip() else None

@@ -1,9 +1,12 @@
 """Checks of one hypothesis word, shared by all formats.
 
-Refused are: times that are no numbers, not finite, negative, beyond :data:`MAX_TIME_S` or reversed; words that no text
-file can hold (control characters, halves of surrogate pairs); and words with markup, as ``<b>so</b>``, because nobody
-speaks markup and the word would never pair with a reference word. A label in angle brackets, as ``<unk>``, is a word.
-Doubtful words that systems do write, such as words of no length, are accepted here and reported by ``lint``.
+A word with impossible times is kept without them, and its ``problem`` says why: times that are not finite, negative,
+beyond :data:`MAX_TIME_S` or reversed. ``lint`` lists it. So one bad word does not take its file with it.
+
+Refused are: times of another type than a number, since the file is malformed; words that no text file can hold
+(control characters, halves of surrogate pairs); and words with markup, as ``<b>so</b>``, because nobody speaks markup
+and the word would never pair with a reference word. A label in angle brackets, as ``<unk>``, is a word. Doubtful words
+that systems do write, such as words of no length, are accepted here and reported by ``lint``.
 """
 
 from __future__ import annotations
@@ -14,14 +17,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from align_eval.errors import InputError
-from align_eval.formats.praat import shorten
+from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, label_kind
 
 MAX_TIME_S = 1e6
 """Latest accepted time, eleven days. Sums of larger times could overflow."""
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _ACTIVE_TAG = re.compile(r"</|<[^<>]*=")
 
@@ -42,6 +45,8 @@ def hypothesis_word(
         The file, and the place of the word in it.
     start, end
         Seconds; None if the system wrote no time.
+    confidence
+        One that is not finite is left out.
 
     Returns
     -------
@@ -57,16 +62,47 @@ def hypothesis_word(
     if not isinstance(text, str):
         raise InputError(where, f"the word is {_described(text)}, not a string", "write the words as strings")
     word = text.strip()
-    start_s, end_s = _time(where, "start", start), _time(where, "end", end)
-    if start_s is not None and end_s is not None and end_s < start_s:
-        raise InputError(
-            where, f"{shorten(word)!r} ends ({end_s:g} s) before it starts ({start_s:g} s)", "correct the times"
-        )
+    start_s = None if start is None else number(where, "start", start)
+    end_s = None if end is None else number(where, "end", end)
+    confidence = None if confidence is None else number(where, "confidence", confidence)
     if not word:
         return None
     _check_text(where, word)
-    checked_confidence = None if confidence is None else number(where, "confidence", confidence)
-    return HypothesisWord(word, start_s, end_s, checked_confidence, place)
+    if confidence is not None and not math.isfinite(confidence):
+        confidence = None
+    if problem := times_problem(start_s, end_s):
+        return HypothesisWord(word, None, None, confidence, place, problem=problem)
+    return HypothesisWord(word, start_s, end_s, confidence, place)
+
+
+def times_problem(start_s: float | None, end_s: float | None) -> str:
+    """Reason why a word cannot have these times in seconds, or an empty text if it can.
+
+    Examples
+    --------
+    >>> times_problem(1.5, 1.2), times_problem(1.2, 1.5)
+    ('ends (1.2 s) before it starts (1.5 s)', '')
+    """
+    if start_s is not None and end_s is not None and end_s < start_s:
+        return f"ends ({end_s:g} s) before it starts ({start_s:g} s)"
+    for verb, time_s in (("starts", start_s), ("ends", end_s)):
+        if time_s is None or 0 <= time_s <= MAX_TIME_S:
+            continue
+        if not math.isfinite(time_s):
+            return f"{verb} at {time_s}, which is no time"
+        where = "at a negative time" if time_s < 0 else f"after {MAX_TIME_S:g} s"
+        return f"{verb} {where} ({time_s:g} s)"
+    return ""
+
+
+def has_words(text: object) -> bool:
+    """Tell whether a value is text with a letter or digit."""
+    return isinstance(text, str) and n_words(text) > 0
+
+
+def n_words(text: str) -> int:
+    """Count the parts between white space with a letter or digit: in "bien ?" the mark belongs to the word."""
+    return sum(any(c.isalnum() for c in token) for token in text.split())
 
 
 def split_labels(
@@ -83,54 +119,32 @@ def split_labels(
 
 
 def number(where: str, what: str, value: object) -> float:
-    """Convert a finite JSON number. Strings and truth values are refused.
+    """Convert a JSON number. Strings and truth values are refused. A number beyond floating-point numbers is infinite.
 
     Raises
     ------
     InputError
-        If ``value`` is not a finite number; ``what`` names it.
+        If ``value`` is not a number; ``what`` names it.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(where, f"{what} is {_described(value)}, not a number", "write a finite number")
     try:
-        converted = float(value)
+        return float(value)
     except OverflowError:
-        raise InputError(where, f"{what} is larger than any floating-point number", "write a finite number") from None
-    if not math.isfinite(converted):
-        raise InputError(where, f"{what} is {converted}", "write a finite number")
-    return converted
+        return math.inf if value > 0 else -math.inf
 
 
 def number_in_text(where: str, what: str, text: str) -> float:
-    """Convert a decimal number in a text file: ASCII digits, a point, an exponent, no underscores.
+    """Convert a decimal number in a text file: ASCII digits, a point, an exponent, no underscores; or ``nan``, ``inf``.
 
     Raises
     ------
     InputError
-        If ``text`` is not a finite number; ``what`` names it.
+        If ``text`` is not a number; ``what`` names it.
     """
     if not _NUMBER.fullmatch(text):
         raise InputError(where, f"{what} is {shorten(text)!r}, not a number", "write a finite number")
-    return number(where, what, float(text))
-
-
-def check_time(where: str, what: str, time_s: float) -> float:
-    """Return a time in seconds that a recording can have.
-
-    Raises
-    ------
-    InputError
-        If it is negative or beyond :data:`MAX_TIME_S`; ``what`` names it.
-    """
-    if time_s < 0:
-        raise InputError(where, f"{what} is negative ({time_s:g} s)", "count times from the start of the recording")
-    if time_s > MAX_TIME_S:
-        raise InputError(where, f"{what} is {time_s:g} s", f"write times in seconds, {MAX_TIME_S:g} at most")
-    return time_s
-
-
-def _time(where: str, what: str, value: object) -> float | None:
-    return None if value is None else check_time(where, what, number(where, what, value))
+    return float(text)
 
 
 def _check_text(where: str, word: str) -> None:
