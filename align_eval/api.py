@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from align_eval.corpus.audio import Samples, read_audio
+from align_eval.corpus.audio import Samples, read_audio, warn_of_faults
 from align_eval.errors import InputError
 from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
@@ -82,6 +82,7 @@ def align(
     source: str = "gradient:at=encoder-output",
     align: str = "viterbi",
     language: str | None = None,
+    channel: int | None = None,
 ) -> tuple[Word, ...]:
     """Times of the words of a known text.
 
@@ -97,6 +98,8 @@ def align(
         Specs, as ``attention:heads=all`` and ``dtw``. A preset's name may stand in place of ``align``.
     language : str, optional
         Whisper's code of the language, or ``auto`` to detect it; multilingual models need it.
+    channel : int, optional
+        Channel of an audio file, counted from 0; by default the mean of all channels.
 
     Returns
     -------
@@ -120,12 +123,18 @@ def align(
         from align_eval.model.load import load_model
 
         model = load_model(model)
-    speech = _speech(model, audio, text, language)
+    speech = _speech(model, audio, text, language, channel)
     return align_speech(model, speech, [system])[system]
 
 
 def explain(
-    model: Whisper, audio: Path, text: str, sources: Sequence[str], align: str, language: str | None = None
+    model: Whisper,
+    audio: Path,
+    text: str,
+    sources: Sequence[str],
+    align: str,
+    language: str | None = None,
+    channel: int | None = None,
 ) -> Explained:
     """Maps and word times of one recording of at most 30 s, for figures.
 
@@ -139,7 +148,7 @@ def explain(
         Specs of relevance sources.
     align : str
         Spec of the aligner of every source.
-    language : str, optional
+    language, channel : optional
         As of :func:`align`.
 
     Raises
@@ -150,7 +159,7 @@ def explain(
     from align_eval.engine.saved_maps import StackCollector
 
     systems = make_systems(sources, [align])
-    speech = _speech(model, audio, text, language)
+    speech = _speech(model, audio, text, language, channel)
     collector = StackCollector("maps")
     maps = maps_of_passes(model, passes_of(model, speech), collector.add)(sources_of(systems))
     timed = words(speech.samples, speech.texts, systems, lambda _: maps)
@@ -173,7 +182,8 @@ def evaluate(
     Parameters
     ----------
     corpus : Corpus, str or Path
-        A loaded corpus, a folder, or the name of a bundled one.
+        A corpus from :func:`~align_eval.load_corpus` (which takes a channel, a tier and a language), a folder, or the
+        name of a bundled one.
     model : Whisper or str
         A loaded model, or a name or path as of :func:`~align_eval.load_model`.
     protocols : mapping of str to Protocol, optional
@@ -246,10 +256,17 @@ def _with_options_in_signature(function: Callable[..., Any]) -> None:
 _with_options_in_signature(evaluate)
 
 
-def _speech(model: Whisper, audio: str | Path | Samples, text: str, language: str | None) -> Speech:
+def _speech(
+    model: Whisper, audio: str | Path | Samples, text: str, language: str | None, channel: int | None
+) -> Speech:
     from align_eval.model.language import language_of
 
-    samples = read_audio(AudioSpan(Path(audio))) if isinstance(audio, str | Path) else _checked_samples(audio)
+    if isinstance(audio, str | Path):
+        if channel is not None and channel < 0:
+            raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
+        samples = read_audio(AudioSpan(Path(audio), channel))
+    else:
+        samples = _checked_samples(audio)
     language = language_of(model, samples, language)
     return Speech(samples, tuple(split_words(text, language)), language)
 
@@ -261,4 +278,7 @@ def _checked_samples(audio: Samples) -> Samples:
         raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
     if not np.isfinite(array).all():
         raise InputError("audio", f"sample {int(np.argmin(np.isfinite(array)))} is not finite", "mend the audio")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    samples = np.ascontiguousarray(array, dtype=np.float32)
+    if samples.size:
+        warn_of_faults("audio", samples[:, np.newaxis])
+    return samples

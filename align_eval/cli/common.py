@@ -45,6 +45,9 @@ Tier = Annotated[str | None, typer.Option(help="Name of the tier that contains t
 SpeakerCharacters = Annotated[
     int | None, typer.Option(min=1, help="Number of first characters of the file name that are the speaker.")
 ]
+Channel = Annotated[
+    int | None, typer.Option(min=0, help="Channel of the audio, counted from 0; default: the mean of all channels.")
+]
 Protocols = Annotated[
     Path | None, typer.Option(help="TOML file of custom protocols, to score in addition to the built-in ones.")
 ]

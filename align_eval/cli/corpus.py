@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     Language,
@@ -33,6 +34,7 @@ def check(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the content of a corpus, and each problem with its file and place. Decodes all audio.
@@ -43,7 +45,9 @@ def check(
     from align_eval.corpus.check import check_corpus
     from align_eval.reporting.terminal.corpus import print_check
 
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters, channel=channel
+    )
     result = check_corpus(loaded)
     print_check(result, make_console(quiet=as_json))
     if as_json:
@@ -60,6 +64,7 @@ def convert(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus as a folder of audio with TextGrids and corpus.csv. Audio is copied, or cut without loss.
@@ -69,7 +74,9 @@ def convert(
     from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.convert import convert_corpus
 
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters, channel=channel
+    )
     problems = convert_corpus(loaded, out)
     console = make_console(quiet=as_json)
     n_written = len(loaded.utterances) + len(loaded.failures) - len(problems)
@@ -89,6 +96,7 @@ def reference(
     lexicon: Annotated[
         Path | None, typer.Option(help="File of additional pronunciations, one word per line, as `yknow Y AH N OW`.")
     ] = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Make references: align English text with PocketSphinx, and write TextGrids with words and phones.
@@ -109,7 +117,7 @@ def reference(
     pronunciations = read_lexicon(lexicon) if lexicon else None
     prepare_folder(out)
     with progress(len(audio_files(folder))) as on_done:
-        references = make_references(folder, out, pronunciations, on_done)
+        references = make_references(folder, out, pronunciations, on_done, channel)
     write_finding(out / REPORT_NAME, references)
     console = make_console(quiet=as_json)
     print_references(references, console)

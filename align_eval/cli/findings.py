@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     Device,
@@ -49,6 +50,7 @@ def faithfulness(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
@@ -80,7 +82,9 @@ def faithfulness(
         seed=seed,
         task=task,  # type: ignore[arg-type]  # FaithfulnessOptions checks it
     )
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters, channel=channel
+    )
     prepare_folder(out.parent)
     from align_eval.findings.faithfulness.measure import DEFAULT_ORDERS, measure_faithfulness  # loads torch
 

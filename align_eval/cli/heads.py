@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusName,
     Device,
     Language,
@@ -51,6 +52,7 @@ def search(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, permutations and the bootstrap.")] = 0,
@@ -79,7 +81,9 @@ def search(
         folder = out.with_suffix("")
         sources = [in_unit(spec, unit) for spec in (ALL_HEADS, DEFAULT_HEADS, saliency)]
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
-        loaded = load_corpus(corpus, tier=tier, language=language, speaker_characters=speaker_characters)
+        loaded = load_corpus(
+            corpus, tier=tier, language=language, speaker_characters=speaker_characters, channel=channel
+        )
         failures = _run(loaded, model, options, folder, console)
     kept = read_saved_run(folder)
     with progress(len(kept.items)) as on_done:

@@ -10,6 +10,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     Device,
     Language,
     MarginMs,
@@ -111,6 +112,7 @@ def explain(
     align: Annotated[str, typer.Option(help="Alignment of every source.")] = "viterbi",
     reference: Annotated[Path | None, typer.Option(help="A TextGrid of reference words to draw above.")] = None,
     language: Language = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +129,7 @@ def explain(
     require_matplotlib()
     sources = source or ["attention:heads=all", "gradient:at=encoder-output"]
     words = read_words(reference) if reference else None
-    result = explain_text(load_model(model, device=device), audio, text, sources, align, language)
+    result = explain_text(load_model(model, device=device), audio, text, sources, align, language, channel)
     draw_explained(out, f"{audio.name}, {model}", result.samples, result.texts, result.words, result.maps, words)
     print_line(make_console(quiet=as_json), f"written: {out}")
     if as_json:

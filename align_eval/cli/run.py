@@ -11,6 +11,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     Device,
@@ -54,6 +55,7 @@ def run(
     tier: Tier = None,
     language: Language = None,
     speaker_characters: SpeakerCharacters = None,
+    channel: Channel = None,
     task: Annotated[
         Task, typer.Option(help="transcribe; translations have no word times to score: see `faithfulness --task`.")
     ] = Task.transcribe,
@@ -91,7 +93,9 @@ def run(
     if run_options.toggle and not run_options.best:  # refused before the model is loaded
         specs = specs_of(run_options)
         toggled_systems(specs.sources, specs.aligns, specs.presets)
-    loaded = load_corpus(corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    loaded = load_corpus(
+        corpus, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters, channel=channel
+    )
     if not dry_run:
         prepare_folder(out)
     job = prepare_job(loaded, model, run_options)
@@ -161,6 +165,7 @@ def align(
         bool, typer.Option("--best", help="Use the preset with the best heads that were found for this model.")
     ] = False,
     language: Language = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -178,7 +183,7 @@ def align(
     if best:
         preset = PRESETS[best_preset(weights_checksum(loaded))]
         source, align = preset.source.text, preset.aligner.text
-    words = align_text(loaded, audio, text, source=source, align=align, language=language)
+    words = align_text(loaded, audio, text, source=source, align=align, language=language, channel=channel)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))
     if as_json:

@@ -28,8 +28,7 @@ def audio_duration_s(path: Path) -> float:
     InputError
         As of :func:`~align_eval.corpus.sound.file.open_sound`.
     """
-    sound = open_sound(path)
-    return sound.n_samples / sound.rate
+    return open_sound(path).duration_s
 
 
 def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = True) -> Samples:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from align_eval.corpus.folder import Corpus, load_folder
 from align_eval.corpus.kinds import load_kind
+from align_eval.errors import InputError
 
 BUNDLED = {
     "demo": "15 English clips, 191 words: 83 with manual times, 108 with automatic ones",
@@ -28,6 +30,7 @@ def load_corpus(
     tier: str | None = None,
     language: str | None = None,
     speaker_characters: int | None = None,
+    channel: int | None = None,
 ) -> Corpus:
     """Load a bundled corpus by its name, or a corpus of any kind by its path.
 
@@ -43,6 +46,8 @@ def load_corpus(
         Whisper's code where the corpus states none; ``auto`` detects it later.
     speaker_characters : int, optional
         Number of leading characters of the file name that are the speaker.
+    channel : int, optional
+        Channel of the audio, counted from 0, where the corpus states none; by default the mean of all channels.
 
     Returns
     -------
@@ -54,8 +59,20 @@ def load_corpus(
     InputError
         If there is no such corpus, or its kind cannot be decided.
     """
+    if channel is not None and channel < 0:
+        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
     if is_bundled:
-        return load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
-    return load_kind(path, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+        corpus = load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
+    else:
+        corpus = load_kind(path, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
+    return corpus if channel is None else _of_channel(corpus, channel)
+
+
+def _of_channel(corpus: Corpus, channel: int) -> Corpus:
+    """Choose the channel of the utterances for which the corpus states none."""
+    utterances = tuple(
+        replace(u, audio=replace(u.audio, channel=channel)) if u.audio.channel is None else u for u in corpus.utterances
+    )
+    return replace(corpus, utterances=utterances)

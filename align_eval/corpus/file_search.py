@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from align_eval.corpus.sound.file import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
 
 Files = Sequence[Path]
@@ -41,6 +42,24 @@ def by_identity(files: Files, folder: Path, *suffixes: str) -> dict[str, list[Pa
     for path in with_suffix(files, *suffixes):
         paths.setdefault(identity(path, folder), []).append(path)
     return paths
+
+
+def audio_by_stem(files: Files) -> dict[str, list[Path]]:
+    """Audio files by name as of :func:`by_stem`; media for ffmpeg only where no other audio has the name."""
+    return {**by_stem(files, *MEDIA_SUFFIXES), **by_stem(files, *AUDIO_SUFFIXES)}
+
+
+def audio_by_identity(files: Files, folder: Path, ids: Collection[str] | None = None) -> dict[str, list[Path]]:
+    """Audio files by id; media for ffmpeg only where no other audio has the id.
+
+    Parameters
+    ----------
+    ids
+        Ids with words, if media without words are no part of the corpus.
+    """
+    media = by_identity(files, folder, *MEDIA_SUFFIXES)
+    wanted = {id_: paths for id_, paths in media.items() if ids is None or id_ in ids}
+    return {**wanted, **by_identity(files, folder, *AUDIO_SUFFIXES)}
 
 
 def the_one(candidates: Sequence[Path], place: object, what: str) -> Path:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import by_identity, list_files, read_text
+from align_eval.corpus.file_search import audio_by_identity, by_identity, list_files, read_text
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import read_word_tier
 from align_eval.records import AudioSpan, Failure, Utterance, Word
@@ -86,7 +86,8 @@ def load_folder(
     if not folder.is_dir():
         raise InputError(folder, "there is no such folder", "give a folder of audio with TextGrids, or a bundled name")
     files = list_files(folder)
-    audio, grids = by_identity(files, folder, *AUDIO_SUFFIXES), by_identity(files, folder, TEXTGRID_SUFFIX)
+    grids = by_identity(files, folder, TEXTGRID_SUFFIX)
+    audio = audio_by_identity(files, folder, grids or None)
     if not audio and not grids:
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
     metadata = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
@@ -118,7 +119,8 @@ def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str,
     for u in utterances:
         words = [(w.text, w.start_s, w.end_s) for w in u.words]
         if u.audio.path not in audio_checksums:
-            audio_checksums[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).hexdigest()
+            with u.audio.path.open("rb") as file:
+                audio_checksums[u.audio.path] = hashlib.file_digest(file, "sha256").hexdigest()
         text = repr((u.id, u.language, u.speaker, u.recording, u.reference, words))
         if u.audio != AudioSpan(u.audio.path):
             text += repr((u.audio.channel, u.audio.start_s, u.audio.end_s))

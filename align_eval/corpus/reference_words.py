@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.corpus.bundled import BUNDLED, load_corpus
 from align_eval.corpus.folder import (
     METADATA_NAME,
@@ -134,4 +134,4 @@ def _utterance(id_: str, transcript: Transcript, path: Path) -> Utterance:
 
 def _has_audio_and_textgrids(path: Path) -> bool:
     suffixes = {p.suffix.lower() for p in path.rglob("*")} if path.is_dir() else set()
-    return TEXTGRID_SUFFIX in suffixes and not suffixes.isdisjoint(AUDIO_SUFFIXES)
+    return TEXTGRID_SUFFIX in suffixes and not suffixes.isdisjoint((*AUDIO_SUFFIXES, *MEDIA_SUFFIXES))

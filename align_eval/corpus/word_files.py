@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.records import Failure, Transcript
 
 WORDS_SUFFIX = ".words"
-MEDIA_SUFFIXES = (*AUDIO_SUFFIXES, ".m4a", ".mp4", ".webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def language_code(stated: str | None) -> str | None:
 def recording_name(name: str) -> str:
     """Name of the recording that a file holds, from the name of the file: ``a`` for ``a.wav.words.json``."""
     form_suffixes = sorted({suffix for form in FORMATS.values() for suffix in form.suffixes}, key=len, reverse=True)
-    for suffixes in (form_suffixes, (WORDS_SUFFIX,), MEDIA_SUFFIXES):
+    for suffixes in (form_suffixes, (WORDS_SUFFIX,), (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES)):
         for suffix in suffixes:
             if name.lower().endswith(suffix) and len(name) > len(suffix):
                 name = name[: -len(suffix)]

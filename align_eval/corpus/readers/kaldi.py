@@ -17,9 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import soundfile
-
-from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
@@ -31,6 +28,7 @@ from align_eval.corpus.readers.utterances import (
     whole_file,
     without_overlaps,
 )
+from align_eval.corpus.sound.file import open_sound
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.ctm import words_by_channel
 from align_eval.formats.hypothesis.document import read_document
@@ -175,7 +173,7 @@ def _utterances(
         raise InputError(place, "has no words in the ctm", "remove it, or align it again")
     script_place, entry = data.scripts[recording]
     sound = audio_of_script(entry, script_place, data.folder)
-    duration_s = audio_duration_s(sound)
+    duration_s = open_sound(sound).duration_s
     texts = restore_unknown([w.text for w in words], data.texts.get(id_, ()), place)
     refuse_unknown(texts, place)
     spoken = [
@@ -198,7 +196,7 @@ def _utterances(
 
 def _channel(name: str, sound: Path, place: str) -> int | None:
     """Index of the channel that the CTM names; None for mono audio."""
-    n_channels = int(soundfile.info(sound).channels)
+    n_channels = open_sound(sound).n_channels
     if n_channels == 1:
         return None
     if name.upper() not in CHANNELS or CHANNELS[name.upper()] >= n_channels:

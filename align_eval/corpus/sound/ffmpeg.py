@@ -52,8 +52,8 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
     """
     program = shutil.which("ffmpeg")
     if program is None:
-        problem = f"is {path.suffix.lstrip('.') or 'media'}, which needs ffmpeg, and ffmpeg is not on the PATH"
-        raise InputError(path, problem, f"install ffmpeg, or convert the file where it is: {conversion(path)}")
+        remedy = f"install ffmpeg, or type this where it is installed: {conversion(path)}"
+        raise InputError(path, "needs ffmpeg, which is not on the PATH", remedy)
     file = tempfile.NamedTemporaryFile(suffix=".au")  # noqa: SIM115  # it lives as long as its users
     command = [
         *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),

@@ -85,6 +85,11 @@ class Sound:
         return sum(self.lengths)
 
     @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.rate
+
+    @property
     def is_lossy(self) -> bool:
         """True if the format is lossy, or only ffmpeg knows whether it is."""
         return self.decoded is not None or self.subtype.startswith(LOSSY_SUBTYPES)
