@@ -151,6 +151,8 @@ def test_the_padding_byte_of_odd_data_is_no_sample(tmp_path):
         data = wav(36 + len(octets) + 1 + len(more), len(octets), raw=octets + b"\0" + more, fmt=fmt)
         samples = samples_of(put(tmp_path / "a.wav", data))[:, 0]
         np.testing.assert_array_equal(samples * 128 + 128, np.frombuffer(octets, np.uint8))
+    piped = wav(0xFFFFFFFF, 0xFFFFFFFF, raw=octets + b"\0", fmt=fmt)
+    assert open_sound(put(tmp_path / "b.wav", piped)).n_samples == len(octets)
 
 
 def test_bytes_past_the_stated_end_are_named(tmp_path):
@@ -207,6 +209,30 @@ def test_joined_files_of_different_kinds_are_refused_with_the_command_that_mends
         InputError, match=rf"a\.{suffix}: is joined from files of different kinds: {kinds}; .*ffmpeg -i"
     ):
         audio_duration_s(path)
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("W64", "PCM_16"), ("CAF", "PCM_16"), ("NIST", "PCM_16")])
+def test_other_files_cut_short_are_refused_and_whole_ones_are_not(tmp_path, form, subtype):
+    whole = encoded(INTEGERS, format=form, subtype=subtype)
+    np.testing.assert_array_equal(samples_of(put(tmp_path / "a", whole))[:, 0] * 32768, INTEGERS)
+    with pytest.raises(InputError, match=r"b: is cut short: its header promises \d+ bytes, it has \d+"):
+        open_sound(put(tmp_path / "b", whole[:-1000]))
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+@pytest.mark.parametrize("size", [0, 0x7FFFF000])
+def test_compressed_wav_files_from_a_pipe_are_read_to_their_end(tmp_path, subtype, size):
+    whole = encoded(noise(0.5), format="WAV", subtype=subtype)
+    place = whole.index(b"data") + 4
+    piped = whole[:4] + struct.pack("<I", size) + whole[8:place] + struct.pack("<I", size) + whole[place + 4 :]
+    sound, expected = open_sound(put(tmp_path / "a.wav", piped)), soundfile.read(io.BytesIO(whole), dtype="float32")[0]
+    np.testing.assert_array_equal(decode(sound, 0, len(expected))[:, 0], expected)
+    np.testing.assert_array_equal(decode(sound, 1000, 2000)[:, 0], expected[1000:2000])
+
+
+def test_a_thousand_files_are_joined(tmp_path):
+    path = put(tmp_path / "a.wav", wav(36 + 200, 200, raw=RAW[:200]) * 1100)
+    np.testing.assert_array_equal(samples_of(path)[:, 0] * 32768, np.tile(INTEGERS[:100], 1100))
 
 
 # MP3

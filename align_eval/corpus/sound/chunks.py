@@ -38,8 +38,6 @@ SSND_BYTES = 8
 
 TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
-PartsFrom = Callable[["mmap | bytes", Path, int], tuple[Part, ...]]
-
 
 def is_unknown(size: int) -> bool:
     """Tell whether the size in a header means that the size was unknown when the header was written."""
@@ -47,18 +45,64 @@ def is_unknown(size: int) -> bool:
     return size == 0 or near or size >= MAX_SIZE
 
 
-def wave_parts(data: mmap | bytes, path: Path, start: int = 0) -> tuple[Part, ...]:
-    """Parts of a WAV, RF64 or BW64 file, from the one that starts at byte ``start``.
+def wave_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
+    """Parts of a WAV, RF64 or BW64 file, or of several that were joined.
 
     Raises
     ------
     InputError
         If the file is shorter than its header states.
+
+    Warns
+    -----
+    InputWarning
+        If bytes that are no chunk follow the end that the header states.
     """
+    return _joined(data, path, _wave_part)
+
+
+def aiff_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
+    """Parts of an AIFF or AIFF-C file, with the errors and warnings of :func:`wave_parts`."""
+    return _joined(data, path, _aiff_part)
+
+
+def au_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
+    """Parts of an AU file, with the errors and warnings of :func:`wave_parts`."""
+    return _joined(data, path, _au_part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Places and sizes that a header states, in bytes.
+
+    ``form`` is the first byte that ``form_size`` counts, ``body`` the first byte of the samples. ``open_part`` is the
+    part if the size of the samples is unknown.
+    """
+
+    start: int
+    form: int
+    form_size: int
+    body: int
+    size: int
+    open_part: Part
+
+
+def _joined(
+    data: mmap | bytes, path: Path, part_from: Callable[[mmap | bytes, Path, int], tuple[Part, int]]
+) -> tuple[Part, ...]:
+    """The parts of files that follow each other; ``part_from`` returns a part and the start of the next."""
+    parts, start = [], 0
+    while start < len(data):
+        part, start = part_from(data, path, start)
+        parts.append(part)
+    return tuple(parts)
+
+
+def _wave_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
     (riff_size,) = struct.unpack_from("<I", data, start + 4)
     chunks = _chunks_until(b"data", data, start + HEADER_BYTES, "<")
     if b"data" not in chunks:
-        return (Part(start, len(data)),)
+        return Part(start, len(data)), len(data)
     body, size = chunks[b"data"]
     head = start + HEADER_BYTES
     magic = data[start : start + 4]
@@ -68,55 +112,48 @@ def wave_parts(data: mmap | bytes, path: Path, start: int = 0) -> tuple[Part, ..
         riff_size = long_riff_size if riff_size == NOT_32_BIT else riff_size
         size = long_size if size == NOT_32_BIT else size
         head = ds64 + ds64_size
-    header = b"" if magic == b"RIFF" and size else _rf64_header(data, start, head, chunks)
-    found = _Found(start, start + 8, riff_size, body, size, header)
-    parts = _parts(data, path, found, WAVE_MAGICS, "<", wave_parts)
-    if magic == b"BW64" and not parts[0].prefix:  # libsndfile knows it by its earlier name
-        return (replace(parts[0], start=start + 4, prefix=b"RF64"), *parts[1:])
-    return parts
+    block = struct.unpack_from("<H", data, chunks[b"fmt "][0] + 12)[0] if b"fmt " in chunks else 1
+    tail = data[max(body, len(data) - 2) :]
+    is_padded = block == 1 and (len(data) - body) % 2 == 0 and tail[-1:] == b"\0" and tail != b"\0\0"
+    stop = len(data) - is_padded
+    open_part = Part(body, stop, _wave_header(data[head : body - 4], stop - body, block))
+    part, stop = _part(data, path, _Found(start, start + 8, riff_size, body, size, open_part), WAVE_MAGICS, "<")
+    if magic == b"BW64" and not part.prefix:  # libsndfile knows it by its earlier name
+        part = replace(part, start=start + 4, prefix=b"RF64")
+    return part, stop
 
 
-def aiff_parts(data: mmap | bytes, path: Path, start: int = 0) -> tuple[Part, ...]:
-    """Parts of an AIFF or AIFF-C file; parameters and errors as of :func:`wave_parts`."""
+def _wave_header(chunks: bytes, n_bytes: int, block: int) -> bytes:
+    """Header of a WAV or RF64 file with ``n_bytes`` of samples; ``chunks`` end with the name of the last, ``data``."""
+    n_all = len(b"WAVE") + len(chunks) + 4 + n_bytes
+    if n_all < NOT_32_BIT:  # RF64 files hold fewer sample formats
+        return struct.pack("<4sI4s", b"RIFF", n_all, b"WAVE") + chunks + struct.pack("<I", n_bytes)
+    sizes = struct.pack("<QQQI", n_all, n_bytes, n_bytes // max(block, 1), 0)
+    ds64 = struct.pack("<4sI", b"ds64", len(sizes)) + sizes
+    return struct.pack("<4sI4s", b"RF64", NOT_32_BIT, b"WAVE") + ds64 + chunks + struct.pack("<I", NOT_32_BIT)
+
+
+def _aiff_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
     (form_size,) = struct.unpack_from(">I", data, start + 4)
     chunks = _chunks_until(b"SSND", data, start + HEADER_BYTES, ">")
     if b"SSND" not in chunks:
-        return (Part(start, len(data)),)
+        return Part(start, len(data)), len(data)
     chunk, size = chunks[b"SSND"]
     body = chunk + SSND_BYTES
     header = data[start : chunk - 4] + struct.pack(">I", min(len(data) - chunk, 2**31 - 1)) + data[chunk:body]
-    found = _Found(start, start + 8, form_size, body, max(size - SSND_BYTES, 0), header)
-    return _parts(data, path, found, (b"FORM",), ">", aiff_parts)
+    found = _Found(start, start + 8, form_size, body, max(size - SSND_BYTES, 0), Part(body, len(data), header))
+    return _part(data, path, found, (b"FORM",), ">")
 
 
-def au_parts(data: mmap | bytes, path: Path, start: int = 0) -> tuple[Part, ...]:
-    """Parts of an AU file; parameters and errors as of :func:`wave_parts`."""
+def _au_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
     offset, size = struct.unpack_from(">II", data, start + 4)
     body = start + offset
     header = data[start : start + 8] + struct.pack(">I", NOT_32_BIT) + data[start + 12 : body]
-    return _parts(data, path, _Found(start, body, size, body, size, header), (b".snd",), ">", au_parts)
+    return _part(data, path, _Found(start, body, size, body, size, Part(body, len(data), header)), (b".snd",), ">")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Places and sizes that a header states, in bytes.
-
-    ``form`` is the first byte that ``form_size`` counts, ``body`` the first byte of the samples. ``header`` is a header
-    for samples of unknown size; if it is empty, libsndfile reads them without.
-    """
-
-    start: int
-    form: int
-    form_size: int
-    body: int
-    size: int
-    header: bytes
-
-
-def _parts(
-    data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes], order: str, parts_from: PartsFrom
-) -> tuple[Part, ...]:
-    """The part that was found, and those of further files that are joined to it."""
+def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes], order: str) -> tuple[Part, int]:
+    """The part that was found, and the start of the next: the end of the file if none is joined to it."""
     end = len(data)
     form_stop, stop = found.form + found.form_size, found.body + found.size
     is_open = is_unknown(found.size) and not (found.size == 0 and _only_chunks(data, found.body, order))
@@ -124,28 +161,16 @@ def _parts(
         raise cut_short(path, form_stop - found.start, end - found.start)
     if not is_open and stop > end + 1:
         raise cut_short(path, stop - found.start, end - found.start)
-    if is_open and found.header:
-        return (Part(found.body, end, found.header),)
     if is_open:
-        return (Part(found.start, end),)
+        return found.open_part, end
     stop = min(end, max(stop + found.size % 2, 0 if is_unknown(found.form_size) else form_stop))
     if data[stop : stop + 4] in magics:
-        return (Part(found.start, stop), *parts_from(data, path, stop))
+        return Part(found.start, stop), stop
     if data[stop:].strip(b"\0") and not data[stop : stop + 8].startswith(TAGS) and not _only_chunks(data, stop, order):
         problem = f"{end - stop} bytes follow the end that its header states, and are not read"
         remedy = f"if they are sound, mend the header: {conversion(path).replace(' -i ', ' -ignore_length 1 -i ', 1)}"
         warnings.warn(InputWarning(f"{path}: {problem}; {remedy}"), stacklevel=2)
-    return (Part(found.start, end),)
-
-
-def _rf64_header(data: mmap | bytes, start: int, head: int, chunks: dict[bytes, tuple[int, int]]) -> bytes:
-    """RF64 header of samples that last to the end of the file; ``head`` is the first byte after sizes."""
-    n_bytes = len(data) - chunks[b"data"][0]
-    block = struct.unpack_from("<H", data, chunks[b"fmt "][0] + 12)[0] if b"fmt " in chunks else 1
-    sizes = struct.pack("<QQQI", len(data) - start, n_bytes, n_bytes // max(block, 1), 0)
-    ds64 = b"ds64" + struct.pack("<I", len(sizes)) + sizes
-    unknown = struct.pack("<I", NOT_32_BIT)
-    return b"RF64" + unknown + b"WAVE" + ds64 + data[head : chunks[b"data"][0] - 4] + unknown
+    return Part(found.start, end), end
 
 
 def _chunks(data: mmap | bytes, position: int, order: str) -> Iterator[tuple[bytes, int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from align_eval.corpus.sound.flac import flac_parts
 from align_eval.corpus.sound.ogg import MAGIC as OGG_MAGIC
 from align_eval.corpus.sound.ogg import ogg_parts
 from align_eval.corpus.sound.parts import Part, conversion, opened
+from align_eval.corpus.sound.stated_size import check_stated_size
 from align_eval.errors import InputError
 
 AUDIO_SUFFIXES = (
@@ -41,8 +43,7 @@ MEDIA_HEADS = re.compile(
 
 LOSSY_SUBTYPES = ("VORBIS", "OPUS", "MPEG_LAYER")
 
-HEAD_BYTES = 1024
-"""Length of a SPHERE header, the longest that is looked at."""
+HEAD_BYTES = 64
 
 MAX_STATED_SAMPLES = 2**40
 """Longest plausible file: libsndfile states a far greater number if the header of a stream states no length."""
@@ -140,7 +141,10 @@ def _decode_part(sound: Sound, part: Part, start: int, stop: int, dtype: str) ->
     preroll = min(start, mp3.PREROLL_SAMPLES) if sound.form == "MP3" else 0
     try:
         with opened(Path(sound.decoded.name) if sound.decoded else sound.path, part) as file:
-            file.seek(start - preroll)
+            if file.seekable():
+                file.seek(start - preroll)
+            else:
+                preroll = start
             samples: npt.NDArray[Any] = file.read(stop - start + preroll, dtype=dtype, always_2d=True)[preroll:]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(sound.path, f"cannot be decoded ({error})", "the file is damaged: copy it again") from error
@@ -151,15 +155,18 @@ def _decode_part(sound: Sound, part: Part, start: int, stop: int, dtype: str) ->
 
 
 @lru_cache(maxsize=_KEPT_SOUNDS)
-def _native(path: Path, modified_ns: int, size: int) -> Sound | None:  # noqa: ARG001  # they are the key of the cache
+def _native(path: Path, modified_ns: int, size: int) -> Sound | None:  # noqa: ARG001  # the key of the cache
     """The sound file as libsndfile reads it; None if that cannot read it, but ffmpeg might."""
     import soundfile
 
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             head = data[:HEAD_BYTES]
-            _refuse_compressed_sphere(path, head)
-            parts = _parts(data, path)
+            check_stated_size(data, path)
+            try:
+                parts = _parts(data, path)
+            except struct.error:  # its header is cut short: libsndfile says so
+                parts = (Part(0, size),)
         return _sound(path, path, parts)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
@@ -209,14 +216,3 @@ def _parts(data: mmap.mmap, path: Path) -> tuple[Part, ...]:
     if data[after_tags : after_tags + 4] == FLAC_MAGIC:
         return flac_parts(data, path)
     return mp3.mp3_parts(data, path) or (Part(0, len(data)),)
-
-
-def _refuse_compressed_sphere(path: Path, head: bytes) -> None:
-    """Refuse compressed SPHERE files (NIST 1A), which libsndfile cannot read, and name the compression."""
-    coding = re.search(rb"^sample_coding -s\d+ (.+)$", head, re.MULTILINE) if head.startswith(b"NIST_1A") else None
-    if coding is not None and b"embedded-" in coding.group(1):
-        raise InputError(
-            path,
-            f"is SPHERE audio compressed as {coding.group(1).decode('ascii', errors='replace').strip()!r}",
-            "expand it: `sph2pipe -f wav IN OUT`, or `w_decode -o pcm IN OUT` of NIST's SPHERE tools",
-        )
