@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.corpus.sound.faults import faults
-from align_eval.corpus.sound.file import AUDIO_SUFFIXES, MEDIA_SUFFIXES, decode, open_sound
+from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES, media_sound, native_sound
+from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
-__all__ = ["AUDIO_SUFFIXES", "MEDIA_SUFFIXES", "Samples", "audio_duration_s", "read_audio", "warn_of_faults"]
+__all__ = ["AUDIO_SUFFIXES", "MEDIA_SUFFIXES", "Samples", "audio_duration_s", "decode", "open_sound", "read_audio"]
 
 Samples = npt.NDArray[np.float32]
 """float32[n_samples], mono, at 16 kHz."""
+
+SILENCE = 2.0**-15
+"""Largest difference between samples that counts as silence: one step of 16 bits, as lossy formats write it."""
+
+LEAST_POWER = 0.1
+"""Least power of the mean of channels, relative to the mean of as many unrelated channels; 0 if all is cancelled."""
+
+FULL_SCALE, FULL_SCALE_LOSSY = 1.0, 2.0
+"""Largest plausible samples. Decoders of lossy formats pass full scale where the recording was loud."""
 
 
 def audio_duration_s(path: Path) -> float:
@@ -26,9 +38,10 @@ def audio_duration_s(path: Path) -> float:
     Raises
     ------
     InputError
-        As of :func:`~align_eval.corpus.sound.file.open_sound`.
+        As of :func:`open_sound`.
     """
-    return open_sound(path).duration_s
+    sound = open_sound(path)
+    return sound.n_samples / sound.rate
 
 
 def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = True) -> Samples:
@@ -89,6 +102,97 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = Tru
 
 
 def warn_of_faults(place: object, samples: Samples, channel: int | None = None, *, is_lossy: bool = False) -> None:
-    """Warn of each fault of samples (:func:`~align_eval.corpus.sound.faults.faults`), and name their place."""
+    """Warn of each fault of samples (:func:`faults`), and name their place."""
     for fault in faults(samples, channel, is_lossy=is_lossy):
         warnings.warn(InputWarning(f"{place}: {fault}"), stacklevel=3)
+
+
+def faults(samples: npt.NDArray[np.float32], channel: int | None = None, *, is_lossy: bool = False) -> Iterator[str]:
+    """Yield each fault with a remedy; the texts are the same for equal faults in other stretches of a file.
+
+    Parameters
+    ----------
+    samples : float32[n_samples, n_channels]
+        Finite in the channels that are used.
+    channel
+        The channel that is used; None for the mean of all.
+    is_lossy
+        Whether the format is lossy.
+    """
+    used = samples if channel is None else samples[:, [channel]]
+    sounding = [int(c) for c in np.flatnonzero(np.ptp(samples, axis=0) > SILENCE)]
+    if channel is None and sounding and _is_cancelled(samples):
+        yield f"its channels cancel each other in their mean; read one of them: --channel {sounding[0]}"
+    elif np.ptp(used.mean(axis=1)) <= SILENCE:
+        others = f"read another channel: --channel {sounding[0]}" if sounding else "check the recording"
+        where = "" if channel is None else f" in channel {channel}"
+        yield f"is digital silence{where} (all samples are equal); {others}"
+    if np.abs(used).max() > (FULL_SCALE_LOSSY if is_lossy else FULL_SCALE):
+        yield "has samples beyond full scale (-1 to 1); write it again at a lower level"
+
+
+def _is_cancelled(samples: npt.NDArray[np.float32]) -> bool:
+    n_channels = samples.shape[1]
+    unrelated = samples.var(axis=0, dtype=np.float64).sum() / n_channels**2
+    return bool(samples.mean(axis=1).var(dtype=np.float64) < LEAST_POWER * unrelated)
+
+
+def open_sound(path: Path) -> Sound:
+    """Find the parts, rate, channels and true length of a file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, not sound, without samples, cut short, or of parts that do not fit together.
+    """
+    if not path.is_file():
+        raise InputError(path, "there is no such audio file", "check the path")
+    state = path.stat()
+    if state.st_size == 0:
+        raise InputError(path, "the file is empty", "copy it again")
+    key = (path, state.st_mtime_ns, state.st_size)
+    return native_sound(*key) or media_sound(*key)
+
+
+def decode(sound: Sound, first: int, last: int, dtype: str = "float32") -> npt.NDArray[Any]:
+    """Decode samples ``first`` to ``last``.
+
+    Returns
+    -------
+    array of dtype, [n_samples, n_channels]
+
+    Raises
+    ------
+    InputError
+        If they cannot be decoded, or there are fewer than the header states.
+    """
+    pieces = [np.zeros((0, sound.n_channels), dtype)]
+    offset = 0
+    for part, length in zip(sound.parts, sound.lengths, strict=True):
+        start, stop = max(first - offset, 0), min(last - offset, length)
+        if start < stop:
+            pieces.append(_decode_part(sound, part, start, stop, dtype))
+        offset += length
+    return pieces[1] if len(pieces) == 2 else np.concatenate(pieces)
+
+
+def _decode_part(sound: Sound, part: Part, start: int, stop: int, dtype: str) -> npt.NDArray[Any]:
+    import soundfile
+
+    preroll = min(start, sound.preroll)
+    try:
+        with (
+            nullcontext(sound.file) if sound.is_plain else PartFile(sound.file, part) as source,
+            soundfile.SoundFile(source) as file,
+        ):
+            if file.seekable():
+                file.seek(start - preroll)
+            else:
+                preroll = start
+            samples: npt.NDArray[Any] = file.read(stop - start + preroll, dtype=dtype, always_2d=True)[preroll:]
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise InputError(sound.path, f"cannot be decoded ({error})", "the file is damaged: copy it again") from error
+    if len(samples) < stop - start:
+        problem = f"is cut short: its header promises {stop - start} samples, {len(samples)} can be read"
+        raise InputError(sound.path, problem, "copy the file again")
+    return samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from align_eval.corpus.sound.file import AUDIO_SUFFIXES, MEDIA_SUFFIXES
+from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
 
 Files = Sequence[Path]

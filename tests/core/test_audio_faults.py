@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from align_eval.corpus.audio import read_audio
+from align_eval.corpus.audio import faults, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import corpus_checksum
-from align_eval.corpus.sound.faults import faults
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from align_eval.corpus.audio import audio_duration_s, read_audio
-from align_eval.corpus.sound.file import decode, open_sound
+from align_eval.corpus.audio import audio_duration_s, decode, open_sound, read_audio
 from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from align_eval.corpus.audio import audio_duration_s, read_audio
+from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES, audio_duration_s, decode, open_sound, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.make_references import audio_files
 from align_eval.corpus.sound import ffmpeg
-from align_eval.corpus.sound.file import AUDIO_SUFFIXES, MEDIA_SUFFIXES, decode, open_sound
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word
@@ -154,7 +153,7 @@ def test_a_file_is_decoded_once_and_its_temporary_file_goes_with_it(tmp_path, mo
     audio_duration_s(path)
     for start_s in (0.0, 0.5):
         read_audio(AudioSpan(path, start_s=start_s))
-    temporary = Path(open_sound(path).decoded.name)
+    temporary = Path(open_sound(path).file)
     assert len(commands) == 1
     assert temporary.is_file()
     ffmpeg.decoded.cache_clear()

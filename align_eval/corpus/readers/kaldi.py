@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from align_eval.corpus.audio import audio_duration_s, open_sound
 from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
@@ -28,7 +29,6 @@ from align_eval.corpus.readers.utterances import (
     whole_file,
     without_overlaps,
 )
-from align_eval.corpus.sound.file import open_sound
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.ctm import words_by_channel
 from align_eval.formats.hypothesis.document import read_document
@@ -173,7 +173,7 @@ def _utterances(
         raise InputError(place, "has no words in the ctm", "remove it, or align it again")
     script_place, entry = data.scripts[recording]
     sound = audio_of_script(entry, script_place, data.folder)
-    duration_s = open_sound(sound).duration_s
+    duration_s = audio_duration_s(sound)
     texts = restore_unknown([w.text for w in words], data.texts.get(id_, ()), place)
     refuse_unknown(texts, place)
     spoken = [

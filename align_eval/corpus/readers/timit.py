@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from align_eval.corpus.audio import audio_duration_s, open_sound
 from align_eval.corpus.file_search import Files, audio_by_identity, head, identity, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_file, without_overlaps
-from align_eval.corpus.sound.file import open_sound
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance, Word
 
@@ -62,7 +62,6 @@ def read_wrd(path: Path, rate: int) -> tuple[Word, ...]:
 
 
 def _utterance(id_: str, wrd: Path, audio: Path) -> Utterance:
-    sound = open_sound(audio)
-    words = read_wrd(wrd, sound.rate)
-    check_inside(words, sound.duration_s, wrd)
+    words = read_wrd(wrd, open_sound(audio).rate)
+    check_inside(words, audio_duration_s(audio), wrd)
     return whole_file(id_, audio, words, speaker=wrd.parent.name, reference="manual", language="en")

@@ -58,12 +58,12 @@ def wave_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     InputWarning
         If bytes that are no chunk follow the end that the header states.
     """
-    return _joined(data, path, _wave_part)
+    return _joined(data, path, _wave_part) if data[8:12] == b"WAVE" else (Part(0, len(data)),)
 
 
 def aiff_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     """Parts of an AIFF or AIFF-C file, with the errors and warnings of :func:`wave_parts`."""
-    return _joined(data, path, _aiff_part)
+    return _joined(data, path, _aiff_part) if data[8:12] in (b"AIFF", b"AIFC") else (Part(0, len(data)),)
 
 
 def au_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:

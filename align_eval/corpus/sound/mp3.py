@@ -74,8 +74,8 @@ class _Stream:
     xing: int | None = None
 
 
-def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...] | None:
-    """One part per stream; None if no MPEG frame is found at the start.
+def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
+    """One part per stream; the whole file if no MPEG frame is found at the start.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...] | None:
         last.stop, last.n_frames, last.n_samples = stop, last.n_frames + 1, last.n_samples + frame.n_samples
     streams = [stream for stream in streams if stream.n_frames]
     if not streams:
-        return None
+        return (Part(0, len(data)),)
     tail = _frame(data, streams[-1].stop)
     is_cut = tail is not None and tail.start + tail.size > len(data)
     if is_cut and not streams[-1].promised:

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import io
 import shlex
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from align_eval.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import soundfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +35,81 @@ class Part:
     n_samples: int | None = None
 
 
-@contextmanager
-def opened(path: Path, part: Part) -> Iterator[soundfile.SoundFile]:
-    """Open a part for decoding; a whole file is opened by its path, which is the fastest."""
-    import soundfile
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound file.
 
-    if part == Part(0, path.stat().st_size):
-        with soundfile.SoundFile(path) as sound:
-            yield sound
-    else:
-        with path.open("rb") as file, soundfile.SoundFile(_PartFile(file, part)) as sound:
-            yield sound
+    Attributes
+    ----------
+    path : Path
+        The file, for messages.
+    file : Path
+        The file with the parts: the same, or a temporary one that ffmpeg wrote.
+    rate : int
+        Sample rate in Hz.
+    n_channels : int
+    subtype : str
+        Sample format, as libsndfile names it.
+    is_lossy : bool
+        True if the format is lossy, or only ffmpeg knows whether it is.
+    preroll : int
+        Number of samples before a span from which decoding has to start.
+    parts : tuple of Part
+    lengths : tuple of int
+        Number of samples per channel of each part.
+    n_samples : int
+        Sum of the lengths.
+    is_plain : bool
+        True if the one part is the whole file.
+    temporary : file object, optional
+        The temporary file, which lives as long as something refers to it.
+    """
+
+    path: Path
+    file: Path
+    rate: int
+    n_channels: int
+    subtype: str
+    is_lossy: bool
+    preroll: int
+    parts: tuple[Part, ...]
+    lengths: tuple[int, ...]
+    n_samples: int
+    is_plain: bool
+    temporary: Any = None
 
 
-class _PartFile(io.RawIOBase):
-    """A part as a file."""
+class PartFile(io.RawIOBase):
+    """A part as a file that libsndfile can read."""
 
-    def __init__(self, file: io.BufferedReader, part: Part) -> None:
-        self._file, self._part, self._position = file, part, 0
-        self._n_bytes = len(part.prefix) + part.stop - part.start
-        self._size = max(part.size or 0, self._n_bytes)
+    def __init__(self, path: Path, part: Part) -> None:
+        self._file, self._part, self._position = path.open("rb"), part, 0
+        self._size = max(part.size or 0, len(part.prefix) + part.stop - part.start)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
     def readable(self) -> bool:
+        """True."""
         return True
 
     def seekable(self) -> bool:
+        """True."""
         return True
 
     def tell(self) -> int:
+        """Position in the part."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position, which may be past the end."""
         self._position = max(0, (0, self._position, self._size)[whence] + offset)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
+        """Read into a buffer, and return the number of bytes."""
         n = max(0, min(len(buffer), self._size - self._position))
         prefix = self._part.prefix[self._position : self._position + n]
         offset = self._position + len(prefix) - len(self._part.prefix)

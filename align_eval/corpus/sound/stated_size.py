@@ -11,31 +11,32 @@ from mmap import mmap
 from pathlib import Path
 
 from align_eval.corpus.sound.chunks import is_unknown
-from align_eval.corpus.sound.parts import cut_short
+from align_eval.corpus.sound.parts import Part, cut_short
 from align_eval.errors import InputError
 
-SPHERE_MAGIC, CAF_MAGIC, W64_MAGIC = b"NIST_1A", b"caff", b"riff\x2e\x91\xcf\x11"
+SPHERE_MAGIC, CAF_MAGIC, W64_MAGIC = MAGICS = (b"NIST", b"caff", b"riff")
 SPHERE_HEADER_BYTES = 1024
 CAF_HEADER_BYTES = 8
 
 
-def check_stated_size(data: mmap | bytes, path: Path) -> None:
-    """Refuse a file that is shorter than its header states, and compressed SPHERE files.
+def stated_size_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
+    """The one part of a file, if the file is as long as its header states.
 
     Raises
     ------
     InputError
-        Names both sizes, or the compression.
+        If it is shorter, or a compressed SPHERE file.
     """
-    stated = 0
-    if data[:7] == SPHERE_MAGIC:
+    magic = data[:4]
+    if magic == SPHERE_MAGIC:
         stated = _sphere_size(data[:SPHERE_HEADER_BYTES], path)
-    elif data[:4] == CAF_MAGIC:
+    elif magic == CAF_MAGIC:
         stated = _caf_size(data)
-    elif data[:8] == W64_MAGIC and len(data) >= 24:
+    else:
         (stated,) = struct.unpack_from("<Q", data, 16)
     if stated > len(data) and not is_unknown(stated):
         raise cut_short(path, stated, len(data))
+    return (Part(0, len(data)),)
 
 
 def _sphere_size(header: bytes, path: Path) -> int:
