@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from align_eval.corpus.audio import Samples, read_audio, warn_of_faults
+from align_eval.corpus.audio import Samples, checked_samples, read_audio
 from align_eval.errors import InputError
 from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
@@ -278,7 +278,4 @@ def _checked_samples(audio: Samples) -> Samples:
         raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
     if not np.isfinite(array).all():
         raise InputError("audio", f"sample {int(np.argmin(np.isfinite(array)))} is not finite", "mend the audio")
-    samples = np.ascontiguousarray(array, dtype=np.float32)
-    if samples.size:
-        warn_of_faults("audio", samples[:, np.newaxis])
-    return samples
+    return checked_samples(np.ascontiguousarray(array, dtype=np.float32))

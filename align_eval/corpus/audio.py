@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = Tru
     Warns
     -----
     InputWarning
-        If the samples are silent, beyond full scale, or cancelled by the mean of the channels.
+        If the samples are silent, beyond full scale, or cancelled by the mean of the channels, or if the file may be
+        incomplete.
     """
     import soxr
 
@@ -96,15 +97,22 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = Tru
             "write the audio again",
         )
     if warn:
-        warn_of_faults(span.path, samples, span.channel, is_lossy=sound.is_lossy)
+        doubts = [part.doubt for part in sound.parts if part.doubt]
+        _warn(span.path, [*doubts, *faults(samples, span.channel, is_lossy=sound.is_lossy)])
     resampled = mono if sound.rate == SAMPLE_RATE else soxr.resample(mono, sound.rate, SAMPLE_RATE, quality="HQ")
     return np.ascontiguousarray(resampled, dtype=np.float32)
 
 
-def warn_of_faults(place: object, samples: Samples, channel: int | None = None, *, is_lossy: bool = False) -> None:
-    """Warn of each fault of samples (:func:`faults`), and name their place."""
-    for fault in faults(samples, channel, is_lossy=is_lossy):
-        warnings.warn(InputWarning(f"{place}: {fault}"), stacklevel=3)
+def checked_samples(samples: Samples) -> Samples:
+    """Samples in memory, after a warning of their faults."""
+    if samples.size:
+        _warn("audio", faults(samples[:, np.newaxis]))
+    return samples
+
+
+def _warn(place: object, problems: Iterable[str]) -> None:
+    for problem in problems:
+        warnings.warn(InputWarning(f"{place}: {problem}"), stacklevel=3)
 
 
 def faults(samples: npt.NDArray[np.float32], channel: int | None = None, *, is_lossy: bool = False) -> Iterator[str]:

@@ -159,7 +159,7 @@ def test_bytes_past_the_stated_end_are_named(tmp_path):
     with pytest.warns(
         InputWarning, match=r"16002 bytes follow .*: ffmpeg -ignore_length 1 -i '.*a b\.wav' '.*-converted"
     ):
-        assert open_sound(path).n_samples == N
+        assert len(read_audio(AudioSpan(path))) == N
 
 
 # Joined files
@@ -318,7 +318,7 @@ def test_an_mp3_stream_that_ends_inside_a_frame_is_named(tmp_path):
     stream, n_frames = without_xing(encoded(noise(1.0), format="MP3"))
     path = put(tmp_path / "a.mp3", stream[:-10])
     with pytest.warns(InputWarning, match=r"a\.mp3: its last frame is incomplete"):
-        assert audio_duration_s(path) == (n_frames - 1) * 576 / RATE
+        assert len(read_audio(AudioSpan(path))) == (n_frames - 1) * 576
 
 
 def test_bytes_before_and_among_mp3_frames_are_passed_over(tmp_path):

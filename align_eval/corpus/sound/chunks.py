@@ -8,14 +8,12 @@ file was cut short.
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
 
 from align_eval.corpus.sound.parts import Part, conversion, cut_short
-from align_eval.errors import InputWarning
 
 WAVE_MAGICS = (b"RIFF", b"RF64", b"BW64")
 HEADER_BYTES = 12
@@ -52,22 +50,17 @@ def wave_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     ------
     InputError
         If the file is shorter than its header states.
-
-    Warns
-    -----
-    InputWarning
-        If bytes that are no chunk follow the end that the header states.
     """
     return _joined(data, path, _wave_part) if data[8:12] == b"WAVE" else (Part(0, len(data)),)
 
 
 def aiff_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
-    """Parts of an AIFF or AIFF-C file, with the errors and warnings of :func:`wave_parts`."""
+    """Parts of an AIFF or AIFF-C file, with the errors of :func:`wave_parts`."""
     return _joined(data, path, _aiff_part) if data[8:12] in (b"AIFF", b"AIFC") else (Part(0, len(data)),)
 
 
 def au_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
-    """Parts of an AU file, with the errors and warnings of :func:`wave_parts`."""
+    """Parts of an AU file, with the errors of :func:`wave_parts`."""
     return _joined(data, path, _au_part)
 
 
@@ -169,7 +162,7 @@ def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes]
     if data[stop:].strip(b"\0") and not data[stop : stop + 8].startswith(TAGS) and not _only_chunks(data, stop, order):
         problem = f"{end - stop} bytes follow the end that its header states, and are not read"
         remedy = f"if they are sound, mend the header: {conversion(path).replace(' -i ', ' -ignore_length 1 -i ', 1)}"
-        warnings.warn(InputWarning(f"{path}: {problem}; {remedy}"), stacklevel=2)
+        return Part(found.start, end, doubt=f"{problem}; {remedy}"), end
     return Part(found.start, end), end
 
 

@@ -6,6 +6,8 @@ and no playlist that names other files.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import tempfile
@@ -54,13 +56,13 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
     if program is None:
         remedy = f"install ffmpeg, or type this where it is installed: {conversion(path)}"
         raise InputError(path, "needs ffmpeg, which is not on the PATH", remedy)
-    file = tempfile.NamedTemporaryFile(suffix=".au")  # noqa: SIM115  # it lives as long as its users
     command = [
         *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
         *("-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-i", f"file:{path.absolute()}"),
         *("-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"),
     ]
     try:
+        file = tempfile.NamedTemporaryFile(suffix=".au")  # noqa: SIM115  # it lives as long as its users
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=LIMIT_S, check=False
         )
@@ -70,6 +72,9 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
     except OSError as error:
         raise InputError(path, f"ffmpeg cannot be run ({error.strerror})", f"convert it: {conversion(path)}") from error
     messages = done.stderr.decode(errors="replace").strip()
+    if os.strerror(errno.ENOSPC) in messages:
+        remedy = f"make room in {tempfile.gettempdir()}, or set TMPDIR to another folder"
+        raise InputError(path, f"its sound does not fit on the disk ({os.strerror(errno.ENOSPC)})", remedy)
     if "matches no streams" in messages:
         raise InputError(path, "has no sound", "name a file with sound")
     if done.returncode or any(text in messages for text in DAMAGE):

@@ -7,7 +7,6 @@ is that of the first of several joined files, it states the length of that file 
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,7 @@ from mmap import mmap
 from pathlib import Path
 
 from align_eval.corpus.sound.parts import Part
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError
 
 MPEG_1, MPEG_2 = 3, 2
 LAYER_1, LAYER_2, LAYER_3 = 3, 2, 1
@@ -33,6 +32,8 @@ _KBPS = {
 
 LARGEST_FRAME = 2048
 """Upper limit of the size of a frame in bytes."""
+
+INCOMPLETE = "its last frame is incomplete, and is not read; copy the file again if it was cut short"
 
 VBRI_OFFSET = 36
 ID3_BYTES, APE_BYTES, ID3V1_BYTES = 10, 32, 128
@@ -81,11 +82,6 @@ def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     ------
     InputError
         If there are fewer frames than a VBRI header states.
-
-    Warns
-    -----
-    InputWarning
-        If a stream whose header states no length ends inside a frame.
     """
     streams: list[_Stream] = []
     for frame in _frames(data, SEARCHED_BYTES if path.suffix.lower() in SUFFIXES else 0):
@@ -104,27 +100,25 @@ def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
         return (Part(0, len(data)),)
     tail = _frame(data, streams[-1].stop)
     is_cut = tail is not None and tail.start + tail.size > len(data)
-    if is_cut and not streams[-1].promised:
-        message = f"{path}: its last frame is incomplete, and is not read; copy the file again if it was cut short"
-        warnings.warn(InputWarning(message), stacklevel=2)
     if len(streams) == 1 and streams[0].xing is not None and streams[0].promised == streams[0].n_frames:
         return (Part(0, len(data)),)
     for stream in streams:
         if stream.xing is None and stream.promised > stream.n_frames + 1:
             problem = f"is cut short: its header promises {stream.promised} frames, it has {stream.n_frames}"
             raise InputError(path, problem, "copy it again")
-    return tuple(_part(data, stream, is_cut) for stream in streams)
+    return tuple(_part(data, stream, is_cut and stream is streams[-1]) for stream in streams)
 
 
 def _part(data: mmap | bytes, stream: _Stream, is_cut: bool) -> Part:
     """The part of a stream; libsndfile counts the samples only of one with a Xing header."""
+    doubt = INCOMPLETE if is_cut and not stream.promised else ""
     if stream.xing is None:
         size = (stream.n_frames + 1) * LARGEST_FRAME
-        return Part(stream.start, stream.stop, size=size, n_samples=stream.n_samples)
-    # Some encoders count the header as a frame, and those that write to a pipe state 0.
-    if stream.promised in (0, stream.n_frames + 1) and not is_cut:
+        return Part(stream.start, stream.stop, size=size, n_samples=stream.n_samples, doubt=doubt)
+    # Encoders that write to a pipe state 0, and some count the header as a frame.
+    if stream.promised == 0 or (stream.promised == stream.n_frames + 1 and not is_cut):
         head = data[stream.start : stream.xing] + struct.pack(">I", stream.n_frames)
-        return Part(stream.xing + 4, stream.stop, head)
+        return Part(stream.xing + 4, stream.stop, head, doubt=doubt)
     return Part(stream.start, stream.stop)
 
 

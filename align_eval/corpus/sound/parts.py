@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Part:
         the part read as zero.
     n_samples : int, optional
         Number of samples per channel, if it was counted. Otherwise libsndfile knows it.
+    doubt : str
+        A reason why the part may not be all of the sound, and a remedy; empty if there is none.
     """
 
     start: int
@@ -33,6 +35,7 @@ class Part:
     prefix: bytes = b""
     size: int | None = None
     n_samples: int | None = None
+    doubt: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
