@@ -171,6 +171,7 @@ def evaluate(
     corpus: Corpus | str | Path,
     model: Whisper | str = "tiny.en",
     *,
+    channel: int | None = None,
     protocols: Mapping[str, Protocol] | None = None,
     on_maps: Callable[[str, SavedMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
@@ -182,10 +183,11 @@ def evaluate(
     Parameters
     ----------
     corpus : Corpus, str or Path
-        A corpus from :func:`~align_eval.load_corpus` (which takes a channel, a tier and a language), a folder, or the
-        name of a bundled one.
+        A loaded corpus, a folder, or the name of a bundled one.
     model : Whisper or str
         A loaded model, or a name or path as of :func:`~align_eval.load_model`.
+    channel : int, optional
+        Channel of the audio, counted from 0, where the corpus states none; by default the mean of all channels.
     protocols : mapping of str to Protocol, optional
         User-defined protocols, beside those that are built in.
     on_maps : function, optional
@@ -214,13 +216,15 @@ def evaluate(
     import pyarrow as pa
     from pyarrow.dataset import dataset
 
+    from align_eval.corpus.bundled import load_corpus, of_channel
     from align_eval.engine.job import prepare_job, with_languages
     from align_eval.engine.run import process_job, score_job
     from align_eval.formats.run.words_file import BLOCK
     from align_eval.formats.run.words_table import SCHEMA
     from align_eval.model.load import model_checksum
 
-    job = with_languages(prepare_job(corpus, model, RunOptions(**options)))
+    loaded = load_corpus(corpus) if isinstance(corpus, str | Path) else corpus
+    job = with_languages(prepare_job(of_channel(loaded, channel), model, RunOptions(**options)))
     checksum = model_checksum(job.model)
     blocks = [SCHEMA.empty_table()]
     rows: list[pa.Table] = []

@@ -59,19 +59,27 @@ def load_corpus(
     InputError
         If there is no such corpus, or its kind cannot be decided.
     """
-    if channel is not None and channel < 0:
-        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
     if is_bundled:
         corpus = load_folder(path, tier=tier, language=language, speaker_characters=speaker_characters)
     else:
         corpus = load_kind(path, kind=kind, tier=tier, language=language, speaker_characters=speaker_characters)
-    return corpus if channel is None else _of_channel(corpus, channel)
+    return of_channel(corpus, channel)
 
 
-def _of_channel(corpus: Corpus, channel: int) -> Corpus:
-    """Choose the channel of the utterances for which the corpus states none."""
+def of_channel(corpus: Corpus, channel: int | None) -> Corpus:
+    """Choose the channel of the utterances for which the corpus states none; None leaves the mean of all channels.
+
+    Raises
+    ------
+    InputError
+        If the number is negative.
+    """
+    if channel is None:
+        return corpus
+    if channel < 0:
+        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
     utterances = tuple(
         replace(u, audio=replace(u.audio, channel=channel)) if u.audio.channel is None else u for u in corpus.utterances
     )

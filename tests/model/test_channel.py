@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from align_eval.api import align, explain
+from align_eval.api import align, evaluate, explain
 from align_eval.corpus.audio import read_audio
+from align_eval.corpus.bundled import load_corpus
 from align_eval.errors import InputWarning
 from tests.helpers.command_line import align_eval
 
@@ -31,6 +32,14 @@ def test_align_and_explain_read_the_channel(tiny_en, clip, opposed):
     assert list(explained.words.values()) == [expected]
     with pytest.warns(InputWarning, match=r"a\.wav: its channels cancel each other"):
         align(tiny_en, opposed / "a.wav", clip.text, **options)
+
+
+def test_evaluate_reads_the_channel(tiny_en, opposed):
+    options = {"sources": ["attention"], "aligns": ["dtw"]}
+    runs = [evaluate(load_corpus(opposed, language="en", channel=1), tiny_en, **options)]
+    runs.append(evaluate(load_corpus(opposed, language="en"), tiny_en, channel=1, **options))
+    assert runs[0].words.equals(runs[1].words)
+    assert runs[0].run.signature["corpus_checksum"] == runs[1].run.signature["corpus_checksum"]
 
 
 def test_samples_that_are_integers_in_floating_point_are_warned_of(tiny_en, clip):
