@@ -199,7 +199,7 @@ def test_a_joined_file_that_is_cut_short_is_refused(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", JOINED)
-def test_joined_files_of_different_kinds_are_refused_with_the_command_that_mends_them(tmp_path, form):
+def test_joined_files_of_different_kinds_are_refused(tmp_path, form):
     suffix, options = JOINED[form]
     files = [encoded(noise(0.4, rate, n), rate, **options) for rate, n in ((16_000, 1), (24_000, 2))]
     path = put(tmp_path / f"a.{suffix}", b"".join(files))

@@ -13,7 +13,7 @@ from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES, audio_durati
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.make_references import audio_files
 from align_eval.corpus.sound import ffmpeg
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word
 from tests.helpers.command_line import align_eval
@@ -217,3 +217,15 @@ def test_a_corpus_of_m4a_files_is_checked_and_converted_and_the_remedy_works_as_
     assert failed.returncode == 2
     subprocess.run(shlex.split(caught.value.remedy.split(": ", 1)[1]), check=True, stdin=subprocess.DEVNULL, timeout=60)
     assert [u.audio.path.name for u in load_corpus(folder).utterances] == ["a.wav"]
+
+
+@pytest.mark.ffmpeg
+def test_the_remedy_for_bytes_past_the_stated_end_reads_them(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, INTEGERS, RATE)
+    path.write_bytes(path.read_bytes() + INTEGERS.tobytes())
+    with pytest.warns(InputWarning, match="64000 bytes follow") as caught:
+        read_audio(AudioSpan(path))
+    subprocess.run(shlex.split(str(caught[0].message).split("type: ")[1]), check=True, stdin=subprocess.DEVNULL)
+    sound = open_sound(tmp_path / "a-converted.wav")
+    np.testing.assert_array_equal(decode(sound, 0, sound.n_samples) * 32768, np.tile(INTEGERS, (2, 1)))

@@ -161,7 +161,9 @@ def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes]
         return Part(found.start, stop), stop
     if data[stop:].strip(b"\0") and not data[stop : stop + 8].startswith(TAGS) and not _only_chunks(data, stop, order):
         problem = f"{end - stop} bytes follow the end that its header states, and are not read"
-        remedy = f"if they are sound, mend the header: {conversion(path).replace(' -i ', ' -ignore_length 1 -i ', 1)}"
+        remedy = "if they are sound, write the file again"
+        if magics == WAVE_MAGICS:
+            remedy = f"if they are sound, type: {conversion(path).replace(' -i ', ' -ignore_length 1 -i ', 1)}"
         return Part(found.start, end, doubt=f"{problem}; {remedy}"), end
     return Part(found.start, end), end
 

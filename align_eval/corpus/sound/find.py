@@ -98,7 +98,8 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
             form, subtype = str(sound.format), str(sound.subtype)
     if len(set(kinds)) > 1:
         listed = ", ".join(f"{rate} Hz with {channels} channels" for rate, channels in dict.fromkeys(kinds))
-        raise InputError(path, f"is joined from files of different kinds: {listed}", f"convert it: {conversion(path)}")
+        remedy = "before you join files, give each the same: `ffmpeg -i IN -ar 16000 -ac 1 OUT.wav`"
+        raise InputError(path, f"is joined from files of different kinds: {listed}", remedy)
     rate, n_channels = kinds[0]
     n_samples = sum(lengths)
     if n_samples <= 0 or rate <= 0:
