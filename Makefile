@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --python $(1)/bin/python --quiet -c const
 TESTS ?= tests
 WORKERS ?= 2
 PYTEST := pytest -n $(WORKERS)
-LONG := "(slow or peers or browser) and not validate"
+LONG := "(slow or peers or browser or ffmpeg) and not validate"
 
 PEER_SYSTEMS := faster-whisper whisper-timestamped
 # stable-ts requires torchaudio, which pins an older torch; both are installed without their dependencies.
@@ -48,7 +48,7 @@ test: $(VENV)/.test
 test-core: $(CORE)/.done
 	$(CORE)/bin/$(PYTEST) tests/core
 
-# Slow tests, and tests that need another system or a browser. `make test` runs the ordinary tests.
+# Slow tests, and tests that need another system, a browser or ffmpeg. `make test` runs the ordinary tests.
 test-all: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m $(LONG) tests
 

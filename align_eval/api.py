@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from align_eval.corpus.audio import Samples, read_audio
+from align_eval.corpus.audio import Samples, checked_samples, read_audio
 from align_eval.errors import InputError
 from align_eval.language_names import check_language
 from align_eval.options import RunOptions
@@ -83,6 +83,7 @@ def align(
     source: str = "gradient:at=encoder-output",
     align: str = "viterbi",
     language: str | None = None,
+    channel: int | None = None,
 ) -> tuple[Word, ...]:
     """Times of the words of a known text.
 
@@ -98,6 +99,8 @@ def align(
         Specs, as ``attention:heads=all`` and ``dtw``. A preset's name may stand in place of ``align``.
     language : str, optional
         Name or code of the language, or ``auto`` to detect it; multilingual models need it.
+    channel : int, optional
+        Channel of an audio file, counted from 0; by default the mean of all channels.
 
     Returns
     -------
@@ -121,12 +124,18 @@ def align(
         from align_eval.model.load import load_model
 
         model = load_model(model)
-    speech = _speech(model, audio, text, language)
+    speech = _speech(model, audio, text, language, channel)
     return align_speech(model, speech, [system])[system]
 
 
 def explain(
-    model: Whisper, audio: Path, text: str, sources: Sequence[str], align: str, language: str | None = None
+    model: Whisper,
+    audio: Path,
+    text: str,
+    sources: Sequence[str],
+    align: str,
+    language: str | None = None,
+    channel: int | None = None,
 ) -> Explained:
     """Maps and word times of one recording of at most 30 s, for figures.
 
@@ -140,7 +149,7 @@ def explain(
         Specs of relevance sources.
     align : str
         Spec of the aligner of every source.
-    language : str, optional
+    language, channel : optional
         As of :func:`align`.
 
     Raises
@@ -151,7 +160,7 @@ def explain(
     from align_eval.engine.saved_maps import StackCollector
 
     systems = make_systems(sources, [align])
-    speech = _speech(model, audio, text, language)
+    speech = _speech(model, audio, text, language, channel)
     collector = StackCollector("maps")
     maps = maps_of_passes(model, passes_of(model, speech), collector.add)(sources_of(systems))
     timed = words(speech.samples, speech.texts, systems, lambda _: maps)
@@ -163,6 +172,7 @@ def evaluate(
     corpus: Corpus | str | Path,
     model: Whisper | str = "tiny.en",
     *,
+    channel: int | None = None,
     protocols: Mapping[str, Protocol] | None = None,
     on_maps: Callable[[str, SavedMaps], None] | None = None,
     on_done: Callable[[str], None] | None = None,
@@ -177,6 +187,8 @@ def evaluate(
         A loaded corpus, a folder, or the name of a bundled one.
     model : Whisper or str
         A loaded model, or a name or path as of :func:`~align_eval.load_model`.
+    channel : int, optional
+        Channel of the audio, counted from 0, where the corpus states none; by default the mean of all channels.
     protocols : mapping of str to Protocol, optional
         User-defined protocols, beside those that are built in.
     on_maps : function, optional
@@ -205,13 +217,15 @@ def evaluate(
     import pyarrow as pa
     from pyarrow.dataset import dataset
 
+    from align_eval.corpus.bundled import load_corpus, of_channel
     from align_eval.engine.job import prepare_job, with_languages
     from align_eval.engine.run import process_job, score_job
     from align_eval.formats.run.words_file import BLOCK
     from align_eval.formats.run.words_table import SCHEMA
     from align_eval.model.load import model_checksum
 
-    job = with_languages(prepare_job(corpus, model, RunOptions(**options)))
+    loaded = load_corpus(corpus) if isinstance(corpus, str | Path) else corpus
+    job = with_languages(prepare_job(of_channel(loaded, channel), model, RunOptions(**options)))
     checksum = model_checksum(job.model)
     blocks = [SCHEMA.empty_table()]
     rows: list[pa.Table] = []
@@ -247,10 +261,17 @@ def _with_options_in_signature(function: Callable[..., Any]) -> None:
 _with_options_in_signature(evaluate)
 
 
-def _speech(model: Whisper, audio: str | Path | Samples, text: str, language: str | None) -> Speech:
+def _speech(
+    model: Whisper, audio: str | Path | Samples, text: str, language: str | None, channel: int | None
+) -> Speech:
     from align_eval.model.language import language_of
 
-    samples = read_audio(AudioSpan(Path(audio))) if isinstance(audio, str | Path) else _checked_samples(audio)
+    if isinstance(audio, str | Path):
+        if channel is not None and channel < 0:
+            raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
+        samples = read_audio(AudioSpan(Path(audio), channel))
+    else:
+        samples = _checked_samples(audio)
     language = language_of(model, samples, check_language(language, f"language {language!r}"))
     return Speech(samples, tuple(split_words(text, language)), language)
 
@@ -262,4 +283,4 @@ def _checked_samples(audio: Samples) -> Samples:
         raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
     if not np.isfinite(array).all():
         raise InputError("audio", f"sample {int(np.argmin(np.isfinite(array)))} is not finite", "mend the audio")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return checked_samples(np.ascontiguousarray(array, dtype=np.float32))

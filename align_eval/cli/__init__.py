@@ -90,9 +90,12 @@ for _name, _group in GROUPS.items():
 
 def main() -> None:
     """Run the command line. Print each error and each warning on one line, and exit with a code of ``EXIT_CODES``."""
+    shown: set[str] = set()
 
     def show_warning(message: Warning | str, *_: object) -> None:
-        print_to_stderr(f"warning: {message}", "yellow")
+        if str(message) not in shown:  # the same fault in several stretches of a file
+            shown.add(str(message))
+            print_to_stderr(f"warning: {message}", "yellow")
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # the other arguments are not used
     warnings.simplefilter("always", InputWarning)

@@ -54,6 +54,9 @@ KeepLabel = Annotated[
 DropLabel = Annotated[
     list[str] | None, typer.Option(help="A label to drop, though it is a word by the rules; may be repeated.")
 ]
+Channel = Annotated[
+    int | None, typer.Option(min=0, help="Channel of the audio, counted from 0; default: the mean of all channels.")
+]
 Protocols = Annotated[
     Path | None, typer.Option(help="TOML file of custom protocols, to score in addition to the built-in ones.")
 ]

@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     DropLabel,
@@ -37,6 +38,7 @@ def check(
     speaker_characters: SpeakerCharacters = None,
     keep_label: KeepLabel = None,
     drop_label: DropLabel = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the content of a corpus, and each problem with its file and place. Decodes all audio.
@@ -55,6 +57,7 @@ def check(
         language=language,
         speaker_characters=speaker_characters,
         labels=label_policy(keep_label, drop_label),
+        channel=channel,
     )
     result = check_corpus(loaded)
     print_check(result, make_console(quiet=as_json))
@@ -74,6 +77,7 @@ def convert(
     speaker_characters: SpeakerCharacters = None,
     keep_label: KeepLabel = None,
     drop_label: DropLabel = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus as a folder of audio with TextGrids and corpus.csv. Audio is copied, or cut without loss.
@@ -91,6 +95,7 @@ def convert(
         language=language,
         speaker_characters=speaker_characters,
         labels=label_policy(keep_label, drop_label),
+        channel=channel,
     )
     problems = convert_corpus(loaded, out)
     console = make_console(quiet=as_json)
@@ -112,6 +117,7 @@ def reference(
         Path | None, typer.Option(help="File of additional pronunciations, one word per line, as `yknow Y AH N OW`.")
     ] = None,
     tier: Tier = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Make references: align English text with PocketSphinx, and write TextGrids with words and phones.
@@ -132,7 +138,7 @@ def reference(
     pronunciations = read_lexicon(lexicon) if lexicon else None
     prepare_folder(out)
     with progress(len(audio_files(folder))) as on_done:
-        references = make_references(folder, out, pronunciations, on_done, tier)
+        references = make_references(folder, out, pronunciations, on_done, tier, channel)
     write_finding(out / REPORT_NAME, references)
     console = make_console(quiet=as_json)
     print_references(references, console)

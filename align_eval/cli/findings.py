@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     Device,
@@ -55,6 +56,7 @@ def faithfulness(
     speaker_characters: SpeakerCharacters = None,
     keep_label: KeepLabel = None,
     drop_label: DropLabel = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
@@ -94,6 +96,7 @@ def faithfulness(
         language=language,
         speaker_characters=speaker_characters,
         labels=label_policy(keep_label, drop_label),
+        channel=channel,
     )
     prepare_folder(out.parent)
     from align_eval.findings.faithfulness.measure import DEFAULT_ORDERS, measure_faithfulness  # loads torch

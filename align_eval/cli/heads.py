@@ -9,6 +9,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     Device,
@@ -57,6 +58,7 @@ def search(
     speaker_characters: SpeakerCharacters = None,
     keep_label: KeepLabel = None,
     drop_label: DropLabel = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, permutations and the bootstrap.")] = 0,
@@ -93,6 +95,7 @@ def search(
             language=language,
             speaker_characters=speaker_characters,
             labels=label_policy(keep_label, drop_label),
+            channel=channel,
         )
         failures = _run(loaded, model, options, folder, console)
     kept = read_saved_run(folder)

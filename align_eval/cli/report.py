@@ -10,6 +10,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     Device,
     Language,
@@ -116,6 +117,7 @@ def explain(
     reference: Annotated[Path | None, typer.Option(help="A TextGrid of reference words to draw above.")] = None,
     tier: Tier = None,
     language: Language = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -132,7 +134,7 @@ def explain(
     require_matplotlib()
     sources = source or ["attention:heads=all", "gradient:at=encoder-output"]
     words = read_words(reference, tier) if reference else None
-    result = explain_text(load_model(model, device=device), audio, text, sources, align, language)
+    result = explain_text(load_model(model, device=device), audio, text, sources, align, language, channel)
     draw_explained(out, f"{audio.name}, {model}", result.samples, result.texts, result.words, result.maps, words)
     print_line(make_console(quiet=as_json), f"written: {out}")
     if as_json:

@@ -11,6 +11,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Channel,
     CorpusKind,
     CorpusName,
     Device,
@@ -31,7 +32,7 @@ from align_eval.cli.common import (
 from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError
 from align_eval.options import RunOptions, specs_of
-from align_eval.reporting.terminal.printing import print_line
+from align_eval.reporting.terminal.printing import print_dropped, print_line
 
 if TYPE_CHECKING:
     from align_eval.engine.job import Job
@@ -58,6 +59,7 @@ def run(
     speaker_characters: SpeakerCharacters = None,
     keep_label: KeepLabel = None,
     drop_label: DropLabel = None,
+    channel: Channel = None,
     task: Annotated[
         Task, typer.Option(help="transcribe; translations have no word times to score: see `faithfulness --task`.")
     ] = Task.transcribe,
@@ -85,7 +87,6 @@ def run(
     from align_eval.formats.run.folder import prepare_folder
     from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.heuristics import toggled_systems
-    from align_eval.reporting.terminal.lint import print_dropped
     from align_eval.scoring.protocol_file import read_protocols
     from align_eval.text import label_policy
 
@@ -104,6 +105,7 @@ def run(
         language=language,
         speaker_characters=speaker_characters,
         labels=label_policy(keep_label, drop_label),
+        channel=channel,
     )
     if not dry_run:
         prepare_folder(out)
@@ -176,6 +178,7 @@ def align(
         bool, typer.Option("--best", help="Use the preset with the best heads that were found for this model.")
     ] = False,
     language: Language = None,
+    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -193,7 +196,7 @@ def align(
     if best:
         preset = PRESETS[best_preset(weights_checksum(loaded))]
         source, align = preset.source.text, preset.aligner.text
-    words = align_text(loaded, audio, text, source=source, align=align, language=language)
+    words = align_text(loaded, audio, text, source=source, align=align, language=language, channel=channel)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))
     if as_json:

@@ -23,7 +23,7 @@ from align_eval.cli.common import (
     print_next,
 )
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
-from align_eval.reporting.terminal.printing import print_line
+from align_eval.reporting.terminal.printing import print_dropped, print_line
 from align_eval.units import MS_PER_S
 
 
@@ -79,7 +79,7 @@ def score(
     """
     from align_eval.corpus.bundled import BUNDLED
     from align_eval.formats.run.folder import prepare_folder, write_run
-    from align_eval.reporting.terminal.lint import print_dropped, print_lint, print_untimed, score_values
+    from align_eval.reporting.terminal.lint import print_lint, print_untimed, score_values
     from align_eval.reporting.terminal.scores import print_run
     from align_eval.score_files import score_hypothesis
     from align_eval.scoring.protocol_file import read_protocols
@@ -141,7 +141,7 @@ def lint(
     Example: align-eval lint hypotheses --fail
     """
     from align_eval.lint_files import lint_path
-    from align_eval.reporting.terminal.lint import lint_values, print_dropped, print_failures, print_lint
+    from align_eval.reporting.terminal.lint import lint_values, print_failures, print_lint
     from align_eval.text import label_policy
 
     labels = label_policy(keep_label, drop_label)

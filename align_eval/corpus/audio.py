@@ -1,48 +1,50 @@
-"""Audio samples, mono at 16 kHz: decoded by soundfile, resampled by soxr; damaged files are refused."""
+"""Audio samples, mono at 16 kHz: decoded by soundfile or ffmpeg, resampled by soxr; damaged files are refused."""
 
 from __future__ import annotations
 
-import re
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.errors import InputError
+from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES, media_sound, native_sound
+from align_eval.corpus.sound.parts import Part, PartFile, Sound
+from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
-if TYPE_CHECKING:
-    import soundfile
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".nist")
-
-OGG_PAGE_BYTES = 65_307
-"""Longest page of an Ogg file: the last page begins within this many bytes of the end."""
-
-OGG_END_OF_STREAM = b"\x04"
-"""Highest flag of the header byte of an Ogg page, set on the last page only."""
-
-SPHERE_HEADER_BYTES = 1024
-
-MAX_STATED_FRAMES = 2**40
-"""Longest plausible file: libsndfile states a far greater number if the header of a stream states no length."""
-
-UNKNOWN_SIZES = (0, 0xFFFFFFFF)
-"""Sizes in WAV and AU headers that mean that the size was not known when the header was written."""
+__all__ = ["AUDIO_SUFFIXES", "MEDIA_SUFFIXES", "Samples", "audio_duration_s", "decode", "open_sound", "read_audio"]
 
 Samples = npt.NDArray[np.float32]
 """float32[n_samples], mono, at 16 kHz."""
 
+SILENCE = 2.0**-15
+"""Largest difference between samples that counts as silence: one step of 16 bits, as lossy formats write it."""
+
+LEAST_POWER = 0.1
+"""Least power of the mean of channels, relative to the mean of as many unrelated channels; 0 if all is cancelled."""
+
+FULL_SCALE, FULL_SCALE_LOSSY = 1.0, 2.0
+"""Largest plausible samples. Decoders of lossy formats pass full scale where the recording was loud."""
+
 
 def audio_duration_s(path: Path) -> float:
-    """Length of an audio file in seconds, as its header states it."""
-    info = _info(path)
-    return float(info.frames / info.samplerate)
+    """Length of an audio file in seconds; counted where its header states none.
+
+    Raises
+    ------
+    InputError
+        As of :func:`open_sound`.
+    """
+    sound = open_sound(path)
+    return sound.n_samples / sound.rate
 
 
-def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
+def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = True) -> Samples:
     """Read the samples of a span.
 
     Several channels are averaged unless ``span.channel`` names one.
@@ -51,6 +53,8 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
     ----------
     longest_s
         Longest span to accept, in seconds; by default Whisper's window.
+    warn
+        Whether to warn of faults.
 
     Returns
     -------
@@ -62,113 +66,141 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
     InputError
         If the file is missing, empty, not audio, or shorter than its header states, if a sample is not finite, or if
         the span is shorter than one frame (20 ms) or longer than ``longest_s``.
+
+    Warns
+    -----
+    InputWarning
+        If the samples are silent, beyond full scale, or cancelled by the mean of the channels, or if the file may be
+        incomplete.
     """
-    import soundfile
     import soxr
 
-    info = _info(span.path)
-    first = min(round(span.start_s * info.samplerate), info.frames)
-    last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
-    length_s = (last - first) / info.samplerate
+    sound = open_sound(span.path)
+    first = min(round(span.start_s * sound.rate), sound.n_samples)
+    last = sound.n_samples if span.end_s is None else min(round(span.end_s * sound.rate), sound.n_samples)
+    length_s = (last - first) / sound.rate
     if length_s > longest_s:
         problem = f"lasts {length_s:.2f} s, more than Whisper's window of {longest_s:g} s"
         raise InputError(span.path, problem, "cut it at pauses into pieces that fit")
     if length_s < FRAME_S:
         raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "use a longer span")
-    try:
-        samples, rate = soundfile.read(span.path, start=first, stop=last, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(span.path, f"cannot be decoded ({error})", "the file is damaged: copy it again") from error
-    if len(samples) < last - first:
-        raise InputError(
-            span.path,
-            f"is cut short: its header promises {last - first} samples, {len(samples)} can be read",
-            "copy the file again",
-        )
-    if span.channel is None:
-        mono = samples.mean(axis=1)
-    elif span.channel < samples.shape[1]:
-        mono = samples[:, span.channel]
-    else:
-        raise InputError(
-            span.path, f"has {samples.shape[1]} channels, no channel {span.channel}", "name another channel"
-        )
+    if span.channel is not None and span.channel >= sound.n_channels:
+        known = "0" if sound.n_channels == 1 else f"0 to {sound.n_channels - 1}"
+        problem = f"has {sound.n_channels} channels, no channel {span.channel}"
+        raise InputError(span.path, problem, f"name another channel: {known}")
+    samples = decode(sound, first, last)
+    mono = samples.mean(axis=1) if span.channel is None else samples[:, span.channel]
     if not np.isfinite(mono).all():
         raise InputError(
             span.path,
             f"sample {int(np.argmin(np.isfinite(mono)))} is not a finite number",
             "write the audio again",
         )
-    resampled = mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
+    if warn:
+        doubts = [part.doubt for part in sound.parts if part.doubt]
+        _warn(span.path, [*doubts, *faults(samples, span.channel, is_lossy=sound.is_lossy)])
+    resampled = mono if sound.rate == SAMPLE_RATE else soxr.resample(mono, sound.rate, SAMPLE_RATE, quality="HQ")
     return np.ascontiguousarray(resampled, dtype=np.float32)
 
 
-def _info(path: Path) -> soundfile._SoundFileInfo:
-    import soundfile
+def checked_samples(samples: Samples) -> Samples:
+    """Samples in memory, after a warning of their faults."""
+    if samples.size:
+        _warn("audio", faults(samples[:, np.newaxis]))
+    return samples
 
+
+def _warn(place: object, problems: Iterable[str]) -> None:
+    for problem in problems:
+        warnings.warn(InputWarning(f"{place}: {problem}"), stacklevel=3)
+
+
+def faults(samples: npt.NDArray[np.float32], channel: int | None = None, *, is_lossy: bool = False) -> Iterator[str]:
+    """Yield each fault with a remedy; the texts are the same for equal faults in other stretches of a file.
+
+    Parameters
+    ----------
+    samples : float32[n_samples, n_channels]
+        Finite in the channels that are used.
+    channel
+        The channel that is used; None for the mean of all.
+    is_lossy
+        Whether the format is lossy.
+    """
+    used = samples if channel is None else samples[:, [channel]]
+    sounding = [int(c) for c in np.flatnonzero(np.ptp(samples, axis=0) > SILENCE)]
+    if channel is None and sounding and _is_cancelled(samples):
+        yield f"its channels cancel each other in their mean; read one of them: --channel {sounding[0]}"
+    elif np.ptp(used.mean(axis=1)) <= SILENCE:
+        others = f"read another channel: --channel {sounding[0]}" if sounding else "check the recording"
+        where = "" if channel is None else f" in channel {channel}"
+        yield f"is digital silence{where} (all samples are equal); {others}"
+    if np.abs(used).max() > (FULL_SCALE_LOSSY if is_lossy else FULL_SCALE):
+        yield "has samples beyond full scale (-1 to 1); write it again at a lower level"
+
+
+def _is_cancelled(samples: npt.NDArray[np.float32]) -> bool:
+    n_channels = samples.shape[1]
+    unrelated = samples.var(axis=0, dtype=np.float64).sum() / n_channels**2
+    return bool(samples.mean(axis=1).var(dtype=np.float64) < LEAST_POWER * unrelated)
+
+
+def open_sound(path: Path) -> Sound:
+    """Find the parts, rate, channels and true length of a file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, not sound, without samples, cut short, or of parts that do not fit together.
+    """
     if not path.is_file():
         raise InputError(path, "there is no such audio file", "check the path")
-    size = path.stat().st_size
-    if size == 0:
+    state = path.stat()
+    if state.st_size == 0:
         raise InputError(path, "the file is empty", "copy it again")
+    key = (path, state.st_mtime_ns, state.st_size)
+    return native_sound(*key) or media_sound(*key)
+
+
+def decode(sound: Sound, first: int, last: int, dtype: str = "float32") -> npt.NDArray[Any]:
+    """Decode samples ``first`` to ``last``.
+
+    Returns
+    -------
+    array of dtype, [n_samples, n_channels]
+
+    Raises
+    ------
+    InputError
+        If they cannot be decoded, or there are fewer than the header states.
+    """
+    pieces = [np.zeros((0, sound.n_channels), dtype)]
+    offset = 0
+    for part, length in zip(sound.parts, sound.lengths, strict=True):
+        start, stop = max(first - offset, 0), min(last - offset, length)
+        if start < stop:
+            pieces.append(_decode_part(sound, part, start, stop, dtype))
+        offset += length
+    return pieces[1] if len(pieces) == 2 else np.concatenate(pieces)
+
+
+def _decode_part(sound: Sound, part: Part, start: int, stop: int, dtype: str) -> npt.NDArray[Any]:
+    import soundfile
+
+    preroll = min(start, sound.preroll)
     try:
-        _check_sphere(path)
-        info = soundfile.info(path)
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+        with (
+            nullcontext(sound.file) if sound.is_plain else PartFile(sound.file, part) as source,
+            soundfile.SoundFile(source) as file,
+        ):
+            if file.seekable():
+                file.seek(start - preroll)
+            else:
+                preroll = start
+            samples: npt.NDArray[Any] = file.read(stop - start + preroll, dtype=dtype, always_2d=True)[preroll:]
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(
-            path, f"is not audio that libsndfile can read ({error})", "convert it to WAV or FLAC"
-        ) from error
-    if info.frames <= 0 or info.samplerate <= 0:
-        raise InputError(path, "holds no samples", "remove it or copy it again")
-    if info.frames > MAX_STATED_FRAMES:
-        raise InputError(path, "its header states no length", "encode it again from a complete file")
-    _check_length(path, size)
-    return info
-
-
-def _check_length(path: Path, size: int) -> None:
-    """Refuse a truncated file by the size that its header states; libsndfile reads it without an error."""
-    with path.open("rb") as file:
-        header = file.read(28)
-        file.seek(max(0, size - OGG_PAGE_BYTES))
-        tail = file.read()
-    declared = _declared_size(header)
-    if declared is not None and declared > size + 1:  # some programs count a padding byte that they do not write
-        raise InputError(path, f"is cut short: its header promises {declared} bytes, it has {size}", "copy it again")
-    last_page = tail.rfind(b"OggS")
-    if header[:4] == b"OggS" and (last_page < 0 or not tail[last_page + 5 : last_page + 6] >= OGG_END_OF_STREAM):
-        raise InputError(path, "is cut short: its last page is not marked as the last", "copy it again")
-
-
-def _check_sphere(path: Path) -> None:
-    """Refuse compressed SPHERE files (NIST 1A), which libsndfile cannot read, and name the compression."""
-    with path.open("rb") as file:
-        header = file.read(SPHERE_HEADER_BYTES)
-    if not header.startswith(b"NIST_1A"):
-        return
-    coding = re.search(rb"^sample_coding -s\d+ (.+)$", header, re.MULTILINE)
-    compressed = coding is not None and b"embedded-" in coding.group(1)
-    if coding is not None and compressed:
-        raise InputError(
-            path,
-            f"is SPHERE audio compressed as {coding.group(1).decode('ascii', errors='replace').strip()!r}",
-            "expand it: `sph2pipe -f wav IN OUT`, or `w_decode -o pcm IN OUT` of NIST's SPHERE tools",
-        )
-
-
-def _declared_size(header: bytes) -> int | None:
-    """Size in bytes that the header of a WAV, RF64, AIFF or AU file states; None for other formats and streams."""
-    kind, form = header[:4], header[8:12]
-    if kind == b"RIFF" and form == b"WAVE":
-        size = int.from_bytes(header[4:8], "little")
-        return size + 8 if size not in UNKNOWN_SIZES else None
-    if kind == b"RF64" and header[12:16] == b"ds64":
-        return int.from_bytes(header[20:28], "little") + 8
-    if kind == b"FORM":
-        return int.from_bytes(header[4:8], "big") + 8
-    if kind == b".snd":
-        size = int.from_bytes(header[8:12], "big")
-        return size + int.from_bytes(header[4:8], "big") if size not in UNKNOWN_SIZES else None
-    return None
+        raise InputError(sound.path, f"cannot be decoded ({error})", "the file is damaged: copy it again") from error
+    if len(samples) < stop - start:
+        problem = f"is cut short: its header promises {stop - start} samples, {len(samples)} can be read"
+        raise InputError(sound.path, problem, "copy the file again")
+    return samples

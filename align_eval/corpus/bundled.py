@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.kinds import FOLDER, load_kind
+from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
@@ -32,6 +34,7 @@ def load_corpus(
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
     drop_unknown: bool = False,
+    channel: int | None = None,
 ) -> Corpus:
     """Load a bundled corpus by its name, or a corpus of any kind by its path.
 
@@ -51,6 +54,8 @@ def load_corpus(
         What is a word, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
     drop_unknown : bool
         Whether to drop spoken words that are not written, in such a folder; else their file is a failure.
+    channel : int, optional
+        Channel of the audio, counted from 0, where the corpus states none; by default the mean of all channels.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def load_corpus(
     """
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
-    return load_kind(
+    corpus = load_kind(
         path,
         kind=FOLDER if is_bundled else kind,
         tier=tier,
@@ -73,3 +78,22 @@ def load_corpus(
         labels=labels,
         drop_unknown=drop_unknown,
     )
+    return of_channel(corpus, channel)
+
+
+def of_channel(corpus: Corpus, channel: int | None) -> Corpus:
+    """Choose the channel of the utterances for which the corpus states none; None leaves the mean of all channels.
+
+    Raises
+    ------
+    InputError
+        If the number is negative.
+    """
+    if channel is None:
+        return corpus
+    if channel < 0:
+        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
+    utterances = tuple(
+        replace(u, audio=replace(u.audio, channel=channel)) if u.audio.channel is None else u for u in corpus.utterances
+    )
+    return replace(corpus, utterances=utterances)

@@ -1,8 +1,8 @@
 """Conversion of any corpus to a folder of audio with TextGrids and ``corpus.csv``.
 
 A whole file is copied byte for byte. A span of a file, or one of its channels, is cut at whole samples and written
-without loss: as FLAC if FLAC holds its samples exactly, otherwise as WAV with the same sample format. Lossy audio is
-decoded to 32-bit floating point.
+without loss: as FLAC if FLAC holds its samples exactly, otherwise as WAV with the same sample format. Lossy audio that
+is cut, and media that ffmpeg reads, are decoded to 32-bit floating point.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import soundfile
 
-from align_eval.corpus.audio import audio_duration_s, read_audio
+from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s, decode, open_sound, read_audio
 from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
 from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write
@@ -61,21 +61,22 @@ def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
 def _write_audio(span: AudioSpan, stem: Path) -> Path:
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        if span == AudioSpan(span.path):
+        if span == AudioSpan(span.path) and span.path.suffix.lower() in AUDIO_SUFFIXES:
             copy = stem.with_name(stem.name + span.path.suffix.lower())
             shutil.copyfile(span.path, copy)
             return copy
-        info = soundfile.info(span.path)
-        first = round(span.start_s * info.samplerate)
-        last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
-        subtype = info.subtype if info.subtype in (*FLAC_SUBTYPES, *WAV_SUBTYPES) else "FLOAT"
-        dtype = _DTYPES.get(subtype, "int16")
-        samples, rate = soundfile.read(span.path, start=first, stop=last, dtype=dtype, always_2d=True)
+        sound = open_sound(span.path)
+        first = round(span.start_s * sound.rate)
+        last = sound.n_samples if span.end_s is None else min(round(span.end_s * sound.rate), sound.n_samples)
+        subtype = sound.subtype if sound.subtype in (*FLAC_SUBTYPES, *WAV_SUBTYPES) else "FLOAT"
+        samples = decode(sound, first, last, _DTYPES.get(subtype, "int16"))
         channels = samples if span.channel is None else samples[:, span.channel]
         cut = stem.with_name(stem.name + (".flac" if subtype in FLAC_SUBTYPES else ".wav"))
-        soundfile.write(cut, channels, rate, subtype=subtype)
+        soundfile.write(cut, channels, sound.rate, subtype=subtype)
     except OSError as error:
         raise cannot_write(stem, error, "choose another folder") from error
+    except InputError:
+        raise
     except (RuntimeError, ValueError) as error:
         raise InputError(stem, f"cannot be written ({error})", "choose another folder") from error
     return cut

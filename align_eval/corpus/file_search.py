@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from align_eval.corpus.disk_names import on_disk
+from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError, InputWarning
 from align_eval.text import composed
 
@@ -95,6 +97,24 @@ def by_identity(files: Files, folder: Path, *suffixes: str) -> dict[str, list[Pa
     return paths
 
 
+def audio_by_stem(files: Files) -> dict[str, list[Path]]:
+    """Audio files by name as of :func:`by_stem`; media for ffmpeg only where no other audio has the name."""
+    return {**by_stem(files, *MEDIA_SUFFIXES), **by_stem(files, *AUDIO_SUFFIXES)}
+
+
+def audio_by_identity(files: Files, folder: Path, ids: Collection[str] | None = None) -> dict[str, list[Path]]:
+    """Audio files by id; media for ffmpeg only where no other audio has the id.
+
+    Parameters
+    ----------
+    ids
+        Ids with words, if media without words are no part of the corpus.
+    """
+    media = by_identity(files, folder, *MEDIA_SUFFIXES)
+    wanted = {id_: paths for id_, paths in media.items() if ids is None or id_ in ids}
+    return {**wanted, **by_identity(files, folder, *AUDIO_SUFFIXES)}
+
+
 def the_one(candidates: Sequence[Path], place: object, what: str) -> Path:
     """The only one of the candidates.
 
@@ -127,22 +147,6 @@ def beside(path: Path, *suffixes: str) -> list[Path]:
     """Files in the folder of a file with its name in NFC and one of the suffixes, in upper or lower case."""
     files = sorted(path.parent.glob("*")) if path.parent.is_dir() else []
     return [file for file in with_suffix(files, *suffixes) if composed(file.stem) == composed(path.stem)]
-
-
-def on_disk(path: Path) -> Path:
-    """The existing path that is equal in NFC; the path itself if it exists, or if there is none."""
-    if str(path).isascii() or os.path.lexists(path):
-        return path
-    found = [Path(path.anchor)]
-    for part in path.parts[1:] if path.anchor else path.parts:
-        found = [folder / name for folder in found for name in _names_equal_in_nfc(folder, part)]
-    return min(found, default=path)
-
-
-def _names_equal_in_nfc(folder: Path, name: str) -> list[str]:
-    if name.isascii():
-        return [name] if os.path.lexists(folder / name) else []
-    return [other for other in os.listdir(folder) if composed(other) == composed(name)] if folder.is_dir() else []
 
 
 def read_text(path: Path) -> str:

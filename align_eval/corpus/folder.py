@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import by_identity, list_files, listed_apart, on_disk, read_text, refuse_broken_link
+from align_eval.corpus.disk_names import on_disk
+from align_eval.corpus.file_search import (
+    audio_by_identity,
+    by_identity,
+    list_files,
+    listed_apart,
+    read_text,
+    refuse_broken_link,
+)
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
@@ -105,7 +113,8 @@ def load_folder(
     if not folder.is_dir():
         raise InputError(folder, "there is no such folder", "give a folder of audio with TextGrids, or a bundled name")
     files = list_files(folder)
-    audio, grids = by_identity(files, folder, *AUDIO_SUFFIXES), by_identity(files, folder, TEXTGRID_SUFFIX)
+    grids = by_identity(files, folder, TEXTGRID_SUFFIX)
+    audio = audio_by_identity(files, folder, grids or None)
     if not audio and not grids:
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
     metadata = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
@@ -140,7 +149,8 @@ def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str,
     for u in utterances:
         words = [(w.text, w.start_s, w.end_s) for w in u.words]
         if u.audio.path not in audio_checksums:
-            audio_checksums[u.audio.path] = hashlib.sha256(u.audio.path.read_bytes()).hexdigest()
+            with u.audio.path.open("rb") as file:
+                audio_checksums[u.audio.path] = hashlib.file_digest(file, "sha256").hexdigest()
         text = repr((u.id, u.language, u.speaker, u.recording, u.reference, words))
         if u.audio != AudioSpan(u.audio.path):
             text += repr((u.audio.channel, u.audio.start_s, u.audio.end_s))

@@ -87,7 +87,8 @@ def load_kind(
         raise InputError(
             f"kind {kind!r}", "there is no such kind of corpus", f"use one of {', '.join((FOLDER, *KINDS))}"
         )
-    language = check_language(language, f"language {language!r}")
+    if language is not None:
+        language = check_language(language, f"language {language!r}")
     files = (path,) if path.is_file() else list_files(path)
     warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES)
     kind = kind or detect_kind(path, files)

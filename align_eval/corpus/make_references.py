@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, read_audio
-from align_eval.corpus.file_search import beside, by_identity, list_files, listed_apart, on_disk, read_text
+from align_eval.corpus.disk_names import on_disk
+from align_eval.corpus.file_search import (
+    audio_by_identity,
+    beside,
+    by_identity,
+    list_files,
+    listed_apart,
+    read_text,
+)
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, TRANSCRIPT_SUFFIXES
 from align_eval.corpus.pocketsphinx import (
     Aligned,
@@ -67,6 +75,7 @@ def make_references(
     lexicon: Mapping[str, str] | None = None,
     on_done: Callable[[str], None] | None = None,
     tier: Tiers = None,
+    channel: int | None = None,
 ) -> References:
     """Align every audio file of a folder with its text and write ``out/ID.TextGrid``; no file is overwritten.
 
@@ -78,6 +87,8 @@ def make_references(
         Called with the id of every utterance, aligned or failed.
     tier
         Word tiers of TextGrids, by name or number.
+    channel
+        Channel of the audio, counted from 0; None for the mean of all channels.
 
     Raises
     ------
@@ -95,7 +106,7 @@ def make_references(
             grid = on_disk(out / f"{id_}.TextGrid")
             if grid.exists():
                 raise InputError(grid, "exists already", "choose another --out, or remove it")
-            aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown, tier)
+            aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown, tier, channel)
             write_words(grid, {"words": aligned.words, "phones": aligned.phones}, duration_s)
             made.append(id_)
             n_words += len(aligned.words)
@@ -120,14 +131,21 @@ def audio_files(folder: Path) -> dict[str, list[Path]]:
         If there are none.
     """
     files = list_files(folder) if folder.is_dir() else ()
-    audio = by_identity(files, folder, *AUDIO_SUFFIXES)
+    texts = by_identity(files, folder, *TRANSCRIPT_SUFFIXES, TEXTGRID_SUFFIX)
+    audio = audio_by_identity(files, folder, texts or None)
     if not audio:
         raise InputError(folder, "holds no audio", f"give a folder with {' '.join(AUDIO_SUFFIXES)} files")
     return audio
 
 
 def _align_file(
-    decoder: Decoder, folder: Path, id_: str, paths: list[Path], unknown: dict[str, list[str]], tier: Tiers
+    decoder: Decoder,
+    folder: Path,
+    id_: str,
+    paths: list[Path],
+    unknown: dict[str, list[str]],
+    tier: Tiers,
+    channel: int | None,
 ) -> tuple[Aligned, float]:
     """Align one audio file; returns its length in seconds too, and adds words without pronunciation to ``unknown``."""
     if len(paths) > 1:
@@ -143,7 +161,7 @@ def _align_file(
     if missing:
         listed = ", ".join(map(repr, missing))
         raise InputError(paths[0], f"the lexicon lacks {listed}", "add them with --lexicon, or spell them differently")
-    samples = read_audio(AudioSpan(paths[0]), longest_s=math.inf)
+    samples = read_audio(AudioSpan(paths[0], channel), longest_s=math.inf)
     return align(decoder, samples, words, keys), len(samples) / SAMPLE_RATE
 
 

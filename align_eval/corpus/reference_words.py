@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
 from align_eval.corpus.file_search import by_identity, list_files
 from align_eval.corpus.folder import (
@@ -196,4 +196,4 @@ def _utterance(id_: str, transcript: Transcript, spoken: Iterable[HypothesisWord
 
 def _has_audio_and_textgrids(path: Path) -> bool:
     suffixes = {p.suffix.lower() for p in list_files(path)} if path.is_dir() else set()
-    return TEXTGRID_SUFFIX in suffixes and not suffixes.isdisjoint(AUDIO_SUFFIXES)
+    return TEXTGRID_SUFFIX in suffixes and not suffixes.isdisjoint((*AUDIO_SUFFIXES, *MEDIA_SUFFIXES))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from align_eval.corpus.file_search import on_disk
+from align_eval.corpus.disk_names import on_disk
 from align_eval.errors import InputError
 from align_eval.records import Utterance
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
+from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.corpus.file_search import (
     list_files,
     listed_apart,
@@ -29,7 +29,6 @@ from align_eval.records import Failure, Transcript
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, composed
 
 WORDS_SUFFIX = ".words"
-MEDIA_SUFFIXES = (*AUDIO_SUFFIXES, ".m4a", ".mp4", ".webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def pair_names(reference: Iterable[str], hypothesis: Iterable[str]) -> dict[str,
 def recording_name(name: str) -> str:
     """Name of the recording that a file holds, from the name of the file, in NFC: ``a`` for ``a.wav.words.json``."""
     form_suffixes = sorted({suffix for form in FORMATS.values() for suffix in form.suffixes}, key=len, reverse=True)
-    for suffixes in (form_suffixes, (WORDS_SUFFIX,), MEDIA_SUFFIXES):
+    for suffixes in (form_suffixes, (WORDS_SUFFIX,), (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES)):
         for suffix in suffixes:
             if name.lower().endswith(suffix) and len(name) > len(suffix):
                 name = name[: -len(suffix)]

@@ -53,7 +53,7 @@ def find_audio(
 def read_samples(span: AudioSpan) -> Samples | None:
     """Samples of an utterance at 16 kHz; None with a warning if they cannot be read."""
     try:
-        return read_audio(span, longest_s=float("inf"))
+        return read_audio(span, longest_s=float("inf"), warn=False)  # the run has warned
     except InputError as error:
         warnings.warn(InputWarning(f"no sound: {error}"), stacklevel=2)
         return None

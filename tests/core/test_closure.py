@@ -92,6 +92,8 @@ def test_imports_for_type_checkers_are_named_where_they_are_asked_for():
 # What certainly decides when a word starts, said without looking at any import: a module of each step of the street.
 COMPUTE = {
     "corpus.audio": "samples",
+    "corpus.sound.mp3": "how many there are",
+    "corpus.sound.ffmpeg": "those of a video",
     "corpus.transcript_file": "the text beside them",
     "text": "its words",
     "pipeline": "all of them in their order",
@@ -120,7 +122,7 @@ DO_NOT = re.compile(
     r"|scoring\.(?!pairing$|normaliser$).+"
     r"|engine\.(journal|cache|cache_folder|run|job|merge|forecast|ray_workers|workers|shard_file)"
     r"|formats\.(?!run$|run\.maps$|atomic$).+"
-    r"|corpus\.(?!audio$|transcript_file$).+"
+    r"|corpus\.(?!audio$|sound$|sound\.|transcript_file$|disk_names$).+"
 )
 
 

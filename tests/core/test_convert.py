@@ -65,14 +65,14 @@ def corpus_of(span):
 def test_a_cut_holds_the_very_samples_of_every_form(tmp_path, form, subtype, written):
     """At another rate than the model's, and one of two channels: what is cut is the file's own samples.
 
-    An MP3 decodes a little differently after a jump than from its beginning, so both jump.
+    An MP3 is decoded from before the cut, because a frame uses bits of earlier frames.
     """
     noise = np.random.default_rng(0).uniform(-0.9, 0.9, (22_050, 2))
     path = tmp_path / f"long.{form}"
     soundfile.write(path, noise, 22_050, subtype=subtype)
     assert convert_corpus(corpus_of(AudioSpan(path, 1, 0.25, 0.75)), tmp_path / "out") == ()
     first, last = round(0.25 * 22_050), round(0.75 * 22_050)
-    samples = soundfile.read(path, start=first, stop=last, dtype="float32" if form == "mp3" else "float64")[0]
+    samples = soundfile.read(path, dtype="float32" if form == "mp3" else "float64")[0][first:last]
     cut, rate = soundfile.read(tmp_path / "out" / written, dtype="float64")
     assert rate == 22_050
     np.testing.assert_array_equal(cut, samples[:, 1])

@@ -146,7 +146,7 @@ SRT = {
         srt(1, r"{\an8}<u>one</u> two", "") + "\n" + srt(2, r"{\an8}one <u>two</u>"),
         [ONE, TWO],
     ),
-    "braces that are no tag": (srt(1, "{one}"), [("{one}", 1.0, 2.0)]),
+    "braces that are no tag": (srt(1, "x{one}"), [("x{one}", 1.0, 2.0)]),
     "dots, one digit of hours and of the fraction": ("1\n0:00:01.0 --> 0:00:02.0\none\n", [ONE]),
     "coordinates": ("1\n00:00:01,000 --> 00:00:02,000  X1:100 X2:200 Y1:10 Y2:20\none\n", [ONE]),
     "spaces at the ends of lines": ("1 \n00:00:01,000 --> 00:00:02,000 \none \n \n", [ONE]),

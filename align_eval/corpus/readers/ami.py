@@ -16,8 +16,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.file_search import Files, by_stem, the_one, with_suffix
+from align_eval.corpus.file_search import Files, audio_by_stem, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file, without_overlaps
@@ -39,7 +38,7 @@ def detect(files: Files) -> Path | None:
 
 def load(path: Path, files: Files) -> Corpus:
     """Load every agent of every meeting, cut at pauses."""
-    audio = by_stem(files, *AUDIO_SUFFIXES)
+    audio = audio_by_stem(files)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()

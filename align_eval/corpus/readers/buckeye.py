@@ -19,8 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.file_search import Files, by_stem, head, read_lines, the_one, with_suffix
+from align_eval.corpus.file_search import Files, audio_by_stem, head, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
@@ -58,7 +57,7 @@ def detect(files: Files) -> Path | None:
 
 def load(path: Path, files: Files) -> Corpus:
     """Load every recording with a ``.words`` file, cut at silences; times are manual."""
-    audio = by_stem(files, *AUDIO_SUFFIXES)
+    audio = audio_by_stem(files)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()

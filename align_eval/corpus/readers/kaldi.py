@@ -17,9 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import soundfile
-
-from align_eval.corpus.audio import audio_duration_s
+from align_eval.corpus.audio import audio_duration_s, open_sound
 from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
@@ -215,7 +213,7 @@ def _utterances(
 
 def _channel(name: str, sound: Path, place: str) -> int | None:
     """Index of the channel that the CTM names; None for mono audio."""
-    n_channels = int(soundfile.info(sound).channels)
+    n_channels = open_sound(sound).n_channels
     if n_channels == 1:
         return None
     if name.upper() not in CHANNELS or CHANNELS[name.upper()] >= n_channels:

@@ -14,8 +14,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.file_search import Files, by_stem, head, identity, read_lines, the_one, with_suffix
+from align_eval.corpus.file_search import (
+    Files,
+    audio_by_stem,
+    by_stem,
+    head,
+    identity,
+    read_lines,
+    the_one,
+    with_suffix,
+)
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_file
 from align_eval.errors import InputError
@@ -38,7 +46,7 @@ def detect(files: Files) -> Path | None:
 
 def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
     """Load every aligned utterance: English, automatic times; the first part of the id is the speaker."""
-    audio, grids = by_stem(files, *AUDIO_SUFFIXES), by_stem(files, TEXTGRID_SUFFIX)
+    audio, grids = audio_by_stem(files), by_stem(files, TEXTGRID_SUFFIX)
     transcripts = {id_: text for file in with_suffix(files, TRANSCRIPT_SUFFIX) for id_, text in _transcripts(file)}
     utterances: list[Utterance] = []
     failures: list[Failure] = []

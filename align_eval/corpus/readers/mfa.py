@@ -12,8 +12,7 @@ from pathlib import Path
 
 from textgrid import IntervalTier, TextGrid
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
-from align_eval.corpus.file_search import Files, by_identity, the_one, with_suffix
+from align_eval.corpus.file_search import Files, audio_by_identity, by_identity, the_one, with_suffix
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
 from align_eval.errors import InputError
@@ -49,8 +48,8 @@ def detect(files: Files) -> Path | None:
 
 def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
     """Load every speaker of every recording, or those with the tiers ``tier``; times are automatic."""
-    audio = by_identity(files, path, *AUDIO_SUFFIXES)
     grids = by_identity(files, path, TEXTGRID_SUFFIX)
+    audio = audio_by_identity(files, path, grids)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()

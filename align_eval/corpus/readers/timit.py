@@ -11,10 +11,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import soundfile
-
-from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
-from align_eval.corpus.file_search import Files, by_identity, head, identity, read_lines, the_one, with_suffix
+from align_eval.corpus.audio import audio_duration_s, open_sound
+from align_eval.corpus.file_search import Files, audio_by_identity, head, identity, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_file, without_overlaps
 from align_eval.errors import InputError
@@ -32,7 +30,7 @@ def detect(files: Files) -> Path | None:
 
 def load(path: Path, files: Files) -> Corpus:
     """Load every sentence with a ``.WRD`` file; it is English and has manual times."""
-    audio = by_identity(files, path, *AUDIO_SUFFIXES)
+    audio = audio_by_identity(files, path)
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     for wrd in with_suffix(files, SUFFIX):
@@ -64,7 +62,6 @@ def read_wrd(path: Path, rate: int) -> tuple[Word, ...]:
 
 
 def _utterance(id_: str, wrd: Path, audio: Path) -> Utterance:
-    duration_s = audio_duration_s(audio)  # raises InputError for a file that is not audio, before soundfile.info does
-    words = read_wrd(wrd, int(soundfile.info(audio).samplerate))
-    check_inside(words, duration_s, wrd)
+    words = read_wrd(wrd, open_sound(audio).rate)
+    check_inside(words, audio_duration_s(audio), wrd)
     return whole_file(id_, audio, words, speaker=wrd.parent.name, reference="manual", language="en")

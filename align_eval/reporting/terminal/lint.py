@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.run.tracebacks import as_json
 from align_eval.records import Failure
 from align_eval.reporting.terminal.printing import print_line
@@ -17,9 +16,6 @@ from align_eval.units import FRAME_S
 
 if TYPE_CHECKING:
     from align_eval.score_files import Scored
-
-MOST_LABELS = 12
-"""Most labels that are listed on the terminal; JSON has all."""
 
 
 def print_lint(
@@ -56,14 +52,6 @@ def rounding_line(rule: str, n: int, tolerance_s: float) -> str:
     if rule == "overlap":
         return f"{n} overlap{s} of up to {1000 * tolerance_s:g} ms"
     return f"{n} end{s} of up to {1000 * FRAME_S:g} ms after the recording"
-
-
-def print_dropped(side: str, dropped: Sequence[tuple[str, int]], console: Console) -> None:
-    """Print how many labels were dropped as no words, the most frequent first."""
-    if dropped:
-        listed = ", ".join(f"{shorten(label)} {n}" for label, n in dropped[:MOST_LABELS])
-        more = f" and {len(dropped) - MOST_LABELS} other labels" if len(dropped) > MOST_LABELS else ""
-        print_line(console, f"dropped: {sum(n for _, n in dropped)} labels of the {side} are no words: {listed}{more}")
 
 
 def print_untimed(untimed: Sequence[LintFinding], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Lines and empty tables in the style that all tables for the terminal share."""
+"""Lines and empty tables in the style that all output on the terminal shares."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from align_eval.formats.praat_tokens import shorten
+
+MOST_LABELS = 12
+"""Most labels that are listed on the terminal; JSON has all."""
+
 
 def print_line(console: Console, line: str, style: str | None = None) -> None:
     """Print a line without markup, highlighting or wrapping."""
     console.print(line, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def print_dropped(side: str, dropped: Sequence[tuple[str, int]], console: Console) -> None:
+    """Print how many labels were dropped as no words, the most frequent first."""
+    if dropped:
+        listed = ", ".join(f"{shorten(label)} {n}" for label, n in dropped[:MOST_LABELS])
+        more = f" and {len(dropped) - MOST_LABELS} other labels" if len(dropped) > MOST_LABELS else ""
+        print_line(console, f"dropped: {sum(n for _, n in dropped)} labels of the {side} are no words: {listed}{more}")
 
 
 def titled_table(title: str) -> Table:

@@ -1,0 +1,85 @@
+"""Media that libsndfile cannot read, as M4A, MP4 and WebM: the first sound stream, decoded by ffmpeg.
+
+ffmpeg runs as a program with a list of arguments, without a shell. It may open the file and nothing else: no network,
+and no playlist that names other files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from align_eval.corpus.sound.parts import conversion
+from align_eval.errors import InputError
+
+LIMIT_S = 600
+"""Longest time that ffmpeg may take for one file."""
+
+FORMATS = "mov,matroska,asf,aac,amr,avi,flv,mpeg,mpegts,ogg,caf,w64,ape,wv,flac,mp3,wav"
+"""Formats that ffmpeg may read; the others include playlists."""
+
+DAMAGE = ("partial file", "ended prematurely", "Invalid data found")
+"""Parts of messages after which sound is missing, though ffmpeg exits with 0."""
+
+_KEPT_FILES = 4
+
+
+@lru_cache(maxsize=_KEPT_FILES)
+def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
+    """Decode a file to a temporary AU file of 32-bit floats, with the file's own rate and channels.
+
+    The last files stay, as the length of a file is asked for before its samples. A temporary file is deleted as soon
+    as nothing refers to it.
+
+    Parameters
+    ----------
+    modified_ns, size
+        State of the file, so that a file that changes is decoded again.
+
+    Returns
+    -------
+    file object
+        With the path of the temporary file as ``name``.
+
+    Raises
+    ------
+    InputError
+        If ffmpeg is not installed, takes too long, or finds no sound or damage.
+    """
+    program = shutil.which("ffmpeg")
+    if program is None:
+        remedy = f"install ffmpeg, or type this where it is installed: {conversion(path)}"
+        raise InputError(path, "needs ffmpeg, which is not on the PATH", remedy)
+    command = [
+        *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
+        *("-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-i", f"file:{path.absolute()}"),
+        *("-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"),
+    ]
+    try:
+        file = tempfile.NamedTemporaryFile(suffix=".au")  # noqa: SIM115  # it lives as long as its users
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        remedy = f"cut the file, or convert it: {conversion(path)}"
+        raise InputError(path, f"ffmpeg did not decode it in {LIMIT_S} s", remedy) from error
+    except OSError as error:
+        raise InputError(path, f"ffmpeg cannot be run ({error.strerror})", f"convert it: {conversion(path)}") from error
+    messages = done.stderr.decode(errors="replace").strip()
+    if os.strerror(errno.ENOSPC) in messages:
+        remedy = f"make room in {tempfile.gettempdir()}, or set TMPDIR to another folder"
+        raise InputError(path, f"its sound does not fit on the disk ({os.strerror(errno.ENOSPC)})", remedy)
+    if "matches no streams" in messages:
+        raise InputError(path, "has no sound", "name a file with sound")
+    if done.returncode or any(text in messages for text in DAMAGE):
+        last = messages.splitlines()[-1] if messages else f"exit code {done.returncode}"
+        raise InputError(
+            path, f"cannot be decoded by ffmpeg ({last})", "the file is damaged or cut short: copy it again"
+        )
+    return file

@@ -1,0 +1,48 @@
+"""Parts of Ogg files: the links of a chain (RFC 3533, section 4), of which libsndfile reads the first alone."""
+
+from __future__ import annotations
+
+from mmap import mmap
+from pathlib import Path
+
+from align_eval.corpus.sound.parts import Part
+from align_eval.errors import InputError
+
+MAGIC = b"OggS"
+PAGE_HEADER_BYTES = 27
+FIRST_PAGE, LAST_PAGE = 2, 4
+"""Flags of the first and of the last page of a stream."""
+
+
+def ogg_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
+    """One part per link.
+
+    A link begins with the first pages of its streams. A stream inside a link, as the sound of a video, is not a part.
+
+    Raises
+    ------
+    InputError
+        If the last page of a link is not marked as the last, or is incomplete.
+    """
+    starts: list[int] = []
+    position, was_first, flags, stop = 0, False, 0, 0
+    while (position := data.find(MAGIC, position)) >= 0 and position + PAGE_HEADER_BYTES <= len(data):
+        is_first = bool(data[position + 5] & FIRST_PAGE)
+        if is_first and not was_first:
+            if starts:
+                _check_end(path, flags, stop, len(data))
+            starts.append(position)
+        was_first, flags = is_first, data[position + 5]
+        n_segments = data[position + 26]
+        segments = data[position + PAGE_HEADER_BYTES : position + PAGE_HEADER_BYTES + n_segments]
+        stop = position + PAGE_HEADER_BYTES + n_segments + sum(segments)
+        position = min(stop, len(data))
+    _check_end(path, flags, stop, len(data))
+    if len(starts) < 2:
+        return (Part(0, len(data)),)
+    return tuple(Part(start, stop) for start, stop in zip(starts, [*starts[1:], len(data)], strict=True))
+
+
+def _check_end(path: Path, flags: int, stop: int, size: int) -> None:
+    if not flags & LAST_PAGE or stop > size:
+        raise InputError(path, "is cut short: its last page is not marked as the last", "copy it again")
