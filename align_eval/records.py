@@ -237,7 +237,7 @@ class RelevanceMap:
             raise InputError(
                 f"source {self.spec}, token row {row}, frame {column}",
                 f"the map is not finite there ({values[row, column]}; {len(bad)} such values)",
-                "check the model's weights, or use another preparation (prep=log or prep=zscore-median)",
+                "check the model's weights, or compute in float32 (--dtype float32)",
             )
         steps = np.diff(words[:-1], prepend=0)
         if words[-1] != EOT_WORD or np.any(steps < 0) or np.any(steps > 1) or (len(words) > 1 and words[0] != 0):

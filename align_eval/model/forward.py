@@ -28,6 +28,9 @@ from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES
 FIT_MARGIN_S = 1.0
 """Silence that is encoded after the audio with ``context="fit"``."""
 
+NEARLY_CERTAIN = -1e-4
+"""Log-probability in nats above which the odds are used: the log-softmax over Whisper's tokens errs by up to 5e-5."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -82,9 +85,24 @@ def decoder_hidden(model: Whisper, decoder_input: Tensor, encoded: Tensor) -> Te
 
 
 def token_log_prob(model: Whisper, hidden: Tensor, tokens: Tensor) -> Tensor:
-    """Log-probability of ``tokens[i]`` given ``hidden[i]``; ``(n_tokens, state)`` to ``(n_tokens,)``."""
-    logits: Tensor = (hidden @ model.decoder.token_embedding.weight.to(hidden.dtype).T).float()
-    return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
+    """Log-probability of ``tokens[i]`` given ``hidden[i]``, in float32; ``(n_tokens, state)`` to ``(n_tokens,)``.
+
+    Of tokens that are nearly certain it is computed from the odds against them, ``log p = -log(1 + odds)``. Then
+    ``1 - p`` is a sum of the other probabilities and not a difference that is mostly rounding, in the value as in its
+    derivative.
+    """
+    logits: Tensor = hidden.float() @ model.decoder.token_embedding.weight.float().T
+    log_prob = logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
+    certain = log_prob > NEARLY_CERTAIN
+    if not certain.any():
+        return log_prob
+    return log_prob.masked_scatter(certain, _log_prob_by_odds(logits[certain], tokens[certain]))
+
+
+def _log_prob_by_odds(logits: Tensor, tokens: Tensor) -> Tensor:
+    own = logits.gather(-1, tokens[:, None])
+    others = logits.scatter(-1, tokens[:, None], -torch.inf)
+    return -F.softplus(others.logsumexp(dim=-1) - own[:, 0])
 
 
 def shared_pass(
