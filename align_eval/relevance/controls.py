@@ -14,9 +14,8 @@ from whisper.model import Whisper
 
 from align_eval.model.forward import Pass, pass_of_mel
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
-from align_eval.relevance.source import ControlRandomWeightsOptions, ControlShuffledOptions
+from align_eval.relevance.source import FLAT_ROWS, ControlRandomWeightsOptions, ControlShuffledOptions
 from align_eval.relevance.stack import (
-    FLAT_ROWS,
     Stack,
     StackOf,
     pool_mel_frames,

@@ -8,8 +8,8 @@ from torch import Tensor
 from whisper.model import Whisper
 
 from align_eval.model.forward import Pass
-from align_eval.relevance.source import HybridOptions
-from align_eval.relevance.stack import FLAT_ROWS, Stack, StackOf, shares, text_rows
+from align_eval.relevance.source import FLAT_ROWS, HybridOptions
+from align_eval.relevance.stack import Stack, StackOf, shares, text_rows
 
 
 def hybrid(_model: Whisper, shared: Pass, options: HybridOptions, stack_of: StackOf) -> Stack:

@@ -15,10 +15,7 @@ from whisper.model import Whisper
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
 from align_eval.model.text import ForcedText
-from align_eval.relevance.source import MADE_OF_OTHERS, SOURCE_FUNCTIONS, Source
-
-FLAT_ROWS = "flat_rows"
-"""Key of the details that lists the rows in which a source found nothing, and which are flat."""
+from align_eval.relevance.source import FLAT_ROWS, MADE_OF_OTHERS, SOURCE_FUNCTIONS, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from align_eval.relevance import value_zeroing as module
 from align_eval.relevance.attention import attention
 from align_eval.relevance.attention_norm import attention_norm
 from align_eval.relevance.options import AttentionNormOptions, AttentionOptions, ValueZeroingOptions
-from align_eval.relevance.stack import FLAT_ROWS
+from align_eval.relevance.source import FLAT_ROWS
 from align_eval.relevance.value_zeroing import chunk_frames, value_zeroing
 from align_eval.units import SAMPLE_RATE
 from tests.helpers.maps import canonical_source, relevance_maps

@@ -17,8 +17,8 @@ from align_eval.corpus.audio import read_audio
 from align_eval.model.forward import decoder_hidden, shared_pass, token_log_prob
 from align_eval.model.text import force_words
 from align_eval.relevance.scaled_backward import power_of_two
-from align_eval.relevance.source import parse_source
-from align_eval.relevance.stack import FLAT_ROWS, stacks_of
+from align_eval.relevance.source import FLAT_ROWS, parse_source
+from align_eval.relevance.stack import stacks_of
 
 DOUBT = 1e-7
 

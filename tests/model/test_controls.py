@@ -23,8 +23,8 @@ from align_eval.relevance.controls import (
     shuffled_rows,
 )
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
-from align_eval.relevance.source import parse_source
-from align_eval.relevance.stack import FLAT_ROWS, Stack
+from align_eval.relevance.source import FLAT_ROWS, parse_source
+from align_eval.relevance.stack import Stack
 from align_eval.systems import parse_system
 from align_eval.units import FRAME_S
 from tests.helpers.maps import canonical_source, relevance_maps, stacks_of

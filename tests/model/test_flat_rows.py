@@ -10,9 +10,9 @@ from align_eval.errors import InputError
 from align_eval.pipeline import Speech, align_speech, relevance_map
 from align_eval.relevance.options import Preparation
 from align_eval.relevance.prepare import prepare
-from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
+from align_eval.relevance.source import FLAT_ROWS, SOURCE_OPTIONS, parse_source
 from align_eval.relevance.spes import FIRST_MASKS, reliability
-from align_eval.relevance.stack import FLAT_ROWS, mass_on_padding, stack_of_magnitudes, stacks_of
+from align_eval.relevance.stack import mass_on_padding, stack_of_magnitudes, stacks_of
 from align_eval.systems import System, parse_system
 from tests.helpers.models import noise_pass, random_whisper
 
