@@ -42,7 +42,7 @@ class Word:
         if self.confidence is not None and not math.isfinite(self.confidence):
             raise ValueError(f"word {self.text!r}: confidence is not finite ({self.confidence})")
         if self.end_s < self.start_s:
-            raise ValueError(f"word {self.text!r}: ends ({self.end_s:g} s) before it starts ({self.start_s:g} s)")
+            raise ValueError(f"word {self.text!r}: ends ({self.end_s:.10g} s) before it starts ({self.start_s:.10g} s)")
 
 
 @dataclass(frozen=True, slots=True)

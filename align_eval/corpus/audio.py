@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, told_apart
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
@@ -71,7 +71,7 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S) -> Samples:
     last = info.frames if span.end_s is None else min(round(span.end_s * info.samplerate), info.frames)
     length_s = (last - first) / info.samplerate
     if length_s > longest_s:
-        problem = f"lasts {length_s:.2f} s, more than Whisper's window of {longest_s:g} s"
+        problem = f"lasts {told_apart(length_s, longest_s)[0]} s, more than Whisper's window of {longest_s:g} s"
         raise InputError(span.path, problem, "cut it at pauses into pieces that fit")
     if length_s < FRAME_S:
         raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "use a longer span")

@@ -23,7 +23,7 @@ from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.model.cross_attention import CrossAttention, captured_projections, cross_attention
 from align_eval.model.text import ForcedText
-from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES
+from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES, SAMPLE_RATE
 
 FIT_MARGIN_S = 1.0
 """Silence that is encoded after the audio with ``context="fit"``."""
@@ -118,6 +118,21 @@ def full_frames(n_samples: int) -> int:
     return n_samples // HOP_LENGTH // 2
 
 
+def check_length(model: Whisper, samples: Samples) -> None:
+    """Raise if the audio is longer than the encoder takes: 30 s, or less where its positions were cut.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    longest = min(N_SAMPLES, 2 * HOP_LENGTH * model.dims.n_audio_ctx)
+    if len(samples) > longest:
+        problem = f"{len(samples)} samples are more than the {longest} that the model's encoder takes"
+        remedy = "cut the audio at pauses; a run does it by --window-s, down to 5 s"
+        raise InputError("audio", f"{problem} ({longest / SAMPLE_RATE:g} s at {SAMPLE_RATE} Hz)", remedy)
+
+
 def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str = "float32") -> tuple[Tensor, int]:
     """Log-mel of 16 kHz samples.
 
@@ -142,10 +157,9 @@ def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str =
     Raises
     ------
     InputError
-        If there are more than 30 s of samples, or less than one frame.
+        If there are more samples than the encoder takes, or less than one frame.
     """
-    if len(samples) > N_SAMPLES:
-        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut the audio at pauses")
+    check_length(model, samples)
     n_frames = full_frames(len(samples))
     if n_frames == 0:
         raise InputError("audio", f"{len(samples)} samples are less than one frame", "use longer audio")

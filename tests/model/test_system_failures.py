@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from align_eval.alignment import word_times
 from align_eval.api import align, evaluate
@@ -19,8 +21,11 @@ from align_eval.errors import InputError
 from align_eval.findings.saved_run import read_saved_run
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.tracebacks import traceback_name
+from align_eval.formats.textgrids import write_words
+from align_eval.model import decode
+from align_eval.model.decode import Stretch
 from align_eval.model.load import load_model
-from align_eval.records import FlatRows
+from align_eval.records import FlatRows, Word
 from align_eval.relevance.source import FLAT_ROWS
 from tests.helpers.command_line import align_eval
 from tests.helpers.models import random_whisper
@@ -200,3 +205,24 @@ def test_flat_rows_are_counted_in_the_run_and_listed_in_the_details(workplace, t
     assert files_of(tmp_path / "merged") == files_of(tmp_path / "whole")
     evaluated = evaluate(tmp_path / "corpus", model, sources=["gradient"], aligns=["dtw"], presets=[])
     assert evaluated.run.flat_rows == counted[1:]
+
+
+def test_a_system_that_fails_in_one_window_of_a_long_recording_loses_the_recording_alone(tmp_path, monkeypatch):
+    """The model with random weights recognises nothing: its windows are planted, of 30 s and of 1 s, a single block."""
+    windows = [Stretch(0.0, 30.0, "two plus"), Stretch(30.0, 31.0, "seven")]
+    monkeypatch.setattr(decode, "recognise_long", lambda *_: iter(windows))
+    soundfile.write(tmp_path / "talk.wav", np.random.default_rng(0).standard_normal(31 * 16000) * 0.1, 16000)
+    spoken = [Word("two", 1.0, 2.0), Word("plus", 2.0, 3.0), Word("seven", 30.2, 30.8)]
+    write_words(tmp_path / "talk.TextGrid", {"words": spoken}, 31.0)
+    evaluated = evaluate(
+        tmp_path, random_whisper(), sources=[FAILING, OTHER], aligns=["dtw"], presets=[], text="hypothesis"
+    )
+    (failure,) = evaluated.run.failures
+    assert failure.id == "talk"
+    assert failure.message.endswith(f"{PROBLEM} (from 30.00 s on)")
+    rows = evaluated.words.to_pylist()
+    assert [r["hypothesis"] for r in rows if r["source"] == failure.system] == [None] * 3
+    found = [r for r in rows if r["source"] == OTHER]
+    assert [r["hypothesis"] for r in found] == ["two", "plus", "seven"]
+    assert found[2]["start_s"] >= 30 > found[1]["start_s"]
+    assert [(of.source, of.n_rows) for of in evaluated.run.flat_rows] == [(OTHER, 5), (failure.system, 3)]
