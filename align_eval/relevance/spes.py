@@ -178,8 +178,8 @@ def reliability(first: Tensor, second: Tensor) -> tuple[list[float], float]:
     a, b = (half - half.mean(dim=1, keepdim=True) for half in (first.double(), second.double()))
     r = ((a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))).nan_to_num(0.0)
     mean = r[(a != 0).any(dim=1) | (b != 0).any(dim=1)].mean().nan_to_num(0.0)
-    by_token, overall = ((2 * x / (1 + x)).clamp(-1, 1) for x in (r, mean))
-    return by_token.tolist(), float(overall)
+    mean = mean.clamp_min(-1 + 1e-12)  # two frames correlate by 1 or -1, at which the formula is infinite
+    return (2 * r / (1 + r)).clamp(-1, 1).tolist(), float(2 * mean / (1 + mean))
 
 
 def pool_map(values: Tensor, how: str) -> Tensor:
