@@ -209,8 +209,8 @@ def evaluate(
     ------
     InputError
         Where the corpus or the model cannot be used at all, or a spec is unknown. A failed utterance is listed in
-        ``run.failures``, and its words count as missed. After an unexpected error, its failure has the traceback, and a
-        RuntimeWarning says so.
+        ``run.failures``, and its words count as missed, as do those of a single system that fails. After an
+        unexpected error, the failure has the traceback, and a RuntimeWarning says so.
     BugError
         Where every utterance failed, at least one by an unexpected error.
     """
@@ -237,13 +237,16 @@ def evaluate(
             rows.clear()
 
     details: dict[str, dict[str, dict[str, Any]]] = {}
-    failures = process_job(job, checksum, put_rows, details.update, on_maps=on_maps, on_done=on_done, journal=journal)
+    failures, flat_rows = process_job(
+        job, checksum, put_rows, details.update, on_maps=on_maps, on_done=on_done, journal=journal
+    )
     bugs = [failure for failure in failures if failure.traceback]
     if bugs:
-        message = f"{len(bugs)} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
+        n_utterances = len({failure.id for failure in bugs})
+        message = f"{n_utterances} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
         warnings.warn(f"{message}: {bugs[0].message}", RuntimeWarning, stacklevel=2)
     table = pa.concat_tables([*blocks, *rows]).combine_chunks()
-    run = score_job(job, checksum, failures, dataset(table), protocols)
+    run = score_job(job, checksum, failures, dataset(table), protocols, flat_rows)
     return Evaluation(run, table, details, job.languages)
 
 

@@ -99,6 +99,13 @@ class BugError(AlignEvalError):
         super().__init__(message)
 
 
+def told_apart(value: float, limit: float) -> tuple[str, str]:
+    """Write two different numbers with two decimals, or with as many as show that they differ, and one more."""
+    decimals = next((n for n in range(2, 15) if f"{value:.{n}f}" != f"{limit:.{n}f}"), 15)
+    decimals += decimals > 2
+    return f"{value:.{decimals}f}", f"{limit:.{decimals}f}"
+
+
 def bug_message(error: BaseException) -> str:
     """Return the message for an unexpected error."""
     return f"a bug in align-eval ({type(error).__name__}: {error})"

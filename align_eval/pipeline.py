@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from align_eval.corpus.audio import Samples
     from align_eval.model.forward import Pass
     from align_eval.model.text import ForcedText
-    from align_eval.relevance.stack import Stack
+    from align_eval.relevance.stack import Stack, StackOf
     from align_eval.systems import System
 
 
@@ -99,17 +99,26 @@ def words(
         Where audio, text or a map cannot be used.
     """
     maps = maps_of(sources_of(systems))
+    timed_by = words_of_maps(samples, texts, maps)
+    return {system: timed_by(system) for system in systems}
+
+
+def words_of_maps(
+    samples: Samples, texts: Sequence[str], maps: Mapping[Source, SourceMap]
+) -> Callable[[System], tuple[Word, ...]]:
+    """Make a function from a system to the times of words, read off the map of its source."""
     n_frames = next(iter(maps.values())).relevance.values.shape[1]  # the same for every source
     energy = energy_at_columns(samples, n_frames, FRAME_S, START_S)
-    timed: dict[System, tuple[Word, ...]] = {}
-    for system in systems:
+
+    def timed_by(system: System) -> tuple[Word, ...]:
         source_map = maps[system.source]
         times = align_map(source_map.relevance, energy, system.aligner, samples).words
-        timed[system] = tuple(
+        return tuple(
             Word(text, start_s, end_s, confidence)
             for text, (start_s, end_s), confidence in zip(texts, times, source_map.confidence, strict=True)
         )
-    return timed
+
+    return timed_by
 
 
 def align_speech(
@@ -148,7 +157,7 @@ def passes_of(model: Whisper, speech: Speech, context: str = "full", dtype: str 
 
 
 def maps_of_passes(model: Whisper, pass_of: PassOf, on_stack: OnStack | None = None) -> MapsOf:
-    """Make a function from sources to their maps.
+    """Make a function from sources to their maps. Calls with sources of the same tokens in turn share one pass.
 
     Parameters
     ----------
@@ -160,12 +169,16 @@ def maps_of_passes(model: Whisper, pass_of: PassOf, on_stack: OnStack | None = N
     """
     from align_eval.relevance.stack import stacks_of
 
+    @lru_cache(maxsize=1)  # one pass in memory at a time
+    def pass_with_stacks(tokens: Tokens) -> tuple[Pass, StackOf, tuple[float, ...]]:
+        shared = pass_of(tokens)
+        confidence = word_means(shared.log_prob.exp().cpu().numpy(), shared.text.word_of_token)
+        return shared, stacks_of(model, shared), confidence
+
     def maps_of(sources: Sequence[Source]) -> dict[Source, SourceMap]:
         maps: dict[Source, SourceMap] = {}
         for tokens, group in by_tokens(sources).items():
-            shared = pass_of(tokens)
-            stack_of = stacks_of(model, shared)
-            confidence = word_means(shared.log_prob.exp().cpu().numpy(), shared.text.word_of_token)
+            shared, stack_of, confidence = pass_with_stacks(tokens)
             for source in group:
                 stack = stack_of(source)
                 maps[source] = SourceMap(relevance_map(source, stack, shared.text), confidence)

@@ -7,7 +7,7 @@ The record that holds tensors, the pass, is in :mod:`align_eval.model.forward`; 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Word:
         if self.confidence is not None and not math.isfinite(self.confidence):
             raise ValueError(f"word {self.text!r}: confidence is not finite ({self.confidence})")
         if self.end_s < self.start_s:
-            raise ValueError(f"word {self.text!r}: ends ({self.end_s:g} s) before it starts ({self.start_s:g} s)")
+            raise ValueError(f"word {self.text!r}: ends ({self.end_s:.10g} s) before it starts ({self.start_s:.10g} s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class RelevanceMap:
             raise InputError(
                 f"source {self.spec}, token row {row}, frame {column}",
                 f"the map is not finite there ({values[row, column]}; {len(bad)} such values)",
-                "check the model's weights, or use another preparation (prep=log or prep=zscore-median)",
+                "check the model's weights, or compute in float32 (--dtype float32)",
             )
         steps = np.diff(words[:-1], prepend=0)
         if words[-1] != EOT_WORD or np.any(steps < 0) or np.any(steps > 1) or (len(words) > 1 and words[0] != 0):
@@ -281,8 +281,10 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An utterance or file that could not be used, with the reason.
+    """An utterance or file that could not be used, with the reason; or a system that failed on an utterance.
 
+    ``system`` names the system, or the source of several, where other systems timed the utterance; otherwise it is
+    None, and JSON files leave it out.
     ``traceback`` is the text of the traceback of an unexpected error, which is a bug in align-eval. JSON files name the
     file that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
     """
@@ -290,3 +292,25 @@ class Failure:
     id: str
     message: str
     traceback: str | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlatRows:
+    """Rows of a source's maps over all utterances, and those of them in which it found nothing, so that they are flat.
+
+    A row belongs to a token or to the end of the text.
+    """
+
+    source: str
+    n_flat: int
+    n_rows: int
+
+
+def sum_flat_rows(parts: Iterable[FlatRows]) -> tuple[FlatRows, ...]:
+    """Add up the rows of each source; sorted by source."""
+    sums: dict[str, FlatRows] = {}
+    for part in parts:
+        so_far = sums.get(part.source, FlatRows(part.source, 0, 0))
+        sums[part.source] = FlatRows(part.source, so_far.n_flat + part.n_flat, so_far.n_rows + part.n_rows)
+    return tuple(sums[source] for source in sorted(sums))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from align_eval.records import Failure
+from align_eval.records import Failure, FlatRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,11 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run: signature, scores and failures. ``environment`` is informative and is never compared."""
+    """A run: signature, scores, failures and flat rows. ``environment`` is informative and is never compared."""
 
     schema: int
     signature: dict[str, Any]
     rows: tuple[ScoreRow, ...]
     failures: tuple[Failure, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
+    flat_rows: tuple[FlatRows, ...] = ()

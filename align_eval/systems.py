@@ -35,6 +35,9 @@ class System:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", SystemName(self.source.text, self.aligner.text))
 
+    def __str__(self) -> str:
+        return f"{self.source} | {self.aligner}"
+
 
 def parse_system(source: str, align: str) -> System:
     """Parse the specs of a source and an aligner.

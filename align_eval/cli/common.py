@@ -133,10 +133,11 @@ def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Pa
     """
     from align_eval.formats.run.tracebacks import traceback_name
 
-    bugs = [failure.id for failure in failures if failure.traceback]
+    bugs = [failure for failure in failures if failure.traceback]
     if bugs:
-        first = tracebacks / traceback_name(bugs[0])
-        problem = f"{len(bugs)} of the utterances met a bug in align-eval, the first at {first}"
+        first = tracebacks / traceback_name(bugs[0].id, bugs[0].system)
+        n_utterances = len({failure.id for failure in bugs})
+        problem = f"{n_utterances} of the utterances met a bug in align-eval, the first at {first}"
         remedy = "report it to the developers with that traceback and the signature in the file"
         print_error(f"{written}: {problem}; {remedy}")
         raise typer.Exit(EXIT_BUG)

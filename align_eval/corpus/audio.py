@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES, media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, told_apart
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
@@ -80,7 +80,7 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = Tru
     last = sound.n_samples if span.end_s is None else min(round(span.end_s * sound.rate), sound.n_samples)
     length_s = (last - first) / sound.rate
     if length_s > longest_s:
-        problem = f"lasts {length_s:.2f} s, more than Whisper's window of {longest_s:g} s"
+        problem = f"lasts {told_apart(length_s, longest_s)[0]} s, more than Whisper's window of {longest_s:g} s"
         raise InputError(span.path, problem, "cut it at pauses into pieces that fit")
     if length_s < FRAME_S:
         raise InputError(span.path, f"lasts {length_s:g} s, less than one frame ({FRAME_S:g} s)", "use a longer span")

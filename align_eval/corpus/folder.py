@@ -192,7 +192,8 @@ def check_inside(words: Sequence[Word], duration_s: float, place: object) -> Non
         w = words[late]
         raise InputError(
             place,
-            f"word {late + 1} ({w.text!r}, {w.start_s:g} to {w.end_s:g} s) lies outside the audio ({duration_s:g} s)",
+            f"word {late + 1} ({w.text!r}, {w.start_s:.10g} to {w.end_s:.10g} s) lies outside the audio "
+            f"({duration_s:.10g} s)",
             f"check that audio and {'TextGrid' if Path(str(place)).suffix.lower() == TEXTGRID_SUFFIX else 'words'} "
             "belong together",
         )

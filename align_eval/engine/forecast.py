@@ -91,7 +91,11 @@ def forecast(job: Job, clock: Callable[[], float] = time.perf_counter) -> Foreca
     chosen = [by_length[i] for i in spread(len(by_length), N_MEASURED)]
     _timed(job, by_length[0], clock)  # the first one loads code and fills caches
     timed = [(u, *_timed(job, u, clock)) for u in chosen]
-    failures = [result.message for _, result, _ in timed if isinstance(result, Failure)]
+    failures = [
+        failure.message
+        for _, result, _ in timed
+        for failure in ((result,) if isinstance(result, Failure) else result.failures)
+    ]
     measured = tuple(
         Measured(u.id, *sizes[u.id], _n_masks(result), seconds)
         for u, result, seconds in timed

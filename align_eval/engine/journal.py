@@ -5,8 +5,9 @@ utterance's id, the key of its result (:mod:`align_eval.signature`) and the resu
 loss, so that a resumed result is the same. A line is used only if its checksum holds and its key is the expected one: a
 torn or damaged line, or another model, text, audio file, package or code makes the utterance be processed again.
 
-The folder is removed once the run is written whole. Failures are not in the journal, so that they are tried again; the
-tracebacks of bugs are written into the run folder at once (:mod:`align_eval.formats.run.tracebacks`).
+The folder is removed once the run is written whole. Utterances that failed, or that one system failed, are not in the
+journal, so that they are tried again; the tracebacks of bugs are written into the run folder at once
+(:mod:`align_eval.formats.run.tracebacks`).
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import drop_maps, maps_path, write_maps
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import drop_tracebacks, write_tracebacks
-from align_eval.records import Failure, Pairing, Unit, Word
+from align_eval.records import Failure, FlatRows, Pairing, Unit, Word
 from align_eval.systems import System
 
 FOLDER = ".partial"
 NAME = "journal.jsonl"
 DIGEST_LENGTH = 64
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the entries. Entries of another version are done again."""
 
 FLUSH_S = 1.0
@@ -84,7 +85,7 @@ class Journal:
         return _unpack(entry["result"], systems)
 
     def put(self, id_: str, key: str | None, result: Result) -> None:
-        """Write the result of an utterance: its maps as a file of the run folder, the rest as a line.
+        """Write the result of an utterance: its maps as a file of the run folder; with a key, the rest as a line.
 
         Raises
         ------
@@ -203,7 +204,14 @@ def _pack(result: Result) -> dict[str, Any]:
     words = [[[w.text, w.start_s, w.end_s, w.confidence] for w in timed] for timed in result.words.values()]
     systems = [[system.source.text, system.aligner.text] for system in result.words]
     pairing = asdict(result.pairing) if result.pairing else None
-    return {"systems": systems, "words": words, "details": result.details, "pairing": pairing}
+    flat_rows = [asdict(rows) for rows in result.flat_rows]
+    return {
+        "systems": systems,
+        "words": words,
+        "details": result.details,
+        "pairing": pairing,
+        "flat_rows": flat_rows,
+    }
 
 
 def _unpack(plain: dict[str, Any], systems: Sequence[System]) -> Result:
@@ -213,6 +221,7 @@ def _unpack(plain: dict[str, Any], systems: Sequence[System]) -> Result:
         words={by_name[source, align]: tuple(Word(*word) for word in timed) for (source, align), timed in words},
         details=plain["details"],
         pairing=_pairing(plain["pairing"]) if plain["pairing"] else None,
+        flat_rows=tuple(FlatRows(**rows) for rows in plain["flat_rows"]),
     )
 
 

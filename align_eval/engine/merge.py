@@ -31,6 +31,7 @@ from align_eval.formats.run.languages import read_languages
 from align_eval.formats.run.maps import FOLDER as MAPS
 from align_eval.formats.run.maps import SUFFIX
 from align_eval.formats.run.words_file import utterance_tables, words_writer
+from align_eval.records import sum_flat_rows
 from align_eval.run_record import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
@@ -74,7 +75,7 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
             for _, rows in in_order(folders):
                 put_rows(rows)
                 n_utterances += 1
-        if len(failed) == n_utterances:
+        if sum(failure.system is None for failure in failed) == n_utterances:
             raise all_failed(deciding["corpus"], failures)
         _merge_details(folders, details)
         run = Run(
@@ -83,6 +84,7 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
             rows=score_words(dataset(words), text=deciding["text"], seed=deciding["seed"], protocols=protocols),
             failures=failures + facts[0].second_failures,
             environment=runs[0].environment,
+            flat_rows=sum_flat_rows(rows for run in runs for rows in run.flat_rows),
         )
         merge_maps(folders, out)
         remove_files(out, SHARD_NAME)

@@ -27,7 +27,7 @@ from align_eval.formats.run.languages import Languages
 from align_eval.formats.run.maps import SavedMaps
 from align_eval.formats.run.words_file import PutRows, words_writer
 from align_eval.formats.run.words_table import words_table
-from align_eval.records import Failure, Pairing, SystemName, Utterance, Word
+from align_eval.records import Failure, FlatRows, Pairing, SystemName, Utterance, Word, sum_flat_rows
 from align_eval.run_record import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.summary import score_words
@@ -81,8 +81,8 @@ def run_into(
         job = with_languages(job)
         words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))
         with words_writer(words) as put_rows, entries_writer(details) as put_details:
-            failures = process_job(job, checksum, put_rows, put_details, on_done=on_done, journal=journal)
-        run = score_job(job, checksum, failures, dataset(words), protocols)
+            failures, flat_rows = process_job(job, checksum, put_rows, put_details, on_done=on_done, journal=journal)
+        run = score_job(job, checksum, failures, dataset(words), protocols, flat_rows)
         remove_files(out, SHARD_NAME)
         if job.shard:
             write_shard(out, shard_facts(job, job.shard, failures), job.corpus.utterances)
@@ -103,7 +103,7 @@ def process_job(
     on_maps: OnMaps | None = None,
     on_done: OnDone | None = None,
     journal: Journal | None = None,
-) -> tuple[Failure, ...]:
+) -> tuple[tuple[Failure, ...], tuple[FlatRows, ...]]:
     """Process the utterances of a job in the order of ids, and hand out the rows of each.
 
     Parameters
@@ -121,13 +121,15 @@ def process_job(
 
     Returns
     -------
-    tuple of Failure
-        The utterances that failed.
+    failures : tuple of Failure
+        The utterances that failed, and those that one system failed.
+    flat_rows : tuple of FlatRows
     """
     plan = job.plan
     facts = plan_facts(plan, model_checksum)
     cache = _cache(job, facts)
     failures: list[Failure] = []
+    flat_rows: tuple[FlatRows, ...] = ()
     n_processed = 0
     with ExitStack() as stack:
         if plan.options.engine == "ray":
@@ -141,6 +143,8 @@ def process_job(
                 failures.append(result)
             else:
                 n_processed += 1
+                failures += result.failures
+                flat_rows = sum_flat_rows((*flat_rows, *result.flat_rows))
                 if result.saved and on_maps:
                     on_maps(utterance.id, result.saved)
                 if result.details:
@@ -149,7 +153,7 @@ def process_job(
                 on_done(utterance.id)
     if not n_processed and not job.shard:
         raise all_failed(job.corpus.name, [*job.corpus.failures, *failures])
-    return tuple(failures)
+    return tuple(failures), flat_rows
 
 
 def score_job(
@@ -158,6 +162,7 @@ def score_job(
     failures: Sequence[Failure],
     words: Dataset,
     protocols: Mapping[str, Protocol] | None = None,
+    flat_rows: tuple[FlatRows, ...] = (),
 ) -> Run:
     """Score the words of a job, and sign them."""
     plan = job.plan
@@ -175,6 +180,7 @@ def score_job(
         failures=by_id([*job.corpus.failures, *failures])
         + (job.second_reference.failures if job.second_reference else ()),
         environment=run_environment(),
+        flat_rows=flat_rows,
     )
 
 
@@ -184,7 +190,10 @@ def _cache(job: Job, facts: Mapping[str, object]) -> MapCache | None:
 
 
 def _rows(utterance: Utterance, result: Result | Failure, job: Job) -> pa.Table:
-    """Rows of the words table for one utterance, with those of the second reference; a failure has missing words."""
+    """Rows of the words table for one utterance, with those of the second reference.
+
+    The words of an utterance, or of a system, that failed are missing.
+    """
     names = tuple(system.name for system in job.plan.systems)
     words: dict[SystemName, Sequence[Word]] = {}
     pairings: dict[SystemName, Pairing] = {}

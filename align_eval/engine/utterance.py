@@ -1,4 +1,7 @@
-"""One utterance: read its audio and words, run the pipeline on it, and turn any error into a failure of it alone."""
+"""One utterance: read its audio and words, run the pipeline on it, and turn any error into a failure of it alone.
+
+An error of one source or system becomes a failure of that one, and the others time the utterance.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,28 @@ from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.saved_maps import StackCollector
 from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
 from align_eval.formats.run.maps import SavedMaps
-from align_eval.pipeline import PassOf, SourceMap, Speech, maps_of_passes, passes_of, sources_of, words
-from align_eval.records import AUTO, Failure, Pairing, Utterance, Word
-from align_eval.relevance.source import Source
+from align_eval.pipeline import (
+    PassOf,
+    SourceMap,
+    Speech,
+    by_tokens,
+    maps_of_passes,
+    passes_of,
+    sources_of,
+    words_of_maps,
+)
+from align_eval.records import AUTO, Failure, FlatRows, Pairing, Utterance, Word, sum_flat_rows
+from align_eval.relevance.source import FLAT_ROWS, Source
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
-    from align_eval.corpus.folder import Corpus
     from align_eval.engine.cache import MapCache
     from align_eval.options import Plan
     from align_eval.systems import System
 
+K = TypeVar("K", "Source", "System")
 T = TypeVar("T")
 
 
@@ -38,26 +50,37 @@ class Result:
     Attributes
     ----------
     words : dict of System to tuple of Word
+        Without the systems that failed.
     details : dict of str to dict
         Evidence that sources give about themselves, by source.
     saved : SavedMaps or None
         Maps to save, where the run saves maps.
     pairing : Pairing or None
         The reference word of each word, where the text is not that of the reference.
+    failures : tuple of Failure
+        The sources and systems that failed; at least one system did not.
+    flat_rows : tuple of FlatRows
+        Rows of each source, and how many of them are flat.
     """
 
     words: dict[System, tuple[Word, ...]]
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     saved: SavedMaps | None = None
     pairing: Pairing | None = None
+    failures: tuple[Failure, ...] = ()
+    flat_rows: tuple[FlatRows, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MappedSpeech:
-    """The maps of one utterance on the host: the model is no longer needed. Maps to save are in ``saved``."""
+    """The maps of one utterance on the host: the model is no longer needed. Maps to save are in ``saved``.
+
+    ``failures`` are of the sources that have no map.
+    """
 
     maps: Mapping[Source, SourceMap]
     saved: SavedMaps | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | None = None) -> Result:
@@ -66,13 +89,13 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | 
     Raises
     ------
     InputError
-        Where audio, text or a map cannot be used.
+        Where audio or text cannot be used, or every system failed.
     """
     if plan.options.text == "hypothesis" and utterance.duration_s > WINDOW_S:
         return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
     speech = read_speech(utterance, plan, model)
     pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
-    return time_speech(utterance, speech, map_speech(speech, plan, model, pass_of, cache), plan)
+    return time_speech(utterance, speech, map_speech(utterance, speech, plan, model, pass_of, cache), plan)
 
 
 def process_each(
@@ -100,29 +123,48 @@ def read_speech(utterance: Utterance, plan: Plan, model: Whisper) -> Speech:
 
 
 def map_speech(
-    speech: Speech, plan: Plan, model: Whisper, pass_of: PassOf, cache: MapCache | None = None
+    utterance: Utterance, speech: Speech, plan: Plan, model: Whisper, pass_of: PassOf, cache: MapCache | None = None
 ) -> MappedSpeech | None:
-    """The maps of speech, looked up in the cache or made; None where the model recognised no word."""
+    """The maps of speech, looked up in the cache or made; None where the model recognised no word.
+
+    Every source is mapped alone, so that one that fails takes no other with it. If all of them fail, the error is
+    raised.
+    """
     if plan.options.text != "words" and not speech.texts:
         return None
-    sources = sources_of(plan.systems)
-    if plan.options.keep != "nothing":
-        collector = StackCollector(plan.options.keep)
-        maps = maps_of_passes(model, pass_of, collector.add)(sources)
-        return MappedSpeech(maps, collector.saved(speech.samples, maps))
-    maps_of = maps_of_passes(model, pass_of)
-    return MappedSpeech((cache.wrap(maps_of, speech) if cache else maps_of)(sources))
+    collector = None if plan.options.keep == "nothing" else StackCollector(plan.options.keep)
+    maps_of = maps_of_passes(model, pass_of, collector.add if collector else None)
+    if cache and not collector:
+        maps_of = cache.wrap(maps_of, speech)
+    sources = [source for group in by_tokens(sources_of(plan.systems)).values() for source in group]
+    maps, failures = each_alone(utterance, sources, lambda source: maps_of([source])[source])
+    return MappedSpeech(maps, collector.saved(speech.samples, maps) if collector else None, failures)
 
 
 def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | None, plan: Plan) -> Result:
     """Word times from the maps of speech, paired with the reference where the text is not the reference's."""
     if mapped is None:  # every system misses every word
         return Result(dict.fromkeys(plan.systems, ()), pairing=_pair(utterance, {}, speech.language))
-    maps = mapped.maps
-    timed = words(speech.samples, speech.texts, plan.systems, lambda _: maps)
+    timed, failures = _time_systems(utterance, speech, mapped, plan.systems)
     pairing = None if plan.options.text == "words" else _pair(utterance, timed, speech.language)
-    details = {source.text: dict(of.relevance.details) for source, of in maps.items() if of.relevance.details}
-    return Result(timed, details, mapped.saved, pairing)
+    details = {source.text: dict(of.relevance.details) for source, of in mapped.maps.items() if of.relevance.details}
+    return Result(timed, details, mapped.saved, pairing, failures, _flat_rows(mapped))
+
+
+def _time_systems(
+    utterance: Utterance, speech: Speech, mapped: MappedSpeech, systems: Sequence[System]
+) -> tuple[dict[System, tuple[Word, ...]], tuple[Failure, ...]]:
+    """Word times of the systems whose source has a map, each alone, and the failures of all others."""
+    mapped_systems = [system for system in systems if system.source in mapped.maps]
+    timed, failures = each_alone(utterance, mapped_systems, words_of_maps(speech.samples, speech.texts, mapped.maps))
+    return timed, mapped.failures + failures
+
+
+def _flat_rows(mapped: MappedSpeech) -> tuple[FlatRows, ...]:
+    return tuple(
+        FlatRows(source.text, len(of.relevance.details.get(FLAT_ROWS, ())), len(of.relevance.values))
+        for source, of in mapped.maps.items()
+    )
 
 
 def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Samples, cache: MapCache | None) -> Result:
@@ -132,6 +174,8 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
 
     language = _language(utterance, model, samples)
     timed: dict[System, list[Word]] = {system: [] for system in plan.systems}
+    failures: list[Failure] = []
+    flat_rows: list[FlatRows] = []
     for stretch in recognise_long(model, samples, language):
         texts = tuple(split_words(stretch.text, language))
         if not texts:
@@ -141,17 +185,31 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
         )
         try:
             pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
-            maps_of = maps_of_passes(model, pass_of)
-            in_window = words(speech.samples, texts, plan.systems, cache.wrap(maps_of, speech) if cache else maps_of)
+            left = replace(plan, systems=tuple(timed))
+            mapped = map_speech(utterance, speech, left, model, pass_of, cache)
+            assert mapped is not None  # there are words
+            in_window, lost = _time_systems(utterance, speech, mapped, left.systems)
         except InputError as error:
             place = f"{stretch.start_s:.2f} to {stretch.end_s:.2f} s, {error.place}"
             raise InputError(place, error.problem, error.remedy) from error
-        for system, system_words in in_window.items():
-            timed[system] += [
-                replace(w, start_s=w.start_s + stretch.start_s, end_s=w.end_s + stretch.start_s) for w in system_words
+        failures += [replace(f, message=f"{f.message} (from {stretch.start_s:.2f} s on)") for f in lost]
+        flat_rows += _flat_rows(mapped)
+        timed = {  # a system that fails in one window fails the recording
+            system: timed[system]
+            + [
+                replace(w, start_s=w.start_s + stretch.start_s, end_s=w.end_s + stretch.start_s)
+                for w in in_window[system]
             ]
+            for system in timed
+            if system in in_window
+        }
     pairing = _pair(utterance, timed, language)
-    return Result({system: tuple(system_words) for system, system_words in timed.items()}, pairing=pairing)
+    return Result(
+        {system: tuple(system_words) for system, system_words in timed.items()},
+        pairing=pairing,
+        failures=tuple(failures),
+        flat_rows=sum_flat_rows(flat_rows),
+    )
 
 
 def _language(utterance: Utterance, model: Whisper, samples: Samples) -> str | None:
@@ -179,57 +237,69 @@ def _pair(utterance: Utterance, timed: Mapping[System, Sequence[Word]], language
     return pair_words([word.text for word in utterance.words], hypothesis, language, times)
 
 
-def each_utterance(
-    corpus: Corpus, work: Callable[[Utterance], T], on_done: Callable[[str], None] | None = None
-) -> tuple[dict[str, T], tuple[Failure, ...]]:
-    """Run `work` on every utterance, and list the failed ones with those that could not be loaded, by id.
-
-    Raises
-    ------
-    InputError
-        Where no utterance is left: there was none, or every one failed.
-    BugError
-        Where every one failed, at least one by an unexpected error.
-    """
-    results: dict[str, T] = {}
-    failures = list(corpus.failures)
-    for utterance in corpus.utterances:
-        result = attempt(utterance, work)
-        if isinstance(result, Failure):
-            failures.append(result)
-        else:
-            results[utterance.id] = result
-        if on_done:
-            on_done(utterance.id)
-    if not results:
-        raise all_failed(corpus.name, failures)
-    return results, by_id(failures)
-
-
 def attempt(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
     """Run `work` on one utterance. Any error becomes a Failure, so the others still run."""
     try:
         return attempt_expected(utterance, work)
     except Exception as error:  # a bug in one utterance must not lose the others
-        message = f"utterance {utterance.id}: {bug_message(error)}; report it with its traceback"
-        return Failure(utterance.id, message, traceback.format_exc())
+        return _failure_of(utterance, error)
 
 
 def attempt_expected(utterance: Utterance, work: Callable[[Utterance], T]) -> T | Failure:
     """Run `work` on one utterance. A bad input or a lack of memory becomes a Failure; a bug is raised."""
     try:
         return work(utterance)
-    except InputError as error:
-        names_file = utterance.part_of is None and utterance.audio.path.name in error.place
-        return Failure(utterance.id, str(error) if names_file else f"utterance {utterance.id}, {error}")
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not _is_expected(error):
             raise
-        problem = f"does not fit into memory ({type(error).__name__}: {error})"
-        remedy = "use a smaller model, or a machine with more memory"
-        return Failure(utterance.id, f"utterance {utterance.id}: {problem}; {remedy}")
+        return _failure_of(utterance, error)
     finally:
         gc.collect(0)  # graphs of large tensors are cyclic: without this the demo takes a tenth more memory
+
+
+def each_alone(
+    utterance: Utterance, items: Sequence[K], work: Callable[[K], T]
+) -> tuple[dict[K, T], tuple[Failure, ...]]:
+    """Run `work` on every source or system of one utterance. Any error becomes a Failure of that one alone.
+
+    Raises
+    ------
+    Exception
+        Where every one failed: the first unexpected error, or else the first error.
+    """
+    done: dict[K, T] = {}
+    errors: dict[K, Exception] = {}
+    for item in items:
+        try:
+            done[item] = work(item)
+        except Exception as error:
+            errors[item] = error
+            link: BaseException | None = error
+            while link:  # its frames hold tensors, which the next item may need the memory of
+                traceback.clear_frames(link.__traceback__)
+                link = link.__context__
+    if errors and not done:
+        raise min(errors.values(), key=_is_expected)
+    return done, tuple(_failure_of(utterance, error, item) for item, error in errors.items())
+
+
+def _is_expected(error: Exception) -> bool:
+    return isinstance(error, InputError) or is_out_of_memory(error)
+
+
+def _failure_of(utterance: Utterance, error: Exception, item: Source | System | None = None) -> Failure:
+    """The failure of an utterance, or of a source or system on it, by an error."""
+    system = None if item is None else str(item)
+    place = f"utterance {utterance.id}" if system is None else f"utterance {utterance.id}, {system}"
+    if isinstance(error, InputError):
+        names_file = utterance.part_of is None and utterance.audio.path.name in error.place
+        return Failure(utterance.id, str(error) if names_file and not item else f"{place}, {error}", system=system)
+    if is_out_of_memory(error):
+        problem = f"does not fit into memory ({type(error).__name__}: {error})"
+        remedy = "use a smaller model, or a machine with more memory"
+        return Failure(utterance.id, f"{place}: {problem}; {remedy}", system=system)
+    message = f"{place}: {bug_message(error)}; report it with its traceback"
+    return Failure(utterance.id, message, "".join(traceback.format_exception(error)), system)
 
 
 def all_failed(corpus_name: str, failures: Sequence[Failure]) -> AlignEvalError:

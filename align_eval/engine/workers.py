@@ -117,10 +117,11 @@ def results(
             return first.utterance, first.resumed
         result = first.group.submit(workers).result()[first.i]
         if journal:
-            if isinstance(result, Failure):
-                journal.put_failure(result)
-            else:
-                journal.put(first.utterance.id, first.key, result)
+            failures = (result,) if isinstance(result, Failure) else result.failures
+            for failure in failures:
+                journal.put_failure(failure)
+            if isinstance(result, Result):
+                journal.put(first.utterance.id, None if failures else first.key, result)
         return first.utterance, result
 
     for utterance in utterances:

@@ -112,6 +112,8 @@ class SavedRun:
 def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
     """Read a run folder with saved maps.
 
+    Utterances that any system failed are left out, so that all sources are measured on the same speech.
+
     Parameters
     ----------
     folder

@@ -9,10 +9,11 @@ import numpy as np
 from pyarrow.dataset import Dataset
 
 from align_eval.heuristics import Toggled
+from align_eval.scoring.boundaries import Bools
 from align_eval.scoring.inference import flip_test, holm
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics, sum_by
 from align_eval.scoring.protocols import PROTOCOLS
-from align_eval.scoring.recognition import Recognition, only
+from align_eval.scoring.recognition import Recognition, is_common, only, per_row
 from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
 from align_eval.scoring.summary import BOUNDARIES, WBE
 from align_eval.scoring.system_rows import Kind, kinds_of, read_recognition
@@ -109,7 +110,8 @@ def measure_toggles(words: Dataset, toggled: Sequence[Toggled], run: str, seed: 
 def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int) -> HeuristicWorth | None:
     n_clusters = kind.n_clusters
     base, other = (read_recognition(words, kind, system.name) for system in (item.base, item.other))
-    base_error, other_error = (_error(recognition, boundaries, n_clusters) for recognition in (base, other))
+    in_both = np.logical_and(*(per_row(recognition, _same(recognition)) for recognition in (base, other)))
+    base_error, other_error = (_error(recognition, in_both, boundaries, n_clusters) for recognition in (base, other))
     error_without, error_with = (base_error, other_error) if item.heuristic.adds else (other_error, base_error)
     counts = error_with.denominator
     if not counts.any():
@@ -146,9 +148,14 @@ def _adjusted(rows: list[HeuristicWorth]) -> list[HeuristicWorth]:
     return [replace(row, p_holm=adjusted.get(str(i))) for i, row in enumerate(rows)]
 
 
-def _error(recognition: Recognition, boundaries: str, n_clusters: int) -> Ratio:
-    """Mean absolute boundary error of a system, as sums per cluster, on the words that the scores of a run use."""
-    times = only(recognition.times, recognition.is_same(PROTOCOLS[WBE].normaliser))
+def _same(recognition: Recognition) -> Bools:
+    """Mask of the units that the scores of a run use."""
+    return recognition.is_same(PROTOCOLS[WBE].normaliser)
+
+
+def _error(recognition: Recognition, in_both: Bools, boundaries: str, n_clusters: int) -> Ratio:
+    """Mean absolute boundary error of a system, as sums per cluster, on the words that both systems timed."""
+    times = only(recognition.times, is_common(recognition, _same(recognition), in_both))
     for metric, _, statistic in boundary_metrics(times, boundaries, n_clusters):
         if metric == "wbe_mean" and isinstance(statistic, Ratio):
             return statistic

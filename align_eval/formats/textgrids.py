@@ -248,7 +248,7 @@ def _tiers(
                 continue
             raise InputError(
                 f"{path}, tier {name!r}, word {word.text!r}",
-                f"starts at {word.start_s:g} s, before {previous_end_s:g} s",
+                f"starts at {word.start_s:.10g} s, before {previous_end_s:.10g} s",
                 "correct the times: words of a tier cannot overlap or start before zero",
             )
         start_s = max(float(word.start_s), previous_end_s)

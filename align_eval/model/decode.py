@@ -12,6 +12,7 @@ from whisper.model import Whisper
 
 from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
+from align_eval.model.forward import check_length, full_frames
 from align_eval.model.text import Task, tokenizer_of, written_language
 from align_eval.text import split_words
 from align_eval.units import MEL_FRAME_S, N_SAMPLES, SAMPLE_RATE, WINDOW_S
@@ -29,14 +30,13 @@ def recognise(model: Whisper, samples: Samples, language: str | None, task: Task
     InputError
         If the audio is too long, or the model does not know the language or the task.
     """
-    if len(samples) > N_SAMPLES:
-        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut the audio at pauses")
+    check_length(model, samples)
     tokenizer_of(model, language, task)  # raises for unknown languages and tasks
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(samples)), n_mels=model.dims.n_mels)
     options = whisper.DecodingOptions(
         task=task, language=language or "en", temperature=0.0, without_timestamps=True, fp16=False
     )
-    result = whisper.decode(model, mel.to(model.device), options)
+    result = whisper.decode(model, mel[:, : 2 * model.dims.n_audio_ctx].to(model.device), options)
     return str(result.text)
 
 
@@ -71,6 +71,10 @@ def recognise_long(model: Whisper, samples: Samples, language: str | None) -> It
     one bad window does not affect the next.
     """
     tokenizer_of(model, language)
+    n_frames = full_frames(N_SAMPLES)
+    if model.dims.n_audio_ctx < n_frames:
+        problem = f"the model's encoder takes {model.dims.n_audio_ctx} frames, a window of Whisper has {n_frames}"
+        raise InputError("audio", problem, "cut the audio at pauses into pieces that fit")
     result = whisper.transcribe(
         model,
         torch.from_numpy(samples),

@@ -23,10 +23,13 @@ from align_eval.corpus.audio import Samples
 from align_eval.errors import InputError
 from align_eval.model.cross_attention import CrossAttention, captured_projections, cross_attention
 from align_eval.model.text import ForcedText
-from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES
+from align_eval.units import FRAME_S, HOP_LENGTH, N_SAMPLES, SAMPLE_RATE
 
 FIT_MARGIN_S = 1.0
 """Silence that is encoded after the audio with ``context="fit"``."""
+
+NEARLY_CERTAIN = -1e-4
+"""Log-probability in nats above which the odds are used: the log-softmax over Whisper's tokens errs by up to 5e-5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,24 @@ def decoder_hidden(model: Whisper, decoder_input: Tensor, encoded: Tensor) -> Te
 
 
 def token_log_prob(model: Whisper, hidden: Tensor, tokens: Tensor) -> Tensor:
-    """Log-probability of ``tokens[i]`` given ``hidden[i]``; ``(n_tokens, state)`` to ``(n_tokens,)``."""
-    logits: Tensor = (hidden @ model.decoder.token_embedding.weight.to(hidden.dtype).T).float()
-    return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
+    """Log-probability of ``tokens[i]`` given ``hidden[i]``, in float32; ``(n_tokens, state)`` to ``(n_tokens,)``.
+
+    Of tokens that are nearly certain it is computed from the odds against them, ``log p = -log(1 + odds)``. Then
+    ``1 - p`` is a sum of the other probabilities and not a difference that is mostly rounding, in the value as in its
+    derivative.
+    """
+    logits: Tensor = hidden.float() @ model.decoder.token_embedding.weight.float().T
+    log_prob = logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
+    certain = log_prob > NEARLY_CERTAIN
+    if not certain.any():
+        return log_prob
+    return log_prob.masked_scatter(certain, _log_prob_by_odds(logits[certain], tokens[certain]))
+
+
+def _log_prob_by_odds(logits: Tensor, tokens: Tensor) -> Tensor:
+    own = logits.gather(-1, tokens[:, None])
+    others = logits.scatter(-1, tokens[:, None], -torch.inf)
+    return -F.softplus(others.logsumexp(dim=-1) - own[:, 0])
 
 
 def shared_pass(
@@ -98,6 +116,21 @@ def shared_pass(
 def full_frames(n_samples: int) -> int:
     """Return the number of whole encoder frames in ``n_samples`` samples at 16 kHz."""
     return n_samples // HOP_LENGTH // 2
+
+
+def check_length(model: Whisper, samples: Samples) -> None:
+    """Raise if the audio is longer than the encoder takes: 30 s, or less where its positions were cut.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    longest = min(N_SAMPLES, 2 * HOP_LENGTH * model.dims.n_audio_ctx)
+    if len(samples) > longest:
+        problem = f"{len(samples)} samples are more than the {longest} that the model's encoder takes"
+        remedy = "cut the audio at pauses; a run does it by --window-s, down to 5 s"
+        raise InputError("audio", f"{problem} ({longest / SAMPLE_RATE:g} s at {SAMPLE_RATE} Hz)", remedy)
 
 
 def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str = "float32") -> tuple[Tensor, int]:
@@ -124,10 +157,9 @@ def mel_of(model: Whisper, samples: Samples, context: str = "full", dtype: str =
     Raises
     ------
     InputError
-        If there are more than 30 s of samples, or less than one frame.
+        If there are more samples than the encoder takes, or less than one frame.
     """
-    if len(samples) > N_SAMPLES:
-        raise InputError("audio", f"{len(samples)} samples are more than 30 s", "cut the audio at pauses")
+    check_length(model, samples)
     n_frames = full_frames(len(samples))
     if n_frames == 0:
         raise InputError("audio", f"{len(samples)} samples are less than one frame", "use longer audio")

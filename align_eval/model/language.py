@@ -11,7 +11,7 @@ from align_eval.records import AUTO
 
 
 def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:
-    """Whisper's code of the language of the first 30 s, and its probability.
+    """Whisper's code of the language of the first 30 s (less, where the encoder takes less), and its probability.
 
     The probability is the decoder's, after the start token, over all language tokens (openai-whisper's
     ``detect_language``). An English-only model returns English.
@@ -19,8 +19,8 @@ def detect_language(model: Whisper, samples: Samples) -> tuple[str, float]:
     if not model.is_multilingual:
         return "en", 1.0
     padded = whisper.pad_or_trim(torch.from_numpy(samples))
-    mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels).to(model.device)
-    _, probabilities = whisper.detect_language(model, mel)
+    mel = whisper.log_mel_spectrogram(padded, n_mels=model.dims.n_mels)[:, : 2 * model.dims.n_audio_ctx]
+    _, probabilities = whisper.detect_language(model, mel.to(model.device))
     code = max(probabilities, key=probabilities.__getitem__)
     return code, float(probabilities[code])
 

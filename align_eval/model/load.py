@@ -24,6 +24,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
+from align_eval.model.vocabulary import check_tokens, check_vocabulary_size
 from align_eval.weights import WEIGHT_PACKAGES, WeightFile
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -50,7 +51,8 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
     Raises
     ------
     InputError
-        If the weights do not exist, are damaged or incomplete, or are of another kind of model.
+        If the weights do not exist, are damaged or incomplete, or are of another kind of model, or if a file of the
+        folder names other tokens than Whisper's.
     """
     path = Path(name_or_path)
     name = str(name_or_path)
@@ -152,6 +154,8 @@ def _load_folder(folder: Path) -> Whisper:
                 raise InputError(folder, f"has no {path.name}", remedy)
         model = to_whisper(read_variables(binary.read_bytes(), binary), binary)
         named = set_alignment_heads(model, config.read_text(encoding="utf-8", errors="replace"), config)
+    check_vocabulary_size(model, folder)
+    check_tokens(folder, model)
     if not named:
         _warn_of_heads(folder)
     return model

@@ -19,12 +19,10 @@ from safetensors import SafetensorError, safe_open
 from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError
+from align_eval.model.vocabulary import check_vocabulary_size
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Files with the weights of a folder, in order of preference."""
-
-VOCABULARIES = (51864, 51865, 51866)
-"""Sizes for English only, multilingual, and with Cantonese. They determine the ids of languages and timestamps."""
 
 _MODULES = {
     "conv1": "conv1",
@@ -81,9 +79,7 @@ def read_transformers_folder(folder: Path) -> Whisper:
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         summary = " ".join(str(error).split())
         raise InputError(folder, f"does not fit a Whisper model ({summary})", "save the whole model again") from error
-    if dims.n_vocab not in VOCABULARIES:
-        sizes = ", ".join(str(size) for size in VOCABULARIES)
-        raise InputError(folder, f"has {dims.n_vocab} tokens; Whisper has {sizes}", "remove the added tokens")
+    check_vocabulary_size(model, folder)
     return model
 
 

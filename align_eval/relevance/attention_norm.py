@@ -18,7 +18,7 @@ from whisper.model import MultiHeadAttention, Whisper
 from align_eval.model.forward import Pass
 from align_eval.relevance.attention import attention, select_heads
 from align_eval.relevance.options import AttentionNormOptions, AttentionOptions
-from align_eval.relevance.stack import Stack, rows_to_distributions
+from align_eval.relevance.stack import Stack, stack_of_magnitudes
 
 
 def attention_norm(model: Whisper, shared: Pass, options: AttentionNormOptions) -> Stack:
@@ -30,7 +30,7 @@ def attention_norm(model: Whisper, shared: Pass, options: AttentionNormOptions) 
     Raises
     ------
     InputError
-        If the model has no such head, or a row is all zeros or not finite.
+        If the model has no such head, or a row is not finite.
     """
     n_layer, n_head = shared.cross.shape[:2]
     heads = select_heads(model, options.heads, n_layer, n_head, source="attention-norm")
@@ -41,16 +41,11 @@ def attention_norm(model: Whisper, shared: Pass, options: AttentionNormOptions) 
             layer: projected_value_norms(blocks[layer].cross_attn, shared.taps[-1][0, : shared.n_frames])
             for layer in {layer for layer, _ in heads}
         }  # (head, frame) per layer
-    return Stack(
-        torch.stack(
-            [
-                rows_to_distributions(
-                    weights[i] * norms[layer][head], shared.n_frames, f"source attention-norm, head {layer}.{head}"
-                )
-                for i, (layer, head) in enumerate(heads)
-            ]
-        )
-    )
+    maps = {
+        f"source attention-norm, head {layer}.{head}": weights[i] * norms[layer][head]
+        for i, (layer, head) in enumerate(heads)
+    }
+    return stack_of_magnitudes(maps, shared.n_frames)
 
 
 def projected_value_norms(attention: MultiHeadAttention, encoded: Tensor) -> Tensor:

@@ -44,10 +44,8 @@ def saliency(model: Whisper, shared: Pass, options: SaliencyOptions) -> Stack:
     """Derivative of each token's log-probability (captum ``Saliency``), signed until features are reduced."""
     tapped = tap(model, shared, options.at, "saliency")
     method = Saliency(tapped.forward_of)
-    return Stack(
-        _all_tokens(
-            tapped, options.reduce, lambda x, tokens: method.attribute(x, abs=False, additional_forward_args=tokens)
-        )
+    return _all_tokens(
+        tapped, options.reduce, lambda x, tokens: method.attribute(x, abs=False, additional_forward_args=tokens)
     )
 
 
@@ -55,12 +53,10 @@ def input_x_gradient(model: Whisper, shared: Pass, options: InputXGradientOption
     """Input times the derivative of each token's log-probability (captum ``InputXGradient``)."""
     tapped = tap(model, shared, options.at, "input-x-gradient")
     method = InputXGradient(tapped.forward_of)
-    return Stack(
-        _all_tokens(tapped, options.reduce, lambda x, tokens: method.attribute(x, additional_forward_args=tokens))
-    )
+    return _all_tokens(tapped, options.reduce, lambda x, tokens: method.attribute(x, additional_forward_args=tokens))
 
 
-def _all_tokens(tapped: Tapped, reduce: str, attribute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def _all_tokens(tapped: Tapped, reduce: str, attribute: Callable[[Tensor, Tensor], Tensor]) -> Stack:
     """Attribute batches of tokens: each row of the repeated input belongs to one token."""
     rows = []
     for first in range(0, tapped.n_tokens, tapped.batch_grad):
@@ -68,7 +64,7 @@ def _all_tokens(tapped: Tapped, reduce: str, attribute: Callable[[Tensor, Tensor
         tokens = torch.arange(first, last, device=tapped.real.device)
         inputs = tapped.real.repeat(len(tokens), 1, 1).requires_grad_()
         rows.append(tapped.reduced(attribute(inputs, tokens), reduce))
-    return tapped.distributions(torch.cat(rows))
+    return tapped.stack(torch.cat(rows))
 
 
 def smoothgrad(model: Whisper, shared: Pass, options: SmoothGradOptions) -> Stack:
@@ -92,7 +88,7 @@ def smoothgrad(model: Whisper, shared: Pass, options: SmoothGradOptions) -> Stac
                 abs=False,
             )
         rows.append(tapped.reduced(attributed, options.reduce))
-    return Stack(tapped.distributions(torch.cat(rows)), {"n_samples": options.n_samples, "stdev": stdev})
+    return tapped.stack(torch.cat(rows), {"n_samples": options.n_samples, "stdev": stdev})
 
 
 def gradient_shap(model: Whisper, shared: Pass, options: GradientShapOptions) -> Stack:
@@ -131,7 +127,7 @@ def gradient_shap(model: Whisper, shared: Pass, options: GradientShapOptions) ->
         "log_prob_change": change,
         "flagged_tokens": flagged(deltas, change),
     }
-    return Stack(tapped.distributions(torch.cat(rows)), details)
+    return tapped.stack(torch.cat(rows), details)
 
 
 def integrated_gradients(model: Whisper, shared: Pass, options: IntegratedGradientsOptions) -> Stack:
@@ -157,7 +153,7 @@ def integrated_gradients(model: Whisper, shared: Pass, options: IntegratedGradie
         "log_prob_change": change,
         "flagged_tokens": flagged(deltas, change),
     }
-    return Stack(tapped.distributions(torch.cat(rows)), details)
+    return tapped.stack(torch.cat(rows), details)
 
 
 def integrate(

@@ -27,7 +27,7 @@ from align_eval.model.forward import Pass
 from align_eval.relevance.captum_gradients import flagged
 from align_eval.relevance.captum_options import KernelShapOptions, OcclusionOptions
 from align_eval.relevance.captum_tap import Tapped, seeded, tap
-from align_eval.relevance.stack import Stack, rows_to_distributions
+from align_eval.relevance.stack import Stack, stack_of_magnitudes
 from align_eval.units import FRAME_S
 
 
@@ -87,7 +87,7 @@ def occlusion(model: Whisper, shared: Pass, options: OcclusionOptions) -> Stack:
         "log_prob_change": tapped.log_prob_change(baseline).tolist(),
         "largest_drop": drops.max(dim=1).values.tolist(),
     }
-    return Stack(rows_to_distributions(blocks.spread(drops), tapped.n_frames, tapped.place)[None], details)
+    return stack_of_magnitudes({tapped.place: blocks.spread(drops)}, tapped.n_frames, details)
 
 
 def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Stack:
@@ -107,9 +107,8 @@ def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Sta
     frames_per_block = max(1, round(options.window_s / FRAME_S))
     blocks = time_blocks(tapped, baseline, frames_per_block)
     if blocks.n_blocks < 2:
-        raise InputError(
-            f"{tapped.place},window_s={options.window_s:g}", "the audio is a single block", "use a shorter window_s"
-        )
+        remedy = "use a shorter window_s" if tapped.n_frames > 1 else "use longer audio, or another source"
+        raise InputError(f"{tapped.place},window_s={options.window_s:g}", "the audio is a single block", remedy)
     values, n_sets = shapley_values(
         blocks.forward, blocks.n_blocks, tapped.n_tokens, options.n_samples, options.seed, tapped.batch
     )
@@ -125,8 +124,7 @@ def kernel_shap(model: Whisper, shared: Pass, options: KernelShapOptions) -> Sta
         "log_prob_change": change,
         "flagged_tokens": flagged(deltas, change),
     }
-    spread = blocks.spread(values.to(tapped.real))
-    return Stack(rows_to_distributions(spread, tapped.n_frames, tapped.place)[None], details)
+    return stack_of_magnitudes({tapped.place: blocks.spread(values.to(tapped.real))}, tapped.n_frames, details)
 
 
 def shapley_values(
@@ -174,4 +172,6 @@ def shapley_values(
                     return_input_shape=False,
                 )
             rows.append(weights.detach().reshape(-1))  # (block,)
-    return torch.stack(rows), len(outputs)
+    evaluated = torch.stack(list(outputs.values()))  # (set, token)
+    moved = evaluated.amax(dim=0) > evaluated.amin(dim=0)  # of other tokens the regression gives its rounding
+    return torch.stack(rows) * moved.cpu()[:, None], len(outputs)

@@ -8,9 +8,11 @@ second of audio.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +23,8 @@ from align_eval.errors import InputError
 from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.relevance.gradient import tap_index
-from align_eval.relevance.stack import pool_mel_frames, reduce_features, rows_to_distributions
+from align_eval.relevance.scaled_backward import scaled_backward
+from align_eval.relevance.stack import Stack, pool_mel_frames, reduce_features, stack_of_magnitudes
 
 MAX_BATCH = 16
 
@@ -33,7 +36,7 @@ class Tapped:
     Attributes
     ----------
     real : Tensor
-        ``(1, mel bin, mel frame)`` at the mel input, else ``(1, frame, state)``.
+        ``(1, mel bin, mel frame)`` at the mel input, else ``(1, frame, state)``; in float32.
     forward : callable
         From ``(batch, ...)`` as ``real`` to log-probabilities of every token, ``(batch, n_tokens)``.
     forward_of : callable
@@ -79,10 +82,10 @@ class Tapped:
         """Reduce attributions ``(row, ...)``, shaped as ``real``, to magnitudes ``(row, time)``."""
         return reduce_features(attributions.detach(), reduce, self.feature_axis)
 
-    def distributions(self, magnitudes: Tensor) -> Tensor:
-        """Pool ``(token, time of the tap)`` to encoder frames and scale rows to sum to one: ``(1, token, frame)``."""
+    def stack(self, magnitudes: Tensor, details: Mapping[str, Any] = MappingProxyType({})) -> Stack:
+        """Pool ``(token, time of the tap)`` to encoder frames, and scale rows to sum to one."""
         pooled = pool_mel_frames(magnitudes) if self.feature_axis == 1 else magnitudes
-        return rows_to_distributions(pooled, self.n_frames, self.place)[None]
+        return stack_of_magnitudes({self.place: pooled}, self.n_frames, details)
 
 
 def tap(model: Whisper, shared: Pass, at: str, source: str) -> Tapped:
@@ -114,11 +117,11 @@ def tap(model: Whisper, shared: Pass, at: str, source: str) -> Tapped:
         if step == len(shared.taps) - 1
         else _hidden_from_inside(model, decoder_input, padding, step, time_axis)
     )
-    forward, forward_of = _log_prob_functions(model, hidden_states, decoder_input[0], shared.text.n_prefix)
+    forward, forward_of = _log_prob_functions(model, hidden_states, decoder_input[0], shared.text.n_prefix, whole.dtype)
     n_tokens = len(shared.text.tokens)
     batch_grad, batch = _batch_sizes(model, step, n_tokens, n_context=shared.taps[-1].shape[1])
     return Tapped(
-        real=whole.narrow(time_axis, 0, n_real).detach().clone(),
+        real=whole.narrow(time_axis, 0, n_real).detach().to(torch.float32, copy=True),
         forward=forward,
         forward_of=forward_of,
         n_frames=shared.n_frames,
@@ -133,11 +136,16 @@ def tap(model: Whisper, shared: Pass, at: str, source: str) -> Tapped:
 
 
 def _log_prob_functions(
-    model: Whisper, hidden_states: Callable[[Tensor], Tensor], decoder_input: Tensor, first_row: int
+    model: Whisper,
+    hidden_states: Callable[[Tensor], Tensor],
+    decoder_input: Tensor,
+    first_row: int,
+    dtype: torch.dtype,
 ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor | int], Tensor]]:
     """The two functions of :class:`Tapped`, ``forward`` and ``forward_of``.
 
-    ``hidden_states`` maps real frames to the decoder's last hidden states, ``(batch, decoder row, state)``.
+    ``hidden_states`` maps real frames, in the model's ``dtype``, to the decoder's last hidden states, ``(batch, decoder
+    row, state)``.
     """
     targets = decoder_input[first_row + 1 :]
 
@@ -145,12 +153,13 @@ def _log_prob_functions(
         return hidden_states(real)[:, first_row:-1]  # (batch, token, state)
 
     def forward(real: Tensor) -> Tensor:
-        states = token_states(real).flatten(0, 1)
+        states = token_states(real.to(dtype)).flatten(0, 1)
         return token_log_prob(model, states, targets.repeat(len(real))).view(len(real), len(targets))
 
     def forward_of(real: Tensor, tokens: Tensor | int) -> Tensor:
-        states = token_states(real)[torch.arange(len(real), device=real.device), tokens]  # (batch, state)
-        return token_log_prob(model, states, targets[tokens].expand(len(real)))
+        inner, widen = scaled_backward(real, dtype)
+        states = token_states(inner)[torch.arange(len(real), device=real.device), tokens]  # (batch, state)
+        return token_log_prob(model, widen(states), targets[tokens].expand(len(real)))
 
     return forward, forward_of
 

@@ -14,12 +14,13 @@ from whisper.model import Whisper
 
 from align_eval.model.forward import Pass, pass_of_mel
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
-from align_eval.relevance.source import ControlRandomWeightsOptions, ControlShuffledOptions
+from align_eval.relevance.source import FLAT_ROWS, ControlRandomWeightsOptions, ControlShuffledOptions
 from align_eval.relevance.stack import (
     Stack,
     StackOf,
     pool_mel_frames,
     rows_to_distributions,
+    stack_of_magnitudes,
     stacks_of,
     text_rows,
 )
@@ -43,7 +44,7 @@ def control_diagonal(_model: Whisper, shared: Pass, options: ControlDiagonalOpti
     columns = torch.arange(shared.n_frames, device=device)
     distance_s = (columns - peaks[:, None]) * FRAME_S  # (token, frame)
     bumps = 1 / (1 + (distance_s / options.width_s) ** 2)
-    return Stack(rows_to_distributions(bumps, shared.n_frames, "source control-diagonal")[None])
+    return stack_of_magnitudes({"source control-diagonal": bumps}, shared.n_frames)
 
 
 def control_energy(_model: Whisper, shared: Pass, _options: ControlEnergyOptions) -> Stack:
@@ -52,7 +53,7 @@ def control_energy(_model: Whisper, shared: Pass, _options: ControlEnergyOptions
     Mean over mel bins of the power in the model's log-mel, pooled to encoder frames. The floor of the log-mel, 80 dB
     below its maximum, keeps every frame above zero.
     """
-    power = 10 ** (4 * shared.taps[0][0] - 4)  # (mel bin, mel frame); the log-mel is (log10 power + 4) / 4
+    power = 10 ** (4 * shared.taps[0][0].float() - 4)  # (mel bin, mel frame); the log-mel is (log10 power + 4) / 4
     envelope = pool_mel_frames(power.mean(dim=0))[None]  # (1, frame)
     row = rows_to_distributions(envelope, shared.n_frames, "source control-energy")
     return Stack(row.expand(1, len(shared.text.tokens), -1))
@@ -63,7 +64,11 @@ def control_shuffled(_model: Whisper, shared: Pass, options: ControlShuffledOpti
     (source,) = options.inner
     stack = stack_of(source)
     values = text_rows(stack.values, stack.first_row, shared.text)
-    return Stack(values[:, shuffled_rows(values.shape[1], options.seed).to(values.device)], stack.details)
+    order = shuffled_rows(values.shape[1], options.seed)
+    details = dict(stack.details)
+    if FLAT_ROWS in details:
+        details[FLAT_ROWS] = [row for row, before in enumerate(order.tolist()) if before in details[FLAT_ROWS]]
+    return Stack(values[:, order.to(values.device)], details)
 
 
 def shuffled_rows(n_rows: int, seed: int) -> Tensor:

@@ -5,7 +5,9 @@ the gradient, in nats per unit of the tapped tensor, before rows are scaled to s
 
 One forward pass runs from the tap on, then one vector-Jacobian product per token, in chunks. A token's log-probability
 depends only on its row of the decoder's last hidden state. One ordinary backward pass through the vocabulary therefore
-serves all tokens, and only the part from the hidden state to the tap runs per token.
+serves all tokens, in float32, and only the part from the hidden state to the tap runs per token. That part runs in the
+model's number format, from a gradient that a power of two brings near ten
+(:mod:`align_eval.relevance.scaled_backward`).
 
 Paper: Zeyer, Schlüter, Ney 2026 (arXiv 2607.06831), the L2 norm over features of grad log p(token).
 """
@@ -20,7 +22,8 @@ from align_eval.errors import InputError
 from align_eval.model.batches import rows_at_once
 from align_eval.model.forward import Pass, decoder_hidden, encoder_steps, token_log_prob
 from align_eval.relevance.options import GradientOptions
-from align_eval.relevance.stack import Stack, mass_on_padding, pool_mel_frames, reduce_features, rows_to_distributions
+from align_eval.relevance.scaled_backward import power_of_two
+from align_eval.relevance.stack import Stack, mass_on_padding, pool_mel_frames, reduce_features, stack_of_magnitudes
 
 MAX_CHUNK = 16
 """Tokens per chunk. On two cores, larger chunks were no faster (docs/method.md)."""
@@ -29,19 +32,19 @@ MAX_CHUNK = 16
 def gradient(model: Whisper, shared: Pass, options: GradientOptions) -> Stack:
     """Gradient magnitudes on encoder frames, rows scaled to sum to one, ``(1, row, frame)``.
 
-    Details: the share of the magnitudes past the end of the audio, as mean over tokens.
+    Details: the share of the magnitudes past the end of the audio, as mean over tokens, and flat rows.
 
     Raises
     ------
     InputError
-        If the encoder has no such block, or the gradient of a token is zero or not finite.
+        If the encoder has no such block, or the gradient of a token is not finite.
     """
     step = tap_index(options.at, model.dims.n_audio_layer)
     magnitudes = _magnitudes(model, shared, step, options.reduce)  # (token, frame or mel frame)
     if step == 0:
         magnitudes = pool_mel_frames(magnitudes)
-    values = rows_to_distributions(magnitudes, shared.n_frames, f"source gradient:at={options.at}")[None]
-    return Stack(values, {"mass_on_padding": mass_on_padding(magnitudes, shared.n_frames)})
+    details = {"mass_on_padding": mass_on_padding(magnitudes, shared.n_frames)}
+    return stack_of_magnitudes({f"source gradient:at={options.at}": magnitudes}, shared.n_frames, details)
 
 
 def tap_index(at: str, n_layer: int) -> int:
@@ -86,9 +89,11 @@ def _magnitudes(model: Whisper, shared: Pass, step: int, reduce: str) -> Tensor:
             x = run(x)
         hidden = decoder_hidden(model, decoder_input, x)  # (1, row, state)
         token_states = hidden[0, first_row:-1]
+        wide = token_states.detach().float().requires_grad_()
         (to_hidden,) = torch.autograd.grad(
-            token_log_prob(model, token_states, targets).sum(), token_states, retain_graph=True
+            token_log_prob(model, wide, targets).sum(), wide
         )  # (token, state): row i is the gradient of token i, since no other token depends on it
+        to_hidden = (to_hidden * power_of_two(to_hidden)).to(hidden.dtype)  # rows are scaled to sum to one in the end
         chunk = chunk_tokens(model, n_tokens, step)
         for first in range(0, n_tokens, chunk):
             tokens = torch.arange(first, min(first + chunk, n_tokens))

@@ -10,12 +10,20 @@ from torch import Tensor
 from whisper.timing import median_filter
 
 from align_eval.relevance.options import Preparation
+from align_eval.relevance.stack import shares
 
 MEDIAN_WIDTH = 7
+
+ROUNDING = 1e-6
+"""A standard deviation below this share of the mean is rounding, not spread."""
 
 
 def prepare(stack: Tensor, prep: Preparation) -> Tensor:
     """Reduce maps ``(map, row, frame)`` to one map ``(row, frame)``; greater values are more relevant.
+
+    Where there is nothing to scale, nothing is said: a frame whose rows are all equal is 0 after standardising, a frame
+    of zeros stays 0 under a norm, and a row of zeros becomes flat before its logarithm. Audio of a single frame is the
+    common case.
 
     ``zscore-median``
         Standardise each map per frame over its rows, median-filter it over 7 frames, and take the mean over maps
@@ -35,15 +43,22 @@ def prepare(stack: Tensor, prep: Preparation) -> Tensor:
     """
     if prep in ("zscore-median", "zscore"):
         std, mean = torch.std_mean(stack, dim=-2, keepdim=True, unbiased=False)
-        standardised = (stack - mean) / std
+        standardised = (stack - mean) / std.masked_fill(std <= ROUNDING * mean.abs(), torch.inf)
         filtered: Tensor = median_filter(standardised, MEDIAN_WIDTH) if prep == "zscore-median" else standardised
         return filtered.mean(dim=0)
     if prep == "norm":
-        scaled: Tensor = stack / torch.linalg.vector_norm(stack, dim=-2, keepdim=True)
-        return scaled.mean(dim=0)
-    if prep in ("mean-norm", "mean"):
-        mean = stack.mean(dim=0)
-        return mean / torch.linalg.vector_norm(mean, dim=-2, keepdim=True) if prep == "mean-norm" else mean
+        return _unit_frames(stack).mean(dim=0)
     mean = stack.mean(dim=0)
-    mean = mean / mean.sum(dim=-1, keepdim=True)
-    return mean.clamp_min(torch.finfo(mean.dtype).tiny).log()  # a weight that underflowed to 0 stays the smallest
+    if prep == "mean":
+        return mean
+    if prep == "mean-norm":
+        return _unit_frames(mean)
+    # a weight that underflowed to 0 stays the smallest
+    return shares(mean).clamp_min(torch.finfo(mean.dtype).tiny).log()
+
+
+def _unit_frames(values: Tensor) -> Tensor:
+    """Scale each frame of ``(..., row, frame)`` to unit Euclidean norm over rows; a frame of zeros stays zero."""
+    norm = torch.linalg.vector_norm(values, dim=-2, keepdim=True)
+    scaled: Tensor = values / norm.masked_fill(norm == 0, torch.inf)
+    return scaled

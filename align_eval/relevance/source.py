@@ -175,6 +175,9 @@ A new source is one function, its options, and one line in either table.
 MADE_OF_OTHERS = ("hybrid", "control-shuffled")
 """Sources whose function takes a last argument: a function from another source to its stack."""
 
+FLAT_ROWS = "flat_rows"
+"""Key of a source's details that lists the rows in which it found nothing, and which are flat."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -21,11 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from whisper.model import Whisper
 
+from align_eval.errors import InputError
 from align_eval.model.forward import Pass
 from align_eval.relevance.options import SpesOptions
 from align_eval.relevance.spes_masks import BLOCK, identical_scales, mask_blocks, random_masks, segment_counts
 from align_eval.relevance.spes_passes import Masking, TokenDivergence, batch_size, masking_of
-from align_eval.relevance.stack import Stack, mass_on_padding, rows_to_distributions
+from align_eval.relevance.stack import Stack, mass_on_padding, stack_of_magnitudes
 
 PAPER_P = {"mel": 0.5, "encoder-output": 0.7}
 MAX_MASKS = 20_000
@@ -104,7 +105,9 @@ def spes(model: Whisper, shared: Pass, options: SpesOptions) -> Stack:
     halves = draw(n_masks, generator)
     pooled_halves = [pool(half.map(partitions)) for half in halves]
     by_token, overall = reliability(*pooled_halves)
-    pooled = pool(halves[0].plus(halves[1]).map(partitions))
+    both = halves[0].plus(halves[1])
+    _check_hidden(both, partitions, f"source spes:at={options.at}", n_masks)
+    pooled = pool(both.map(partitions))
     details = {
         "masks": n_masks,
         "p": mask_probability(options),
@@ -116,7 +119,16 @@ def spes(model: Whisper, shared: Pass, options: SpesOptions) -> Stack:
         "identical_scales": identical_scales(partitions) if options.at == "mel" else [],
         "mass_on_padding": mass_on_padding(pooled, shared.n_frames),
     }
-    return Stack(rows_to_distributions(pooled, shared.n_frames, f"source spes:at={options.at}")[None], details)
+    return stack_of_magnitudes({f"source spes:at={options.at}": pooled}, shared.n_frames, details)
+
+
+def _check_hidden(sums: DivergenceSums, partitions: tuple[Tensor, ...], place: str, n_masks: int) -> None:
+    """Refuse masks that left a part of the audio unknown, since they hid it at no scale."""
+    count = torch.stack([n[scale] for n, scale in zip(sums.n_hidden, partitions, strict=True)]).sum(dim=0)
+    n_unknown = int((count == 0).sum())
+    if n_unknown:
+        problem = f"{n_masks} masks left {n_unknown} of {count.numel()} places unhidden"
+        raise InputError(place, problem, "use more masks, or a larger p")
 
 
 def mask_probability(options: SpesOptions) -> float:
@@ -146,7 +158,8 @@ def reliability(first: Tensor, second: Tensor) -> tuple[list[float], float]:
     """Split-half reliability 2r / (1 + r) of two maps, by the formula of Spearman and Brown.
 
     r is Pearson's correlation over frames within a row, because the scale of rows differs by orders of magnitude. A
-    constant row has r = 0.
+    constant row has r = 0. A row that is constant in both halves, as of a token that no mask moved, does not count
+    overall.
 
     Parameters
     ----------
@@ -158,13 +171,15 @@ def reliability(first: Tensor, second: Tensor) -> tuple[list[float], float]:
     by_token : list of float
         Reliability of each row.
     overall : float
-        Reliability from the mean r over rows.
+        Reliability from the mean r over rows; 0 without any.
 
     References: Spearman 1910; Brown 1910.
     """
     a, b = (half - half.mean(dim=1, keepdim=True) for half in (first.double(), second.double()))
     r = ((a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))).nan_to_num(0.0)
-    return (2 * r / (1 + r)).clamp(-1, 1).tolist(), float(2 * r.mean() / (1 + r.mean()))
+    mean = r[(a != 0).any(dim=1) | (b != 0).any(dim=1)].mean().nan_to_num(0.0)
+    mean = mean.clamp_min(-1 + 1e-12)  # two frames correlate by 1 or -1, at which the formula is infinite
+    return (2 * r / (1 + r)).clamp(-1, 1).tolist(), float(2 * mean / (1 + mean))
 
 
 def pool_map(values: Tensor, how: str) -> Tensor:
@@ -214,8 +229,8 @@ def _sufficient_masks(
     n_masks = FIRST_MASKS
     halves = draw(n_masks, generator)
     while True:
-        _, reached = reliability(*(pool(half.map(partitions)) for half in halves))
-        if reached >= target or n_masks >= MAX_MASKS:
+        by_token, reached = reliability(*(pool(half.map(partitions)) for half in halves))
+        if reached >= target or n_masks >= MAX_MASKS or not any(by_token):  # constant rows: nothing to be gained
             return n_masks, reached
         more = draw(min(n_masks, MAX_MASKS - n_masks), generator)
         n_masks = min(2 * n_masks, MAX_MASKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from whisper.model import Whisper
 from align_eval.errors import InputError
 from align_eval.model.forward import Pass
 from align_eval.model.text import ForcedText
-from align_eval.relevance.source import MADE_OF_OTHERS, SOURCE_FUNCTIONS, Source
+from align_eval.relevance.source import FLAT_ROWS, MADE_OF_OTHERS, SOURCE_FUNCTIONS, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def reduce_features(values: Tensor, reduce: str, feature_axis: int) -> Tensor:
 
 
 def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tensor:
-    """Crop a map to the frames that hold audio and scale each row to sum to one.
+    """Crop a map to the frames that hold audio and scale each row to sum to one; a row of zeros becomes flat.
 
     Parameters
     ----------
@@ -95,28 +96,58 @@ def rows_to_distributions(magnitudes: Tensor, n_frames: int, place: str) -> Tens
     Raises
     ------
     InputError
-        If a row is all zeros or not finite.
+        If a row is not finite.
     """
     cropped = _wide(magnitudes[:, :n_frames])
-    totals = cropped.sum(dim=-1, keepdim=True)
-    bad = (~(totals[:, 0].isfinite() & (totals[:, 0] > 0))).nonzero()
+    totals = cropped.sum(dim=-1)
+    bad = (~totals.isfinite()).nonzero()
     if len(bad):
         row = int(bad[0, 0])
         raise InputError(
             f"{place}, token row {row}",
-            f"the map sums to {totals[row, 0]:g} over the audio",
-            "check the model's weights, or use another source",
+            f"the map sums to {totals[row]:g} over the audio",
+            "check the model's weights, compute in float32 (--dtype float32), or use another source",
         )
-    return cropped / totals
+    return shares(cropped)
+
+
+def shares(values: Tensor) -> Tensor:
+    """Scale rows ``(..., frame)`` to sum to one. A row of zeros says nothing, so that it becomes flat."""
+    totals = values.sum(dim=-1, keepdim=True)
+    return torch.where(totals == 0, 1 / values.shape[-1], values / totals)
+
+
+def stack_of_magnitudes(
+    maps: Mapping[str, Tensor], n_frames: int, details: Mapping[str, Any] = MappingProxyType({})
+) -> Stack:
+    """Make a stack of maps whose rows sum to one over the audio (:func:`rows_to_distributions`).
+
+    A row that is zero over the audio, in any of the maps, is flat there; ``details`` then lists it in ``flat_rows``.
+
+    Parameters
+    ----------
+    maps : mapping of str to Tensor
+        Magnitudes ``(row, frame)`` by their place for error messages, as ``source spes:at=mel``.
+    n_frames : int
+        Encoder frames that hold audio.
+    details : mapping
+        Other diagnostics of the source.
+    """
+    values = torch.stack([rows_to_distributions(of, n_frames, place) for place, of in maps.items()])
+    is_flat = torch.stack([(of[:, :n_frames] == 0).all(dim=-1) for of in maps.values()]).any(dim=0)
+    flat = is_flat.nonzero()[:, 0].tolist()
+    return Stack(values, {**details, FLAT_ROWS: flat} if flat else dict(details))
 
 
 def mass_on_padding(magnitudes: Tensor, n_frames: int) -> float:
     """Share of the mass of ``(..., row, frame of the window)`` past the end of the audio, as mean over maps and rows.
 
-    Each row counts equally, whatever its scale.
+    Each row counts equally, whatever its scale; rows of zeros do not count. 0 if all rows are zeros.
     """
     whole = _wide(magnitudes)
-    return float((whole[..., n_frames:].sum(dim=-1) / whole.sum(dim=-1)).mean())
+    totals, on_padding = whole.sum(dim=-1), whole[..., n_frames:].sum(dim=-1)
+    counted = totals != 0
+    return float((on_padding[counted] / totals[counted]).mean()) if counted.any() else 0.0
 
 
 def _wide(values: Tensor) -> Tensor:

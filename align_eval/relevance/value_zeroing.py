@@ -30,7 +30,7 @@ from align_eval.model.batches import MEMORY_BUDGET_BYTES
 from align_eval.model.forward import Pass, decoder_hidden
 from align_eval.relevance.attention import select_heads
 from align_eval.relevance.options import ValueZeroingOptions
-from align_eval.relevance.stack import Stack, rows_to_distributions
+from align_eval.relevance.stack import Stack, stack_of_magnitudes
 
 FLOATS_PER_STATE = 16
 """Floats in memory per state of each stream: two inner MLP layers of width 4 and eight tensors of width 1."""
@@ -44,7 +44,7 @@ def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) ->
     Raises
     ------
     InputError
-        If the decoder has no such layer, or a row is all zeros or not finite.
+        If the decoder has no such layer, or a row is not finite.
     """
     n_layer = model.dims.n_text_layer
     layers = range(n_layer) if options.layer == "all" else [int(options.layer)]
@@ -56,21 +56,20 @@ def value_zeroing(model: Whisper, shared: Pass, options: ValueZeroingOptions) ->
         )
     rows = slice(shared.text.n_prefix, -1)
     decoder_input = torch.tensor([shared.text.decoder_input], device=model.device)
-    maps = []
+    maps: dict[str, Tensor] = {}
     with torch.no_grad():
         with _residual_streams(model) as streams, disable_sdpa():
             decoder_hidden(model, decoder_input, shared.taps[-1])
         for layer in layers:
             heads = select_heads(model, f"layer.{layer}", *shared.cross.shape[:2], source="value-zeroing")
             logits = shared.cross.logits(heads, rows)
-            distances = _distances(
+            maps[f"source value-zeroing, layer {layer}"] = _distances(
                 model.decoder.blocks[layer],
                 streams[layer][rows],
                 logits.softmax(dim=-1)[..., : shared.n_frames],
                 shared.taps[-1][0, : shared.n_frames],
             )
-            maps.append(rows_to_distributions(distances, shared.n_frames, f"source value-zeroing, layer {layer}"))
-    return Stack(torch.stack(maps))
+    return stack_of_magnitudes(maps, shared.n_frames)
 
 
 def chunk_frames(n_state: int, n_rows: int) -> int:
@@ -108,7 +107,7 @@ def _distances(block: ResidualAttentionBlock, stream: Tensor, weights: Tensor, e
             2
         )  # (frame, row, state)
         after = _direction(block, stream - F.linear(weighted, out))
-        distances.append((after - before).square().sum(dim=-1) / 2)
+        distances.append((after - before).float().square().sum(dim=-1) / 2)  # squares underflow in half precision
     return torch.cat(distances).T
 
 

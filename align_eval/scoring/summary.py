@@ -3,7 +3,7 @@
 Metrics of `wbe` count recognised words (with the text given, all words). Endings of their names mean:
 
 - ``_of_all``: all reference words; a word that was not recognised is within no tolerance;
-- ``_common``: the words that every system recognised; only if systems recognised different words;
+- ``_common``: the words that every system recognised; only if systems recognised different words, or one failed;
 - ``_macro``: the mean over utterances.
 """
 

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, told_apart
 from align_eval.records import EOT_WORD, RelevanceMap, Word
 
 NAN, INF = float("nan"), float("inf")
@@ -111,3 +111,22 @@ def test_a_row_before_the_text_and_pieces_must_fit_the_map():
         RelevanceMap(*arguments, lead=np.zeros((1, 4), np.float32))
     with pytest.raises(ValueError, match="the pieces hold 2 tokens, not 1"):
         RelevanceMap(*arguments, pieces=((" a", 2),))
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [
+        (31.0, 30.0, ("31.00", "30.00")),
+        (30 + 1 / 16000, 30.0, ("30.00006", "30.00000")),
+        (30 + 1 / 192000, 30.0, ("30.000005", "30.000000")),
+        (0.0199, 0.02, ("0.01990", "0.02000")),
+        (1.0, 1.0, ("1.0000000000000000", "1.0000000000000000")),
+    ],
+)
+def test_two_numbers_are_written_with_as_many_decimals_as_show_that_they_differ(value, limit, shown):
+    assert told_apart(value, limit) == shown
+
+
+def test_a_word_that_ends_a_microsecond_before_it_starts_is_refused_by_numbers_that_differ():
+    with pytest.raises(ValueError, match=r"ends \(1234\.567889 s\) before it starts \(1234\.56789 s\)"):
+        Word("late", 1234.56789, 1234.567889)

@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from align_eval.records import Failure
-from align_eval.reporting.terminal.scores import print_run
+from align_eval.records import Failure, FlatRows
+from align_eval.reporting.terminal.scores import flat_row_lines, print_run
 from align_eval.run_record import Run, ScoreRow
 
 SIGNATURE = {
@@ -125,6 +125,35 @@ def test_a_value_without_an_interval_is_printed_alone():
 def test_each_failure_is_printed_and_all_are_counted():
     text = printed(ROW, failures=(Failure("a", "a.wav: is empty; copy it"), Failure("b", "b.wav: is cut; copy it")))
     assert "failed: a.wav: is empty; copy it\nfailed: b.wav: is cut; copy it\n2 failed and are not scored.\n" in text
+
+
+def test_systems_that_failed_have_one_line_each_with_their_number_of_utterances():
+    failures = (
+        Failure("a", "a.wav: is empty; copy it"),
+        Failure("b", "utterance b, gradient: it is nan; use f32", system="gradient"),
+        Failure("c", "utterance c, gradient: it is inf; use float32", system="gradient"),
+        Failure("c", "utterance c, spes | dtw: no path; use viterbi", system="spes | dtw"),
+    )
+    assert (
+        "failed: a.wav: is empty; copy it\n1 failed and are not scored.\n"
+        "failed: gradient in 2 utterances, whose words it lost; the first: utterance b, gradient: it is nan; use f32\n"
+        "failed: spes | dtw in 1 utterance, whose words it lost: utterance c, spes | dtw: no path; use viterbi\n"
+    ) in printed(ROW, failures=failures)
+
+
+def test_sources_with_flat_rows_have_one_line_each():
+    lines = flat_row_lines([FlatRows("attention", 0, 1234), FlatRows("gradient", 3, 1234), FlatRows("spes", 1, 20)])
+    assert [line.partition(": ")[0] for line in lines] == [
+        "3 of 1,234 rows of gradient were flat",
+        "1 of 20 rows of spes were flat",
+    ]
+
+
+def test_the_error_on_common_words_is_shown_where_systems_timed_different_ones():
+    common = replace(ROW, metric="wbe_mean_common", value=55.5, ci_low=None, ci_high=None)
+    assert "WBE common" not in printed(ROW)
+    assert "WBE common" in printed(ROW, common)
+    assert cells(ROW, common)[-1] == "55.5"
 
 
 def test_without_failures_there_is_no_line_about_them():

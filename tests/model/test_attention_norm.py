@@ -14,6 +14,7 @@ from align_eval.relevance import value_zeroing as module
 from align_eval.relevance.attention import attention
 from align_eval.relevance.attention_norm import attention_norm
 from align_eval.relevance.options import AttentionNormOptions, AttentionOptions, ValueZeroingOptions
+from align_eval.relevance.source import FLAT_ROWS
 from align_eval.relevance.value_zeroing import chunk_frames, value_zeroing
 from align_eval.units import SAMPLE_RATE
 from tests.helpers.maps import canonical_source, relevance_maps
@@ -77,9 +78,17 @@ def test_a_head_that_is_not_there_is_refused(random_model, small_pass):
         relevance_maps(random_model, small_pass, ["attention-norm:heads=layer.2"])
 
 
-def test_a_head_that_lets_nothing_through_is_refused_with_its_place(random_model, small_pass):
+def test_a_head_that_lets_nothing_through_is_flat_and_its_rows_are_flagged(random_model, small_pass):
     random_model.decoder.blocks[1].cross_attn.out.weight[:, 8:] = 0.0
-    with pytest.raises(InputError, match=r"source attention-norm, head 1\.1, token row 0: the map sums to 0"):
+    stack = attention_norm(random_model, small_pass, AttentionNormOptions(heads="all"))
+    assert (stack.values[3] == 1 / small_pass.n_frames).all()  # head 1.1
+    assert (stack.values[:3] != 1 / small_pass.n_frames).any(dim=-1).all()
+    assert stack.details == {FLAT_ROWS: list(range(len(small_pass.text.tokens)))}
+
+
+def test_a_head_that_is_not_finite_is_refused_with_its_place(random_model, small_pass):
+    random_model.decoder.blocks[1].cross_attn.out.weight[:, 8:] = torch.nan
+    with pytest.raises(InputError, match=r"source attention-norm, head 1\.1, token row 0: the map sums to nan"):
         relevance_maps(random_model, small_pass, ["attention-norm:heads=all"])
 
 

@@ -17,11 +17,14 @@ from align_eval.pipeline import Speech, align_speech
 from align_eval.relevance.controls import (
     control_diagonal,
     control_energy,
+    control_shuffled,
     control_uniform,
     randomised,
     shuffled_rows,
 )
 from align_eval.relevance.options import ControlDiagonalOptions, ControlEnergyOptions, ControlUniformOptions
+from align_eval.relevance.source import FLAT_ROWS, parse_source
+from align_eval.relevance.stack import Stack
 from align_eval.systems import parse_system
 from align_eval.units import FRAME_S
 from tests.helpers.maps import canonical_source, relevance_maps, stacks_of
@@ -66,9 +69,17 @@ def test_a_map_of_equal_rows_is_used_by_log_and_refused_by_zscore_with_the_remed
 
 
 @pytest.mark.parametrize("source", ["control-shuffled:of=(control-uniform)", "control-shuffled:of=(control-energy)"])
-def test_equal_rows_inside_another_source_are_refused_with_the_remedy_too(random_model, small_pass, source):
-    with pytest.raises(InputError, match=r"not finite.*prep=log"):
-        relevance_maps(random_model, small_pass, [source])
+def test_equal_rows_inside_another_source_say_nothing_after_standardising(random_model, small_pass, source):
+    """A frame whose rows are all equal has no spread: 0 / 0 is 0, as in transformers."""
+    assert (relevance_maps(random_model, small_pass, [source])[source].values == 0).all()
+
+
+def test_shuffled_rows_keep_their_flags(random_model, small_pass):
+    """Row i of the control is row order[i] of the source, so that flat row 2 is where the order has its 2."""
+    stack = Stack(torch.rand(1, 3, 25), {FLAT_ROWS: [2], "p": 0.5})
+    (row,) = (i for i, before in enumerate(shuffled_rows(3, 0).tolist()) if before == 2)
+    options = parse_source("control-shuffled").options
+    assert control_shuffled(random_model, small_pass, options, lambda _: stack).details == {FLAT_ROWS: [row], "p": 0.5}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -207,7 +207,9 @@ def _utterances(
         return ([template], []) if duration_s <= WINDOW_S else cut_recording(template, parted)
     start_s, end_s = span[0], min(span[1], duration_s)
     if start_s >= end_s or parted[0].start_s < start_s - 1e-3:
-        raise InputError(place, f"its segment ({start_s:g} to {end_s:g} s) does not hold its words", "correct segments")
+        raise InputError(
+            place, f"its segment ({start_s:.10g} to {end_s:.10g} s) does not hold its words", "correct segments"
+        )
     return [span_utterance(template, parted, start_s, end_s)], []
 
 
@@ -236,7 +238,7 @@ def _read_tables(folder: Path) -> DataFolder:
         except (IndexError, ValueError) as error:
             raise InputError(place, "is not `utterance recording start end`", "give seconds as numbers") from error
         if not (0 <= start_s < math.inf and (end_s > start_s or end_s == -1)):
-            raise InputError(place, f"{id_} lasts from {start_s:g} to {end_s:g} s", "correct its times")
+            raise InputError(place, f"{id_} lasts from {start_s:.10g} to {end_s:.10g} s", "correct its times")
         segments[id_] = (recording, start_s, math.inf if end_s == -1 else end_s)
     scripts = {id_: (place, rest) for id_, place, rest in _table(folder / WAV_SCP)}
     segments_of: dict[str, list[str]] = {}

@@ -156,7 +156,7 @@ def _utterances(
     end_s = min(start_s + float(supervision.duration), duration_s)
     if not words[0].start_s >= start_s - 1e-3 or not start_s < end_s:
         raise InputError(
-            place, f"lasts from {start_s:g} to {end_s:g} s and does not hold its words", "correct its times"
+            place, f"lasts from {start_s:.10g} to {end_s:.10g} s and does not hold its words", "correct its times"
         )
     if end_s - start_s > WINDOW_S:
         return cut_recording(template, words, [(0.0, start_s), (end_s, max(end_s, duration_s))])

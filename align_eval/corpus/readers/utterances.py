@@ -67,7 +67,7 @@ def make_word(text: str, start_s: float, end_s: float, place: str) -> Word:
     if not (math.isfinite(start_s) and math.isfinite(end_s)):
         raise InputError(place, f"the times of {text!r} are not finite", "give seconds as plain numbers")
     if start_s < 0 or end_s <= start_s:
-        problem = f"{text!r} lasts from {start_s:g} to {end_s:g} s"
+        problem = f"{text!r} lasts from {start_s:.10g} to {end_s:.10g} s"
         raise InputError(place, problem, "a word starts at 0 or later and ends after it starts: correct its times")
     return Word(clean_label(text), start_s, end_s)
 
@@ -93,8 +93,8 @@ def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
         if word.end_s <= before.end_s or not before.start_s < middle_s < word.end_s:
             raise InputError(
                 f"{place}, word {i + 1}",
-                f"{word.text!r} ({word.start_s:g} to {word.end_s:g} s) does not follow {before.text!r} "
-                f"({before.start_s:g} to {before.end_s:g} s)",
+                f"{word.text!r} ({word.start_s:.10g} to {word.end_s:.10g} s) does not follow {before.text!r} "
+                f"({before.start_s:.10g} to {before.end_s:.10g} s)",
                 "words of one speaker follow one another: correct the times",
             )
         parted += [replace(before, end_s=middle_s), replace(word, start_s=middle_s)]

@@ -23,7 +23,7 @@ from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.engine.job import detect_languages
-from align_eval.engine.utterance import each_utterance
+from align_eval.engine.utterance import all_failed, attempt, by_id
 from align_eval.errors import InputError
 from align_eval.findings.faithfulness.curves import Order, log_prob_curves, word_error_curves
 from align_eval.findings.faithfulness.deletion import SIZE_SHARE, frame_relevance, most_relevant_first
@@ -47,7 +47,7 @@ from align_eval.model.language import language_of
 from align_eval.model.load import check_precision, load_model, model_checksum
 from align_eval.model.text import force_words
 from align_eval.options import Plan, RunOptions
-from align_eval.records import Utterance
+from align_eval.records import Failure, Utterance
 from align_eval.relevance.source import Source, parse_source
 from align_eval.relevance.stack import StackOf, stacks_of, text_rows
 from align_eval.signature import package_version, run_environment, run_signature, signature_id
@@ -104,7 +104,7 @@ def measure_faithfulness(
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
     corpus, _ = detect_languages(corpus, loaded)
-    curves, failures = each_utterance(corpus, lambda u: utterance_curves(loaded, u, parsed, options), on_done)
+    curves, failures = _each_utterance(corpus, lambda u: utterance_curves(loaded, u, parsed, options), on_done)
     done = list(curves.values())
     clusters, cluster = clusters_of(corpus.utterances, done)
     rows, comparisons, n_effective = summarise(options.form, done, cluster, options.seed)
@@ -159,6 +159,33 @@ def utterance_curves(
         unexplained=unexplained(model, shared, maps, energy, options.n_infidelity, mask_rng),
         sensitivity=sensitivities(model, shared, maps, maps_of, options.n_sensitivity, noise_rng),
     )
+
+
+def _each_utterance(
+    corpus: Corpus, work: Callable[[Utterance], UtteranceCurves], on_done: Callable[[str], None] | None = None
+) -> tuple[dict[str, UtteranceCurves], tuple[Failure, ...]]:
+    """Run `work` on every utterance, and list the failed ones with those that could not be loaded, by id.
+
+    Raises
+    ------
+    InputError
+        Where no utterance is left: there was none, or every one failed.
+    BugError
+        Where every one failed, at least one by an unexpected error.
+    """
+    results: dict[str, UtteranceCurves] = {}
+    failures = list(corpus.failures)
+    for utterance in corpus.utterances:
+        result = attempt(utterance, work)
+        if isinstance(result, Failure):
+            failures.append(result)
+        else:
+            results[utterance.id] = result
+        if on_done:
+            on_done(utterance.id)
+    if not results:
+        raise all_failed(corpus.name, failures)
+    return results, by_id(failures)
 
 
 def source_map(stack_of: StackOf, shared: Pass, source: Source) -> TokenMap:

@@ -21,6 +21,7 @@ from align_eval.formats.run.textgrids import write_textgrids
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import as_json, drop_tracebacks, read_failure, write_tracebacks
 from align_eval.formats.run.words_file import write_words_table
+from align_eval.records import FlatRows
 from align_eval.run_record import Run, ScoreRow
 
 SCHEMA_VERSION = 1
@@ -177,7 +178,7 @@ def read_run(path: Path) -> Run:
     Returns
     -------
     Run
-        Signature, score rows, failures; tracebacks stay in their files.
+        Signature, score rows, failures, flat rows; tracebacks stay in their files.
 
     Raises
     ------
@@ -195,6 +196,7 @@ def read_run(path: Path) -> Run:
             rows=tuple(ScoreRow(**row) for row in data["rows"]),
             failures=tuple(map(read_failure, data["failures"])),
             environment=data["environment"],
+            flat_rows=tuple(FlatRows(**rows) for rows in data.get("flat_rows", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(file, f"is no run of this version ({error})", "run again") from error

@@ -1,7 +1,8 @@
-"""Tracebacks of bugs in align-eval: a folder beside a JSON file, with one text file per failed utterance."""
+"""Tracebacks of bugs in align-eval: a folder beside a JSON file, with one text file per failure."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -24,9 +25,12 @@ def folder_of_finding(path: Path) -> Path:
     return path.with_suffix(f".{FOLDER}")
 
 
-def traceback_name(id_: str) -> str:
-    """File of an utterance's traceback, relative to the folder of tracebacks."""
-    return f"{id_}.txt"
+def traceback_name(id_: str, system: str | None = None) -> str:
+    """File of an utterance's traceback, relative to the folder of tracebacks.
+
+    Where a system failed, the name has the first digits of the SHA-256 of the system's name, which can be no file name.
+    """
+    return f"{id_}.{hashlib.sha256(system.encode()).hexdigest()[:8]}.txt" if system else f"{id_}.txt"
 
 
 def write_tracebacks(folder: Path, failures: Iterable[Failure]) -> None:
@@ -39,7 +43,7 @@ def write_tracebacks(folder: Path, failures: Iterable[Failure]) -> None:
     """
     for failure in failures:
         if failure.traceback:
-            path = folder / traceback_name(failure.id)
+            path = folder / traceback_name(failure.id, failure.system)
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(failure.traceback, encoding="utf-8")
@@ -63,7 +67,7 @@ def drop_tracebacks(folder: Path) -> None:
 
 
 def as_json(record: DataclassInstance, folder: str | None = FOLDER) -> dict[str, Any]:
-    """Convert a record to the content of its JSON file: as ``asdict``, but without empty tracebacks.
+    """Convert a record to the content of its JSON file: as ``asdict``, but failures have no empty fields.
 
     Parameters
     ----------
@@ -74,10 +78,12 @@ def as_json(record: DataclassInstance, folder: str | None = FOLDER) -> dict[str,
 
     def table_of(items: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(items)
-        text = table.pop("traceback", None)
-        if text:
-            table["traceback"] = text if folder is None else f"{folder}/{traceback_name(table['id'])}"
-        return table
+        if "traceback" not in table:
+            return table
+        name = traceback_name(table["id"], table["system"])
+        if table["traceback"] and folder is not None:
+            table["traceback"] = f"{folder}/{name}"
+        return {key: value for key, value in table.items() if value is not None}
 
     return asdict(record, dict_factory=table_of)
 

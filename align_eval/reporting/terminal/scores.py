@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.records import SECOND_REFERENCE, SystemName
+from align_eval.records import SECOND_REFERENCE, Failure, FlatRows, SystemName
 from align_eval.reporting.numbers import interval_text
 from align_eval.reporting.terminal.printing import print_line, titled_table
 from align_eval.run_record import Run, ScoreRow
@@ -31,11 +31,11 @@ COLUMNS: tuple[tuple[str, _Key], ...] = (
     ("IoU", ("all", "none", "iou")),
     ("cover", ("all", "none", "coverage")),
 )
-RECOGNITION_COLUMNS: tuple[tuple[str, _Key], ...] = (
-    ("≤ 50 ms of all", ("all", "none", "within_50ms_of_all")),
-    ("WBE common", ("all", "none", "wbe_mean_common")),
-)
-"""Columns to add where the text was recognised; the second only where systems recognised different words."""
+OF_ALL_COLUMN = ("≤ 50 ms of all", ("all", "none", "within_50ms_of_all"))
+"""Column to add where the text was recognised."""
+
+COMMON_COLUMN = ("WBE common", ("all", "none", "wbe_mean_common"))
+"""Column to add where systems timed different words: only this error compares them on the same ones."""
 
 N_WITH_INTERVAL = 3
 """Number of columns, from the first, that show an interval."""
@@ -84,19 +84,47 @@ def print_run(run: Run, console: Console) -> None:
         rows = [row for row in run.rows if row.reference == reference]
         columns = COLUMNS if console.width >= NARROW_WIDTH else NARROW_COLUMNS
         if rows[0].text != "words":
-            metrics = {row.metric for row in rows}
-            columns += tuple(column for column in RECOGNITION_COLUMNS if column[1][2] in metrics)
+            columns += (OF_ALL_COLUMN,)
+        if any(row.metric == COMMON_COLUMN[1][2] for row in rows):
+            columns += (COMMON_COLUMN,)
         console.print(score_table_of(rows, reference, columns))
         for line in recognition_lines(rows):
             print_line(console, line)
     print_line(console, MEANING, "dim")
     if any(row.source == SECOND_REFERENCE for row in run.rows):
         print_line(console, FLOOR_MEANING, "dim")
-    for failure in run.failures:
-        print_line(console, f"failed: {failure.message}", "red")
-    if run.failures:
-        print_line(console, f"{len(run.failures)} failed and are not scored.", "red")
+    for line in flat_row_lines(run.flat_rows):
+        print_line(console, line, "yellow")
+    for line in failure_lines(run.failures):
+        print_line(console, line, "red")
     print_line(console, run_signature_line(run), "dim")
+
+
+def flat_row_lines(flat_rows: Sequence[FlatRows]) -> list[str]:
+    """Return one line for each source that found nothing for some tokens."""
+    return [
+        f"{rows.n_flat:,} of {rows.n_rows:,} rows of {rows.source} were flat: it found nothing for those tokens, which "
+        "details.json lists"
+        for rows in flat_rows
+        if rows.n_flat
+    ]
+
+
+def failure_lines(failures: Sequence[Failure]) -> list[str]:
+    """Return one line for each failed utterance or file, and one for each system that failed on some utterances."""
+    whole = [failure for failure in failures if failure.system is None]
+    lines = [f"failed: {failure.message}" for failure in whole]
+    if whole:
+        lines.append(f"{len(whole)} failed and are not scored.")
+    by_system: dict[str, list[Failure]] = {}
+    for failure in failures:
+        if failure.system is not None:
+            by_system.setdefault(failure.system, []).append(failure)
+    for system, failed in by_system.items():
+        n = len(failed)
+        where = "1 utterance, whose words it lost" if n == 1 else f"{n:,} utterances, whose words it lost; the first"
+        lines.append(f"failed: {system} in {where}: {failed[0].message}")
+    return lines
 
 
 def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[tuple[str, _Key]] = COLUMNS) -> Table:

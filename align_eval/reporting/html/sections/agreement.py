@@ -55,7 +55,7 @@ def word_agreement(
     unit = parse_source(attention).tokens.unit
     if unit != parse_source(saliency).tokens.unit:
         return None
-    failed = {failure.id for failure in failures}
+    failed = {failure.id for failure in failures if failure.system is None}
     rho: dict[str, Floats] = {}
     for id_ in columns.utterance_rows:
         maps = saved_maps(folder, id_) if id_ not in failed else None
