@@ -13,7 +13,7 @@ faster-whisper
     words themselves.
 whisper-timestamped
     Written by its command line as ``NAME.words.json``, or by ``json.dump`` of the result of ``transcribe``. ``[*]``
-    marks a disfluency, and is read as a word.
+    marks a disfluency, which is no word (:mod:`align_eval.text`).
 stable-ts
     Written by ``result.save_as_json``. The words of ``segments`` are read: they include its regrouping and adjusting.
     ``ori_dict`` holds the words before that.

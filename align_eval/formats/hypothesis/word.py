@@ -5,8 +5,8 @@ beyond :data:`MAX_TIME_S` or reversed. ``lint`` lists it. So one bad word does n
 
 Refused are: times of another type than a number, since the file is malformed; words that no text file can hold
 (control characters, halves of surrogate pairs); and words with markup, as ``<b>so</b>``, because nobody speaks markup
-and the word would never pair with a reference word. A label in angle brackets, as ``<unk>``, is a word. Doubtful words
-that systems do write, such as words of no length, are accepted here and reported by ``lint``.
+and the word would never pair with a reference word. A label in angle brackets, as ``<unk>``, is no markup. Doubtful
+words that systems do write, such as words of no length, are accepted here and reported by ``lint``.
 """
 
 from __future__ import annotations
