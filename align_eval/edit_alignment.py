@@ -8,6 +8,7 @@ deletions and insertions, the one whose words are closest in time. Times never c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import jiwer
 import numpy as np
@@ -22,6 +23,7 @@ Times = npt.NDArray[np.float64]
 """``float64[n_words, 2]``: start and end of each word in seconds; NaN where a word has no times."""
 
 Texts = Sequence[str]
+Edges = Sequence[tuple[bool, bool]]
 
 MAX_BLOCK = 2_000
 """Longest stretch of words, in either text, of which all pairings are compared. Longer texts are cut into stretches at
@@ -39,7 +41,12 @@ def word_times(words: Sequence[Word | HypothesisWord]) -> Times:
 
 
 def edit_links(
-    reference: Texts, hypothesis: Texts, reference_times: Times | None = None, hypothesis_times: Times | None = None
+    reference: Texts,
+    hypothesis: Texts,
+    reference_times: Times | None = None,
+    hypothesis_times: Times | None = None,
+    *,
+    edges: tuple[Edges, Edges] | None = None,
 ) -> list[Link]:
     """Pair the words of two texts with the fewest substitutions, deletions and insertions.
 
@@ -49,6 +56,9 @@ def edit_links(
         Words without white space.
     reference_times, hypothesis_times : float64[n_words, 2], optional
         Start and end of each word in seconds. Words without times (NaN) count as if evenly spaced between others.
+    edges : pair of sequences of (bool, bool), optional
+        Whether each word begins and ends a word of the text as written, where one such word is several words here.
+        Before time, pairs decide whose words begin and end together.
 
     Returns
     -------
@@ -64,11 +74,22 @@ def edit_links(
     if reference_s is None or hypothesis_s is None:
         return links
     closest: list[Link] = []
+    r_edges, h_edges = edges or ([(True, True)] * len(reference), [(True, True)] * len(hypothesis))
     for r0, r1, h0, h1, block in _blocks(links, len(reference), len(hypothesis)):
         moved = [(r - r0, h - h0) for r, h in block]
-        texts = reference[r0:r1], hypothesis[h0:h1]
-        closest += [(r + r0, h + h0) for r, h in _closest(*texts, reference_s[r0:r1], hypothesis_s[h0:h1], moved)]
+        r_words = _Words(reference[r0:r1], reference_s[r0:r1], r_edges[r0:r1])
+        h_words = _Words(hypothesis[h0:h1], hypothesis_s[h0:h1], h_edges[h0:h1])
+        closest += [(r + r0, h + h0) for r, h in _closest(r_words, h_words, moved)]
     return closest
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words of a block with their times and edges."""
+
+    texts: Texts
+    times: Times
+    edges: Edges
 
 
 def _jiwer_links(reference: Texts, hypothesis: Texts) -> list[Link]:
@@ -100,10 +121,9 @@ def _blocks(links: list[Link], n_reference: int, n_hypothesis: int) -> Iterator[
             r0, h0, first = r, h, i
 
 
-def _closest(
-    reference: Texts, hypothesis: Texts, reference_s: Times, hypothesis_s: Times, links: list[Link]
-) -> list[Link]:
-    """Of the pairings with as few edits and as many substitutions as ``links``, the closest in time."""
+def _closest(reference_words: _Words, hypothesis_words: _Words, links: list[Link]) -> list[Link]:
+    """Of the pairings with as few edits and as many substitutions as ``links``, the one with the least distance."""
+    reference, hypothesis = reference_words.texts, hypothesis_words.texts
     n, m = len(reference), len(hypothesis)
     if n == m == len(links) or not n or not m or not links:
         return links
@@ -114,28 +134,31 @@ def _closest(
     if int(on_path.sum()) > max(MAX_CELLS, 4 * (n + m)):
         return links
     n_substituted = sum(reference[r] != hypothesis[h] for r, h in links)
-    # best[cell][number of substitutions]: the least distance in time up to there, and the step that led there
-    best: dict[Link, dict[int, tuple[float, Link]]] = {(0, 0): {0: (0.0, (0, 0))}}
+    # best[cell][number of substitutions]: the least distance up to there, and the step that led there;
+    # a distance is the number of edges that differ, and then seconds
+    best: dict[Link, dict[int, tuple[int, float, Link]]] = {(0, 0): {0: (0, 0.0, (0, 0))}}
     for i, j in np.argwhere(on_path).tolist():
         steps = best.setdefault((i, j), {})
         for di, dj in ((1, 0), (0, 1), (1, 1)):
             earlier = best.get((i - di, j - dj))
             if not earlier or i < di or j < dj:
                 continue
-            distance_s, is_substituted = 0.0, False
+            n_edges, distance_s, is_substituted = 0, 0.0, False
             if di == dj:
                 is_substituted = bool(r_texts[i - 1] != h_texts[j - 1])
-                distance_s = float(np.abs(reference_s[i - 1] - hypothesis_s[j - 1]).sum())
+                distance_s = float(np.abs(reference_words.times[i - 1] - hypothesis_words.times[j - 1]).sum())
+                edges = zip(reference_words.edges[i - 1], hypothesis_words.edges[j - 1], strict=True)
+                n_edges = sum(r_edge != h_edge for r_edge, h_edge in edges)
             if n_edits[i - di, j - dj] + (is_substituted or di != dj) != n_edits[i, j]:
                 continue
-            for n_before, (before_s, _) in earlier.items():
-                count, total_s = n_before + is_substituted, before_s + distance_s
-                if count <= n_substituted and (count not in steps or total_s < steps[count][0]):
-                    steps[count] = total_s, (di, dj)
+            for n_before, (edges_before, before_s, _) in earlier.items():
+                count, total = n_before + is_substituted, (edges_before + n_edges, before_s + distance_s)
+                if count <= n_substituted and (count not in steps or total < steps[count][:2]):
+                    steps[count] = *total, (di, dj)
     closest: list[Link] = []
     (i, j), count = (n, m), n_substituted
     while (i, j) != (0, 0):
-        di, dj = best[i, j][count][1]
+        di, dj = best[i, j][count][2]
         i, j = i - di, j - dj
         if di == dj:
             closest.append((i, j))

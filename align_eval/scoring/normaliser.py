@@ -53,16 +53,18 @@ def normaliser(language: str | None) -> Normalise:
     """:func:`whisper_normaliser` with combining marks as letters, and without invisible characters.
 
     In English, and where the language is unknown, the accents of Latin letters are folded, as Whisper's normaliser
-    does.
+    does. Whisper's English rules leave a mark at an end of the text ("so...", "so$"), which they remove inside it; here
+    spaces at both ends let them remove it everywhere, so that a word alone is as in its text.
     """
     whisper = whisper_normaliser(language)
     folds_latin = language in (None, "en")
 
     def normalise(text: str) -> str:
-        lowered = without_joiners(clean_label(text)).replace("İ", "i").lower()  # "İ".lower() is an i and a mark
-        if lowered.isascii():
-            return whisper(lowered)
-        return _unguarded(whisper(_guarded(lowered, folds_latin=folds_latin)))
+        if text.isascii():
+            return whisper(f" {text} ")
+        composed = unicodedata.normalize("NFKC", without_joiners(clean_label(text)))  # "…" is three periods, as typed
+        lowered = composed.replace("İ", "i").lower()  # "İ".lower() is an i and a mark
+        return _unguarded(whisper(f" {_guarded(lowered, folds_latin=folds_latin)} "))
 
     return normalise
 
@@ -95,7 +97,7 @@ def _guarded(text: str, *, folds_latin: bool) -> str:
     """Move combining marks to code points for private use; with ``folds_latin`` not those of Latin letters."""
     chars: list[str] = []
     latin = False
-    for char in unicodedata.normalize("NFD" if folds_latin else "NFC", text):
+    for char in unicodedata.normalize("NFKD" if folds_latin else "NFKC", text):
         if unicodedata.category(char)[0] != "M":
             latin = folds_latin and unicodedata.name(char, "").startswith("LATIN ")
             chars.append(char)

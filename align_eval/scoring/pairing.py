@@ -18,8 +18,9 @@ References: Morris, Maier, Green 2004 for the counts, as in jiwer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -30,6 +31,12 @@ from align_eval.text import is_spoken
 
 MAX_GROUP = 12
 """Maximum number of words in one number, bracket or compound."""
+
+MAX_LONG_GROUP = 60
+"""The same where a text has a longer one, as a spoken number of twenty digits or a long parenthesis."""
+
+MAX_CANDIDATES = 50_000
+"""Maximum number of compounds to choose from in one stretch. Only loops of one word have more."""
 
 
 Span = tuple[int, int, int, int]
@@ -74,7 +81,7 @@ def pair_words(
             tuple(spoken[1][i] for i in unit.hypothesis),
             unit.same,
         )
-        for unit in _units(*sides)
+        for unit in _units_by_time(*sides)
     ]
     paired_reference = {i for unit in units for i in unit.reference}
     paired_hypothesis = {i for unit in units for i in unit.hypothesis}
@@ -94,9 +101,13 @@ def only_reference_words(pairing: Pairing, kept: Sequence[bool]) -> Pairing:
 
     The hypothesis words of a unit with another word are ignored, and the kept words of that unit are deleted.
     """
+    if all(kept):
+        return pairing
     position = {i: n for n, i in enumerate(i for i, is_kept in enumerate(kept) if is_kept)}
-    units = [unit for unit in pairing.units if all(i in position for i in unit.reference)]
-    left = [unit for unit in pairing.units if unit not in units]
+    units: list[Unit] = []
+    left: list[Unit] = []
+    for unit in pairing.units:
+        (units if all(i in position for i in unit.reference) else left).append(unit)
     deleted = [*pairing.deleted, *(i for unit in left for i in unit.reference)]
     return Pairing(
         units=tuple(Unit(tuple(position[i] for i in u.reference), u.hypothesis, u.same) for u in units),
@@ -125,6 +136,22 @@ class _Side:
             return None
         first, last = ([token.start for token in tokens], [token.stop - 1 for token in tokens])
         return np.stack([self.times[first, 0], self.times[last, 1]], axis=1)
+
+
+def _units_by_time(reference: _Side, hypothesis: _Side) -> list[Unit]:
+    """Paired words; times are left out if they would lead to more errors."""
+    units = _units(reference, hypothesis)
+    if reference.times is None:
+        return units
+    untimed = replace(reference, times=None), replace(hypothesis, times=None)
+    without = _units(*untimed)
+    return units if _n_errors(units, *untimed) <= _n_errors(without, *untimed) else without
+
+
+def _n_errors(units: list[Unit], reference: _Side, hypothesis: _Side) -> int:
+    """Number of substituted units, and of words without a partner."""
+    n_paired = sum(len(unit.reference) + len(unit.hypothesis) for unit in units)
+    return sum(not unit.same for unit in units) + len(reference.words) + len(hypothesis.words) - n_paired
 
 
 def _units(reference: _Side, hypothesis: _Side) -> list[Unit]:
@@ -161,7 +188,9 @@ def _links(
     reference: tuple[Token, ...], hypothesis: tuple[Token, ...], reference_side: _Side, hypothesis_side: _Side
 ) -> list[Link]:
     times = reference_side.times_of(reference), hypothesis_side.times_of(hypothesis)
-    return edit_links([token.text for token in reference], [token.text for token in hypothesis], *times)
+    edges = [[(_begins(tokens, i), _ends(tokens, i)) for i in range(len(tokens))] for tokens in (reference, hypothesis)]
+    r_texts, h_texts = ([token.text for token in tokens] for tokens in (reference, hypothesis))
+    return edit_links(r_texts, h_texts, *times, edges=(edges[0], edges[1]))
 
 
 def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
@@ -185,6 +214,16 @@ def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) ->
 
     The search is depth first, shortest run first. If there is no division, the whole text is one group.
     """
+    for longest in (MAX_GROUP, MAX_LONG_GROUP):
+        if groups := _division(words, whole, language, longest):
+            return groups
+    return [(0, len(words), tuple(whole))] if words else []
+
+
+def _division(
+    words: Sequence[str], whole: Sequence[str], language: str | None, longest: int
+) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Groups of at most ``longest`` words; empty if there is no such division."""
     normalise = normaliser(language)
     cache: dict[str, tuple[str, ...]] = {}
 
@@ -199,10 +238,10 @@ def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) ->
     start, token, length = 0, 0, 1
     while start < len(words) or token < len(whole):
         stop = start + length
-        if length > MAX_GROUP or stop > len(words):
+        if length > longest or stop > len(words):
             dead.add((start, token))
             if not path:
-                return [(0, len(words), tuple(whole))]
+                return []
             start, token, length = path.pop()
             length += 1
             continue
@@ -228,17 +267,24 @@ def _joined(
         runs_of_text: dict[str, list[tuple[int, int]]] = {}
         for a, b in _whole_runs(hypothesis, h_start, h_stop):
             runs_of_text.setdefault(_text(hypothesis, a, b), []).append((a, b))
-        candidates = [
-            (r0, r1, h0, h1)
-            for r0, r1 in _whole_runs(reference, r_start, r_stop)
-            for h0, h1 in runs_of_text.get(_text(reference, r0, r1), ())
-            if (r1 - r0, h1 - h0) != (1, 1)
-        ]
+        candidates = list(islice(_candidates(reference, r_start, r_stop, runs_of_text), MAX_CANDIDATES))
         joins += _most_joins(candidates, times)
     return (
         _with_joins(reference, [(r0, r1) for r0, r1, _, _ in joins]),
         _with_joins(hypothesis, [(h0, h1) for _, _, h0, h1 in joins]),
     )
+
+
+def _candidates(
+    reference: tuple[Token, ...], start: int, stop: int, runs_of_text: dict[str, list[tuple[int, int]]]
+) -> Iterator[Span]:
+    """Yield equal runs of both texts, by their starts; of runs that start together the shortest."""
+    seen: set[tuple[int, int]] = set()
+    for r0, r1 in _whole_runs(reference, start, stop):
+        for h0, h1 in runs_of_text.get(_text(reference, r0, r1), ()):
+            if (r1 - r0, h1 - h0) != (1, 1) and (r0, h0) not in seen:
+                seen.add((r0, h0))
+                yield r0, r1, h0, h1
 
 
 def _whole_runs(tokens: tuple[Token, ...], start: int, stop: int) -> list[tuple[int, int]]:
@@ -253,7 +299,11 @@ def _whole_runs(tokens: tuple[Token, ...], start: int, stop: int) -> list[tuple[
 
 
 def _most_joins(candidates: list[Span], times: tuple[Times | None, Times | None]) -> list[Span]:
-    """As many candidates as fit after each other in both texts: of those the closest in time, else the first."""
+    """As many candidates as fit after each other in both texts: of those the closest in time, else the first.
+
+    Candidates are in the order of their starts in the reference. The best chain up to each end in the hypothesis is in
+    a tree of prefix maxima (Fenwick 1994).
+    """
 
     def distance_s(span: Span) -> float:
         r_times, h_times = times
@@ -263,14 +313,35 @@ def _most_joins(candidates: list[Span], times: tuple[Times | None, Times | None]
         ends = r_times[r0, 0] - h_times[h0, 0], r_times[r1 - 1, 1] - h_times[h1 - 1, 1]
         return float(np.nansum(np.abs(ends)))
 
-    best: list[tuple[int, float, list[Span]]] = []  # by last join: number of joins, distance negated, the joins
-    for span in candidates:
-        before = [
-            chain for chain, last in zip(best, candidates, strict=False) if last[1] <= span[0] and last[3] <= span[2]
-        ]
-        n_joins, near, joins = max(before, key=lambda chain: chain[:2], default=(0, 0.0, []))
-        best.append((n_joins + 1, near - distance_s(span), [*joins, span]))
-    return max(best, key=lambda chain: chain[:2], default=(0, 0.0, []))[2]
+    nothing = (0, 0.0, -1)  # number of joins, their distance negated, the last candidate
+    size = max((h1 for *_, h1 in candidates), default=0) + 1
+    tree = [nothing] * (size + 1)
+    best: list[tuple[int, float, int]] = []
+    before: list[int] = []
+    by_end = sorted(range(len(candidates)), key=lambda i: candidates[i][1])
+    n_ended = 0
+    for i, span in enumerate(candidates):
+        while n_ended < len(by_end) and candidates[by_end[n_ended]][1] <= span[0]:
+            ended = by_end[n_ended]
+            at = candidates[ended][3] + 1
+            while at <= size:
+                if best[ended][:2] > tree[at][:2]:
+                    tree[at] = best[ended]
+                at += at & -at
+            n_ended += 1
+        at, earlier = span[2] + 1, nothing
+        while at > 0:
+            if tree[at][:2] > earlier[:2]:
+                earlier = tree[at]
+            at -= at & -at
+        before.append(earlier[2])
+        best.append((earlier[0] + 1, earlier[1] - distance_s(span), i))
+    chain: list[Span] = []
+    last = max(best, key=lambda entry: entry[:2], default=nothing)[2]
+    while last >= 0:
+        chain.append(candidates[last])
+        last = before[last]
+    return chain[::-1]
 
 
 def _differing(
