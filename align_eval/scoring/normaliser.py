@@ -13,6 +13,7 @@ References: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -29,6 +30,9 @@ ADDED = (r"\bkinda\b", r"\bsorta\b", r"\bdunno\b", r"\bcause\b")
 
 LETTER_OF_MARK = 0xF0000
 """First code point for private use. A mark is moved by this while a normaliser runs, which keeps such characters."""
+
+
+_ENDS = re.compile(r"[.$¢€£]+(?=\s|$)|(?<!\S)%")
 
 
 @lru_cache(maxsize=64)
@@ -53,18 +57,18 @@ def normaliser(language: str | None) -> Normalise:
     """:func:`whisper_normaliser` with combining marks as letters, and without invisible characters.
 
     In English, and where the language is unknown, the accents of Latin letters are folded, as Whisper's normaliser
-    does. Whisper's English rules leave a mark at an end of the text ("so...", "so$"), which they remove inside it; here
-    spaces at both ends let them remove it everywhere, so that a word alone is as in its text.
+    does. Whisper's English rules remove a mark inside a text ("so... we") and leave it at an end ("so..."). Here it is
+    removed there too, so that a word alone is as in its text.
     """
     whisper = whisper_normaliser(language)
     folds_latin = language in (None, "en")
 
     def normalise(text: str) -> str:
         if text.isascii():
-            return whisper(f" {text} ")
+            return _without_ends(whisper(text))
         composed = unicodedata.normalize("NFKC", without_joiners(clean_label(text)))  # "…" is three periods, as typed
         lowered = composed.replace("İ", "i").lower()  # "İ".lower() is an i and a mark
-        return _unguarded(whisper(f" {_guarded(lowered, folds_latin=folds_latin)} "))
+        return _without_ends(_unguarded(whisper(_guarded(lowered, folds_latin=folds_latin))))
 
     return normalise
 
@@ -91,6 +95,10 @@ def compressed(words: Iterable[str]) -> str:
     The English normaliser turns "1 2" into "one 2" and "one two" into "12".
     """
     return "".join(words).replace("one", "1")
+
+
+def _without_ends(normalised: str) -> str:
+    return _ENDS.sub(" ", normalised)
 
 
 def _guarded(text: str, *, folds_latin: bool) -> str:
