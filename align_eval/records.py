@@ -108,7 +108,8 @@ class Utterance:
     ``reference`` is the origin of the reference times: ``manual``, ``automatic`` or ``unstated``; scores of different
     kinds are never pooled. ``speaker`` is None where it is unknown. ``recording`` is always known; intervals resample
     recordings where speakers are unknown. Times of words count from the start of the span in ``audio``. ``part_of`` is
-    the id of the longer utterance of which this one is a window.
+    the id of the longer utterance of which this one is a window. ``spoken`` is for scoring alone: all words of the
+    reference, if some have no usable times and are not in ``words``.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Utterance:
     duration_s: float
     reference: str = "unstated"
     part_of: str | None = None
+    spoken: tuple[HypothesisWord, ...] = ()
 
 
 SECOND_REFERENCE = "second reference"

@@ -24,7 +24,7 @@ from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import Tiers, tier_options
 from align_eval.language_names import NAMES, whisper_code
 from align_eval.lint_files import lint_word_files
-from align_eval.records import Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance, Word
+from align_eval.records import AUTO, Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance, Word
 from align_eval.run_record import Run
 from align_eval.scoring.lint import LintFinding, lint_words
 from align_eval.scoring.pairing import only_reference_words, pair_words
@@ -149,6 +149,7 @@ def score_hypothesis(
         )
     with naming_options(HYPOTHESIS_OPTIONS):
         files = read_word_files(Path(hypothesis), form, hypothesis_tier, labels)
+    truth = _without_auto(truth)
     _warn_of_language(truth, files, reference)
     partners = _pair_recordings(truth, files, reference, hypothesis)
     system = SystemName(_system_name(name or files.form), ALIGN)
@@ -262,7 +263,7 @@ def _pair_all_words(truth: Reference, files: WordFiles, partners: Mapping[str, s
         utterance = u if u.id in truth.ends_s else replace(u, duration_s=_end_s(u, transcript))
         paired.utterances.append(utterance)
         try:
-            spoken = truth.spoken.get(u.id, u.words)
+            spoken = u.spoken or u.words
             paired.pairings[u.id] = _pair_words(utterance, spoken, path, transcript, files.paths[partner])
             paired.words[u.id] = transcript.words
         except InputError as error:
@@ -273,6 +274,12 @@ def _pair_all_words(truth: Reference, files: WordFiles, partners: Mapping[str, s
 def _end_s(u: Utterance, transcript: Transcript) -> float:
     """End of a recording of unknown length: that of the last word of either side."""
     return max([u.duration_s, *(word.end_s for word in transcript.words if word.end_s is not None)])
+
+
+def _without_auto(truth: Reference) -> Reference:
+    """Leave out the language ``auto``: without a model nothing detects it."""
+    utterances = tuple(replace(u, language=None) if u.language == AUTO else u for u in truth.corpus.utterances)
+    return replace(truth, corpus=replace(truth.corpus, utterances=utterances))
 
 
 def _warn_of_language(truth: Reference, files: WordFiles, reference: str | Path) -> None:
@@ -305,8 +312,8 @@ def _pair_words(
 
 
 def _untimed(truth: Reference) -> Iterator[LintFinding]:
-    for id_, words in truth.spoken.items():
-        yield from (f for f in lint_words(words, str(truth.paths[id_])) if f.rule == "untimed")
+    for u in truth.corpus.utterances:
+        yield from (f for f in lint_words(u.spoken, str(truth.paths[u.id])) if f.rule == "untimed")
 
 
 def _without_reference(files: WordFiles, partners: Mapping[str, str], reference: str | Path) -> list[Failure]:

@@ -143,7 +143,9 @@ def match_key(word: str) -> str:
     return "".join(c for c in folded if c == "'" or unicodedata.category(c)[0] in "LMN").strip("'")
 
 
-def restore_unknown(words: Sequence[str], transcript: Sequence[str], place: object) -> list[str]:
+def restore_unknown(
+    words: Sequence[str], transcript: Sequence[str], place: object, labels: LabelPolicy = DEFAULT_POLICY
+) -> list[str]:
     """Replace every unknown mark by the word at its position in the transcript.
 
     Parameters
@@ -154,13 +156,15 @@ def restore_unknown(words: Sequence[str], transcript: Sequence[str], place: obje
         Words of the transcript.
     place
         Place for error messages.
+    labels
+        Labels to keep or to drop.
 
     Raises
     ------
     InputError
         If the transcript does not determine a word: its neighbours differ, or it has more or fewer words there.
     """
-    marks = [i for i, word in enumerate(words) if label_kind(word) == "unknown"]
+    marks = [i for i, word in enumerate(words) if label_kind(word, labels) == "unknown"]
     if not marks:
         return list(words)
     spoken = [word for word in transcript if match_key(word)]
@@ -170,7 +174,7 @@ def restore_unknown(words: Sequence[str], transcript: Sequence[str], place: obje
     for tag, i0, i1, j0, j1 in difflib.SequenceMatcher(None, keys, spoken_keys, autojunk=False).get_opcodes():
         if tag == "replace" and i1 - i0 == j1 - j0 and not any(keys[i0:i1]):
             restored[i0:i1] = spoken[j0:j1]
-    unrestored = next((i for i in marks if label_kind(restored[i]) == "unknown"), None)
+    unrestored = next((i for i in marks if label_kind(restored[i], labels) == "unknown"), None)
     if unrestored is not None:
         lengths = f"{len(spoken)} words, the alignment {len(words)}"
         raise InputError(
@@ -181,7 +185,7 @@ def restore_unknown(words: Sequence[str], transcript: Sequence[str], place: obje
     return restored
 
 
-def refuse_unknown(words: Iterable[str], place: object) -> None:
+def refuse_unknown(words: Iterable[str], place: object, labels: LabelPolicy = DEFAULT_POLICY) -> None:
     """Refuse words if one of them is an unknown mark.
 
     Raises
@@ -190,7 +194,7 @@ def refuse_unknown(words: Iterable[str], place: object) -> None:
         Names the first unknown word after ``place``.
     """
     for i, word in enumerate(words):
-        if label_kind(word) == "unknown":
+        if label_kind(word, labels) == "unknown":
             raise InputError(
                 f"{place}, word {i + 1}",
                 f"is {word}: a spoken word that is not written",

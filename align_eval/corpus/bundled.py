@@ -33,7 +33,7 @@ def load_corpus(
     language: str | None = None,
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
-    drop_unknown: bool = False,
+    to_score: bool = False,
     channel: int | None = None,
 ) -> Corpus:
     """Load a bundled corpus by its name, or a corpus of any kind by its path.
@@ -52,8 +52,8 @@ def load_corpus(
         Number of leading characters of the file name that are the speaker.
     labels : LabelPolicy
         What is a word, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
-    drop_unknown : bool
-        Whether to drop spoken words that are not written, in such a folder; else their file is a failure.
+    to_score : bool
+        Read such a folder to score its words, not to align them (:func:`~align_eval.corpus.folder.load_folder`).
     channel : int, optional
         Channel of the audio, counted from 0, where the corpus states none; by default the mean of all channels.
 
@@ -76,7 +76,7 @@ def load_corpus(
         language=language,
         speaker_characters=speaker_characters,
         labels=labels,
-        drop_unknown=drop_unknown,
+        to_score=to_score,
     )
     return of_channel(corpus, channel)
 

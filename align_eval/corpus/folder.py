@@ -27,9 +27,12 @@ from align_eval.corpus.file_search import (
     refuse_broken_link,
 )
 from align_eval.errors import InputError, InputWarning
+from align_eval.formats.hypothesis.detect import words_of
+from align_eval.formats.hypothesis.document import read_document
+from align_eval.formats.hypothesis.recordings import by_start
 from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
-from align_eval.records import AudioSpan, Failure, HypothesisWord, Utterance, Word
+from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
 from align_eval.text import (
     DEFAULT_POLICY,
     LabelPolicy,
@@ -87,7 +90,7 @@ def load_folder(
     language: str | None = None,
     speaker_characters: int | None = None,
     labels: LabelPolicy = DEFAULT_POLICY,
-    drop_unknown: bool = False,
+    to_score: bool = False,
 ) -> Corpus:
     """Read a folder; files that cannot be used are listed as failures.
 
@@ -101,9 +104,10 @@ def load_folder(
         Number of leading characters of the file's name that are the speaker.
     labels
         What is a word.
-    drop_unknown
-        Drop spoken words that are not written and not in a transcript, as scoring may; else their file is a failure,
-        since a text without them cannot be aligned.
+    to_score
+        Read the words to score them, not to align them: spoken words that are not written are dropped if no transcript
+        has them, and words without usable times are kept apart (``spoken`` of the utterance). Else either makes the
+        file a failure.
 
     Raises
     ------
@@ -123,10 +127,18 @@ def load_folder(
     for id_ in sorted(set(audio) | set(grids)):
         try:
             audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
-            word_tier = read_word_tier(grid_path, tier, labels)
-            marks.update(word_tier.marks)
-            words = written_words(word_tier.words, audio_path, grid_path, labels, drop_unknown=drop_unknown)
-            utterance = _utterance(id_, audio_path, grid_path, replace(word_tier, words=words))
+            if to_score:
+                (transcript,) = words_of(read_document(grid_path), "textgrid", tier, labels)
+                spoken = spoken_words(transcript, grid_path, labels)
+                utterance = _utterance(id_, audio_path, grid_path, spoken.tier(transcript))
+                if not all(word.timed for word in spoken.words):
+                    utterance = replace(utterance, spoken=spoken.words)
+                marks += spoken.marks
+            else:
+                word_tier = read_word_tier(grid_path, tier, labels)
+                words, _ = written_words(word_tier.words, audio_path, grid_path, labels)
+                utterance = _utterance(id_, audio_path, grid_path, replace(word_tier, words=words))
+                marks.update(mark for mark in word_tier.marks if label_kind(mark, labels) != "unknown")
             utterances.append(with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
         except InputError as error:
             failures.append(Failure(id_, str(error)))
@@ -223,9 +235,45 @@ def _utterance(id_: str, audio_path: Path, grid_path: Path, word_tier: WordTier)
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Words of a file that is scored, with or without times, and the number of each label that was dropped."""
+
+    words: tuple[HypothesisWord, ...]
+    marks: Counter[str]
+
+    def timed(self) -> tuple[Word, ...]:
+        """The words that have times."""
+        return tuple(
+            Word(w.text, w.start_s, w.end_s) for w in self.words if w.start_s is not None and w.end_s is not None
+        )
+
+    def tier(self, transcript: Transcript) -> WordTier:
+        """The words that have times as the word tier of a TextGrid."""
+        return WordTier(self.timed(), (), 0.0, transcript.end_s or 0.0)
+
+
+def spoken_words(transcript: Transcript, path: Path, labels: LabelPolicy) -> Spoken:
+    """Words of a transcript in order; unknown words are restored from the text beside its file, or dropped.
+
+    Raises
+    ------
+    InputError
+        If there are no words with times.
+    """
+    unknown = [w for w in transcript.dropped if not w.no_word and label_kind(w.text, labels) == "unknown"]
+    in_order = by_start([*transcript.words, *unknown]) if unknown else list(transcript.words)
+    words, lost = written_words(in_order, path, path, labels, drop=True)
+    marks = Counter(w.text for w in transcript.dropped) - Counter(w.text for w in unknown) + Counter(lost)
+    spoken = Spoken(words, marks)
+    if not spoken.timed():
+        raise InputError(path, "has no words with times", "remove it, or align it again")
+    return spoken
+
+
 def written_words(
-    words: Sequence[W], beside: Path, place: Path, labels: LabelPolicy, *, drop_unknown: bool
-) -> tuple[W, ...]:
+    words: Sequence[W], beside: Path, place: Path, labels: LabelPolicy, *, drop: bool = False
+) -> tuple[tuple[W, ...], list[str]]:
     """Restore unknown words from a transcript.
 
     Parameters
@@ -237,9 +285,15 @@ def written_words(
     place
         Place for error messages.
     labels
-        What is an unknown word.
-    drop_unknown
+        Labels to keep or to drop.
+    drop
         Drop those that no transcript determines; else refuse them.
+
+    Returns
+    -------
+    words : tuple
+    lost : list of str
+        The unknown words that were dropped.
 
     Raises
     ------
@@ -253,14 +307,15 @@ def written_words(
         transcript = on_disk(beside.with_suffix(suffix))
         if transcript.is_file():
             try:
-                texts = restore_unknown(texts, clean_label(read_text(transcript)).split(), place)
+                texts = restore_unknown(texts, clean_label(read_text(transcript)).split(), place, labels)
             except InputError:
-                if not drop_unknown:
+                if not drop:
                     raise
-    if not drop_unknown:
-        refuse_unknown(texts, place)
-    restored = (replace(word, text=text) for word, text in zip(words, texts, strict=True))
-    return tuple(word for word in restored if label_kind(word.text, labels) != "unknown")
+    if not drop:
+        refuse_unknown(texts, place, labels)
+    restored = [replace(word, text=text) for word, text in zip(words, texts, strict=True)]
+    lost = [word.text for word in restored if label_kind(word.text, labels) == "unknown"]
+    return tuple(word for word in restored if label_kind(word.text, labels) != "unknown"), lost
 
 
 def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speaker_characters: int | None) -> Utterance:
@@ -271,15 +326,11 @@ def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speak
     stem = Path(u.id).name
     reference = row.get("reference") or u.reference
     speaker = stem[:speaker_characters] if speaker_characters else u.speaker
-    return Utterance(
-        id=u.id,
-        audio=u.audio,
-        words=u.words,
-        text=u.text,
+    return replace(
+        u,
         language=row.get("language") or language,
         speaker=row.get("speaker") or speaker,
         recording=row.get("recording") or u.recording,
-        duration_s=u.duration_s,
         reference=reference,
     )
 

@@ -66,7 +66,7 @@ def load_kind(
     language: str | None,
     speaker_characters: int | None,
     labels: LabelPolicy = DEFAULT_POLICY,
-    drop_unknown: bool = False,
+    to_score: bool = False,
 ) -> Corpus:
     """Load a corpus of any kind.
 
@@ -74,7 +74,7 @@ def load_kind(
     ----------
     kind
         Kind of corpus; detected from the files if None.
-    tier, language, speaker_characters, labels, drop_unknown
+    tier, language, speaker_characters, labels, to_score
         As for :func:`~align_eval.corpus.folder.load_folder`.
 
     Raises
@@ -99,7 +99,7 @@ def load_kind(
             language=language,
             speaker_characters=speaker_characters,
             labels=labels,
-            drop_unknown=drop_unknown,
+            to_score=to_score,
         )
     if labels != DEFAULT_POLICY:
         problem = f"a corpus of kind {kind} has labels of its own, which its reader knows"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
@@ -15,19 +15,20 @@ from align_eval.corpus.folder import (
     METADATA_NAME,
     TEXTGRID_SUFFIX,
     Corpus,
+    Spoken,
     corpus_checksum,
     count_marks,
     read_metadata,
+    spoken_words,
     with_metadata,
-    written_words,
 )
 from align_eval.corpus.kinds import FOLDER, KINDS
 from align_eval.corpus.word_files import read_word_files
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
-from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
-from align_eval.text import DEFAULT_POLICY, LabelPolicy, label_kind
+from align_eval.records import AudioSpan, Failure, Transcript, Utterance
+from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 NO_AUDIO = AudioSpan(Path("no audio"))
 """Audio of the utterances that are read from files of words alone. No file has this path."""
@@ -51,16 +52,12 @@ class Reference:
     ends_s : mapping
         End of the recording in seconds, by utterance id, where audio or a TextGrid states it. For other utterances
         ``duration_s`` is the end of the last word.
-    spoken : mapping
-        All words of files of words, by utterance id. Those without times are in no utterance: they are paired, and not
-        scored.
     """
 
     corpus: Corpus
     checksum: str
     paths: Mapping[str, Path]
     ends_s: Mapping[str, float]
-    spoken: Mapping[str, tuple[HypothesisWord, ...]] = field(default_factory=dict)
 
 
 def read_reference(
@@ -111,7 +108,7 @@ def read_reference(
             language=language,
             speaker_characters=speaker_characters,
             labels=labels,
-            drop_unknown=True,
+            to_score=True,
         )
         return Reference(
             corpus,
@@ -122,29 +119,29 @@ def read_reference(
     language = check_language(language, f"language {language!r}")
     files = read_word_files(path, form, tier, labels)
     utterances, failures = [], list(files.failures)
-    spoken: dict[str, tuple[HypothesisWord, ...]] = {}
+    marks: Counter[str] = Counter()
     if is_corpus:
         failures += _audio_alone(path, {*files.transcripts, *(failure.id for failure in failures)})
     ids = {*files.transcripts, *(failure.id for failure in failures)}
     metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
     for id_, transcript in sorted(files.transcripts.items()):
         try:
-            spoken[id_] = _spoken(transcript, files.paths[id_], labels)
-            utterance = _utterance(id_, transcript, spoken[id_], files.paths[id_])
+            spoken = spoken_words(transcript, files.paths[id_], labels)
+            utterance = _utterance(id_, transcript, spoken)
             stated_language = check_language(transcript.language, files.paths[id_])
         except InputError as error:
             failures.append(Failure(id_, str(error)))
             continue
+        marks += spoken.marks
         if several_tiers:
             utterance = replace(utterance, speaker=None)
         default_language = language or stated_language
         utterances.append(with_metadata(utterance, metadata.get(id_, {}), default_language, speaker_characters))
     return Reference(
-        Corpus(path.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(files.dropped)),
+        Corpus(path.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(marks)),
         words_checksum(utterances),
         paths=files.paths,
         ends_s={id_: t.end_s for id_, t in files.transcripts.items() if t.end_s is not None},
-        spoken=spoken,
     )
 
 
@@ -167,30 +164,19 @@ def words_checksum(utterances: Iterable[Utterance]) -> str:
     return digest.hexdigest()
 
 
-def _spoken(transcript: Transcript, path: Path, policy: LabelPolicy) -> tuple[HypothesisWord, ...]:
-    """Words of a transcript in order, with times or without; unknown words are restored, or left out."""
-    labels = list(transcript.words)
-    for label in transcript.dropped:
-        if label_kind(label.text) == "unknown" and label.start_s is not None:
-            starts = [word.start_s if word.start_s is not None else -math.inf for word in labels]
-            labels.insert(next((i for i, start_s in enumerate(starts) if start_s >= label.start_s), len(labels)), label)
-    return written_words(labels, path, path, policy, drop_unknown=True)
-
-
-def _utterance(id_: str, transcript: Transcript, spoken: Iterable[HypothesisWord], path: Path) -> Utterance:
-    words = [Word(w.text, w.start_s, w.end_s) for w in spoken if w.start_s is not None and w.end_s is not None]
-    if not words:
-        raise InputError(path, f"has no words with times of {id_}", "remove it, or align it again")
+def _utterance(id_: str, transcript: Transcript, spoken: Spoken) -> Utterance:
+    words = spoken.timed()
     folders = Path(id_).parts[:-1]
     return Utterance(
         id=id_,
         audio=NO_AUDIO,
-        words=tuple(words),
+        words=words,
         text=" ".join(word.text for word in words),
         language=None,
         speaker=transcript.speaker or (folders[0] if folders else None),
         recording=id_,
         duration_s=transcript.end_s or max(word.end_s for word in words),
+        spoken=() if all(word.timed for word in spoken.words) else spoken.words,
     )
 
 

@@ -70,7 +70,7 @@ def process_speeches(
         return passes
 
     def mapping(speech: Speech, pass_of: PassOf) -> Callable[[Utterance], MappedSpeech | None]:
-        return lambda utterance: map_speech(utterance, speech, plan, model, pass_of, cache)
+        return lambda _: map_speech(speech, plan, model, pass_of, cache)
 
     results: dict[int, Result | Failure] = {}
     chunks = list(batches(speeches, plan.options.batch, plan.options.context))

@@ -43,6 +43,10 @@ K = TypeVar("K", "Source", "System")
 T = TypeVar("T")
 
 
+NOT_SPOKEN = ("silence", "noise")
+"""Kinds of labels of a transcript that are not forced through the model. Marks alone are part of the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """Word times of one utterance.
@@ -75,12 +79,12 @@ class Result:
 class MappedSpeech:
     """The maps of one utterance on the host: the model is no longer needed. Maps to save are in ``saved``.
 
-    ``failures`` are of the sources that have no map.
+    ``errors`` are of the sources that have no map.
     """
 
     maps: Mapping[Source, SourceMap]
     saved: SavedMaps | None = None
-    failures: tuple[Failure, ...] = ()
+    errors: Mapping[Source, Exception] = field(default_factory=dict)
 
 
 def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | None = None) -> Result:
@@ -95,7 +99,7 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | 
         return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
     speech = read_speech(utterance, plan, model)
     pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
-    return time_speech(utterance, speech, map_speech(utterance, speech, plan, model, pass_of, cache), plan)
+    return time_speech(utterance, speech, map_speech(speech, plan, model, pass_of, cache), plan)
 
 
 def process_each(
@@ -111,19 +115,20 @@ def read_speech(utterance: Utterance, plan: Plan, model: Whisper) -> Speech:
     language = _language(utterance, model, samples)
     if plan.options.text == "words":
         return Speech(samples, tuple(word.text for word in utterance.words), language)
-    from align_eval.text import split_words
+    from align_eval.text import label_kind, split_words
 
     if plan.options.text == "transcript":
         from align_eval.corpus.transcript_file import read_transcript
 
-        return Speech(samples, tuple(split_words(read_transcript(utterance), language)), language)
+        words = split_words(read_transcript(utterance), language)
+        return Speech(samples, tuple(word for word in words if label_kind(word) not in NOT_SPOKEN), language)
     from align_eval.model.decode import recognise
 
     return Speech(samples, tuple(split_words(recognise(model, samples, language), language)), language)
 
 
 def map_speech(
-    utterance: Utterance, speech: Speech, plan: Plan, model: Whisper, pass_of: PassOf, cache: MapCache | None = None
+    speech: Speech, plan: Plan, model: Whisper, pass_of: PassOf, cache: MapCache | None = None
 ) -> MappedSpeech | None:
     """The maps of speech, looked up in the cache or made; None where the model recognised no word.
 
@@ -137,8 +142,8 @@ def map_speech(
     if cache and not collector:
         maps_of = cache.wrap(maps_of, speech)
     sources = [source for group in by_tokens(sources_of(plan.systems)).values() for source in group]
-    maps, failures = each_alone(utterance, sources, lambda source: maps_of([source])[source])
-    return MappedSpeech(maps, collector.saved(speech.samples, maps) if collector else None, failures)
+    maps, errors = each_alone(sources, lambda source: maps_of([source])[source])
+    return MappedSpeech(maps, collector.saved(speech.samples, maps) if collector else None, errors)
 
 
 def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | None, plan: Plan) -> Result:
@@ -156,8 +161,8 @@ def _time_systems(
 ) -> tuple[dict[System, tuple[Word, ...]], tuple[Failure, ...]]:
     """Word times of the systems whose source has a map, each alone, and the failures of all others."""
     mapped_systems = [system for system in systems if system.source in mapped.maps]
-    timed, failures = each_alone(utterance, mapped_systems, words_of_maps(speech.samples, speech.texts, mapped.maps))
-    return timed, mapped.failures + failures
+    timed, errors = each_alone(mapped_systems, words_of_maps(speech.samples, speech.texts, mapped.maps), mapped.errors)
+    return timed, tuple(_failure_of(utterance, error, item) for item, error in errors.items())
 
 
 def _flat_rows(mapped: MappedSpeech) -> tuple[FlatRows, ...]:
@@ -186,7 +191,7 @@ def _process_long(utterance: Utterance, plan: Plan, model: Whisper, samples: Sam
         try:
             pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
             left = replace(plan, systems=tuple(timed))
-            mapped = map_speech(utterance, speech, left, model, pass_of, cache)
+            mapped = map_speech(speech, left, model, pass_of, cache)
             assert mapped is not None  # there are words
             in_window, lost = _time_systems(utterance, speech, mapped, left.systems)
         except InputError as error:
@@ -258,9 +263,16 @@ def attempt_expected(utterance: Utterance, work: Callable[[Utterance], T]) -> T 
 
 
 def each_alone(
-    utterance: Utterance, items: Sequence[K], work: Callable[[K], T]
-) -> tuple[dict[K, T], tuple[Failure, ...]]:
-    """Run `work` on every source or system of one utterance. Any error becomes a Failure of that one alone.
+    items: Sequence[K], work: Callable[[K], T], earlier: Mapping[Any, Exception] | None = None
+) -> tuple[dict[K, T], dict[Any, Exception]]:
+    """Run `work` on every source or system of one utterance.
+
+    Returns
+    -------
+    done : dict
+        The results of those that did not fail.
+    errors : dict
+        The errors of the others, and ``earlier`` ones.
 
     Raises
     ------
@@ -268,7 +280,7 @@ def each_alone(
         Where every one failed: the first unexpected error, or else the first error.
     """
     done: dict[K, T] = {}
-    errors: dict[K, Exception] = {}
+    errors: dict[Any, Exception] = dict(earlier or {})
     for item in items:
         try:
             done[item] = work(item)
@@ -280,7 +292,7 @@ def each_alone(
                 link = link.__context__
     if errors and not done:
         raise min(errors.values(), key=_is_expected)
-    return done, tuple(_failure_of(utterance, error, item) for item, error in errors.items())
+    return done, errors
 
 
 def _is_expected(error: Exception) -> bool:

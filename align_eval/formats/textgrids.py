@@ -15,7 +15,7 @@ from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
-from align_eval.formats.praat import OVERLAP_TOLERANCE_S, read_textgrid
+from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid
 from align_eval.records import Word
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, composed, label_kind
 
@@ -242,7 +242,7 @@ def _tiers(
     overlaps = PointTier(name=f"{name}{OVERLAPPING}", minTime=0.0, maxTime=end_s)
     previous_end_s = 0.0
     for word in words:
-        if word.start_s < previous_end_s - OVERLAP_TOLERANCE_S:
+        if word.start_s < previous_end_s - UNCOUNTED_S:
             if overlapping and word.start_s >= 0:
                 overlaps.points.append(Point(float(word.start_s), word.text))
                 continue

@@ -88,8 +88,46 @@ def test_a_spoken_word_that_is_not_written_comes_from_the_transcript_with_and_wi
     spoken = [label for label in LABELS if label in (*WORDS, "<unk>")]
     (tmp_path / "a.lab").write_text(" ".join("restored" if label == "<unk>" else label for label in spoken))
     for where in (tmp_path, tmp_path / "a.TextGrid"):
-        words = [word.text for word in read_reference(str(where)).corpus.utterances[0].words]
+        reference = read_reference(str(where))
+        words = [word.text for word in reference.corpus.utterances[0].words]
         assert words == ["restored" if label == "<unk>" else label for label in spoken]
+        assert "<unk>" not in dict(reference.corpus.marks)
+
+
+def test_a_bad_interval_takes_no_other_word_with_it_with_and_without_audio(tmp_path):
+    """An interval that ends before it starts is kept without times: the other words are scored, on either way."""
+    write_audio(tmp_path)
+    grid = tmp_path / "a.TextGrid"
+    grid.write_text(grid.read_text().replace('0.200000\n0.300000\n"word1"', '0.300000\n0.200000\n"word1"'))
+    for where in (tmp_path, grid):
+        (u,) = read_reference(str(where)).corpus.utterances
+        assert [word.text for word in u.words] == [word for word in WORDS if word != "word1"]
+        assert [word.text for word in u.spoken if not word.timed] == ["word1"]
+    (tmp_path / "h.json").write_text(openai())
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "h.json").rename(tmp_path / "theirs" / "a.json")
+    scored = score_hypothesis(tmp_path, tmp_path / "theirs")
+    assert [finding.word for finding in scored.untimed] == ["word1"]
+    assert value(scored.run.rows, "wbe_mean") == pytest.approx(0, abs=1e-6)
+
+
+def test_a_dropped_mark_of_an_unknown_word_is_no_word(tmp_path):
+    write_audio(tmp_path)
+    for where in (tmp_path, tmp_path / "a.TextGrid"):
+        reference = read_reference(str(where), labels=label_policy(drop=["<unk>"]))
+        assert [word.text for word in reference.corpus.utterances[0].words] == WORDS
+        assert dict(reference.corpus.marks)["<unk>"] == 1
+
+
+def test_auto_is_no_language_where_no_model_detects_it(tmp_path):
+    (tmp_path / "r.TextGrid").write_text(textgrid().replace('"word0"', '"twenty one"'), encoding="utf-8")
+    (tmp_path / "h.json").write_text(openai().replace("word0", "21"))
+    rows = [
+        score_hypothesis(tmp_path / "r.TextGrid", tmp_path / "h.json", language=language).run.rows
+        for language in (None, "auto", "en")
+    ]
+    assert rows[0] == rows[1] == rows[2]
+    assert value(rows[0], "substituted") == 0
 
 
 def test_what_is_dropped_is_counted_on_both_sides(tmp_path):
