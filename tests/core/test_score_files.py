@@ -150,7 +150,7 @@ def test_words_of_a_reference_without_times_are_paired_listed_and_not_scored(tmp
     (finding,) = scored.untimed
     assert (finding.rule, finding.word, finding.place) == ("untimed", "very", f"{tmp_path}/a.json, segment 1, word 2")
     done = align_eval("score", tmp_path / "a.json", hypothesis)
-    assert "1 words of the reference have no usable times and are not scored." in done.stdout
+    assert "1 word of the reference has no usable times and is not scored." in done.stdout
 
 
 @pytest.mark.parametrize("name", [" ", "a\nb", "\x1b[31m"])
