@@ -20,9 +20,8 @@ class Linted:
     """Lint findings with the number of words that were checked.
 
     ``form`` is the form of the files, ``run`` for the folder of a run. ``failures`` lists the files that could not be
-    read. ``dropped`` counts the labels that are no words.
-    read. ``rounded`` counts the times that were taken as rounding, by rule; ``tolerance_s`` is the largest overlap in
-    seconds that was.
+    read. ``dropped`` counts the labels that are no words. ``rounded`` counts the times that were taken as rounding, by
+    rule; ``tolerance_s`` is the largest overlap in seconds that was.
     """
 
     form: str

@@ -1,4 +1,4 @@
-"""Words in TextGrids: finding the word tiers, reading it as :class:`~align_eval.records.Word`, and writing tiers."""
+"""Words in TextGrids: finding the word tiers, reading them as :class:`~align_eval.records.Word`, and writing tiers."""
 
 from __future__ import annotations
 
