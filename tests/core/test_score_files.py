@@ -281,6 +281,16 @@ def test_lint_exits_1_on_request_only(arguments, code, listed, tmp_path):
     assert "lint: 2 words, 1 zero-length" in done.stdout
 
 
+def test_rounding_in_a_textgrid_is_told_once_by_lint(tmp_path):
+    path = by_hand(tmp_path, [("so", 0.1, 0.4), ("far", 0.4, 0.9)])
+    path.write_text(path.read_text().replace("xmin = 0.4\n", "xmin = 0.3995\n"))
+    done = align_eval("lint", path)
+    assert (done.stdout, done.stderr) == (
+        "lint: 2 words, nothing found\ntaken as rounding: 1 overlap of up to 2 ms\n",
+        "",
+    )
+
+
 BAD_CTM = "a 1 0.1 0.3 one\na 1 0.399 0.5 two\na 1 1.5 -0.3 three\na 1 -1 0.3 four\n"
 
 
