@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from align_eval.corpus.audio import Samples, checked_samples, read_audio
+from align_eval.corpus.audio import Samples, read_audio, warn_of_faults
 from align_eval.errors import InputError
 from align_eval.language_names import check_language
 from align_eval.options import RunOptions
@@ -286,4 +286,6 @@ def _checked_samples(audio: Samples) -> Samples:
         raise InputError("audio", problem, "give mono samples at 16 kHz as floats from -1 to 1")
     if not np.isfinite(array).all():
         raise InputError("audio", f"sample {int(np.argmin(np.isfinite(array)))} is not finite", "mend the audio")
-    return checked_samples(np.ascontiguousarray(array, dtype=np.float32))
+    samples = np.ascontiguousarray(array, dtype=np.float32)
+    warn_of_faults(samples)
+    return samples

@@ -11,7 +11,7 @@ from align_eval.corpus.folder import count_marks
 from align_eval.corpus.word_files import WordFiles, read_word_files
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure, HypothesisWord
-from align_eval.scoring.lint import TOLERANCE_S, LintFinding, lint_words, rounded_counts
+from align_eval.scoring.lint import TOLERANCE_S, LintFinding, lint_recording
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 
@@ -20,9 +20,8 @@ class Linted:
     """Lint findings with the number of words that were checked.
 
     ``form`` is the form of the files, ``run`` for the folder of a run. ``failures`` lists the files that could not be
-    read. ``dropped`` counts the labels that are no words.
-    read. ``rounded`` counts the times that were taken as rounding, by rule; ``tolerance_s`` is the largest overlap in
-    seconds that was.
+    read. ``dropped`` counts the labels that are no words. ``rounded`` counts the times that were taken as rounding, by
+    rule; ``tolerance_s`` is the largest overlap in seconds that was.
     """
 
     form: str
@@ -99,8 +98,9 @@ def _linted(
     findings: list[LintFinding] = []
     for name, words, end_s in recordings:
         n_words += len(words)
-        findings += lint_words(words, name, end_s, tolerance_s=tolerance_s)
-        rounded += rounded_counts(words, end_s, tolerance_s=tolerance_s)
+        found, n_rounded = lint_recording(words, name, end_s, tolerance_s=tolerance_s)
+        findings += found
+        rounded += n_rounded
     return Linted(form, n_words, tuple(findings), rounded=dict(rounded), tolerance_s=tolerance_s)
 
 

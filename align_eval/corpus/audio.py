@@ -103,11 +103,10 @@ def read_audio(span: AudioSpan, longest_s: float = WINDOW_S, *, warn: bool = Tru
     return np.ascontiguousarray(resampled, dtype=np.float32)
 
 
-def checked_samples(samples: Samples) -> Samples:
-    """Samples in memory, after a warning of their faults."""
+def warn_of_faults(samples: Samples) -> None:
+    """Warn of each fault of samples in memory."""
     if samples.size:
         _warn("audio", faults(samples[:, np.newaxis]))
-    return samples
 
 
 def _warn(place: object, problems: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from align_eval.corpus.disk_names import on_disk
 from align_eval.errors import InputError
 from align_eval.records import Utterance
+from align_eval.text import is_spoken
 
 SUFFIX = ".txt"
 
@@ -33,7 +34,7 @@ def read_transcript(utterance: Utterance) -> str:
         raise InputError(path, "there is no such file", "put the spoken text there, or use another --text") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read as text in UTF-8 ({error})", "save it as UTF-8") from error
-    if not any(character.isalnum() for character in text):
+    if not is_spoken(text):
         raise InputError(path, "holds no word", "put the spoken text there")
     return text
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import codecs
 import math
-import warnings
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError
 from align_eval.formats.praat_tokens import TokenReader, shorten
 
 OVERLAP_TOLERANCE_S = 1e-3
@@ -85,19 +85,16 @@ def parse_textgrid(text: str, path: object, *, any_times: bool = False) -> TextG
         If the text is not a TextGrid, is cut short, declares other counts than it holds, or has an interval that is
         reversed, has no length, is not finite or overlaps its neighbour by more than :data:`OVERLAP_TOLERANCE_S`. Names
         tier, interval and line.
-
-    Warns
-    -----
-    InputWarning
-        If intervals overlap by less than that; says how many.
     """
-    grid = _read_grid(TokenReader(text, path, any_times=any_times), path)
+    return _read_grid(TokenReader(text, path, any_times=any_times), path)
+
+
+def rounding_messages(grid: TextGrid, path: object) -> Iterator[str]:
+    """Yield a message for each tier with overlaps that are taken as rounding, with their number and the largest."""
     for tier in grid.tiers:
         if isinstance(tier, IntervalTier) and (overlaps := _rounded_overlaps_s(tier)):
             message = f"{path}, tier {tier.name!r}: {len(overlaps)} of its intervals overlap the one before"
-            message += f" by up to {1000 * max(overlaps):.2g} ms; this was taken as rounding"
-            warnings.warn(message, InputWarning, stacklevel=3)
-    return grid
+            yield f"{message} by up to {1000 * max(overlaps):.2g} ms; this was taken as rounding"
 
 
 def any_interval(start_s: float, end_s: float, mark: str) -> Interval:

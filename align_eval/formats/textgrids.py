@@ -1,4 +1,4 @@
-"""Words in TextGrids: finding the word tiers, reading it as :class:`~align_eval.records.Word`, and writing tiers."""
+"""Words in TextGrids: finding the word tiers, reading them as :class:`~align_eval.records.Word`, and writing tiers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
-from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid
+from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid, rounding_messages
 from align_eval.records import Word
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, composed, label_kind
 
@@ -161,7 +161,7 @@ class WordTier:
 
 def read_word_tier(path: Path, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY) -> WordTier:
     """Read word tiers as :func:`read_words` does, with their marks and times; ``labels`` decides what is a word."""
-    grid = read_unicode_textgrid(path)
+    grid = read_textgrid_and_warn(path)
     tiers = word_tiers(grid, path, tier)
     spoken = [(word, t) for t in tiers for word in words_of_tier(t, labels)]
     if not spoken:
@@ -186,9 +186,11 @@ def _refuse_overlap(path: Path, spoken: Sequence[tuple[Word, IntervalTier]]) -> 
             )
 
 
-def read_unicode_textgrid(path: Path) -> TextGrid:
-    """Read a TextGrid, and warn if it is not in Unicode."""
+def read_textgrid_and_warn(path: Path) -> TextGrid:
+    """Read a TextGrid; warn if it is not in Unicode, and of overlaps that are taken as rounding."""
     grid, encoding = read_textgrid(path)
+    for message in rounding_messages(grid, path):
+        warnings.warn(message, InputWarning, stacklevel=4)
     if not encoding.startswith("utf"):
         message = f"{path}: is not UTF-8 and was read as {encoding}; if words look wrong, save it as UTF-8"
         warnings.warn(message, InputWarning, stacklevel=4)

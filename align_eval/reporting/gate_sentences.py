@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from align_eval.gate.signatures import shown
 from align_eval.gate.verdicts import Check, Comparison, SignatureDifference, WordChange
-from align_eval.reporting.numbers import interval_text
+from align_eval.reporting.numbers import counted, interval_text
 
 N_INLINE = 3
 """Number of worst words in a sentence."""
@@ -53,7 +53,7 @@ def warning(comparison: Comparison) -> list[str]:
     speaker_checks = [check for check in undecided if check.speaker is not None]
     if speaker_checks:
         checks, speakers = len(speaker_checks), len({check.speaker for check in speaker_checks})
-        text = f"undecided: {_count(checks, 'check')} of {_count(speakers, 'speaker')}"
+        text = f"undecided: {counted(checks, 'check')} of {counted(speakers, 'speaker')}"
         smallest = [check.smallest for check in speaker_checks if check.smallest is not None]
         if smallest:
             text += f"; the smallest loss that a speaker's words could have shown is {min(smallest):.1f} ms"
@@ -128,7 +128,3 @@ def _worst(check: Check) -> str:
     """The first worst words of a check. For a lost word, the ms are its length."""
     unit = " of speech" if check.metric == "lost_words" else ""
     return ", ".join(f"{word_text(word)}{unit}" for word in check.worst[:N_INLINE])
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

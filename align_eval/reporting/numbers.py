@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from align_eval.run_record import ScoreRow
-
 if TYPE_CHECKING:
     from align_eval.findings.budget.records import Figure
+    from align_eval.run_record import ScoreRow
 
 MISSING = "–"
 
@@ -49,3 +48,14 @@ def interval_text(low: float | None, high: float | None, digits: int = 1) -> str
 def number_text(value: float, low: float | None, high: float | None, digits: int = 1, *, signed: bool = False) -> str:
     """Return a number and its interval; ``signed`` adds a plus to a positive number."""
     return f"{value:{'+' if signed else ''}.{digits}f}{interval_text(low, high, digits)}"
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """Return a number with its noun; ``many`` is the plural where it is not ``one`` with an s.
+
+    Examples
+    --------
+    >>> counted(1, "check"), counted(3, "check"), counted(0, "word is", "words are")
+    ('1 check', '3 checks', '0 words are')
+    """
+    return f"{n} {one if n == 1 else many or one + 's'}"

@@ -21,7 +21,7 @@ and other rules:
 Times are compared to the millisecond, the resolution of subtitles. The start of a word is compared with the end of an
 earlier word to a tolerance of 2 ms, since both are rounded. The end of the recording is compared to one Whisper frame,
 since aligners round to their grid. Times within these two tolerances are taken as rounding, and counted
-(:func:`rounded_counts`).
+(:func:`lint_recording`).
 """
 
 from __future__ import annotations
@@ -44,9 +44,6 @@ TOLERANCE_S = 2e-3
 """Overlap of words up to which it is taken as rounding."""
 
 ROUNDING_S = 1e-9
-
-ROUNDED = "rounded "
-"""Prefix of a rule that a word breaks by no more than its tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +74,28 @@ def lint_words(
     tolerance_s : float
         Overlap of words in seconds up to which it is taken as rounding.
     """
+    yield from lint_recording(words, file, end_s, tolerance_s=tolerance_s)[0]
+
+
+def lint_recording(
+    words: Sequence[HypothesisWord], file: str, end_s: float | None = None, *, tolerance_s: float = TOLERANCE_S
+) -> tuple[list[LintFinding], Counter[str]]:
+    """Return the findings of one recording, and the number of times taken as rounding.
+
+    Parameters are those of :func:`lint_words`. The numbers are by the rule that the times would break without a
+    tolerance.
+    """
+    findings: list[LintFinding] = []
+    rounded: Counter[str] = Counter()
     for neighbours in _neighbours(words, tolerance_s):
         word = neighbours.word
-        for rule, problem in _problems(neighbours, end_s, tolerance_s):
-            if rule in RULES:
-                place = f"{file}, {word.place}" if word.place else file
-                yield LintFinding(rule, place, word.text, word.start_s, word.end_s, problem)
-
-
-def rounded_counts(
-    words: Sequence[HypothesisWord], end_s: float | None = None, *, tolerance_s: float = TOLERANCE_S
-) -> Counter[str]:
-    """Number of times that were taken as rounding, by the rule that they would break without a tolerance."""
-    rules = (rule for each in _neighbours(words, tolerance_s) for rule, _ in _problems(each, end_s, tolerance_s))
-    return Counter(rule.removeprefix(ROUNDED) for rule in rules if rule.startswith(ROUNDED))
+        place = f"{file}, {word.place}" if word.place else file
+        for rule, problem, is_rounded in _problems(neighbours, end_s, tolerance_s):
+            if is_rounded:
+                rounded[rule] += 1
+            else:
+                findings.append(LintFinding(rule, place, word.text, word.start_s, word.end_s, problem))
+    return findings, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +119,30 @@ def _neighbours(words: Sequence[HypothesisWord], tolerance_s: float) -> Iterator
         previous, latest_end_s = word, max(latest_end_s, word.end_s)
 
 
-def _problems(neighbours: _Neighbours, end_s: float | None, tolerance_s: float) -> Iterator[tuple[str, str]]:
-    """Yield the rules that a word breaks, with the problem. A rule that it breaks by rounding begins with ROUNDED."""
+def _problems(neighbours: _Neighbours, end_s: float | None, tolerance_s: float) -> Iterator[tuple[str, str, bool]]:
+    """Yield each rule that a word breaks, with the problem, and whether its times are taken as rounding."""
     word, previous, latest_end_s = neighbours.word, neighbours.previous, neighbours.latest_end_s
     if word.start_s is None or word.end_s is None:
-        yield "untimed", word.problem or "has no times"
+        yield "untimed", word.problem or "has no times", False
         return
     length_s, limit_s = word.end_s - word.start_s, longest_s(word.text)
     if length_s < ROUNDING_S:
-        yield "zero-length", "ends where it starts"
+        yield "zero-length", "ends where it starts", False
     elif length_s > limit_s + ROUNDING_S:
-        yield "long", f"lasts {length_s:.2f} s, longer than {limit_s:g} s for its letters"
+        yield "long", f"lasts {length_s:.2f} s, longer than {limit_s:g} s for its letters", False
     if end_s is not None and word.end_s > end_s + ROUNDING_S:
-        rounded = word.end_s <= end_s + FRAME_S + ROUNDING_S
-        yield f"{ROUNDED * rounded}outside", f"ends after the recording ({end_s:g} s)"
+        is_rounded = word.end_s <= end_s + FRAME_S + ROUNDING_S
+        yield "outside", f"ends after the recording ({end_s:g} s)", is_rounded
     if previous is None:
         return
     before_s, overlap_s = previous.start_s or 0.0, latest_end_s - word.start_s
     if _same(word.start_s, before_s) and _same(word.end_s, previous.end_s or 0.0):
-        yield "piled-up", f"has the times of the word before it ({previous.text!r})"
+        yield "piled-up", f"has the times of the word before it ({previous.text!r})", False
     elif _goes_back(word.start_s, before_s, tolerance_s):
-        yield "order", f"starts before the word before it ({previous.text!r}, {before_s:g} s)"
+        yield "order", f"starts before the word before it ({previous.text!r}, {before_s:g} s)", False
     elif overlap_s > ROUNDING_S:
-        rounded = overlap_s <= tolerance_s + ROUNDING_S
-        yield f"{ROUNDED * rounded}overlap", f"starts before an earlier word ends ({latest_end_s:g} s)"
+        is_rounded = overlap_s <= tolerance_s + ROUNDING_S
+        yield "overlap", f"starts before an earlier word ends ({latest_end_s:g} s)", is_rounded
 
 
 def _goes_back(start_s: float, before_s: float, tolerance_s: float) -> bool:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import unicodedata
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -405,6 +406,21 @@ def test_mfa_tier_selects_one_speaker_still_cut_around_the_others(tmp_path):
     with pytest.warns(InputWarning):
         corpus = load_corpus(make_corpus("mfa", tmp_path), tier="anna - words")
     assert [u.text for u in corpus.utterances] == ["good morning", "fine"]
+
+
+def test_mfa_files_are_opened_for_detection_without_a_warning(tmp_path):
+    """The second word of anna starts 0.5 ms before the first one ends. The reader of the words warns once."""
+    words = [Word("good", 0.1, 0.4), Word("morning", 0.4, 0.9)]
+    write_words(tmp_path / "a.TextGrid", {"anna - words": words, "ben - words": [Word("so", 1.2, 1.5)]}, 2.0)
+    text = (tmp_path / "a.TextGrid").read_text()
+    (tmp_path / "a.TextGrid").write_text(text.replace("xmin = 0.4\n", "xmin = 0.3995\n"))
+    soundfile.write(tmp_path / "a.wav", ramp(2.0), RATE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert detect_kind(tmp_path, list_files(tmp_path)) == "mfa"
+    with pytest.warns(InputWarning, match=r"'anna - words': 1 of its intervals overlap .* 0\.5 ms") as warned:
+        load_corpus(tmp_path)
+    assert [str(each.message) for each in warned if "rounding" in str(each.message)] == [str(warned[0].message)]
 
 
 def test_mfa_with_one_speaker_a_file_is_a_folder(tmp_path):

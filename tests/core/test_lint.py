@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from align_eval.corpus.bundled import BUNDLED, bundled_path
 from align_eval.formats.hypothesis.detect import read_transcripts
 from align_eval.records import HypothesisWord
-from align_eval.scoring.lint import RULES, lint_counts, lint_words, longest_s, rounded_counts
+from align_eval.scoring.lint import RULES, lint_counts, lint_recording, lint_words, longest_s
 
 
 def words(*times: tuple[float, float] | None) -> list[HypothesisWord]:
@@ -62,11 +62,9 @@ def test_a_finding_says_where_and_what():
 def test_overlaps_up_to_the_tolerance_are_counted_and_not_found(tolerance_s, n_found, counted):
     """Overlaps of 0.5, 2 and 5 ms."""
     overlapping = words((0.1, 0.4), (0.3995, 0.9), (0.898, 1.2), (1.195, 1.5), (1.5, 1.7))
-    found = list(lint_words(overlapping, "a", tolerance_s=tolerance_s))
-    assert ([f.rule for f in found], dict(rounded_counts(overlapping, tolerance_s=tolerance_s))) == (
-        ["overlap"] * n_found,
-        counted,
-    )
+    findings, rounded = lint_recording(overlapping, "a", tolerance_s=tolerance_s)
+    assert ([f.rule for f in findings], rounded) == (["overlap"] * n_found, counted)
+    assert list(lint_words(overlapping, "a", tolerance_s=tolerance_s)) == findings
 
 
 def test_an_overlap_is_rounding_also_where_the_word_before_it_is_shorter_than_the_tolerance():
@@ -77,8 +75,8 @@ def test_an_overlap_is_rounding_also_where_the_word_before_it_is_shorter_than_th
 
 
 def test_ends_after_the_recording_within_a_frame_are_counted():
-    assert rounded_counts(words((0.1, 0.4), (0.5, 1.001)), 1.0) == {"outside": 1}
-    assert rounded_counts(words((0.1, 0.4), (0.5, 1.0)), 1.0) == {}
+    assert lint_recording(words((0.1, 0.4), (0.5, 1.001)), "a", 1.0) == ([], {"outside": 1})
+    assert lint_recording(words((0.1, 0.4), (0.5, 1.0)), "a", 1.0) == ([], {})
 
 
 def test_a_word_with_impossible_times_is_listed_with_what_they_were():

@@ -20,6 +20,8 @@ from align_eval.formats.run.audio_spans import read_audio_spans
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
 from align_eval.formats.run.folder import read_run
 from align_eval.gate.compare import compare_or_reason, read_side
+from align_eval.records import Failure
+from align_eval.reporting.failures import failure_lines
 from align_eval.reporting.findings import Findings, gather_findings
 from align_eval.reporting.html.page import write_report
 from align_eval.reporting.html.sections.histograms import bin_shares
@@ -126,6 +128,24 @@ def test_the_words_are_those_of_the_table(folder, page):
     assert data["pair"] == [0, 1]
     assert [data["systems"][i]["stack"] for i in data["pair"]] == ["attention:heads=all", "gradient:at=encoder-output"]
     assert set(media_of(page)["a"][0]["maps"]) >= {"attention:heads=all", "gradient:at=encoder-output"}
+
+
+def test_a_system_that_failed_is_not_an_utterance_that_is_not_scored(folder):
+    """Of four failures one is of a whole utterance; the terminal and the page count and name them alike."""
+    failures = (
+        Failure("x", "x.wav: is empty; copy it"),
+        *(Failure(id_, f"{id_}.wav: the map is flat; use dtw", system="spes | viterbi") for id_ in ("a", "b", "c")),
+    )
+    view = view_run(folder)
+    write_report(folder / "failed.html", replace(view, run=replace(view.run, failures=failures)), Findings(), {})
+    page = (folder / "failed.html").read_text(encoding="utf-8")
+    (details,) = re.findall(r'<details class="failed">(.*?)</details>', page, re.DOTALL)
+    assert re.search(r"<summary>(.*?)</summary>", details).group(1) == "Failures: 4"
+    assert re.findall(r"<li>(.*?)</li>", details) == failure_lines(failures) == [
+        "failed: x.wav: is empty; copy it",
+        "1 failed and is not scored.",
+        "failed: spes | viterbi in 3 utterances, whose words it lost; the first: a.wav: the map is flat; use dtw",
+    ]  # fmt: skip
 
 
 def test_equal_maps_have_agreement_one(page):

@@ -135,7 +135,7 @@ def test_systems_that_failed_have_one_line_each_with_their_number_of_utterances(
         Failure("c", "utterance c, spes | dtw: no path; use viterbi", system="spes | dtw"),
     )
     assert (
-        "failed: a.wav: is empty; copy it\n1 failed and are not scored.\n"
+        "failed: a.wav: is empty; copy it\n1 failed and is not scored.\n"
         "failed: gradient in 2 utterances, whose words it lost; the first: utterance b, gradient: it is nan; use f32\n"
         "failed: spes | dtw in 1 utterance, whose words it lost: utterance c, spes | dtw: no path; use viterbi\n"
     ) in printed(ROW, failures=failures)

@@ -150,7 +150,7 @@ def test_words_of_a_reference_without_times_are_paired_listed_and_not_scored(tmp
     (finding,) = scored.untimed
     assert (finding.rule, finding.word, finding.place) == ("untimed", "very", f"{tmp_path}/a.json, segment 1, word 2")
     done = align_eval("score", tmp_path / "a.json", hypothesis)
-    assert "1 words of the reference have no usable times and are not scored." in done.stdout
+    assert "1 word of the reference has no usable times and is not scored." in done.stdout
 
 
 @pytest.mark.parametrize("name", [" ", "a\nb", "\x1b[31m"])
@@ -279,6 +279,16 @@ def test_lint_exits_1_on_request_only(arguments, code, listed, tmp_path):
     line = "zero-length: a.srt, cue 1, line 2: 'one' (0.100 to 0.100 s) ends where it starts\n"
     assert (done.returncode, line in done.stdout) == (code, listed)
     assert "lint: 2 words, 1 zero-length" in done.stdout
+
+
+def test_rounding_in_a_textgrid_is_told_once_by_lint(tmp_path):
+    path = by_hand(tmp_path, [("so", 0.1, 0.4), ("far", 0.4, 0.9)])
+    path.write_text(path.read_text().replace("xmin = 0.4\n", "xmin = 0.3995\n"))
+    done = align_eval("lint", path)
+    assert (done.stdout, done.stderr) == (
+        "lint: 2 words, nothing found\ntaken as rounding: 1 overlap of up to 2 ms\n",
+        "",
+    )
 
 
 BAD_CTM = "a 1 0.1 0.3 one\na 1 0.399 0.5 two\na 1 1.5 -0.3 three\na 1 -1 0.3 four\n"

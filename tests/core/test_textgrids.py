@@ -212,3 +212,12 @@ def test_a_file_that_is_not_unicode_is_read_with_a_warning_that_names_the_encodi
     (tmp_path / "a.TextGrid").write_bytes(text.encode("cp1252"))
     with pytest.warns(InputWarning, match=r"a\.TextGrid: is not UTF-8 and was read as cp1252"):
         assert read_words(tmp_path / "a.TextGrid") == (Word("Zoë", 0.0, 1.0),)
+
+
+def test_overlaps_by_rounding_are_read_as_they_are_with_one_warning(tmp_path):
+    write_words(tmp_path / "a.TextGrid", {"words": [Word("so", 0.0, 0.5), Word("far", 0.5, 1.0)]}, 1.0)
+    text = (tmp_path / "a.TextGrid").read_text(encoding="utf-8")
+    (tmp_path / "a.TextGrid").write_text(text.replace("xmin = 0.5", "xmin = 0.4995"))
+    with pytest.warns(InputWarning, match=r"tier 'words': 1 of its .* by up to 0\.5 ms; this was taken") as warned:
+        assert read_words(tmp_path / "a.TextGrid") == (Word("so", 0.0, 0.5), Word("far", 0.4995, 1.0))
+    assert len(warned) == 1

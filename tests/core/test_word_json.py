@@ -314,7 +314,9 @@ def test_pieces_of_whisper_cpp_are_joined_to_words(content, expected, tmp_path):
     ("language", "texts", "expected"),
     [
         ("english", (" Ameri", "cans", " so"), ["Americans", "so"]),
-        ("japanese", ("今日", "は", "良い"), ["今日", "は", "良い"]),
+        *((name, ("今日", "は", "良い"), ["今日", "は", "良い"]) for name in ("japanese", "ja", "jpn", "ja-JP")),
+        *((name, ("你", "好", "吗"), ["你", "好", "吗"]) for name in ("Chinese", "zho", "zh-TW", "zh-yue")),
+        ("burmese", ("က", "ခ", "ဂ"), ["က", "ခ", "ဂ"]),
     ],
 )
 def test_words_of_the_server_of_whisper_cpp_are_tokens(language, texts, expected, tmp_path):

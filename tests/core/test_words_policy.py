@@ -143,6 +143,12 @@ def test_what_is_dropped_is_counted_on_both_sides(tmp_path):
     assert linted["dropped"] == dict.fromkeys(DROPPED, 1)
 
 
+def test_one_dropped_label_is_counted_in_the_singular(tmp_path):
+    (tmp_path / "a.json").write_text(openai([("one", 0.0, 0.4), ("spn", 0.4, 0.5)]), encoding="utf-8")
+    done = align_eval("lint", tmp_path / "a.json")
+    assert done.stdout == "dropped: 1 label of the files is no word: spn 1\nlint: 1 word, nothing found\n"
+
+
 def test_the_policy_can_be_set(tmp_path):
     (tmp_path / "a.json").write_text(openai(), encoding="utf-8")
     labels = label_policy(keep=["[Breath]"], drop=["word0"])

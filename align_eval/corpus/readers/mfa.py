@@ -22,7 +22,7 @@ from align_eval.formats.textgrids import (
     Tiers,
     fitting_tiers,
     marks_of_tier,
-    read_unicode_textgrid,
+    read_textgrid_and_warn,
     tier_options,
     wanted_tiers,
     words_of_tier,
@@ -82,7 +82,7 @@ def _recording(
     id_: str, sound: Path, path: Path, wanted: Tiers, marks: Counter[str]
 ) -> tuple[list[Utterance], list[Failure]]:
     """Cut the tiers of a recording: those that are wanted, or all."""
-    grid = read_unicode_textgrid(path)
+    grid = read_textgrid_and_warn(path)
     speakers = speaker_tiers(grid)
     spoken = {i: words_of_tier(grid.tiers[i]) for i in speakers}
     utterances: list[Utterance] = []

@@ -1,1 +1,1 @@
-"""Sound files: their parts and true lengths, decoding, and faults of samples."""
+"""Sound files: their parts and true lengths, and media through ffmpeg."""

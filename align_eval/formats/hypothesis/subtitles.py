@@ -22,6 +22,7 @@ from align_eval.formats.hypothesis.subtitle_cues import Cue, Span
 from align_eval.formats.hypothesis.word import hypothesis_word, n_words
 from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
+from align_eval.text import is_spoken
 
 
 def words_of_cues(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
@@ -108,7 +109,7 @@ def _untimed_words(file: object, cue: Cue, start: int, stop: int | None) -> Iter
         first, last = max(start - at, 0), len(token) if stop is None else min(stop - at, len(token))
         at += len(token)
         part = token[first:last] if first < last else ""
-        if any(c.isalnum() for c in part):
+        if is_spoken(part):
             word = hypothesis_word(file, cue.place, part, None, None)
             if word:
                 yield word

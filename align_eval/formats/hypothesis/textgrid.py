@@ -52,7 +52,7 @@ def read(document: Document, tier: Tiers = None) -> tuple[Transcript, ...]:
 
 
 def transcript_of(document: Document, grid: TextGrid, tier: Tiers) -> Transcript:
-    """Words of the one tier of a grid that ``tier`` names, or that is the word tier.
+    """Words of the tiers of a grid that ``tier`` names, merged by their starts, or else of its only word tier.
 
     Raises
     ------

@@ -30,14 +30,12 @@ from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.whisper_json import keys_of_words, stated_language
 from align_eval.formats.hypothesis.word import has_words, hypothesis_word, n_words, number
 from align_eval.formats.textgrids import Tiers
+from align_eval.language_names import whisper_code
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import SPACELESS_LANGUAGES
 
 SERVER_KEY = "t_dtw"
 """Key of a word that only the server of whisper.cpp writes."""
-
-SPACELESS = SPACELESS_LANGUAGES | {"chinese", "japanese", "thai", "lao", "myanmar", "cantonese"}
-"""Languages without spaces by code, as the command line writes them, and by name, as the server does."""
 
 REMEDY = "transcribe with --output-json-full, or with --max-len 1 --split-on-word"
 
@@ -82,7 +80,7 @@ def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     pieces = list(_pieces(file, segments))
     if pieces and all(piece.start_s is None for piece in pieces):
         raise InputError(file, "has no offsets", REMEDY)
-    spaceless = language is not None and language.lower() in SPACELESS
+    spaceless = whisper_code(language) in SPACELESS_LANGUAGES  # the command line writes a code, the server a name
     words = (_word(file, group) for group in _grouped(pieces, spaceless=spaceless))
     return (Transcript(tuple(word for word in words if word), language=language),)
 

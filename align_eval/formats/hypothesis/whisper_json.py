@@ -34,6 +34,7 @@ from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import has_words, hypothesis_word
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
+from align_eval.text import is_spoken
 
 STABLE_TS_KEYS = frozenset(("ori_dict", "regroup_history", "nonspeech_sections"))
 """Keys that only stable-ts writes."""
@@ -220,7 +221,7 @@ def _word(file: object, place: str, entry: Any, layout: Layout) -> HypothesisWor
 def _untimed_words(file: object, place: str, text: str) -> Iterator[HypothesisWord]:
     for j, token in enumerate(text.split(), 1):
         word = hypothesis_word(file, f"{place}, word {j} of its text", token, None, None)
-        if word and any(c.isalnum() for c in token):
+        if word and is_spoken(token):
             yield word
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from align_eval.errors import InputError
 from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
-from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, label_kind
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, is_spoken, label_kind
 
 MAX_TIME_S = 1e6
 """Latest accepted time, eleven days. Sums of larger times could overflow."""
@@ -97,12 +97,12 @@ def times_problem(start_s: float | None, end_s: float | None) -> str:
 
 def has_words(text: object) -> bool:
     """Tell whether a value is text with a letter or digit."""
-    return isinstance(text, str) and n_words(text) > 0
+    return isinstance(text, str) and is_spoken(text)
 
 
 def n_words(text: str) -> int:
     """Count the parts between white space with a letter or digit: in "bien ?" the mark belongs to the word."""
-    return sum(any(c.isalnum() for c in token) for token in text.split())
+    return sum(map(is_spoken, text.split()))
 
 
 def split_labels(
@@ -162,7 +162,7 @@ def _has_markup(word: str) -> bool:
     if _ACTIVE_TAG.search(word):
         return True
     text, n_tags = _TAG.subn("", word)
-    return n_tags > 0 and any(c.isalnum() for c in text)
+    return n_tags > 0 and is_spoken(text)
 
 
 def _described(value: object) -> str:

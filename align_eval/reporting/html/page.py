@@ -16,6 +16,7 @@ from align_eval.errors import InputError, NotComparableError
 from align_eval.formats.atomic import cannot_write, write_bytes
 from align_eval.gate.verdicts import Comparison
 from align_eval.records import AudioSpan
+from align_eval.reporting.failures import failure_lines
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.embed import choose_stretches, embed_media, word_place
 from align_eval.reporting.html.sections.agreement import agreement_lines, agreement_section, word_agreement
@@ -126,7 +127,8 @@ def _run_sections(view: RunView, findings: Findings, verdict: Comparison | NotCo
         "title": f"{signature['model']} on {signature['corpus']}",
         "signature": run_signature_line(view.run),
         "run_id": signature["id"],
-        "failures": view.run.failures,
+        "n_failures": len(view.run.failures),
+        "failures": failure_lines(view.run.failures),
         "answers": answer_section(view, findings.budget),
         "strata": [sources_section(stratum) | errors_section(stratum) for stratum in view.strata],
         "budget": budget_section(view, findings.budget),

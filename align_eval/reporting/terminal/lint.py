@@ -10,6 +10,7 @@ from rich.console import Console
 
 from align_eval.formats.run.tracebacks import as_json
 from align_eval.records import Failure
+from align_eval.reporting.numbers import counted
 from align_eval.reporting.terminal.printing import print_line
 from align_eval.scoring.lint import TOLERANCE_S, LintFinding, lint_counts
 from align_eval.units import FRAME_S
@@ -35,7 +36,7 @@ def print_lint(
             times = f"{finding.start_s:.3f} to {finding.end_s:.3f} s"
         print_line(console, f"{finding.rule}: {finding.place}: {finding.word!r} ({times}) {finding.problem}")
     counts = ", ".join(f"{n} {rule}" for rule, n in lint_counts(findings).items())
-    print_line(console, f"lint: {n_words} words, {counts or 'nothing found'}")
+    print_line(console, f"lint: {counted(n_words, 'word')}, {counts or 'nothing found'}")
     for rule, n in (rounded or {}).items():
         print_line(console, f"taken as rounding: {rounding_line(rule, n, tolerance_s)}")
 
@@ -48,10 +49,9 @@ def rounding_line(rule: str, n: int, tolerance_s: float) -> str:
     >>> rounding_line("overlap", 3, 0.002), rounding_line("outside", 1, 0.002)
     ('3 overlaps of up to 2 ms', '1 end of up to 20 ms after the recording')
     """
-    s = "s" if n > 1 else ""
     if rule == "overlap":
-        return f"{n} overlap{s} of up to {1000 * tolerance_s:g} ms"
-    return f"{n} end{s} of up to {1000 * FRAME_S:g} ms after the recording"
+        return f"{counted(n, 'overlap')} of up to {1000 * tolerance_s:g} ms"
+    return f"{counted(n, 'end')} of up to {1000 * FRAME_S:g} ms after the recording"
 
 
 def print_untimed(untimed: Sequence[LintFinding], console: Console) -> None:
@@ -59,7 +59,9 @@ def print_untimed(untimed: Sequence[LintFinding], console: Console) -> None:
     for finding in untimed:
         print_line(console, f"reference: {finding.place}: {finding.word!r} {finding.problem}")
     if untimed:
-        print_line(console, f"{len(untimed)} words of the reference have no usable times and are not scored.")
+        one = "word of the reference has no usable times and is not scored."
+        many = "words of the reference have no usable times and are not scored."
+        print_line(console, counted(len(untimed), one, many))
 
 
 def print_failures(failures: Sequence[Failure], console: Console) -> None:

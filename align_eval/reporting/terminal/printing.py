@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from align_eval.formats.praat_tokens import shorten
+from align_eval.reporting.numbers import counted
 
 MOST_LABELS = 12
 """Most labels that are listed on the terminal; JSON has all."""
@@ -24,8 +25,10 @@ def print_dropped(side: str, dropped: Sequence[tuple[str, int]], console: Consol
     """Print how many labels were dropped as no words, the most frequent first."""
     if dropped:
         listed = ", ".join(f"{shorten(label)} {n}" for label, n in dropped[:MOST_LABELS])
-        more = f" and {len(dropped) - MOST_LABELS} other labels" if len(dropped) > MOST_LABELS else ""
-        print_line(console, f"dropped: {sum(n for _, n in dropped)} labels of the {side} are no words: {listed}{more}")
+        more = f" and {counted(len(dropped) - MOST_LABELS, 'other label')}" if len(dropped) > MOST_LABELS else ""
+        n_labels = sum(n for _, n in dropped)
+        labels = counted(n_labels, f"label of the {side} is no word", f"labels of the {side} are no words")
+        print_line(console, f"dropped: {labels}: {listed}{more}")
 
 
 def titled_table(title: str) -> Table:

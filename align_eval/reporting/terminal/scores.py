@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from align_eval.records import SECOND_REFERENCE, Failure, FlatRows, SystemName
+from align_eval.records import SECOND_REFERENCE, FlatRows, SystemName
+from align_eval.reporting.failures import failure_lines
 from align_eval.reporting.numbers import interval_text
 from align_eval.reporting.terminal.printing import print_line, titled_table
 from align_eval.run_record import Run, ScoreRow
@@ -108,23 +109,6 @@ def flat_row_lines(flat_rows: Sequence[FlatRows]) -> list[str]:
         for rows in flat_rows
         if rows.n_flat
     ]
-
-
-def failure_lines(failures: Sequence[Failure]) -> list[str]:
-    """Return one line for each failed utterance or file, and one for each system that failed on some utterances."""
-    whole = [failure for failure in failures if failure.system is None]
-    lines = [f"failed: {failure.message}" for failure in whole]
-    if whole:
-        lines.append(f"{len(whole)} failed and are not scored.")
-    by_system: dict[str, list[Failure]] = {}
-    for failure in failures:
-        if failure.system is not None:
-            by_system.setdefault(failure.system, []).append(failure)
-    for system, failed in by_system.items():
-        n = len(failed)
-        where = "1 utterance, whose words it lost" if n == 1 else f"{n:,} utterances, whose words it lost; the first"
-        lines.append(f"failed: {system} in {where}: {failed[0].message}")
-    return lines
 
 
 def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[tuple[str, _Key]] = COLUMNS) -> Table:
