@@ -51,7 +51,7 @@ def load_corpus(
     speaker_characters : int, optional
         Number of leading characters of the file name that are the speaker.
     labels : LabelPolicy
-        What is a word, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
+        Labels to keep or to drop, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
     drop_unknown : bool
         Whether to drop spoken words that are not written, in such a folder; else their file is a failure.
     channel : int, optional

@@ -100,7 +100,7 @@ def load_folder(
     speaker_characters
         Number of leading characters of the file's name that are the speaker.
     labels
-        What is a word.
+        Labels to keep or to drop.
     drop_unknown
         Drop spoken words that are not written and not in a transcript, as scoring may; else their file is a failure,
         since a text without them cannot be aligned.
@@ -237,7 +237,7 @@ def written_words(
     place
         Place for error messages.
     labels
-        What is an unknown word.
+        Labels to keep or to drop.
     drop_unknown
         Drop those that no transcript determines; else refuse them.
 

@@ -6,8 +6,8 @@ are the normalised whole (the reversible word map). Then jiwer aligns the normal
 words. Times decide only between pairings with equally few edits (:mod:`align_eval.edit_alignment`).
 
 - A word without a letter or digit ("...", "$") is left out of the text: it is no part of a neighbour.
-- A word that the normaliser removes ("um", "(laughs)") is replaced by its lower-case text. It has times, so its absence
-  is a deletion.
+- A word that the normaliser removes ("um", "(laughs)") is compared by its letters, digits and inner apostrophes without
+  case. It has times, so its absence is a deletion.
 - Compounds that differ only by a space ("every one", "everyone") are joined before pairing.
 - A unit is *same* if all its normalised words are equal on both sides; otherwise it is a substitution.
 - A unit of several words on both sides is divided if its words match one by one: the normaliser writes "two four" as
