@@ -1,5 +1,6 @@
 """Pairing of two texts: the pairs that a reader would make, and each word in exactly one place."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -217,6 +218,35 @@ def test_a_text_against_itself_is_paired_word_by_word(words, language):
     assert all(unit.same for unit in pairing.units)
     assert all(unit.reference == unit.hypothesis for unit in pairing.units)
     assert all(len(unit.reference) == 1 for unit in pairing.units)
+
+
+def test_thousands_of_words_with_times_are_paired_each_at_its_time():
+    """Every 50th word is left out, and another in 50 is said twice; every word that is left is paired with itself.
+
+    A repeated word is the same as the next one of the reference: the text alone leaves open which of the three is new.
+    """
+    syllables = ("ba", "ke", "lo", "mi", "nu", "ra")
+    vocabulary = [first + second for first in syllables for second in syllables]
+    rng = np.random.default_rng(0)
+    reference = rng.choice(vocabulary, 3000).tolist()
+    starts_s = np.arange(3000) * 0.4
+    deleted, repeated = range(20, 3000, 50), range(45, 3000, 50)
+    reference[45::50] = reference[46::50]
+    spoken = [(i, 0.0) for i in range(3000) if i not in deleted] + [(i, 0.2) for i in repeated]
+    spoken.sort(key=lambda word: starts_s[word[0]] + word[1])
+    hypothesis_s = np.array([starts_s[i] + later_s for i, later_s in spoken])
+    times = tuple(np.stack([s, s + 0.15], axis=1) for s in (starts_s, hypothesis_s))
+    pairing = pair_words(reference, [reference[i] for i, _ in spoken], "en", times)
+    planted = {i: j for j, (i, later_s) in enumerate(spoken) if not later_s}
+    assert pairing.units == tuple(Unit((i,), (j,), True) for i, j in planted.items())
+    assert pairing.deleted == tuple(deleted)
+    assert pairing.inserted == tuple(j for j, (_, later_s) in enumerate(spoken) if later_s)
+
+
+def test_a_text_of_loops_that_is_divided_otherwise_is_paired():
+    """A model that repeats itself writes such texts: "na na" is "nana", 500 times."""
+    pairing = pair_words(["na"] * 1000, ["nana"] * 500, "en")
+    assert pairing.units == tuple(Unit((2 * i, 2 * i + 1), (i,), True) for i in range(500))
 
 
 @pytest.mark.parametrize(
