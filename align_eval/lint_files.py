@@ -52,7 +52,7 @@ def lint_path(
     tier : str or sequence of str, optional
         Tiers of TextGrids by name or number, or kind of Lhotse alignments.
     labels : LabelPolicy
-        What is a word (:func:`~align_eval.text.label_policy`).
+        Labels to keep or to drop (:func:`~align_eval.text.label_policy`).
     tolerance_s : float
         Overlap of words in seconds up to which it is taken as rounding.
 

@@ -50,9 +50,9 @@ class HypothesisWord:
     """A word of another system, as its file has it.
 
     A time is None where the file has none. ``place`` is the place in the file, for messages. Times are finite, not
-    negative and in order. A word with other times in its file has none here, and ``problem`` says what they were
-    (:mod:`align_eval.formats.hypothesis.word`). ``no_word``: the file says itself that this
-    label is no word, whatever its text (the type of a CTM line).
+    negative and in order. A word with other times in its file has none here, and ``problem`` has the reason
+    (:mod:`align_eval.formats.hypothesis.word`). ``no_word``: the file says itself that this label is no word, whatever
+    its text (the type of a CTM line).
     """
 
     text: str

@@ -120,7 +120,7 @@ def score_hypothesis(
     speaker_characters : int, optional
         Number of leading characters of the recording's name that are the speaker.
     labels : LabelPolicy
-        What is a word, on both sides (:func:`~align_eval.text.label_policy`).
+        Labels to keep or to drop, on both sides (:func:`~align_eval.text.label_policy`).
     seed : int
         Seed of the bootstrap.
     protocols : mapping of str to Protocol, optional

@@ -51,7 +51,7 @@ def load_corpus(
     speaker_characters : int, optional
         Number of leading characters of the file name that are the speaker.
     labels : LabelPolicy
-        What is a word, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
+        Labels to keep or to drop, in a folder of audio with TextGrids (:func:`~align_eval.text.label_policy`).
     to_score : bool
         Read such a folder to score its words, not to align them (:func:`~align_eval.corpus.folder.load_folder`).
     channel : int, optional

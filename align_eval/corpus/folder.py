@@ -103,7 +103,7 @@ def load_folder(
     speaker_characters
         Number of leading characters of the file's name that are the speaker.
     labels
-        What is a word.
+        Labels to keep or to drop.
     to_score
         Read the words to score them, not to align them: spoken words that are not written are dropped if no transcript
         has them, and words without usable times are kept apart (``spoken`` of the utterance). Else either makes the

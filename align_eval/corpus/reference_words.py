@@ -86,7 +86,7 @@ def read_reference(
     speaker_characters
         Number of leading characters of the recording's name that are the speaker.
     labels
-        What is a word. Spoken words that are not written are restored from a transcript, or dropped.
+        Labels to keep or to drop. Spoken words that are not written are restored from a transcript, or dropped.
 
     Raises
     ------

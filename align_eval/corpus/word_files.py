@@ -75,7 +75,7 @@ def read_word_files(
     tier
         Tiers of TextGrids, merged in the order of starts, or kind of Lhotse alignments.
     labels
-        What is a word.
+        Labels to keep or to drop.
 
     Raises
     ------

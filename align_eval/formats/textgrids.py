@@ -160,7 +160,10 @@ class WordTier:
 
 
 def read_word_tier(path: Path, tier: Tiers = None, labels: LabelPolicy = DEFAULT_POLICY) -> WordTier:
-    """Read word tiers as :func:`read_words` does, with their marks and times; ``labels`` decides what is a word."""
+    """Read word tiers as :func:`read_words` does, with their marks and times.
+
+    ``labels`` changes the kind of single labels.
+    """
     grid = read_textgrid_and_warn(path)
     tiers = word_tiers(grid, path, tier)
     spoken = [(word, t) for t in tiers for word in words_of_tier(t, labels)]

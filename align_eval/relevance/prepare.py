@@ -21,8 +21,8 @@ ROUNDING = 1e-6
 def prepare(stack: Tensor, prep: Preparation) -> Tensor:
     """Reduce maps ``(map, row, frame)`` to one map ``(row, frame)``; greater values are more relevant.
 
-    Where there is nothing to scale, nothing is said: a frame whose rows are all equal is 0 after standardising, a frame
-    of zeros stays 0 under a norm, and a row of zeros becomes flat before its logarithm. Audio of a single frame is the
+    Values without spread become zero or flat: a frame whose rows are all equal is 0 after standardising, a frame of
+    zeros stays 0 under a norm, and a row of zeros becomes flat before its logarithm. Audio of a single frame is the
     common case.
 
     ``zscore-median``

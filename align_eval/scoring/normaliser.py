@@ -77,7 +77,9 @@ def normaliser(language: str | None) -> Normalise:
 def comparable(text: str, language: str | None, *, published: bool = False) -> str:
     """Normalised text without spaces, for comparison, so that "every one" equals "everyone". Never empty.
 
-    If the normaliser removes everything, as of "um", it is the letters and digits in lower case, or else the text.
+    If the normaliser removes everything, as of "um", it is the :func:`~align_eval.text.match_key` of the text: its
+    letters, digits, combining marks and inner apostrophes in compatibility form (NFKC), without case. A text without
+    any of these keeps its characters.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ are the normalised whole (the reversible word map). Then jiwer aligns the normal
 words. Times decide only between pairings with equally few edits (:mod:`align_eval.edit_alignment`).
 
 - A word without a letter or digit ("...", "$") is left out of the text: it is no part of a neighbour.
-- A word that the normaliser removes ("um", "(laughs)") is replaced by its lower-case text. It has times, so its absence
-  is a deletion.
+- A word that the normaliser removes ("um", "(laughs)") is compared by its letters, digits and inner apostrophes without
+  case. It has times, so its absence is a deletion.
 - Compounds that differ only by a space ("every one", "everyone") are joined before pairing.
 - A unit is *same* if all its normalised words are equal on both sides; otherwise it is a substitution.
 - A unit of several words on both sides is divided if its words match one by one: the normaliser writes "two four" as
@@ -18,9 +18,9 @@ References: Morris, Maier, Green 2004 for the counts, as in jiwer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 
@@ -35,8 +35,8 @@ MAX_GROUP = 12
 MAX_LONG_GROUP = 60
 """The same where a text has a longer one, as a spoken number of twenty digits or a long parenthesis."""
 
-MAX_CANDIDATES = 50_000
-"""Maximum number of compounds to choose from in one stretch. Only loops of one word have more."""
+MAX_PARTNERS = 50
+"""Maximum number of partners to try for a compound, the nearest by their place in the stretch. Only loops have more."""
 
 
 Span = tuple[int, int, int, int]
@@ -267,24 +267,21 @@ def _joined(
         runs_of_text: dict[str, list[tuple[int, int]]] = {}
         for a, b in _whole_runs(hypothesis, h_start, h_stop):
             runs_of_text.setdefault(_text(hypothesis, a, b), []).append((a, b))
-        candidates = list(islice(_candidates(reference, r_start, r_stop, runs_of_text), MAX_CANDIDATES))
+        scale = (h_stop - h_start) / (r_stop - r_start)
+        candidates: list[Span] = []
+        seen: set[tuple[int, int]] = set()  # of runs that start together, the shortest is joined
+        for r0, r1 in _whole_runs(reference, r_start, r_stop):
+            partners = runs_of_text.get(_text(reference, r0, r1), [])
+            first = bisect_left(partners, (h_start + round((r0 - r_start) * scale),)) - MAX_PARTNERS // 2
+            for h0, h1 in partners[max(first, 0) : max(first, 0) + MAX_PARTNERS]:
+                if (r1 - r0, h1 - h0) != (1, 1) and (r0, h0) not in seen:
+                    seen.add((r0, h0))
+                    candidates.append((r0, r1, h0, h1))
         joins += _most_joins(candidates, times)
     return (
         _with_joins(reference, [(r0, r1) for r0, r1, _, _ in joins]),
         _with_joins(hypothesis, [(h0, h1) for _, _, h0, h1 in joins]),
     )
-
-
-def _candidates(
-    reference: tuple[Token, ...], start: int, stop: int, runs_of_text: dict[str, list[tuple[int, int]]]
-) -> Iterator[Span]:
-    """Yield equal runs of both texts, by their starts; of runs that start together the shortest."""
-    seen: set[tuple[int, int]] = set()
-    for r0, r1 in _whole_runs(reference, start, stop):
-        for h0, h1 in runs_of_text.get(_text(reference, r0, r1), ()):
-            if (r1 - r0, h1 - h0) != (1, 1) and (r0, h0) not in seen:
-                seen.add((r0, h0))
-                yield r0, r1, h0, h1
 
 
 def _whole_runs(tokens: tuple[Token, ...], start: int, stop: int) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Pairing of two texts: the pairs that a reader would make, and each word in exactly one place."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,11 @@ def told(reference: str, hypothesis: str, language: str | None = "en") -> tuple[
 
     units = [f"{text(left, u.reference)}{'|' if u.same else '/'}{text(right, u.hypothesis)}" for u in pairing.units]
     return units, [left[i] for i in pairing.deleted], [right[i] for i in pairing.inserted]
+
+
+TEXT = "the cat can not cannot can't twenty one 21 and a half 2.5 um - (oh well) 's $5 every everyone"
+WORDS = st.lists(st.sampled_from(TEXT.split()), max_size=12)
+LANGUAGES = st.sampled_from(["en", None, "ru"])
 
 
 @pytest.mark.parametrize(
@@ -105,6 +111,9 @@ def test_marks_alone_inside_a_number_leave_its_words_one_unit():
         ("bn", "কি", "কা"),
         ("th", "ดี", "ดู"),
         ("th", "ขาว", "ข้าว"),  # a tone
+        ("th", "ทำ", "ทา"),  # a vowel that compatibility forms divide into a mark and a letter
+        (None, "ทำ", "ทา"),
+        ("lo", "ນ້ຳ", "ນ້າ"),
         ("my", "မာ", "မီ"),
         ("km", "កា", "កិ"),
         ("bo", "བོད", "བད"),
@@ -127,6 +136,36 @@ def test_accents_of_latin_letters_are_folded_in_english_alone():
     assert told("café naïve", "cafe naive", "en") == (["café|cafe", "naïve|naive"], [], [])
     assert told("café", "cafe", "fr") == (["café/cafe"], [], [])
     assert told("İstanbul", "istanbul", "tr") == (["İstanbul|istanbul"], [], [])
+
+
+@pytest.mark.parametrize("mark", ["...", "…", "‥", "．", "$", "€"])
+def test_a_mark_at_a_word_joins_no_other_word(mark):
+    """Whisper's English rules leave a mark at the end of a text alone, so that "so…" and its neighbour were one unit."""
+    for hypothesis in (["so" + mark, "we", "go"], ["so", "we", "go" + mark]):
+        pairing = pair_words(["so", "we", "go"], hypothesis)
+        assert pairing.units == tuple(Unit((i,), (i,), True) for i in range(3))
+
+
+def test_a_long_spoken_number_is_one_unit_and_its_neighbours_are_others():
+    digits = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "zero", "one", "two", "three"]
+    pairing = pair_words(["well", *digits, "go"], ["well", "1234567890123", "go"], "en")
+    assert [(len(u.reference), len(u.hypothesis), u.same) for u in pairing.units] == [
+        (1, 1, True), (13, 1, True), (1, 1, True),
+    ]  # fmt: skip
+
+
+@given(WORDS, WORDS, LANGUAGES, st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_times_never_lead_to_more_errors(reference, hypothesis, language, random):
+    def n_errors(pairing: Pairing) -> int:
+        return sum(not u.same for u in pairing.units) + len(pairing.deleted) + len(pairing.inserted)
+
+    def timed(n: int) -> list[Word]:
+        return [Word("", start_s, start_s + 0.1) for start_s in sorted(random.uniform(0, 9) for _ in range(n))]
+
+    times = word_times(timed(len(reference))), word_times(timed(len(hypothesis)))
+    closest = pair_words(reference, hypothesis, language, times)
+    assert n_errors(closest) <= n_errors(pair_words(reference, hypothesis, language))
 
 
 def test_whispers_own_rules_drop_marks_where_a_protocol_names_them():
@@ -183,11 +222,6 @@ def test_every_normalised_word_knows_the_words_that_it_came_from():
     ]  # fmt: skip
 
 
-TEXT = "the cat can not cannot can't twenty one 21 and a half 2.5 um - (oh well) 's $5 every everyone"
-WORDS = st.lists(st.sampled_from(TEXT.split()), max_size=12)
-LANGUAGES = st.sampled_from(["en", None, "ru"])
-
-
 @given(WORDS, LANGUAGES)
 @settings(deadline=None)
 def test_the_word_map_is_the_normalised_text_and_covers_every_word(words, language):
@@ -217,6 +251,35 @@ def test_a_text_against_itself_is_paired_word_by_word(words, language):
     assert all(unit.same for unit in pairing.units)
     assert all(unit.reference == unit.hypothesis for unit in pairing.units)
     assert all(len(unit.reference) == 1 for unit in pairing.units)
+
+
+def test_thousands_of_words_with_times_are_paired_each_at_its_time():
+    """Every 50th word is left out, and another in 50 is said twice; every word that is left is paired with itself.
+
+    A repeated word is the same as the next one of the reference: the text alone leaves open which of the three is new.
+    """
+    syllables = ("ba", "ke", "lo", "mi", "nu", "ra")
+    vocabulary = [first + second for first in syllables for second in syllables]
+    rng = np.random.default_rng(0)
+    reference = rng.choice(vocabulary, 3000).tolist()
+    starts_s = np.arange(3000) * 0.4
+    deleted, repeated = range(20, 3000, 50), range(45, 3000, 50)
+    reference[45::50] = reference[46::50]
+    spoken = [(i, 0.0) for i in range(3000) if i not in deleted] + [(i, 0.2) for i in repeated]
+    spoken.sort(key=lambda word: starts_s[word[0]] + word[1])
+    hypothesis_s = np.array([starts_s[i] + later_s for i, later_s in spoken])
+    times = tuple(np.stack([s, s + 0.15], axis=1) for s in (starts_s, hypothesis_s))
+    pairing = pair_words(reference, [reference[i] for i, _ in spoken], "en", times)
+    planted = {i: j for j, (i, later_s) in enumerate(spoken) if not later_s}
+    assert pairing.units == tuple(Unit((i,), (j,), True) for i, j in planted.items())
+    assert pairing.deleted == tuple(deleted)
+    assert pairing.inserted == tuple(j for j, (_, later_s) in enumerate(spoken) if later_s)
+
+
+def test_a_text_of_loops_that_is_divided_otherwise_is_paired():
+    """A model that repeats itself writes such texts: "na na" is "nana", 500 times."""
+    pairing = pair_words(["na"] * 1000, ["nana"] * 500, "en")
+    assert pairing.units == tuple(Unit((2 * i, 2 * i + 1), (i,), True) for i in range(500))
 
 
 @pytest.mark.parametrize(

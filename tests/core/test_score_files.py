@@ -20,24 +20,16 @@ from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import read_words, write_words
 from align_eval.lint_files import lint_path
 from align_eval.records import AudioSpan, SystemName, Utterance, Word
-from align_eval.run_record import ScoreRow
 from align_eval.score_files import score_hypothesis
 from tests.helpers.command_line import align_eval
 from tests.helpers.hypothesis_files import CLIP, GOOD, HYPOTHESES, WORDS, write_good
+from tests.helpers.score_rows import value
 
 REFERENCE = bundled_path("demo") / f"{CLIP}.TextGrid"
 SYSTEMS = ("openai-whisper", "faster-whisper", "whisper-timestamped", "stable-ts", "whisperx", "transformers")
 
 
 TEXT3 = ("so", "very", "far")
-
-
-def value(rows: tuple[ScoreRow, ...], metric: str, protocol: str = "wbe", boundaries: str = "all") -> float:
-    (row,) = (
-        r for r in rows
-        if (r.metric, r.protocol, r.boundaries, r.calibration) == (metric, protocol, boundaries, "none")
-    )  # fmt: skip
-    return row.value
 
 
 def by_hand(folder: Path, words: list[tuple[str, float, float]], name: str = "a") -> Path:

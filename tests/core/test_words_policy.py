@@ -9,11 +9,12 @@ import soundfile
 
 from align_eval.corpus.reference_words import read_reference
 from align_eval.corpus.word_files import read_word_files
-from align_eval.formats.hypothesis.word import split_labels
+from align_eval.formats.hypothesis.detect import FORMATS
 from align_eval.score_files import score_hypothesis
 from align_eval.text import label_policy
-from tests.core.test_score_files import value
 from tests.helpers.command_line import align_eval
+from tests.helpers.hypothesis_files import files_of, write_good
+from tests.helpers.score_rows import value
 
 DROPPED = ("spn", "sil", "sp", "[breath]", "<laugh>", "<eps>", "(.)", "xxx", "...", "$", "<unk>", "♪")
 LABELS = [label for i, dropped in enumerate(DROPPED) for label in (f"word{i}", dropped)]
@@ -22,47 +23,16 @@ ENTRIES = [(label, 0.1 * i, 0.1 * i + 0.1) for i, label in enumerate(LABELS)]
 END_S = 0.1 * len(LABELS)
 
 
-def textgrid() -> str:
-    intervals = "".join(f'{start_s:.6f}\n{end_s:.6f}\n"{label}"\n' for label, start_s, end_s in ENTRIES)
-    head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{END_S:.6f}\n<exists>\n1\n'
-    return f'{head}"IntervalTier"\n"words"\n0\n{END_S:.6f}\n{len(ENTRIES)}\n{intervals}'
+FILES = files_of(ENTRIES, END_S)
 
 
-def srt_time(time_s: float) -> str:
-    return f"00:00:{time_s:06.3f}".replace(".", ",")
-
-
-def openai(entries=ENTRIES) -> str:
-    words = [{"word": f" {w}", "start": s, "end": e, "probability": 0.5} for w, s, e in entries]
-    return json.dumps({"text": "", "segments": [{"text": "", "words": words}], "language": "en"})
-
-
-def lhotse() -> str:
-    items = [[w, s, e - s, None] for w, s, e in ENTRIES]
-    return json.dumps(
-        [{"id": "a", "recording_id": "a", "start": 0.0, "duration": END_S, "text": "", "alignment": {"word": items}}]
-    )
-
-
-ESCAPED = str.maketrans({"<": "&lt;", ">": "&gt;"})
-FILES = {
-    "a.TextGrid": textgrid(),
-    "a.ctm": "".join(f"a 1 {s:.2f} 0.1 {w}\n" for w, s, _ in ENTRIES),
-    "a.json": openai(),
-    "lhotse.json": lhotse(),
-    "a.vtt": "WEBVTT\n\n"
-    + "\n\n".join(
-        f"{srt_time(s).replace(',', '.')} --> {srt_time(e).replace(',', '.')}\n{w.translate(ESCAPED)}"
-        for w, s, e in ENTRIES
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_the_same_labels_give_the_same_words_in_every_form_and_on_both_sides(name, tmp_path):
-    path = tmp_path / name
-    path.write_text(FILES[name], encoding="utf-8")
-    (transcript,) = read_word_files(path).transcripts.values()
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_labels_give_the_same_words_in_every_form_and_on_both_sides(form, tmp_path):
+    """Each form that is read has a file of these labels: a form without one has no entry in FILES, and fails."""
+    path = write_good(tmp_path, form, files=FILES)
+    files = read_word_files(path)
+    (transcript,) = files.transcripts.values()
+    assert files.form == form
     assert [word.text for word in transcript.words] == WORDS
     assert sorted(word.text for word in transcript.dropped) == sorted(DROPPED)
     reference = read_reference(str(path))
@@ -70,8 +40,23 @@ def test_the_same_labels_give_the_same_words_in_every_form_and_on_both_sides(nam
     assert dict(reference.corpus.marks) == dict.fromkeys(DROPPED, 1)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_kept_and_dropped_labels_hold_in_every_form_and_on_both_sides(form, tmp_path):
+    path = write_good(tmp_path, form, files=FILES)
+    labels = label_policy(keep=["[Breath]"], drop=["WORD0"])
+    spoken = [label for label in LABELS if label in ({*WORDS, "[breath]"} - {"word0"})]
+    dropped = dict.fromkeys({*DROPPED, "word0"} - {"[breath]"}, 1)
+    files = read_word_files(path, labels=labels)
+    (transcript,) = files.transcripts.values()
+    assert [word.text for word in transcript.words] == spoken
+    assert dict(files.dropped) == dropped
+    reference = read_reference(str(path), labels=labels)
+    assert [word.text for word in reference.corpus.utterances[0].words] == spoken
+    assert dict(reference.corpus.marks) == dropped
+
+
 def write_audio(folder: Path) -> None:
-    (folder / "a.TextGrid").write_text(textgrid(), encoding="utf-8")
+    write_good(folder, "textgrid", files=FILES)
     soundfile.write(folder / "a.wav", np.full(round(END_S * 16000), 0.1), 16000)
 
 
@@ -103,7 +88,7 @@ def test_a_bad_interval_takes_no_other_word_with_it_with_and_without_audio(tmp_p
         (u,) = read_reference(str(where)).corpus.utterances
         assert [word.text for word in u.words] == [word for word in WORDS if word != "word1"]
         assert [word.text for word in u.spoken if not word.timed] == ["word1"]
-    (tmp_path / "h.json").write_text(openai())
+    (tmp_path / "h.json").write_text(FILES["openai-whisper"])
     (tmp_path / "theirs").mkdir()
     (tmp_path / "h.json").rename(tmp_path / "theirs" / "a.json")
     scored = score_hypothesis(tmp_path, tmp_path / "theirs")
@@ -120,8 +105,8 @@ def test_a_dropped_mark_of_an_unknown_word_is_no_word(tmp_path):
 
 
 def test_auto_is_no_language_where_no_model_detects_it(tmp_path):
-    (tmp_path / "r.TextGrid").write_text(textgrid().replace('"word0"', '"twenty one"'), encoding="utf-8")
-    (tmp_path / "h.json").write_text(openai().replace("word0", "21"))
+    (tmp_path / "r.TextGrid").write_text(FILES["textgrid"].replace('"word0"', '"twenty one"'), encoding="utf-8")
+    (tmp_path / "h.json").write_text(FILES["openai-whisper"].replace("word0", "21"))
     rows = [
         score_hypothesis(tmp_path / "r.TextGrid", tmp_path / "h.json", language=language).run.rows
         for language in (None, "auto", "en")
@@ -131,8 +116,8 @@ def test_auto_is_no_language_where_no_model_detects_it(tmp_path):
 
 
 def test_what_is_dropped_is_counted_on_both_sides(tmp_path):
-    for name in ("a.TextGrid", "a.json"):
-        (tmp_path / name).write_text(FILES[name], encoding="utf-8")
+    for form in ("textgrid", "openai-whisper"):
+        write_good(tmp_path, form, files=FILES)
     done = align_eval("score", tmp_path / "a.TextGrid", tmp_path / "a.json")
     assert done.returncode == 0, done.stderr
     assert f"dropped: {len(DROPPED)} labels of the reference are no words: " in done.stdout
@@ -144,19 +129,21 @@ def test_what_is_dropped_is_counted_on_both_sides(tmp_path):
 
 
 def test_one_dropped_label_is_counted_in_the_singular(tmp_path):
-    (tmp_path / "a.json").write_text(openai([("one", 0.0, 0.4), ("spn", 0.4, 0.5)]), encoding="utf-8")
+    (tmp_path / "a.json").write_text(
+        files_of([("one", 0.0, 0.4), ("spn", 0.4, 0.5)], 0.5)["openai-whisper"], encoding="utf-8"
+    )
     done = align_eval("lint", tmp_path / "a.json")
     assert done.stdout == "dropped: 1 label of the files is no word: spn 1\nlint: 1 word, nothing found\n"
 
 
-def test_the_policy_can_be_set(tmp_path):
-    (tmp_path / "a.json").write_text(openai(), encoding="utf-8")
-    labels = label_policy(keep=["[Breath]"], drop=["word0"])
-    (transcript,) = read_word_files(tmp_path / "a.json", labels=labels).transcripts.values()
-    assert [word.text for word in transcript.words][:4] == ["word1", "word2", "word3", "[breath]"]
-    command = ("score", tmp_path / "a.json", tmp_path / "a.json", "--keep-label", "[breath]", "--json")
-    values = json.loads(align_eval(*command).stdout)
-    assert values["dropped"]["reference"] == dict.fromkeys(set(DROPPED) - {"[breath]"}, 1)
+def test_the_options_keep_and_drop_labels_on_both_sides(tmp_path):
+    for form in ("textgrid", "openai-whisper"):
+        write_good(tmp_path, form, files=FILES)
+    options = ("--keep-label", "[breath]", "--drop-label", "word0", "--drop-label", "word1", "--json")
+    dropped = dict.fromkeys({*DROPPED, "word0", "word1"} - {"[breath]"}, 1)
+    scored = json.loads(align_eval("score", tmp_path / "a.TextGrid", tmp_path / "a.json", *options).stdout)
+    assert scored["dropped"] == {"reference": dropped, "hypothesis": dropped}
+    assert json.loads(align_eval("lint", tmp_path / "a.json", *options).stdout)["dropped"] == dropped
 
 
 def test_a_mark_of_an_unknown_word_can_be_kept_as_a_word(tmp_path):
@@ -181,17 +168,17 @@ def test_types_of_ctm_lines_say_what_is_no_word(tmp_path):
 def test_marks_alone_move_no_boundary(mark, tmp_path):
     """The word after the mark is exact; with the mark as its part, its start would be 500 ms early."""
     word = ("word", 0.6, 0.9)
-    (tmp_path / "r.json").write_text(openai([word]))
-    (tmp_path / "h.json").write_text(openai([(mark, 0.1, 0.6), word]))
-    scored = score_hypothesis(tmp_path / "r.json", tmp_path / "h.json")
+    reference = write_good(tmp_path, "openai-whisper", "r", files_of([word]))
+    hypothesis = write_good(tmp_path, "openai-whisper", "h", files_of([(mark, 0.1, 0.6), word]))
+    scored = score_hypothesis(reference, hypothesis)
     assert (value(scored.run.rows, "wbe_mean"), value(scored.run.rows, "coverage")) == (0, 1)
     assert value(scored.run.rows, "inserted") == 0
 
 
 def test_a_hypothesis_does_not_choose_the_rules_by_its_language(tmp_path):
     """A system that takes English for Welsh: by the rules of Welsh "twenty one" would not be "21"."""
-    (tmp_path / "r.TextGrid").write_text(textgrid().replace('"word0"', '"twenty one"'), encoding="utf-8")
-    (tmp_path / "h.json").write_text(openai().replace("word0", "21").replace('"en"', '"cy"'))
+    (tmp_path / "r.TextGrid").write_text(FILES["textgrid"].replace('"word0"', '"twenty one"'), encoding="utf-8")
+    (tmp_path / "h.json").write_text(FILES["openai-whisper"].replace("word0", "21").replace('"en"', '"cy"'))
     with pytest.warns(UserWarning, match=r"the hypothesis is in Welsh: if that is right, use --language cy"):
         scored = score_hypothesis(tmp_path / "r.TextGrid", tmp_path / "h.json")
     assert value(scored.run.rows, "substituted") == 0
@@ -200,7 +187,7 @@ def test_a_hypothesis_does_not_choose_the_rules_by_its_language(tmp_path):
 
 
 def test_an_unknown_language_is_refused_with_the_nearest(tmp_path):
-    (tmp_path / "a.json").write_text(openai())
+    write_good(tmp_path, "openai-whisper", files=FILES)
     done = align_eval("score", tmp_path / "a.json", tmp_path / "a.json", "--language", "Englsh")
     assert done.returncode == 2
     assert "Whisper knows no language 'Englsh'; the nearest are English (en)" in done.stderr
@@ -208,14 +195,7 @@ def test_an_unknown_language_is_refused_with_the_nearest(tmp_path):
     assert done.returncode == 0
 
 
-def test_invisible_characters_and_composition_change_no_word():
-    (tmp,) = split_labels(read_words(openai([("\u200fthe\u0301a\u0302tre\u200e", 0.0, 0.1)])))[0]
-    assert tmp.text == "théâtre"
-
-
-def read_words(content: str):
-    from align_eval.formats.hypothesis.detect import FORMATS
-    from align_eval.formats.hypothesis.document import Document
-
-    document = Document(Path("a.json"), b"", content, json.loads(content))
-    return FORMATS["openai-whisper"].read(document, None)[0].words
+def test_invisible_characters_and_composition_change_no_word(tmp_path):
+    path = write_good(tmp_path, "openai-whisper", files=files_of([("\u200fthe\u0301a\u0302tre\u200e", 0.0, 0.1)]))
+    (transcript,) = read_word_files(path).transcripts.values()
+    assert [word.text for word in transcript.words] == ["théâtre"]

@@ -118,8 +118,8 @@ def _lines(document: Document) -> Iterator[tuple[str, str, HypothesisWord]]:
         confidence = number_in_text(where, "confidence", optional[0]) if has_confidence else None
         word = hypothesis_word(document.path, place, text, start_s, end_s, confidence)
         if word:
-            has_type = len(optional) > 1 and optional[1].lower() in NO_WORDS
-            yield composed(recording), channel, replace(word, no_word=has_type)
+            is_no_word = len(optional) > 1 and optional[1].lower() in NO_WORDS
+            yield composed(recording), channel, replace(word, no_word=is_no_word)
 
 
 def _fields(line: str) -> list[str]:

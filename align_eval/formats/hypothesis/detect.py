@@ -108,7 +108,7 @@ def read_transcripts(
     tier
         Tiers of a TextGrid, or the kind of Lhotse's alignments.
     labels
-        What is a word.
+        Labels to keep or to drop.
 
     Returns
     -------

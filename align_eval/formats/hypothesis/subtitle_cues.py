@@ -67,7 +67,7 @@ class Cue:
 
 
 def raw_cue(file: object, place: str, times: str, lines: tuple[str, ...]) -> RawCue:
-    """Build a cue from its line of times. What follows the times, as settings or coordinates, is not read.
+    """Build a cue from its line of times. Settings and coordinates after the times are not read.
 
     Raises
     ------

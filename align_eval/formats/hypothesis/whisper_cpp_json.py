@@ -14,7 +14,8 @@ Times are the ``offsets``, which the program writes in every file. ``t_dtw``, in
 per token, and -1 without ``--dtw``; it is not read. A token to which the program gave no time has no ``offsets``.
 
 A token may end inside a character. The program writes its bytes as they are, so that such a file is not valid UTF-8, or
-writes U+FFFD in their place. The bytes are joined again; what U+FFFD stands for is read from the text of the segment.
+writes U+FFFD in their place. The bytes are joined again; the missing characters are read from the
+text of the segment.
 """
 
 from __future__ import annotations
