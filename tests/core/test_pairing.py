@@ -140,7 +140,7 @@ def test_accents_of_latin_letters_are_folded_in_english_alone():
 
 @pytest.mark.parametrize("mark", ["...", "…", "‥", "．", "$", "€"])
 def test_a_mark_at_a_word_joins_no_other_word(mark):
-    """Whisper's English rules leave a mark at the end of a text alone, so that "so…" and its neighbour were one unit."""
+    """Whisper's English rules leave a mark at the end of a text: "so…" and its neighbour were one unit."""
     for hypothesis in (["so" + mark, "we", "go"], ["so", "we", "go" + mark]):
         pairing = pair_words(["so", "we", "go"], hypothesis)
         assert pairing.units == tuple(Unit((i,), (i,), True) for i in range(3))
