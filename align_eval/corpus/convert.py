@@ -8,6 +8,7 @@ is cut, and media that ffmpeg reads, are decoded to 32-bit floating point.
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
     written: list[Utterance] = []
     for u in corpus.utterances:
         try:
-            read_audio(u.audio)  # raises for a damaged file, which is then not copied
+            read_audio(u.audio, longest_s=math.inf)  # raises for a damaged file, which is then not copied
             audio = _write_audio(u.audio, out / u.id)
             write_words(out / f"{u.id}.TextGrid", {"words": u.words}, audio_duration_s(audio))
             written.append(u)
