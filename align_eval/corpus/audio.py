@@ -179,15 +179,16 @@ def decode(sound: Sound, first: int, last: int, dtype: str = "float32") -> npt.N
     for part, length in zip(sound.parts, sound.lengths, strict=True):
         start, stop = max(first - offset, 0), min(last - offset, length)
         if start < stop:
-            pieces.append(_decode_part(sound, part, start, stop, dtype))
+            pieces.append(_decode_part(sound, part, length, (start, stop), dtype))
         offset += length
     return pieces[1] if len(pieces) == 2 else np.concatenate(pieces)
 
 
-def _decode_part(sound: Sound, part: Part, start: int, stop: int, dtype: str) -> npt.NDArray[Any]:
+def _decode_part(sound: Sound, part: Part, length: int, span: tuple[int, int], dtype: str) -> npt.NDArray[Any]:
     import soundfile
 
-    preroll = min(start, sound.preroll)
+    start, stop = span
+    preroll = min(start, sound.preroll if start < length - sound.tail else max(sound.preroll, sound.tail))
     try:
         with (
             nullcontext(sound.file) if sound.is_plain else PartFile(sound.file, part) as source,

@@ -135,6 +135,35 @@ def test_every_sample_of_a_lossy_codec_is_what_ffmpeg_writes_as_wav(tmp_path, na
 
 
 @pytest.mark.ffmpeg
+@pytest.mark.parametrize("form", ["ipod", "adts", "matroska", "webm", "asf", "mpegts", "ac3"])
+def test_media_named_mp3_are_known_by_their_first_bytes(tmp_path, form):
+    """Bytes of other codecs may look like a few frames of MP3."""
+    options = {"webm": [], "ac3": ["-c:a", "ac3", "-ar", "48000"]}.get(form, ["-c:a", "aac"])
+    path = media(tmp_path / "a.mp3", *options, "-f", form, samples=np.tile(INTEGERS, (4, 1)))
+    run_ffmpeg("-i", path, "-c:a", "pcm_f32le", tmp_path / "expected.wav")
+    expected, _ = soundfile.read(tmp_path / "expected.wav", dtype="float32", always_2d=True)
+    sound = open_sound(path)
+    np.testing.assert_array_equal(decode(sound, 0, sound.n_samples), expected)
+    assert audio_duration_s(path) == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.ffmpeg
+def test_mp3_inside_wav_is_read_whole_and_refused_where_it_is_cut(tmp_path):
+    """ffmpeg writes the frames without a Xing header; MPEG 2 adds at most an encoder delay and a frame of 36 ms."""
+    path = media(tmp_path / "a.wav", "-c:a", "libmp3lame", samples=np.tile(INTEGERS, (4, 1)))
+    data = path.read_bytes()
+    sound = open_sound(path)
+    assert 4 <= audio_duration_s(path) <= 4.15
+    assert len(decode(sound, 0, sound.n_samples)) == sound.n_samples
+    n_fact = data.index(b"fact")
+    path.write_bytes(data[:n_fact] + b"junk" + data[n_fact + 4 :])
+    assert open_sound(path).n_samples == sound.n_samples
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="is cut short"):
+        open_sound(path)
+
+
+@pytest.mark.ffmpeg
 def test_the_first_sound_of_a_video_is_read(tmp_path):
     for i in (0, 1):
         soundfile.write(tmp_path / f"{i}.wav", INTEGERS[:, i], RATE)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
 
+from align_eval.corpus.sound.mp3 import mp3_parts
 from align_eval.corpus.sound.parts import Part, conversion, cut_short
 
 WAVE_MAGICS = (b"RIFF", b"RF64", b"BW64")
@@ -34,6 +35,12 @@ NOT_32_BIT = 0xFFFFFFFF
 SSND_BYTES = 8
 """Offset and block size, at the start of the chunk with the samples of AIFF files."""
 
+MPEG_TAGS, EXTENSIBLE_TAG = (0x50, 0x55), 0xFFFE
+"""Sample formats of WAV: frames of MPEG layers 1 to 3, and a format that is stated in a longer header."""
+
+EXTENSIBLE_BYTES = 24
+"""Place of that format in the longer header."""
+
 TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 
@@ -51,7 +58,9 @@ def wave_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     InputError
         If the file is shorter than its header states.
     """
-    return _joined(data, path, _wave_part) if data[8:12] == b"WAVE" else (Part(0, len(data)),)
+    if data[8:12] != b"WAVE":
+        return (Part(0, len(data)),)
+    return tuple(piece for part in _joined(data, path, _wave_part) for piece in _of_mpeg(data, path, part))
 
 
 def aiff_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
@@ -114,6 +123,25 @@ def _wave_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
     if magic == b"BW64" and not part.prefix:  # libsndfile knows it by its earlier name
         part = replace(part, start=start + 4, prefix=b"RF64")
     return part, stop
+
+
+def _of_mpeg(data: mmap | bytes, path: Path, part: Part) -> tuple[Part, ...]:
+    """The streams of MPEG frames in a part of a WAV file; the part itself if its samples have another format."""
+    header, start = (part.prefix, 0) if part.prefix else (data, part.start)
+    chunks = _chunks_until(b"data", header, start + HEADER_BYTES, "<")
+    if b"data" not in chunks or b"fmt " not in chunks:
+        return (part,)
+    form, _ = chunks[b"fmt "]
+    (tag,) = struct.unpack_from("<H", header, form)
+    if tag == EXTENSIBLE_TAG:
+        (tag,) = struct.unpack_from("<H", header, form + EXTENSIBLE_BYTES)
+    if tag not in MPEG_TAGS:
+        return (part,)
+    body, stop = (part.start, part.stop) if part.prefix else (chunks[b"data"][0], sum(chunks[b"data"]))
+    return tuple(
+        replace(stream, start=body + stream.start, stop=body + stream.stop)
+        for stream in mp3_parts(data[body : min(stop, part.stop)], path)
+    )
 
 
 def _wave_header(chunks: bytes, n_bytes: int, block: int) -> bytes:

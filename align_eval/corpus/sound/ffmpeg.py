@@ -21,7 +21,7 @@ from align_eval.errors import InputError
 LIMIT_S = 600
 """Longest time that ffmpeg may take for one file."""
 
-FORMATS = "mov,matroska,asf,aac,amr,avi,flv,mpeg,mpegts,ogg,caf,w64,ape,wv,flac,mp3,wav"
+FORMATS = "mov,matroska,asf,aac,amr,avi,flv,mpeg,mpegts,ogg,caf,w64,ape,wv,flac,mp3,wav,ac3,eac3,tta"
 """Formats that ffmpeg may read; the others include playlists."""
 
 DAMAGE = ("partial file", "ended prematurely", "Invalid data found")

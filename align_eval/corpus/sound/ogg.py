@@ -10,6 +10,9 @@ from align_eval.errors import InputError
 
 MAGIC = b"OggS"
 PAGE_HEADER_BYTES = 27
+LONGEST_PAGE = 255 * 4096
+"""Most samples of a page of Vorbis: packets by half the size of a block (Vorbis I, section 4.2.2)."""
+
 FIRST_PAGE, LAST_PAGE = 2, 4
 """Flags of the first and of the last page of a stream."""
 

@@ -57,6 +57,9 @@ class Sound:
         True if the format is lossy, or only ffmpeg knows whether it is.
     preroll : int
         Number of samples before a span from which decoding has to start.
+    tail : int
+        Number of samples at the end of a part, in which libsndfile may go to a wrong place: a span that starts there
+        is decoded from as many samples before it.
     parts : tuple of Part
     lengths : tuple of int
         Number of samples per channel of each part.
@@ -75,6 +78,7 @@ class Sound:
     subtype: str
     is_lossy: bool
     preroll: int
+    tail: int
     parts: tuple[Part, ...]
     lengths: tuple[int, ...]
     n_samples: int
