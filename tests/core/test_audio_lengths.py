@@ -378,3 +378,48 @@ def test_a_span_of_vorbis_is_the_slice_of_the_whole_also_in_the_last_page(tmp_pa
     for first in starts:
         last = min(first + 2_000, n_samples)
         np.testing.assert_array_equal(decode(sound, first, last), whole[first:last])
+
+
+def test_a_riff_size_that_counts_its_own_header_is_no_cut(tmp_path):
+    """RIFF states the size of the file less 8; some programs state the whole size. The samples are all there."""
+    path = put(tmp_path / "a.wav", wav(44 + len(RAW), len(RAW)))
+    np.testing.assert_array_equal(samples_of(path)[:, 0] * 32768, INTEGERS)
+    joined = put(tmp_path / "b.wav", 2 * path.read_bytes())
+    np.testing.assert_array_equal(samples_of(joined)[:, 0] * 32768, np.tile(INTEGERS, 2))
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF, len(RAW)], ids=hex)
+@pytest.mark.parametrize("form", ["RIFX", "little-endian AU"])
+def test_the_other_byte_order_is_read_to_its_end_and_refused_if_cut(tmp_path, form, size):
+    if form == "RIFX":
+        fmt = struct.pack(">4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+        riff_size = 36 + len(RAW) if size == len(RAW) else size
+        header = b"RIFX" + struct.pack(">I", riff_size) + b"WAVE" + fmt + b"data" + struct.pack(">I", size)
+        data = header + INTEGERS.astype(">i2").tobytes()
+    else:
+        data = b"dns." + struct.pack("<5I", 24, size, 3, RATE, 1) + RAW
+    np.testing.assert_array_equal(samples_of(put(tmp_path / "a", data))[:, 0] * 32768, INTEGERS)
+    if size == len(RAW):
+        joined = samples_of(put(tmp_path / "b", 2 * data))[:, 0]
+        np.testing.assert_array_equal(joined * 32768, np.tile(INTEGERS, 2))
+        with pytest.raises(InputError, match=r"is cut short: its header promises \d+ bytes, it has \d+"):
+            open_sound(put(tmp_path / "c", data[:-1000]))
+
+
+def test_one_frame_more_than_a_xing_header_counts_belongs_to_the_stream(tmp_path):
+    whole = encoded(noise(1), **JOINED["MP3"][1])
+    place = max(whole.find(b"Xing"), whole.find(b"Info")) + 8
+    (n_frames,) = struct.unpack_from(">I", whole, place)
+    expected = samples_of(put(tmp_path / "a.mp3", whole))
+    path = put(tmp_path / "b.mp3", whole[:place] + struct.pack(">I", n_frames - 1) + whole[place + 4 :])
+    np.testing.assert_array_equal(samples_of(path), expected)
+
+
+@pytest.mark.parametrize("form", ["Vorbis", "Opus"])
+def test_an_ogg_file_cut_inside_a_page_with_a_whole_one_behind_it_is_refused(tmp_path, form):
+    """The first page of the second file lies inside the page that was cut."""
+    data = encoded(noise(2), **JOINED[form][1])
+    last_page = data.rindex(b"OggS")
+    path = put(tmp_path / "a.ogg", data[: (last_page + len(data)) // 2] + data)
+    with pytest.raises(InputError, match=rf"is cut short: a page starts inside the one at byte {last_page};"):
+        open_sound(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from align_eval.corpus.sound import ffmpeg, mp3
-from align_eval.corpus.sound.chunks import WAVE_MAGICS, aiff_parts, au_parts, wave_parts
+from align_eval.corpus.sound.chunks import AU_MAGICS, WAVE_MAGICS, aiff_parts, au_parts, wave_parts
 from align_eval.corpus.sound.flac import MAGIC as FLAC_MAGIC
 from align_eval.corpus.sound.flac import flac_parts
 from align_eval.corpus.sound.ogg import LONGEST_PAGE, ogg_parts
@@ -144,7 +144,7 @@ def _parts(data: mmap.mmap, path: Path) -> tuple[Part, ...]:
 _FINDERS = {
     **dict.fromkeys(WAVE_MAGICS, wave_parts),
     b"FORM": aiff_parts,
-    b".snd": au_parts,
+    **dict.fromkeys(AU_MAGICS, au_parts),
     OGG_MAGIC: ogg_parts,
     FLAC_MAGIC: flac_parts,
     **dict.fromkeys(STATED_SIZE_MAGICS, stated_size_parts),
