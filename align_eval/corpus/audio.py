@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES, media_sound, native_sound
+from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning, told_apart
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
-
-__all__ = ["AUDIO_SUFFIXES", "MEDIA_SUFFIXES", "Samples", "audio_duration_s", "decode", "open_sound", "read_audio"]
 
 Samples = npt.NDArray[np.float32]
 """float32[n_samples], mono, at 16 kHz."""

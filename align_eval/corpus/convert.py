@@ -14,8 +14,9 @@ from pathlib import Path
 
 import soundfile
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s, decode, open_sound, read_audio
+from align_eval.corpus.audio import audio_duration_s, decode, open_sound, read_audio
 from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.textgrids import write_words

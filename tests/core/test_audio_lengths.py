@@ -157,7 +157,8 @@ def test_the_padding_byte_of_odd_data_is_no_sample(tmp_path):
 def test_bytes_past_the_stated_end_are_named(tmp_path):
     path = put(tmp_path / "a b.wav", wav(36 + len(RAW), len(RAW)) + RAW)
     with pytest.warns(
-        InputWarning, match=r"16002 bytes follow .*: ffmpeg -ignore_length 1 -i '.*a b\.wav' '.*-converted"
+        InputWarning,
+        match=r"16002 bytes .*, then remove a b\.wav: ffmpeg -ignore_length 1 -i '.*b\.wav' '.*b\.flac'",
     ):
         assert len(read_audio(AudioSpan(path))) == N
 
@@ -423,3 +424,29 @@ def test_an_ogg_file_cut_inside_a_page_with_a_whole_one_behind_it_is_refused(tmp
     path = put(tmp_path / "a.ogg", data[: (last_page + len(data)) // 2] + data)
     with pytest.raises(InputError, match=rf"is cut short: a page starts inside the one at byte {last_page};"):
         open_sound(path)
+
+
+@pytest.mark.parametrize(
+    "tail", [LIST, LIST + b"id3 " + struct.pack("<I", 10) + bytes(10)], ids=["LIST", "LIST and id3"]
+)
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF], ids=hex)
+def test_chunks_behind_the_samples_of_a_pipe_are_no_sound(tmp_path, size, tail):
+    path = put(tmp_path / "a.wav", wav(size, size, raw=RAW + tail))
+    np.testing.assert_array_equal(samples_of(path)[:, 0] * 32768, INTEGERS)
+
+
+APE_ITEM = struct.pack("<II", 3, 0) + b"Title\0abc"
+APE_FIELDS = b"APETAGEX" + struct.pack("<III", 2000, len(APE_ITEM) + 32, 1)
+APE_WITHOUT_HEADER = APE_ITEM + APE_FIELDS + bytes(12)
+APE = APE_FIELDS + struct.pack("<I", 0xA0000000) + bytes(8) + APE_ITEM + APE_FIELDS
+APE += struct.pack("<I", 0x80000000) + bytes(8)
+ID3V1 = b"TAG" + bytes(125)
+
+
+@pytest.mark.parametrize("tags", [APE, APE + ID3V1, APE_WITHOUT_HEADER], ids=["APE", "APE and ID3v1", "no header"])
+def test_tags_behind_a_flac_file_from_a_pipe_are_no_sound(tmp_path, tags):
+    """The header of an APEv2 tag is optional; a bit of its footer tells whether there is one."""
+    data = bytearray(encoded(INTEGERS, format="FLAC", subtype="PCM_16"))
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)  # the number of samples: unknown
+    np.testing.assert_array_equal(samples_of(put(tmp_path / "a.flac", data + tags))[:, 0] * 32768, INTEGERS)

@@ -94,7 +94,7 @@ def no_words(folder):
     ("damage", "message"),
     [
         (no_textgrid, "{folder}/bad.wav: has no TextGrid beside it; add bad.TextGrid"),
-        (no_audio, "{folder}/bad.TextGrid: has no audio beside it; add one of .wav .flac"),
+        (no_audio, "{folder}/bad.TextGrid: has no audio beside it; add audio of the same name (wav, flac, "),
         (two_audio_files, "{folder}/bad: 2 audio files have this name: bad.flac, bad.wav; keep one of them"),
         (two_textgrids, "{folder}/bad: 2 TextGrids have this name: bad.TextGrid, bad.textgrid; keep one of them"),
         (late_word, "{folder}/bad.TextGrid: word 3 ('late', 0.9 to 1.25 s) lies outside the audio (1 s); check"),

@@ -14,7 +14,7 @@ from mmap import mmap
 from pathlib import Path
 
 from align_eval.corpus.sound.mp3 import mp3_parts
-from align_eval.corpus.sound.parts import Part, conversion, cut_short
+from align_eval.corpus.sound.parts import Part, converted, cut_short
 
 WAVE_MAGICS = (b"RIFF", b"RF64", b"BW64", b"RIFX")
 """RIFX is RIFF with the most significant byte first."""
@@ -39,6 +39,9 @@ NOT_32_BIT = 0xFFFFFFFF
 
 SSND_BYTES = 8
 """Offset and block size, at the start of the chunk with the samples of AIFF files."""
+
+TEXT_CHUNKS, LONGEST_TEXT = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue "), 2**20
+"""Chunks that may follow the samples, and the most bytes before the end of a file in which one may start."""
 
 MPEG_TAGS, EXTENSIBLE_TAG = (0x50, 0x55), 0xFFFE
 """Sample formats of WAV: frames of MPEG layers 1 to 3, and a format that is stated in a longer header."""
@@ -123,7 +126,7 @@ def _wave_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
     block = struct.unpack_from(f"{order}H", data, chunks[b"fmt "][0] + 12)[0] if b"fmt " in chunks else 1
     tail = data[max(body, len(data) - 2) :]
     is_padded = block == 1 and (len(data) - body) % 2 == 0 and tail[-1:] == b"\0" and tail != b"\0\0"
-    stop = len(data) - is_padded
+    stop = min(_before_text(data, body, order), len(data) - is_padded)
     open_part = Part(body, stop, _wave_header(data[head : body - 4], stop - body, block, order))
     part, stop = _part(data, path, _Found(start, start + 8, riff_size, body, size, open_part), WAVE_MAGICS, order)
     if magic == b"BW64" and not part.prefix:  # libsndfile knows it by its earlier name
@@ -206,7 +209,7 @@ def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes]
         problem = f"{end - stop} bytes follow the end that its header states, and are not read"
         remedy = "if they are sound, write the file again"
         if magics == WAVE_MAGICS:
-            remedy = f"if they are sound, type: {conversion(path).replace(' -i ', ' -ignore_length 1 -i ', 1)}"
+            remedy = converted(path, "if they are sound, convert it", ("-ignore_length", "1"))
         return Part(found.start, end, doubt=f"{problem}; {remedy}"), end
     return Part(found.start, end), end
 
@@ -227,6 +230,17 @@ def _chunks_until(last: bytes, data: mmap | bytes, position: int, order: str) ->
         if name == last:
             break
     return chunks
+
+
+def _before_text(data: mmap | bytes, floor: int, order: str) -> int:
+    """First byte of the chunks of text at the end of a file; its length if there are none."""
+    stop = len(data)
+    for _ in TEXT_CHUNKS:
+        for name in TEXT_CHUNKS:
+            place = data.rfind(name, max(floor, stop - LONGEST_TEXT), stop - 4)
+            if place >= 0 and place + 8 + struct.unpack_from(f"{order}I", data, place + 4)[0] in (stop - 1, stop):
+                stop = place
+    return stop
 
 
 def _only_chunks(data: mmap | bytes, position: int, order: str) -> bool:

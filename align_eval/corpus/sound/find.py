@@ -16,23 +16,11 @@ from align_eval.corpus.sound.flac import MAGIC as FLAC_MAGIC
 from align_eval.corpus.sound.flac import flac_parts
 from align_eval.corpus.sound.ogg import LONGEST_PAGE, ogg_parts
 from align_eval.corpus.sound.ogg import MAGIC as OGG_MAGIC
-from align_eval.corpus.sound.parts import Part, PartFile, Sound, conversion
+from align_eval.corpus.sound.parts import Part, PartFile, Sound, converted
 from align_eval.corpus.sound.stated_size import MAGICS as STATED_SIZE_MAGICS
 from align_eval.corpus.sound.stated_size import stated_size_parts
+from align_eval.corpus.sound.suffixes import MEDIA_SUFFIXES
 from align_eval.errors import InputError
-
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".nist", ".aifc", ".caf", ".oga", ".w64",
-    ".mp2", ".mpga", ".wave", ".rf64", ".bw64", ".snd",
-)  # fmt: skip
-"""Suffixes of files that libsndfile reads."""
-
-MEDIA_SUFFIXES = (
-    ".m4a", ".mp4", ".webm", ".aac", ".m4b", ".m4v", ".mov", ".3gp", ".3g2", ".amr", ".mkv", ".mka", ".weba", ".wma",
-    ".wmv", ".avi", ".flv", ".mpg", ".mpeg", ".ogv", ".ape", ".wv", ".adts", ".ac3", ".eac3", ".ts", ".mts", ".m2ts",
-    ".m4r", ".tta", ".asf", ".ogx", ".spx",
-)  # fmt: skip
-"""Suffixes of files that ffmpeg reads: recordings of phones, browsers, cameras and meetings, and packed music."""
 
 MEDIA_HEADS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|#!AMR|FLV|MAC |wvpk|RIFF....AVI |\0\0\x01\xba"
@@ -78,7 +66,7 @@ def native_sound(path: Path, modified_ns: int, size: int) -> Sound | None:  # no
         if path.suffix.lower() in MEDIA_SUFFIXES or MEDIA_HEADS.match(head):
             return None
         problem = f"is not audio that libsndfile can read ({getattr(error, 'error_string', error)})"
-        raise InputError(path, problem, f"convert it to WAV or FLAC: {conversion(path)}") from error
+        raise InputError(path, problem, converted(path, "convert it to WAV or FLAC")) from error
 
 
 def media_sound(path: Path, modified_ns: int, size: int) -> Sound:
@@ -108,7 +96,7 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
     if n_samples <= 0 or rate <= 0:
         raise InputError(path, "holds no samples", "remove it or copy it again")
     if n_samples > MAX_STATED_SAMPLES:
-        raise InputError(path, "its header states no length", f"convert it: {conversion(path)}")
+        raise InputError(path, "its header states no length", converted(path))
     return Sound(
         path,
         file,
@@ -133,6 +121,7 @@ def _parts(data: mmap.mmap, path: Path) -> tuple[Part, ...]:
         start = mp3.after_tags(data, 0)
         head = data[start : start + HEAD_BYTES]
         if MEDIA_HEADS.match(head):  # bytes inside may look like the frames of MP3
+            ffmpeg.refuse_joined(data, path)
             return ()
         find = flac_parts if head[:4] == FLAC_MAGIC else mp3.mp3_parts
     try:

@@ -11,6 +11,7 @@ from functools import cache
 from mmap import mmap
 from pathlib import Path
 
+from align_eval.corpus.sound.mp3 import before_tags
 from align_eval.corpus.sound.parts import Part
 from align_eval.errors import InputError
 
@@ -60,8 +61,7 @@ def _n_samples(data: mmap | bytes, info: int, stop: int) -> int | None:
     """Number of samples per channel up to the end of the last frame; None if the last frame is incomplete."""
     fixed_size = int.from_bytes(data[info + 2 : info + 4], "big")
     largest = int.from_bytes(data[info + 7 : info + 10], "big") or LARGEST_FRAME
-    if data[stop - 128 : stop - 125] == b"TAG":
-        stop -= 128
+    stop = before_tags(data, stop)
     floor = max(info + STREAMINFO_BYTES, stop - largest)
     position = stop
     while (position := data.rfind(b"\xff", floor, position)) >= 0:

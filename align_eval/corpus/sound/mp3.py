@@ -208,6 +208,22 @@ def _frame_of_header(second: int, third: int) -> tuple[int, int, tuple[int, int,
     return n_slots * slot_bytes, n_samples, (version, layer, rate_code)
 
 
+def before_tags(data: mmap | bytes, stop: int) -> int:
+    """First byte of the tags that end at a byte: ID3v1, APEv2, ID3v2 with a footer."""
+    while True:
+        ape, id3 = data[max(0, stop - APE_BYTES) : stop], data[max(0, stop - ID3_BYTES) : stop]
+        if data[max(0, stop - ID3V1_BYTES) : stop][:3] == b"TAG":
+            n_bytes = ID3V1_BYTES
+        elif ape[:8] == b"APETAGEX":
+            n_bytes = int.from_bytes(ape[12:16], "little") + (APE_BYTES if ape[23] & 0x80 else 0)
+        elif id3[:3] == b"3DI":
+            a, b, c, d = id3[6:10]
+            n_bytes = 2 * ID3_BYTES + (a << 21 | b << 14 | c << 7 | d)
+        else:
+            return stop
+        stop = max(0, stop - max(n_bytes, 1))
+
+
 def after_tags(data: mmap | bytes, position: int) -> int:
     """First byte after the tags that start at a byte: ID3v2, ID3v1, APEv2."""
     while True:

@@ -63,9 +63,7 @@ def _check_whole(data: mmap | bytes, path: Path, start: int, stop: int) -> None:
         page = data[position : _page_stop(data, position)]
         blank = page[:CHECKSUM] + bytes(4) + page[CHECKSUM + 4 :]
         if crc(blank, 32, CHECKSUM_POLYNOMIAL) == int.from_bytes(page[CHECKSUM : CHECKSUM + 4], "little"):
-            raise InputError(
-                path, f"is cut short: a page starts inside the one at byte {start}", "copy each file again"
-            )
+            raise InputError(path, f"is cut short: a page starts inside the one at byte {start}", "copy it again")
 
 
 def _check_end(path: Path, flags: int, stop: int, size: int) -> None:
