@@ -30,6 +30,18 @@ FULL_SCALE, FULL_SCALE_LOSSY = 1.0, 2.0
 """Largest plausible samples. Decoders of lossy formats pass full scale where the recording was loud."""
 
 
+def check_channel(channel: int | None) -> None:
+    """Refuse a negative number of a channel; None is the mean of all channels.
+
+    Raises
+    ------
+    InputError
+        If the number is negative.
+    """
+    if channel is not None and channel < 0:
+        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
+
+
 def audio_duration_s(path: Path) -> float:
     """Length of an audio file in seconds; counted where its header states none.
 

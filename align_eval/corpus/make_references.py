@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from align_eval.corpus.audio import read_audio
+from align_eval.corpus.audio import check_channel, read_audio
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.file_search import (
     audio_by_identity,
@@ -94,8 +94,10 @@ def make_references(
     Raises
     ------
     InputError
-        If there is no audio, or the aligner is not installed. Errors of single utterances are listed as failures.
+        If there is no audio, the channel is negative, or the aligner is not installed. Errors of single utterances are
+        listed as failures.
     """
+    check_channel(channel)
     audio = audio_files(folder)
     decoder = make_decoder(lexicon)
     made: list[str] = []

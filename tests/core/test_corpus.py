@@ -152,11 +152,11 @@ def test_a_corpus_of_links_is_that_of_their_targets(tmp_path):
     assert loaded.failures == ()
 
 
-@pytest.mark.parametrize("name", ["bad.wav", "bad.TextGrid"])
+@pytest.mark.parametrize("name", ["bad.wav", "bad.m4a", "bad.TextGrid"])
 def test_an_utterance_with_a_broken_link_is_listed_and_a_broken_folder_is_named(name, tmp_path):
     add_pair(tmp_path, "a")
     add_pair(tmp_path, "bad")
-    (tmp_path / name).unlink()
+    (tmp_path / name.replace("m4a", "wav")).unlink()
     (tmp_path / name).symlink_to("gone")
     (tmp_path / "ben").symlink_to("/nowhere/ben")
     with pytest.warns(InputWarning, match="ben: is a link to /nowhere/ben, which is not there") as warned:
