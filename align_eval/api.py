@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from align_eval.corpus.audio import Samples, read_audio, warn_of_faults
+from align_eval.corpus.audio import Samples, check_channel, read_audio, warn_of_faults
 from align_eval.errors import InputError
 from align_eval.language_names import check_language
 from align_eval.options import RunOptions
@@ -100,7 +100,7 @@ def align(
     language : str, optional
         Name or code of the language, or ``auto`` to detect it; multilingual models need it.
     channel : int, optional
-        Channel of an audio file, counted from 0; by default the mean of all channels.
+        Channel of an audio file, counted from 0; by default the mean of all channels. Samples in memory have none.
 
     Returns
     -------
@@ -270,10 +270,11 @@ def _speech(
     from align_eval.model.language import language_of
 
     if isinstance(audio, str | Path):
-        if channel is not None and channel < 0:
-            raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
+        check_channel(channel)
         samples = read_audio(AudioSpan(Path(audio), channel))
     else:
+        if channel is not None:
+            raise InputError(f"channel {channel}", "samples in memory have one channel", "leave channel out")
         samples = _checked_samples(audio)
     language = language_of(model, samples, check_language(language, f"language {language!r}"))
     return Speech(samples, tuple(split_words(text, language)), language)

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, Samples, read_audio
+from align_eval.corpus.audio import Samples, read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word

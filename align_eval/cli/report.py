@@ -52,6 +52,7 @@ def report(
     ] = None,
     kind: CorpusKind = None,
     tier: Tier = None,
+    channel: Channel = None,
     audio: Annotated[
         bool, typer.Option("--audio/--no-audio", help="Embed sound, so that the page can play words.")
     ] = True,
@@ -82,7 +83,7 @@ def report(
     findings = gather_findings(view, finding or ())
     options = GateOptions(margin_ms=margin_ms, shift_ms=shift_ms)
     verdict = compare_or_reason(read_side(baseline), read_side(run), options) if baseline else None
-    spans = find_audio(run, view.run, corpus, kind, tier)
+    spans = find_audio(run, view.run, corpus, kind, tier, channel)
     page = out or run / "report.html"
     content = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)
     console = make_console(quiet=as_json)

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES, media_sound, native_sound
+from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning, told_apart
 from align_eval.records import AudioSpan
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
-
-__all__ = ["AUDIO_SUFFIXES", "MEDIA_SUFFIXES", "Samples", "audio_duration_s", "decode", "open_sound", "read_audio"]
 
 Samples = npt.NDArray[np.float32]
 """float32[n_samples], mono, at 16 kHz."""
@@ -30,6 +28,18 @@ LEAST_POWER = 0.1
 
 FULL_SCALE, FULL_SCALE_LOSSY = 1.0, 2.0
 """Largest plausible samples. Decoders of lossy formats pass full scale where the recording was loud."""
+
+
+def check_channel(channel: int | None) -> None:
+    """Refuse a negative number of a channel; None is the mean of all channels.
+
+    Raises
+    ------
+    InputError
+        If the number is negative.
+    """
+    if channel is not None and channel < 0:
+        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
 
 
 def audio_duration_s(path: Path) -> float:
@@ -178,15 +188,16 @@ def decode(sound: Sound, first: int, last: int, dtype: str = "float32") -> npt.N
     for part, length in zip(sound.parts, sound.lengths, strict=True):
         start, stop = max(first - offset, 0), min(last - offset, length)
         if start < stop:
-            pieces.append(_decode_part(sound, part, start, stop, dtype))
+            pieces.append(_decode_part(sound, part, length, (start, stop), dtype))
         offset += length
     return pieces[1] if len(pieces) == 2 else np.concatenate(pieces)
 
 
-def _decode_part(sound: Sound, part: Part, start: int, stop: int, dtype: str) -> npt.NDArray[Any]:
+def _decode_part(sound: Sound, part: Part, length: int, span: tuple[int, int], dtype: str) -> npt.NDArray[Any]:
     import soundfile
 
-    preroll = min(start, sound.preroll)
+    start, stop = span
+    preroll = min(start, sound.preroll if start < length - sound.tail else max(sound.preroll, sound.tail))
     try:
         with (
             nullcontext(sound.file) if sound.is_plain else PartFile(sound.file, part) as source,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from align_eval.corpus.audio import check_channel
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.kinds import FOLDER, load_kind
-from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
@@ -89,10 +89,9 @@ def of_channel(corpus: Corpus, channel: int | None) -> Corpus:
     InputError
         If the number is negative.
     """
+    check_channel(channel)
     if channel is None:
         return corpus
-    if channel < 0:
-        raise InputError(f"channel {channel}", "there is no such channel", "count channels from 0")
     utterances = tuple(
         replace(u, audio=replace(u.audio, channel=channel)) if u.audio.channel is None else u for u in corpus.utterances
     )

@@ -8,13 +8,15 @@ is cut, and media that ffmpeg reads, are decoded to 32-bit floating point.
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 from pathlib import Path
 
 import soundfile
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s, decode, open_sound, read_audio
+from align_eval.corpus.audio import audio_duration_s, decode, open_sound, read_audio
 from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.textgrids import write_words
@@ -47,7 +49,7 @@ def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
     written: list[Utterance] = []
     for u in corpus.utterances:
         try:
-            read_audio(u.audio)  # raises for a damaged file, which is then not copied
+            read_audio(u.audio, longest_s=math.inf)  # raises for a damaged file, which is then not copied
             audio = _write_audio(u.audio, out / u.id)
             write_words(out / f"{u.id}.TextGrid", {"words": u.words}, audio_duration_s(audio))
             written.append(u)

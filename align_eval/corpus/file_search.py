@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from align_eval.corpus.disk_names import on_disk
-from align_eval.corpus.sound.find import AUDIO_SUFFIXES, MEDIA_SUFFIXES
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError, InputWarning
 from align_eval.text import composed
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, audio_duration_s
+from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.file_search import (
     audio_by_identity,
@@ -26,6 +26,7 @@ from align_eval.corpus.file_search import (
     read_text,
     refuse_broken_link,
 )
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.detect import words_of
 from align_eval.formats.hypothesis.document import read_document
@@ -182,7 +183,7 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
     if not grids:
         raise InputError(audio[0], "has no TextGrid beside it", f"add {audio[0].with_suffix('.TextGrid').name}")
     if not audio:
-        raise InputError(grids[0], "has no audio beside it", f"add one of {' '.join(AUDIO_SUFFIXES)}")
+        raise InputError(grids[0], "has no audio beside it", "add audio of the same name (wav, flac, mp3, m4a, ...)")
     for what, paths in (("audio files", audio), ("TextGrids", grids)):
         if len(paths) > 1:
             names = listed_apart(p.name for p in paths)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES
 from align_eval.corpus.file_search import Files, list_files, warn_of_broken_links, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
@@ -90,7 +90,7 @@ def load_kind(
     if language is not None:
         language = check_language(language, f"language {language!r}")
     files = (path,) if path.is_file() else list_files(path)
-    warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES)
+    warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES, *MEDIA_SUFFIXES)
     kind = kind or detect_kind(path, files)
     if kind == FOLDER:
         return load_folder(

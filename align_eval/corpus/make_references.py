@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, read_audio
+from align_eval.corpus.audio import check_channel, read_audio
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.file_search import (
     audio_by_identity,
@@ -33,6 +33,7 @@ from align_eval.corpus.pocketsphinx import (
     make_decoder,
     strip_punctuation,
 )
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, read_words, write_words
 from align_eval.records import AudioSpan, Failure
@@ -93,8 +94,10 @@ def make_references(
     Raises
     ------
     InputError
-        If there is no audio, or the aligner is not installed. Errors of single utterances are listed as failures.
+        If there is no audio, the channel is negative, or the aligner is not installed. Errors of single utterances are
+        listed as failures.
     """
+    check_channel(channel)
     audio = audio_files(folder)
     decoder = make_decoder(lexicon)
     made: list[str] = []

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
 from align_eval.corpus.file_search import by_identity, list_files
 from align_eval.corpus.folder import (
@@ -23,6 +22,7 @@ from align_eval.corpus.folder import (
     with_metadata,
 )
 from align_eval.corpus.kinds import FOLDER, KINDS
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.corpus.word_files import read_word_files
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, wanted_tiers

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.corpus.file_search import (
     list_files,
     listed_apart,
@@ -21,6 +20,7 @@ from align_eval.corpus.file_search import (
     warn_of_broken_links,
     with_suffix,
 )
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document

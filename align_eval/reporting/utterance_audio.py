@@ -22,7 +22,12 @@ from align_eval.units import SAMPLE_RATE, WINDOW_S
 
 
 def find_audio(
-    folder: Path, run: Run, corpus: str | None = None, kind: str | None = None, tier: Tiers = None
+    folder: Path,
+    run: Run,
+    corpus: str | None = None,
+    kind: str | None = None,
+    tier: Tiers = None,
+    channel: int | None = None,
 ) -> Mapping[str, AudioSpan]:
     """Find the audio of a run's utterances.
 
@@ -30,7 +35,7 @@ def find_audio(
     ----------
     corpus
         Corpus that holds the audio. Without it, the run folder's ``audio.json`` says where the audio is.
-    kind, tier
+    kind, tier, channel
         As for :func:`~align_eval.corpus.bundled.load_corpus`.
 
     Returns
@@ -45,7 +50,7 @@ def find_audio(
     """
     if corpus is None:
         return read_audio_spans(folder)
-    loaded = load_corpus(corpus, kind=kind, tier=tier)
+    loaded = load_corpus(corpus, kind=kind, tier=tier, channel=channel)
     windows = windowed(loaded, float(run.signature.get("window_s", WINDOW_S)))
     return {u.id: u.audio for u in (*loaded.utterances, *windows.utterances)}
 

@@ -10,6 +10,7 @@ import soundfile
 from align_eval.corpus.audio import faults, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import corpus_checksum
+from align_eval.corpus.make_references import make_references
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word
@@ -126,6 +127,8 @@ def test_a_channel_that_is_not_there_is_refused_with_those_that_are(corpus):
     assert "good.wav: has 2 channels, no channel 2; name another channel: 0 to 1" in done.stdout
     with pytest.raises(InputError, match="channel -1: there is no such channel; count channels from 0"):
         load_corpus(corpus, channel=-1)
+    with pytest.raises(InputError, match="channel -1: there is no such channel; count channels from 0"):
+        make_references(corpus, corpus / "out", channel=-1)
 
 
 def test_convert_writes_the_channel(corpus, tmp_path):

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from align_eval.corpus.audio import AUDIO_SUFFIXES, MEDIA_SUFFIXES, audio_duration_s, decode, open_sound, read_audio
+from align_eval.corpus.audio import audio_duration_s, decode, open_sound, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.make_references import audio_files
 from align_eval.corpus.sound import ffmpeg
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word
@@ -62,8 +63,7 @@ def test_without_ffmpeg_the_refusal_gives_the_command(tmp_path, monkeypatch, nam
     assert str(caught.value).startswith(f"{name}: needs ffmpeg, which is not on the PATH; install ffmpeg, or ")
     program, option, source, target = shlex.split(caught.value.remedy.split(": ", 1)[1])
     assert (program, option, Path(source)) == ("ffmpeg", "-i", path)
-    assert Path(target).suffix == ".wav"
-    assert Path(target) != path
+    assert Path(target) == path.with_suffix(".flac" if path.suffix == ".wav" else ".wav")
     assert not source.startswith("-")
 
 
@@ -132,6 +132,35 @@ def test_every_sample_of_a_lossy_codec_is_what_ffmpeg_writes_as_wav(tmp_path, na
     assert (sound.rate, sound.n_samples) == (rate, len(expected))
     assert audio_duration_s(path) > 0.95
     np.testing.assert_array_equal(decode(sound, 0, sound.n_samples), expected)
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize("form", ["ipod", "adts", "matroska", "webm", "asf", "mpegts", "ac3"])
+def test_media_named_mp3_are_known_by_their_first_bytes(tmp_path, form):
+    """Bytes of other codecs may look like a few frames of MP3."""
+    options = {"webm": [], "ac3": ["-c:a", "ac3", "-ar", "48000"]}.get(form, ["-c:a", "aac"])
+    path = media(tmp_path / "a.mp3", *options, "-f", form, samples=np.tile(INTEGERS, (4, 1)))
+    run_ffmpeg("-i", path, "-c:a", "pcm_f32le", tmp_path / "expected.wav")
+    expected, _ = soundfile.read(tmp_path / "expected.wav", dtype="float32", always_2d=True)
+    sound = open_sound(path)
+    np.testing.assert_array_equal(decode(sound, 0, sound.n_samples), expected)
+    assert audio_duration_s(path) == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.ffmpeg
+def test_mp3_inside_wav_is_read_whole_and_refused_where_it_is_cut(tmp_path):
+    """ffmpeg writes the frames without a Xing header; MPEG 2 adds at most an encoder delay and a frame of 36 ms."""
+    path = media(tmp_path / "a.wav", "-c:a", "libmp3lame", samples=np.tile(INTEGERS, (4, 1)))
+    data = path.read_bytes()
+    sound = open_sound(path)
+    assert 4 <= audio_duration_s(path) <= 4.15
+    assert len(decode(sound, 0, sound.n_samples)) == sound.n_samples
+    n_fact = data.index(b"fact")
+    path.write_bytes(data[:n_fact] + b"junk" + data[n_fact + 4 :])
+    assert open_sound(path).n_samples == sound.n_samples
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="is cut short"):
+        open_sound(path)
 
 
 @pytest.mark.ffmpeg
@@ -226,6 +255,33 @@ def test_the_remedy_for_bytes_past_the_stated_end_reads_them(tmp_path):
     path.write_bytes(path.read_bytes() + INTEGERS.tobytes())
     with pytest.warns(InputWarning, match="64000 bytes follow") as caught:
         read_audio(AudioSpan(path))
-    subprocess.run(shlex.split(str(caught[0].message).split("type: ")[1]), check=True, stdin=subprocess.DEVNULL)
-    sound = open_sound(tmp_path / "a-converted.wav")
+    subprocess.run(shlex.split(str(caught[0].message).split(": ")[-1]), check=True, stdin=subprocess.DEVNULL)
+    sound = open_sound(tmp_path / "a.flac")
     np.testing.assert_array_equal(decode(sound, 0, sound.n_samples) * 32768, np.tile(INTEGERS, (2, 1)))
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize("name", ["a.m4a", "a.mp4", "a.mov", "a.mp3"])
+def test_joined_files_of_boxes_are_refused_for_ffmpeg_reads_the_first_alone(tmp_path, name):
+    path = media(tmp_path / "a.m4a", "-c:a", "aac")
+    (tmp_path / name).write_bytes(2 * path.read_bytes())
+    with pytest.raises(InputError, match=r"is joined from files, of which the first ends at byte \d+; convert each"):
+        open_sound(tmp_path / name)
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_the_command_that_converts_a_file_mends_its_corpus_when_typed(tmp_path, suffix):
+    """libsndfile cannot read G.722; the file keeps its stem, by which it has its words."""
+    folder = tmp_path / "a corpus"
+    folder.mkdir()
+    source = media(tmp_path / "a.wav", "-c:a", "g722", "-ac", "1")
+    path = grid_beside(folder / f"a{suffix}")
+    path.write_bytes(source.read_bytes())
+    failed = align_eval("corpus", "check", str(folder))
+    assert failed.returncode == 2
+    with pytest.raises(InputError, match=rf"is not audio .*; convert it .*, then remove a{suffix}: ffmpeg") as caught:
+        open_sound(path)
+    subprocess.run(shlex.split(caught.value.remedy.split(": ", 1)[1]), check=True, stdin=subprocess.DEVNULL, timeout=60)
+    path.unlink()
+    assert align_eval("corpus", "check", str(folder)).returncode == 0

@@ -12,6 +12,7 @@ from align_eval.corpus.check import check_corpus
 from align_eval.corpus.convert import convert_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.errors import InputError
+from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Utterance, Word
 from tests.corpora import AUDIO, RATE, make_corpus, ramp
 from tests.helpers.command_line import align_eval
@@ -151,3 +152,21 @@ def test_convert_lists_what_it_leaves_out_with_exit_code_2(tmp_path):
     assert done.returncode == 2
     *left_out, written = done.stdout.splitlines()
     assert (len(left_out), written) == (2, "written: out, 3 utterances")
+
+
+def test_recordings_longer_than_the_window_are_checked_and_converted_for_run_cuts_them(tmp_path):
+    """Damage past the first window is found all the same."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name in ("good", "cut"):
+        samples = np.random.default_rng(0).integers(-9_000, 9_000, 31 * RATE).astype(np.int16)
+        soundfile.write(folder / f"{name}.flac", samples, RATE)
+        write_words(folder / f"{name}.TextGrid", {"words": (Word("one", 0.1, 0.4),)}, 31.0)
+    path = folder / "cut.flac"
+    path.write_bytes(path.read_bytes()[: -(path.stat().st_size // 62)])
+    corpus = load_corpus(folder)
+    check = check_corpus(corpus)
+    assert (check.n_utterances, [f.id for f in check.problems]) == (1, ["cut"])
+    assert check.audio_h == pytest.approx(31 / 3600)
+    assert [f.id for f in convert_corpus(corpus, tmp_path / "out")] == ["cut"]
+    assert (tmp_path / "out" / "good.flac").is_file()

@@ -94,7 +94,7 @@ def no_words(folder):
     ("damage", "message"),
     [
         (no_textgrid, "{folder}/bad.wav: has no TextGrid beside it; add bad.TextGrid"),
-        (no_audio, "{folder}/bad.TextGrid: has no audio beside it; add one of .wav .flac"),
+        (no_audio, "{folder}/bad.TextGrid: has no audio beside it; add audio of the same name (wav, flac, "),
         (two_audio_files, "{folder}/bad: 2 audio files have this name: bad.flac, bad.wav; keep one of them"),
         (two_textgrids, "{folder}/bad: 2 TextGrids have this name: bad.TextGrid, bad.textgrid; keep one of them"),
         (late_word, "{folder}/bad.TextGrid: word 3 ('late', 0.9 to 1.25 s) lies outside the audio (1 s); check"),
@@ -152,11 +152,11 @@ def test_a_corpus_of_links_is_that_of_their_targets(tmp_path):
     assert loaded.failures == ()
 
 
-@pytest.mark.parametrize("name", ["bad.wav", "bad.TextGrid"])
+@pytest.mark.parametrize("name", ["bad.wav", "bad.m4a", "bad.TextGrid"])
 def test_an_utterance_with_a_broken_link_is_listed_and_a_broken_folder_is_named(name, tmp_path):
     add_pair(tmp_path, "a")
     add_pair(tmp_path, "bad")
-    (tmp_path / name).unlink()
+    (tmp_path / name.replace("m4a", "wav")).unlink()
     (tmp_path / name).symlink_to("gone")
     (tmp_path / "ben").symlink_to("/nowhere/ben")
     with pytest.warns(InputWarning, match="ben: is a link to /nowhere/ben, which is not there") as warned:

@@ -14,12 +14,15 @@ import soundfile
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.audio_spans import NAME, read_audio_spans, write_audio_spans
-from align_eval.records import AudioSpan
+from align_eval.formats.textgrids import write_words
+from align_eval.records import AudioSpan, Word
 from align_eval.reporting.html.embed import Stretch, choose_stretches, embed_media
 from align_eval.reporting.map_images import map_images, saved_maps
 from align_eval.reporting.run_view import view_run
 from align_eval.reporting.spectrogram import spectrogram
 from align_eval.reporting.utterance_audio import find_audio, flac, read_samples
+from align_eval.units import SAMPLE_RATE
+from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import EVERY, OUTPUT, RANDOM, SPEAKERS
 from tests.helpers.reported_run import write_reported
 
@@ -99,6 +102,18 @@ def test_moved_audio_is_found_in_a_named_corpus(reported):
     spans = find_audio(reported, run, "demo")
     assert spans["en_praatio_bobby"].path.name == "en_praatio_bobby.flac"
     assert find_audio(reported, run)["a"].path.name == "a.wav"
+
+
+def test_the_channel_of_audio_in_a_named_corpus_is_read(reported, tmp_path):
+    sound = np.linspace(-0.5, 0.5, SAMPLE_RATE, dtype=np.float32)
+    soundfile.write(tmp_path / "a.wav", np.stack([sound, -sound], axis=1), SAMPLE_RATE, subtype="FLOAT")
+    write_words(tmp_path / "a.TextGrid", {"words": (Word("one", 0.1, 0.4),)}, 1.0)
+    spans = find_audio(reported, view_run(reported).run, str(tmp_path), channel=1)
+    np.testing.assert_array_equal(read_samples(spans["a"]), -sound)
+    page = tmp_path / "page.html"
+    for options, returncode in ((("--channel", "1"), 0), (("--channel", "-1"), 2)):
+        done = align_eval("report", str(reported), "--corpus", str(tmp_path), "--out", str(page), *options)
+        assert done.returncode == returncode, done.stderr
 
 
 def test_missing_audio_is_a_warning(tmp_path):

@@ -9,7 +9,7 @@ import soundfile
 from align_eval.api import align, evaluate, explain
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
-from align_eval.errors import InputWarning
+from align_eval.errors import InputError, InputWarning
 from tests.helpers.command_line import align_eval
 
 
@@ -30,6 +30,8 @@ def test_align_and_explain_read_the_channel(tiny_en, clip, opposed):
     assert align(tiny_en, opposed / "a.wav", clip.text, channel=0, **options) == expected
     explained = explain(tiny_en, opposed / "a.wav", clip.text, ["attention"], "dtw", channel=0)
     assert list(explained.words.values()) == [expected]
+    with pytest.raises(InputError, match="channel 1: samples in memory have one channel; leave channel out"):
+        align(tiny_en, np.zeros(16_000, np.float32), clip.text, channel=1, **options)
     with pytest.warns(InputWarning, match=r"a\.wav: its channels cancel each other"):
         align(tiny_en, opposed / "a.wav", clip.text, **options)
 

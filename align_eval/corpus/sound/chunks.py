@@ -13,9 +13,15 @@ from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
 
-from align_eval.corpus.sound.parts import Part, conversion, cut_short
+from align_eval.corpus.sound.mp3 import mp3_parts
+from align_eval.corpus.sound.parts import Part, converted, cut_short
 
-WAVE_MAGICS = (b"RIFF", b"RF64", b"BW64")
+WAVE_MAGICS = (b"RIFF", b"RF64", b"BW64", b"RIFX")
+"""RIFX is RIFF with the most significant byte first."""
+
+AU_MAGICS = (b".snd", b"dns.")
+"""The second has the least significant byte first."""
+
 HEADER_BYTES = 12
 """Magic, size and form type of RIFF and IFF files."""
 
@@ -34,6 +40,15 @@ NOT_32_BIT = 0xFFFFFFFF
 SSND_BYTES = 8
 """Offset and block size, at the start of the chunk with the samples of AIFF files."""
 
+TEXT_CHUNKS, LONGEST_TEXT = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue "), 2**20
+"""Chunks that may follow the samples, and the most bytes before the end of a file in which one may start."""
+
+MPEG_TAGS, EXTENSIBLE_TAG = (0x50, 0x55), 0xFFFE
+"""Sample formats of WAV: frames of MPEG layers 1 to 3, and a format that is stated in a longer header."""
+
+EXTENSIBLE_BYTES = 24
+"""Place of that format in the longer header."""
+
 TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 
@@ -51,7 +66,9 @@ def wave_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     InputError
         If the file is shorter than its header states.
     """
-    return _joined(data, path, _wave_part) if data[8:12] == b"WAVE" else (Part(0, len(data)),)
+    if data[8:12] != b"WAVE":
+        return (Part(0, len(data)),)
+    return tuple(piece for part in _joined(data, path, _wave_part) for piece in _of_mpeg(data, path, part))
 
 
 def aiff_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
@@ -92,35 +109,61 @@ def _joined(
 
 
 def _wave_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
-    (riff_size,) = struct.unpack_from("<I", data, start + 4)
-    chunks = _chunks_until(b"data", data, start + HEADER_BYTES, "<")
+    magic = data[start : start + 4]
+    order = _order(magic)
+    (riff_size,) = struct.unpack_from(f"{order}I", data, start + 4)
+    chunks = _chunks_until(b"data", data, start + HEADER_BYTES, order)
     if b"data" not in chunks:
         return Part(start, len(data)), len(data)
     body, size = chunks[b"data"]
     head = start + HEADER_BYTES
-    magic = data[start : start + 4]
-    if magic != b"RIFF" and b"ds64" in chunks:
+    if magic in (b"RF64", b"BW64") and b"ds64" in chunks:
         ds64, ds64_size = chunks[b"ds64"]
         long_riff_size, long_size = struct.unpack_from("<QQ", data, ds64)
         riff_size = long_riff_size if riff_size == NOT_32_BIT else riff_size
         size = long_size if size == NOT_32_BIT else size
         head = ds64 + ds64_size
-    block = struct.unpack_from("<H", data, chunks[b"fmt "][0] + 12)[0] if b"fmt " in chunks else 1
+    block = struct.unpack_from(f"{order}H", data, chunks[b"fmt "][0] + 12)[0] if b"fmt " in chunks else 1
     tail = data[max(body, len(data) - 2) :]
     is_padded = block == 1 and (len(data) - body) % 2 == 0 and tail[-1:] == b"\0" and tail != b"\0\0"
-    stop = len(data) - is_padded
-    open_part = Part(body, stop, _wave_header(data[head : body - 4], stop - body, block))
-    part, stop = _part(data, path, _Found(start, start + 8, riff_size, body, size, open_part), WAVE_MAGICS, "<")
+    stop = min(_before_text(data, body, order), len(data) - is_padded)
+    open_part = Part(body, stop, _wave_header(data[head : body - 4], stop - body, block, order))
+    part, stop = _part(data, path, _Found(start, start + 8, riff_size, body, size, open_part), WAVE_MAGICS, order)
     if magic == b"BW64" and not part.prefix:  # libsndfile knows it by its earlier name
         part = replace(part, start=start + 4, prefix=b"RF64")
     return part, stop
 
 
-def _wave_header(chunks: bytes, n_bytes: int, block: int) -> bytes:
+def _order(magic: bytes) -> str:
+    return ">" if magic == b"RIFX" else "<"
+
+
+def _of_mpeg(data: mmap | bytes, path: Path, part: Part) -> tuple[Part, ...]:
+    """The streams of MPEG frames in a part of a WAV file; the part itself if its samples have another format."""
+    header, start = (part.prefix, 0) if part.prefix else (data, part.start)
+    order = _order(header[start : start + 4])
+    chunks = _chunks_until(b"data", header, start + HEADER_BYTES, order)
+    if b"data" not in chunks or b"fmt " not in chunks:
+        return (part,)
+    form, _ = chunks[b"fmt "]
+    (tag,) = struct.unpack_from(f"{order}H", header, form)
+    if tag == EXTENSIBLE_TAG:
+        (tag,) = struct.unpack_from(f"{order}H", header, form + EXTENSIBLE_BYTES)
+    if tag not in MPEG_TAGS:
+        return (part,)
+    body, stop = (part.start, part.stop) if part.prefix else (chunks[b"data"][0], sum(chunks[b"data"]))
+    return tuple(
+        replace(stream, start=body + stream.start, stop=body + stream.stop)
+        for stream in mp3_parts(data[body : min(stop, part.stop)], path)
+    )
+
+
+def _wave_header(chunks: bytes, n_bytes: int, block: int, order: str) -> bytes:
     """Header of a WAV or RF64 file with ``n_bytes`` of samples; ``chunks`` end with the name of the last, ``data``."""
     n_all = len(b"WAVE") + len(chunks) + 4 + n_bytes
     if n_all < NOT_32_BIT:  # RF64 files hold fewer sample formats
-        return struct.pack("<4sI4s", b"RIFF", n_all, b"WAVE") + chunks + struct.pack("<I", n_bytes)
+        magic = b"RIFF" if order == "<" else b"RIFX"
+        return struct.pack(f"{order}4sI4s", magic, n_all, b"WAVE") + chunks + struct.pack(f"{order}I", n_bytes)
     sizes = struct.pack("<QQQI", n_all, n_bytes, n_bytes // max(block, 1), 0)
     ds64 = struct.pack("<4sI", b"ds64", len(sizes)) + sizes
     return struct.pack("<4sI4s", b"RF64", NOT_32_BIT, b"WAVE") + ds64 + chunks + struct.pack("<I", NOT_32_BIT)
@@ -139,10 +182,11 @@ def _aiff_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
 
 
 def _au_part(data: mmap | bytes, path: Path, start: int) -> tuple[Part, int]:
-    offset, size = struct.unpack_from(">II", data, start + 4)
+    order = ">" if data[start : start + 4] == b".snd" else "<"
+    offset, size = struct.unpack_from(f"{order}II", data, start + 4)
     body = start + offset
-    header = data[start : start + 8] + struct.pack(">I", NOT_32_BIT) + data[start + 12 : body]
-    return _part(data, path, _Found(start, body, size, body, size, Part(body, len(data), header)), (b".snd",), ">")
+    header = data[start : start + 8] + struct.pack(f"{order}I", NOT_32_BIT) + data[start + 12 : body]
+    return _part(data, path, _Found(start, body, size, body, size, Part(body, len(data), header)), AU_MAGICS, order)
 
 
 def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes], order: str) -> tuple[Part, int]:
@@ -150,20 +194,22 @@ def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes]
     end = len(data)
     form_stop, stop = found.form + found.form_size, found.body + found.size
     is_open = is_unknown(found.size) and not (found.size == 0 and _only_chunks(data, found.body, order))
-    if not is_unknown(found.form_size) and form_stop > end + 1:  # some programs count a byte that they do not write
-        raise cut_short(path, form_stop - found.start, end - found.start)
-    if not is_open and stop > end + 1:
-        raise cut_short(path, stop - found.start, end - found.start)
+    # Some programs count a byte that they do not write. The size of the form may be wrong if the samples are complete.
+    needed = stop if not is_open else 0 if is_unknown(found.form_size) else form_stop
+    if needed > end + 1:
+        raise cut_short(path, needed - found.start, end - found.start)
     if is_open:
         return found.open_part, end
-    stop = min(end, max(stop + found.size % 2, 0 if is_unknown(found.form_size) else form_stop))
+    stop = min(end, stop + found.size % 2)
+    if data[stop : stop + 4] not in magics and not is_unknown(found.form_size):
+        stop = min(end, max(stop, form_stop))
     if data[stop : stop + 4] in magics:
         return Part(found.start, stop), stop
     if data[stop:].strip(b"\0") and not data[stop : stop + 8].startswith(TAGS) and not _only_chunks(data, stop, order):
         problem = f"{end - stop} bytes follow the end that its header states, and are not read"
         remedy = "if they are sound, write the file again"
         if magics == WAVE_MAGICS:
-            remedy = f"if they are sound, type: {conversion(path).replace(' -i ', ' -ignore_length 1 -i ', 1)}"
+            remedy = converted(path, "if they are sound, convert it", ("-ignore_length", "1"))
         return Part(found.start, end, doubt=f"{problem}; {remedy}"), end
     return Part(found.start, end), end
 
@@ -184,6 +230,17 @@ def _chunks_until(last: bytes, data: mmap | bytes, position: int, order: str) ->
         if name == last:
             break
     return chunks
+
+
+def _before_text(data: mmap | bytes, floor: int, order: str) -> int:
+    """First byte of the chunks of text at the end of a file; its length if there are none."""
+    stop = len(data)
+    for _ in TEXT_CHUNKS:
+        for name in TEXT_CHUNKS:
+            place = data.rfind(name, max(floor, stop - LONGEST_TEXT), stop - 4)
+            if place >= 0 and place + 8 + struct.unpack_from(f"{order}I", data, place + 4)[0] in (stop - 1, stop):
+                stop = place
+    return stop
 
 
 def _only_chunks(data: mmap | bytes, position: int, order: str) -> bool:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from functools import lru_cache
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from align_eval.corpus.sound.parts import conversion
+from align_eval.corpus.sound.parts import converted
 from align_eval.errors import InputError
 
 LIMIT_S = 600
 """Longest time that ffmpeg may take for one file."""
 
-FORMATS = "mov,matroska,asf,aac,amr,avi,flv,mpeg,mpegts,ogg,caf,w64,ape,wv,flac,mp3,wav"
+FORMATS = "mov,matroska,asf,aac,amr,avi,flv,mpeg,mpegts,ogg,caf,w64,ape,wv,flac,mp3,wav,ac3,eac3,tta"
 """Formats that ffmpeg may read; the others include playlists."""
 
 DAMAGE = ("partial file", "ended prematurely", "Invalid data found")
@@ -30,12 +32,35 @@ DAMAGE = ("partial file", "ended prematurely", "Invalid data found")
 _KEPT_FILES = 4
 
 
+def refuse_joined(data: mmap | bytes, path: Path) -> None:
+    """Refuse M4A and MP4 files that were joined byte by byte: ffmpeg reads the first alone (ISO/IEC 14496-12).
+
+    Raises
+    ------
+    InputError
+        If there is a second file type or movie box.
+    """
+    position, names = 0, []
+    while position + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, position)
+        if size == 1 and position + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, position + 8)
+        if size < 8:  # to the end of the file, or no box
+            return
+        names.append(name)
+        if names.count(b"ftyp") > 1 or names.count(b"moov") > 1:
+            problem = f"is joined from files, of which the first ends at byte {position}"
+            raise InputError(path, problem, "convert each before you join them: `ffmpeg -i IN OUT.wav`")
+        position += size
+
+
 @lru_cache(maxsize=_KEPT_FILES)
 def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
     """Decode a file to a temporary AU file of 32-bit floats, with the file's own rate and channels.
 
-    The last files stay, as the length of a file is asked for before its samples. A temporary file is deleted as soon
-    as nothing refers to it.
+    The last four files stay, so that one file is decoded once for its length and its samples. A corpus asks for all
+    lengths first; with more files than stay, each is decoded twice. A temporary file is deleted as soon as nothing
+    refers to it.
 
     Parameters
     ----------
@@ -54,7 +79,7 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
     """
     program = shutil.which("ffmpeg")
     if program is None:
-        remedy = f"install ffmpeg, or type this where it is installed: {conversion(path)}"
+        remedy = f"install ffmpeg, or {converted(path, 'where it is installed, convert it')}"
         raise InputError(path, "needs ffmpeg, which is not on the PATH", remedy)
     command = [
         *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
@@ -67,10 +92,10 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=LIMIT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        remedy = f"cut the file, or convert it: {conversion(path)}"
+        remedy = f"cut the file, or {converted(path)}"
         raise InputError(path, f"ffmpeg did not decode it in {LIMIT_S} s", remedy) from error
     except OSError as error:
-        raise InputError(path, f"ffmpeg cannot be run ({error.strerror})", f"convert it: {conversion(path)}") from error
+        raise InputError(path, f"ffmpeg cannot be run ({error.strerror})", converted(path)) from error
     messages = done.stderr.decode(errors="replace").strip()
     if os.strerror(errno.ENOSPC) in messages:
         remedy = f"make room in {tempfile.gettempdir()}, or set TMPDIR to another folder"

@@ -11,36 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from align_eval.corpus.sound import ffmpeg, mp3
-from align_eval.corpus.sound.chunks import WAVE_MAGICS, aiff_parts, au_parts, wave_parts
+from align_eval.corpus.sound.chunks import AU_MAGICS, WAVE_MAGICS, aiff_parts, au_parts, wave_parts
 from align_eval.corpus.sound.flac import MAGIC as FLAC_MAGIC
 from align_eval.corpus.sound.flac import flac_parts
+from align_eval.corpus.sound.ogg import LONGEST_PAGE, ogg_parts
 from align_eval.corpus.sound.ogg import MAGIC as OGG_MAGIC
-from align_eval.corpus.sound.ogg import ogg_parts
-from align_eval.corpus.sound.parts import Part, PartFile, Sound, conversion
+from align_eval.corpus.sound.parts import Part, PartFile, Sound, converted
 from align_eval.corpus.sound.stated_size import MAGICS as STATED_SIZE_MAGICS
 from align_eval.corpus.sound.stated_size import stated_size_parts
+from align_eval.corpus.sound.suffixes import MEDIA_SUFFIXES
 from align_eval.errors import InputError
-
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".nist", ".aifc", ".caf", ".oga", ".w64",
-)  # fmt: skip
-"""Suffixes of files that libsndfile reads."""
-
-MEDIA_SUFFIXES = (
-    ".m4a", ".mp4", ".webm", ".aac", ".m4b", ".m4v", ".mov", ".3gp", ".3g2", ".amr", ".mkv", ".mka", ".weba", ".wma",
-    ".wmv", ".avi", ".flv", ".mpg", ".mpeg", ".ogv", ".ape", ".wv",
-)  # fmt: skip
-"""Suffixes of files that ffmpeg reads: recordings of phones, browsers, cameras and meetings, and packed music."""
 
 MEDIA_HEADS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|#!AMR|FLV|MAC |wvpk|RIFF....AVI |\0\0\x01\xba"
-    rb"|\xff[\xf0\xf1\xf8\xf9]|caff|riff|OggS.{24}(?:\x7fFLAC|Speex|\x80theora|fishead)", re.DOTALL,
+    rb"|\xff[\xf0\xf1\xf8\xf9]|\x0bw|TTA1|G.{187}G.{187}G|.{4}G.{191}G|caff|riff"
+    rb"|OggS.{24}(?:\x7fFLAC|Speex|\x80theora|fishead)", re.DOTALL,
 )  # fmt: skip
 """First bytes of files for ffmpeg, if libsndfile cannot read them: containers, and codecs of Ogg that it lacks."""
 
 LOSSY_SUBTYPES = ("VORBIS", "OPUS", "MPEG_LAYER")
 
-HEAD_BYTES = 64
+HEAD_BYTES = 512
 
 MAX_STATED_SAMPLES = 2**40
 """Longest plausible file: libsndfile states a far greater number if the header of a stream states no length."""
@@ -68,14 +59,14 @@ def native_sound(path: Path, modified_ns: int, size: int) -> Sound | None:  # no
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             head = data[:HEAD_BYTES]
             parts = _parts(data, path)
-        return _sound(path, path, parts)
+        return _sound(path, path, parts) if parts else None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
     except (soundfile.LibsndfileError, RuntimeError) as error:
         if path.suffix.lower() in MEDIA_SUFFIXES or MEDIA_HEADS.match(head):
             return None
         problem = f"is not audio that libsndfile can read ({getattr(error, 'error_string', error)})"
-        raise InputError(path, problem, f"convert it to WAV or FLAC: {conversion(path)}") from error
+        raise InputError(path, problem, converted(path, "convert it to WAV or FLAC")) from error
 
 
 def media_sound(path: Path, modified_ns: int, size: int) -> Sound:
@@ -105,7 +96,7 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
     if n_samples <= 0 or rate <= 0:
         raise InputError(path, "holds no samples", "remove it or copy it again")
     if n_samples > MAX_STATED_SAMPLES:
-        raise InputError(path, "its header states no length", f"convert it: {conversion(path)}")
+        raise InputError(path, "its header states no length", converted(path))
     return Sound(
         path,
         file,
@@ -114,6 +105,7 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
         subtype,
         is_lossy=temporary is not None or subtype.startswith(LOSSY_SUBTYPES),
         preroll=mp3.PREROLL_SAMPLES if form == "MP3" else 0,
+        tail=LONGEST_PAGE if subtype == "VORBIS" else 0,
         parts=parts,
         lengths=tuple(lengths),
         n_samples=n_samples,
@@ -123,10 +115,15 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
 
 
 def _parts(data: mmap.mmap, path: Path) -> tuple[Part, ...]:
+    """The parts of a file; none if it is for ffmpeg."""
     find = _FINDERS.get(data[:4])
     if find is None:
         start = mp3.after_tags(data, 0)
-        find = flac_parts if data[start : start + 4] == FLAC_MAGIC else mp3.mp3_parts
+        head = data[start : start + HEAD_BYTES]
+        if MEDIA_HEADS.match(head):  # bytes inside may look like the frames of MP3
+            ffmpeg.refuse_joined(data, path)
+            return ()
+        find = flac_parts if head[:4] == FLAC_MAGIC else mp3.mp3_parts
     try:
         return find(data, path)
     except struct.error:  # the header is cut short, as libsndfile will say
@@ -136,7 +133,7 @@ def _parts(data: mmap.mmap, path: Path) -> tuple[Part, ...]:
 _FINDERS = {
     **dict.fromkeys(WAVE_MAGICS, wave_parts),
     b"FORM": aiff_parts,
-    b".snd": au_parts,
+    **dict.fromkeys(AU_MAGICS, au_parts),
     OGG_MAGIC: ogg_parts,
     FLAC_MAGIC: flac_parts,
     **dict.fromkeys(STATED_SIZE_MAGICS, stated_size_parts),

@@ -11,6 +11,7 @@ from functools import cache
 from mmap import mmap
 from pathlib import Path
 
+from align_eval.corpus.sound.mp3 import before_tags
 from align_eval.corpus.sound.parts import Part
 from align_eval.errors import InputError
 
@@ -60,14 +61,13 @@ def _n_samples(data: mmap | bytes, info: int, stop: int) -> int | None:
     """Number of samples per channel up to the end of the last frame; None if the last frame is incomplete."""
     fixed_size = int.from_bytes(data[info + 2 : info + 4], "big")
     largest = int.from_bytes(data[info + 7 : info + 10], "big") or LARGEST_FRAME
-    if data[stop - 128 : stop - 125] == b"TAG":
-        stop -= 128
+    stop = before_tags(data, stop)
     floor = max(info + STREAMINFO_BYTES, stop - largest)
     position = stop
     while (position := data.rfind(b"\xff", floor, position)) >= 0:
         header = data[position : min(position + LONGEST_HEADER, stop)]
         end = _frame_end(header, fixed_size)
-        if end is not None and _crc(data[position:stop], 16, 0x8005) == 0:
+        if end is not None and crc(data[position:stop], 16, 0x8005) == 0:
             return end
     return None
 
@@ -85,13 +85,13 @@ def _frame_end(header: bytes, fixed_size: int) -> int | None:
     n_size = {6: 1, 7: 2}.get(code, 0)
     size = int.from_bytes(header[position : position + n_size], "big") + 1 if n_size else CODED_SIZES.get(code)
     position += n_size + {12: 1, 13: 2, 14: 2}.get(header[2] & 15, 0)
-    if size is None or len(header) <= position or _crc(header[: position + 1], 8, 0x07):
+    if size is None or len(header) <= position or crc(header[: position + 1], 8, 0x07):
         return None
     is_variable = header[1] & 1
     return number + size if is_variable else number * fixed_size + size
 
 
-def _crc(data: bytes, n_bits: int, polynomial: int) -> int:
+def crc(data: bytes, n_bits: int, polynomial: int) -> int:
     """Cyclic redundancy check; 0 over data that ends with its own check."""
     table, value, mask = _crc_table(n_bits, polynomial), 0, 2**n_bits - 1
     for byte in data:

@@ -7,7 +7,7 @@ is that of the first of several joined files, it states the length of that file 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from mmap import mmap
@@ -95,7 +95,7 @@ def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
             last = _Stream(frame.start, stop)
             streams.append(last)
         last.stop, last.n_frames, last.n_samples = stop, last.n_frames + 1, last.n_samples + frame.n_samples
-    streams = [stream for stream in streams if stream.n_frames]
+    streams = [stream for stream in _with_lone_ends(streams) if stream.n_frames]
     if not streams:
         return (Part(0, len(data)),)
     tail = _frame(data, streams[-1].stop)
@@ -109,14 +109,29 @@ def mp3_parts(data: mmap | bytes, path: Path) -> tuple[Part, ...]:
     return tuple(_part(data, stream, is_cut and stream is streams[-1]) for stream in streams)
 
 
+def _with_lone_ends(streams: Iterable[_Stream]) -> Iterator[_Stream]:
+    """Join a lone frame without a header to the stream before it: a count that is one too small."""
+    last = None
+    for stream in streams:
+        is_lone = stream.n_frames == 1 and not stream.promised and stream.xing is None
+        if last is not None and is_lone and stream.start == last.stop:
+            last.stop, last.n_frames, last.n_samples = stream.stop, last.n_frames + 1, last.n_samples + stream.n_samples
+            continue
+        if last is not None:
+            yield last
+        last = stream
+    if last is not None:
+        yield last
+
+
 def _part(data: mmap | bytes, stream: _Stream, is_cut: bool) -> Part:
     """The part of a stream; libsndfile counts the samples only of one with a Xing header."""
     doubt = INCOMPLETE if is_cut and not stream.promised else ""
     if stream.xing is None:
         size = (stream.n_frames + 1) * LARGEST_FRAME
         return Part(stream.start, stream.stop, size=size, n_samples=stream.n_samples, doubt=doubt)
-    # Encoders that write to a pipe state 0, and some count the header as a frame.
-    if stream.promised == 0 or (stream.promised == stream.n_frames + 1 and not is_cut):
+    # Encoders that write to a pipe state 0, some count the header as a frame, and some miss the last frame.
+    if stream.promised in (0, stream.n_frames - 1) or (stream.promised == stream.n_frames + 1 and not is_cut):
         head = data[stream.start : stream.xing] + struct.pack(">I", stream.n_frames)
         return Part(stream.xing + 4, stream.stop, head, doubt=doubt)
     return Part(stream.start, stream.stop)
@@ -191,6 +206,22 @@ def _frame_of_header(second: int, third: int) -> tuple[int, int, tuple[int, int,
     slot_bytes = 4 if layer == LAYER_1 else 1
     n_slots = n_samples // 8 // slot_bytes * _KBPS[is_mpeg_1, layer][kbps_code] * 1000 // rate + (third >> 1 & 1)
     return n_slots * slot_bytes, n_samples, (version, layer, rate_code)
+
+
+def before_tags(data: mmap | bytes, stop: int) -> int:
+    """First byte of the tags that end at a byte: ID3v1, APEv2, ID3v2 with a footer."""
+    while True:
+        ape, id3 = data[max(0, stop - APE_BYTES) : stop], data[max(0, stop - ID3_BYTES) : stop]
+        if data[max(0, stop - ID3V1_BYTES) : stop][:3] == b"TAG":
+            n_bytes = ID3V1_BYTES
+        elif ape[:8] == b"APETAGEX":
+            n_bytes = int.from_bytes(ape[12:16], "little") + (APE_BYTES if ape[23] & 0x80 else 0)
+        elif id3[:3] == b"3DI":
+            a, b, c, d = id3[6:10]
+            n_bytes = 2 * ID3_BYTES + (a << 21 | b << 14 | c << 7 | d)
+        else:
+            return stop
+        stop = max(0, stop - max(n_bytes, 1))
 
 
 def after_tags(data: mmap | bytes, position: int) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
 
 
@@ -57,6 +59,9 @@ class Sound:
         True if the format is lossy, or only ffmpeg knows whether it is.
     preroll : int
         Number of samples before a span from which decoding has to start.
+    tail : int
+        Number of samples at the end of a part, in which libsndfile may go to a wrong place: a span that starts there
+        is decoded from as many samples before it.
     parts : tuple of Part
     lengths : tuple of int
         Number of samples per channel of each part.
@@ -75,6 +80,7 @@ class Sound:
     subtype: str
     is_lossy: bool
     preroll: int
+    tail: int
     parts: tuple[Part, ...]
     lengths: tuple[int, ...]
     n_samples: int
@@ -129,10 +135,19 @@ def cut_short(path: Path, promised: int, size: int) -> InputError:
     return InputError(path, f"is cut short: its header promises {promised} bytes, it has {size}", "copy it again")
 
 
-def conversion(path: Path) -> str:
-    """The ffmpeg command that writes a file as WAV, quoted for a shell."""
+def converted(path: Path, advice: str = "convert it", options: Sequence[str] = ()) -> str:
+    """Advice to convert a file, with the ffmpeg command, quoted for a shell.
+
+    The new file has the same stem, which pairs it with its words. The old one is to be removed if it would be a second
+    recording of that name.
+
+    Parameters
+    ----------
+    options
+        Options of ffmpeg for reading the file.
+    """
     source = str(path) if not str(path).startswith("-") else f"./{path}"
-    target = Path(source).with_suffix(".wav")
-    if target == Path(source):
-        target = target.with_name(f"{target.stem}-converted.wav")
-    return shlex.join(["ffmpeg", "-i", source, str(target)])
+    suffix = path.suffix.lower()
+    target = Path(source).with_suffix(".flac" if suffix == ".wav" else ".wav")
+    removed = f", then remove {path.name}" if suffix in AUDIO_SUFFIXES else ""
+    return f"{advice}{removed}: {shlex.join(['ffmpeg', *options, '-i', source, str(target)])}"
