@@ -96,7 +96,7 @@ def print_run(run: Run, console: Console) -> None:
         print_line(console, FLOOR_MEANING, "dim")
     for line in flat_row_lines(run.flat_rows):
         print_line(console, line, "yellow")
-    for line in failure_lines(run.failures):
+    for line in failure_lines(run.failures) if run.failures else ():
         print_line(console, line, "red")
     print_line(console, run_signature_line(run), "dim")
 
