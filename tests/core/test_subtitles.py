@@ -184,3 +184,23 @@ def test_a_file_without_a_cue_is_an_empty_transcript(text, tmp_path):
 def test_voices_are_not_glued(tmp_path):
     with pytest.raises(InputError, match=r"holds 2 words"):
         words_of(f"WEBVTT\n\n{cue(1, '<v A>one</v><v B>two</v>')}", ".vtt", tmp_path)
+
+
+MARKED = {
+    # the text of a cue from 1 s to 2 s, and the words: text belongs to the last time mark before it (section 6)
+    "a tag inside a word": ("<00:01.100>hel<b>lo</b><00:01.500> world", [("hello", 1.1, 1.5), ("world", 1.5, 2.0)]),
+    "punctuation in a tag of its own": ("<c>so</c><c>,</c><00:01.500> far", [("so,", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "punctuation at the end": ("<i>so</i><00:01.500><i> far</i><i>!</i>", [("so", 1.0, 1.5), ("far!", 1.5, 2.0)]),
+    "a blank at the end": ("so<00:01.500><c> far</c> ", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "a last line of a space": ("so<00:01.500><c> far</c>\n ", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "line breaks": ("<c>so</c>\n<00:01.500><c>far</c><br>", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "a voice": ("<v Bob>so<00:01.500> far</v>", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "ruby": ("漢<ruby>字<rt>じ</rt></ruby><00:01.500>か", [("漢字", 1.0, 1.5), ("か", 1.5, 2.0)]),
+    "entities in tags": ("AT<c>&amp;</c>T<00:01.500>x", [("AT&T", 1.0, 1.5), ("x", 1.5, 2.0)]),
+    "a mark without text": ("so<00:01.200> <00:01.500>far<00:01.700>", [("so", 1.0, 1.2), ("far", 1.5, 1.7)]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MARKED.values(), ids=MARKED)
+def test_tags_do_not_divide_the_text_between_two_time_marks(text, expected, tmp_path):
+    assert words_of(f"WEBVTT\n\n{cue(1, text)}\n", ".vtt", tmp_path) == expected

@@ -4,7 +4,7 @@ A cue gives the times of words in one of three ways:
 
 - *one word per cue*: the times of the cue are those of the word;
 - *time marks in the cue* (``so<00:00:01.200> far``): a word lasts from its mark, or the start of the cue, to the next
-  mark, or the end of the cue; a mark without text is silence;
+  mark, or the end of the cue; a mark without text is silence. Other tags do not divide the text between two marks;
 - *one highlighted word* (``so <u>far</u>``, ``<font ...>``): the cue repeats its line for every word, and its times are
   those of the highlighted word; cues of the same line without a highlight are silence. A word that is never highlighted
   was recognised without times.
@@ -14,7 +14,8 @@ Any other cue of several words has no word times, and is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from align_eval.errors import InputError
@@ -40,13 +41,9 @@ def words_of_cues(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
 
 
 def _words_of_cue(file: object, cue: Cue) -> Iterator[HypothesisWord]:
-    marked = any(span.mark_s is not None for span in cue.spans)
-    spans = cue.spans if marked else (Span(cue.plain),)
-    starts: list[float] = []
-    for span in spans:
-        previous = starts[-1] if starts else cue.start_s
-        starts.append(previous if span.mark_s is None else span.mark_s)
-    for span, start_s, end_s in zip(spans, starts, [*starts[1:], cue.end_s], strict=True):
+    spans = _spans_by_mark(cue.spans)
+    starts = [cue.start_s if span.mark_s is None else span.mark_s for span in spans]
+    for span, start_s, end_s in zip(spans, starts, [*starts, cue.end_s][1:], strict=True):
         n_spoken = n_words(span.text)
         if n_spoken > 1:
             raise InputError(
@@ -57,6 +54,17 @@ def _words_of_cue(file: object, cue: Cue) -> Iterator[HypothesisWord]:
         word = hypothesis_word(file, cue.place, span.text, start_s, end_s)
         if word:
             yield word
+
+
+def _spans_by_mark(spans: Iterable[Span]) -> list[Span]:
+    """Join each span without a time mark to the span before it: text belongs to the last mark before it."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.mark_s is None:
+            joined[-1] = replace(joined[-1], text=joined[-1].text + span.text)
+        else:
+            joined.append(span)
+    return joined
 
 
 def _highlighted_words(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
