@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis.word import n_words
+from align_eval.formats.hypothesis.word import is_label, n_words
 from align_eval.formats.praat_tokens import shorten
 
 ARROW = "-->"
@@ -82,12 +82,17 @@ def raw_cue(file: object, place: str, times: str, lines: tuple[str, ...]) -> Raw
 def split_cue(file: object, cue: RawCue, *, any_tag: bool) -> Cue:
     """Split the text of a cue at its tags. ``any_tag``: unknown tags are dropped, as in WebVTT.
 
+    A tag that is no formatting and the whole text of the cue, as ``<laugh>``, is a label.
+
     Raises
     ------
     InputError
         If a tag is not closed, a time mark is no time, or without ``any_tag`` a tag is unknown.
     """
-    spans = _spans(f"{file}, {cue.place}", "\n".join(cue.lines), any_tag=any_tag)
+    text = "\n".join(cue.lines)
+    if _is_label(text):
+        return Cue(cue.place, cue.start_s, cue.end_s, (Span(text.strip()),))
+    spans = _spans(f"{file}, {cue.place}", text, any_tag=any_tag)
     return Cue(cue.place, cue.start_s, cue.end_s, tuple(spans))
 
 
@@ -105,6 +110,15 @@ def seconds(where: str, text: str) -> float:
     hours, minutes, whole, fraction = match.groups()
     unit: int = 10 ** len(fraction)
     return (unit * (int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)) + int(fraction)) / unit
+
+
+def _is_label(text: str) -> bool:
+    """Tell whether a text is one label in angle brackets, and no time mark or tag of formatting."""
+    label = MARKUP.match(text.strip())
+    if not label or not is_label(text) or label.group(1).strip().lstrip("-")[:1].isdecimal():
+        return False
+    tag = _TAG.fullmatch(label.group(1).strip())
+    return not (tag and tag.group(2).lower() in FORMATTING)
 
 
 def _spans(where: str, text: str, *, any_tag: bool) -> Iterator[Span]:

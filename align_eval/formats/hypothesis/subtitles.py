@@ -14,15 +14,18 @@ Any other cue of several words has no word times, and is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.subtitle_cues import Cue, Span
-from align_eval.formats.hypothesis.word import hypothesis_word, n_words
+from align_eval.formats.hypothesis.word import hypothesis_word, is_label, n_words
 from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
+
+_LINE_BREAK = re.compile(r"\s*\n\s*")
 
 
 def words_of_cues(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
@@ -51,7 +54,7 @@ def _words_of_cue(file: object, cue: Cue) -> Iterator[HypothesisWord]:
                 f"holds {n_spoken} words without times for each ({shorten(span.text.strip())!r})",
                 "write one word per cue, time marks inside cues, or highlighted words",
             )
-        word = hypothesis_word(file, cue.place, span.text, start_s, end_s)
+        word = hypothesis_word(file, cue.place, _on_one_line(span.text), start_s, end_s)
         if word:
             yield word
 
@@ -75,6 +78,10 @@ def _highlighted_words(file: object, cues: list[Cue]) -> Iterator[HypothesisWord
 def _words_of_line(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
     """Yield the words of consecutive cues with the same line. A highlight that goes back begins the line again."""
     line, at = cues[0], 0
+    if is_label(line.plain) and not any(cue.highlights_part for cue in cues):
+        label = hypothesis_word(file, line.place, _on_one_line(line.plain), line.start_s, cues[-1].end_s)
+        yield from [label] if label else []
+        return
     for cue in cues:
         start, stop, text = _highlight(file, cue)
         if stop == start:
@@ -83,7 +90,7 @@ def _words_of_line(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
             yield from _untimed_words(file, line, at, None)
             at = 0
         yield from _untimed_words(file, line, at, start)
-        word = hypothesis_word(file, cue.place, text, cue.start_s, cue.end_s)
+        word = hypothesis_word(file, cue.place, _on_one_line(text), cue.start_s, cue.end_s)
         if word:
             yield word
         at = stop
@@ -107,6 +114,10 @@ def _highlight(file: object, cue: Cue) -> tuple[int, int, str]:
         raise InputError(f"{file}, {cue.place}", problem, "highlight one word per cue")
     start = len("".join(before.split()))
     return start, start + len("".join(inside.split())), inside
+
+
+def _on_one_line(text: str) -> str:
+    return _LINE_BREAK.sub(" ", text)
 
 
 def _untimed_words(file: object, cue: Cue, start: int, stop: int | None) -> Iterator[HypothesisWord]:
