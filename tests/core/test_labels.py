@@ -120,6 +120,28 @@ def test_a_combining_mark_alone_belongs_to_the_word_before_it(language, pieces, 
     assert (times(transcript.words), transcript.dropped) == (words, ())
 
 
+TOUCHING = {
+    # words of openai-whisper, of one second each, and the words with their starts
+    "per cent": ([" 20", "%", " of", " 5", "%,"], [("20%", 0.0), ("of", 2.0), ("5%,", 3.0)]),
+    "currency": ([" $", "5", " or", " £", "5", "."], [("$5", 1.0), ("or", 2.0), ("£5.", 4.0)]),
+    "a mark between letters": ([" AT", "&", "T"], [("AT&", 0.0), ("T", 2.0)]),
+    "a part of a word": ([" old", "-sposed"], [("old", 0.0), ("-sposed", 1.0)]),
+    "marks with a space": ([" so", " -", " far", " ..."], [("so", 0.0), ("far", 2.0)]),
+    "no word has a space": (["20", "%", "of"], [("20", 0.0), ("of", 2.0)]),
+}
+
+
+@pytest.mark.parametrize(("written", "words"), TOUCHING.values(), ids=TOUCHING)
+def test_a_mark_that_touches_a_word_is_part_of_its_text_and_not_of_its_times(written, words, tmp_path):
+    transcript = read(openai(*written), "a.json", tmp_path)
+    assert times(transcript.words) == [(text, start_s, start_s + 1) for text, start_s in words]
+
+
+def test_a_divided_label_of_tokens_lasts_to_its_bracket(tmp_path):
+    transcript = read(openai(" so", " [door", " slams", "].", " <laugh", ">"), "a.json", tmp_path)
+    assert times(transcript.dropped) == [("[door slams].", 1.0, 4.0), ("<laugh>", 4.0, 6.0)]
+
+
 def test_a_label_that_is_kept_is_a_word_whatever_its_type_says(tmp_path):
     lines = ctm("[um]", "[um],", "so", fields=" 0.5 non-lex")
     transcript = read(lines, "a.ctm", tmp_path, keep=["[um]"])

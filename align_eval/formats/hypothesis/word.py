@@ -135,7 +135,7 @@ def split_labels(
     dropped: list[HypothesisWord] = []
     follows_word = False
     for label in _whole_labels([replace(label, text=clean_label(label.text)) for label in labels]):
-        if follows_word and _is_combining(label.text):
+        if follows_word and is_combining(label.text):
             words[-1] = _joined([words[-1], label], clean_label(words[-1].text + label.text))
             continue
         follows_word = label_kind(label.text, policy) == "word" and (not label.no_word or policy.keeps(label.text))
@@ -165,7 +165,7 @@ def _label_of(parts: Sequence[HypothesisWord]) -> str:
     return _INSIDE_BRACKETS.sub("", " ".join(part.text for part in parts))
 
 
-def _is_combining(text: str) -> bool:
+def is_combining(text: str) -> bool:
     """Tell whether a text begins with a combining mark, or a sign of voice of halfwidth Japanese, and has no letter."""
     marks = [c in _VOICE_SIGNS or unicodedata.category(c)[0] == "M" for c in text]
     return any(marks[:1]) and not any(c.isalnum() for c, mark in zip(text, marks, strict=True) if not mark)
