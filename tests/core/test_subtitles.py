@@ -204,3 +204,22 @@ MARKED = {
 @pytest.mark.parametrize(("text", "expected"), MARKED.values(), ids=MARKED)
 def test_tags_do_not_divide_the_text_between_two_time_marks(text, expected, tmp_path):
     assert words_of(f"WEBVTT\n\n{cue(1, text)}\n", ".vtt", tmp_path) == expected
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize("times", ["-00:00:00,200 --> 00:00:01,000", "-0:0:1.0-->-0:0:0.5", "00:01.000 --> -00:00.200"])
+def test_a_word_at_a_negative_time_is_kept_without_times(times, suffix, tmp_path):
+    """A shift of the whole file writes such times before its start. The other words keep theirs."""
+    header = "WEBVTT\n\n" if suffix == ".vtt" else ""
+    text = f"{header}{times}\nzero\n\n{cue(1, 'one')}\n\n{cue(2, 'two')}\n"
+    assert words_of(text, suffix, tmp_path) == [("zero", None, None), ONE, TWO]
+
+
+def test_a_negative_zero_is_zero(tmp_path):
+    words = words_of("-00:00:00,000 --> 00:00:01,000\nzero\n", ".srt", tmp_path)
+    assert str(words) == "[('zero', 0.0, 1.0)]"
+
+
+def test_negative_time_marks(tmp_path):
+    text = "WEBVTT\n\n-00:01.000 --> 00:02.000\nzero<-00:00.500> half<00:01.000> one\n"
+    assert words_of(text, ".vtt", tmp_path) == [("zero", None, None), ("half", None, None), ONE]

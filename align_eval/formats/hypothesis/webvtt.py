@@ -33,7 +33,7 @@ NO_CUES = ("NOTE", "STYLE", "REGION")
 _HEADER = re.compile(rf"\ufeff?{HEADER}(?:[ \t].*)?")
 _LANGUAGE = re.compile(r"Language:\s*(\S+)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"\s*-?\d")
-_MARK = re.compile(r"<\s*\d")
+_MARK = re.compile(r"<\s*-?\d")
 
 
 def claims(document: Document) -> bool:
