@@ -153,3 +153,43 @@ def test_labels_of_the_user_are_compared_without_punctuation_at_their_ends(tmp_p
     transcript = read(ctm("Uh,", "“uh”", "uh-huh", "um", "noise", "!sil"), "a.ctm", tmp_path, drop=["uh", "[noise]"])
     assert [w.text for w in transcript.words] == ["uh-huh", "um", "noise"]
     assert read(ctm("sil", "!sil"), "a.ctm", tmp_path, keep=["!sil"]).words[0].text == "!sil"
+
+
+def whisper_cpp(*segments: list[str], language: str = "en") -> str:
+    """Tokens of one second each. whisper.cpp writes offsets in milliseconds."""
+    entries, at_ms = [], 0
+    for texts in segments:
+        tokens = [
+            {"text": text, "offsets": {"from": at_ms + 1000 * i, "to": at_ms + 1000 * (i + 1)}, "p": 0.5}
+            for i, text in enumerate(texts)
+        ]
+        entries.append({"text": "".join(texts), "tokens": tokens})
+        at_ms += 1000 * len(texts)
+    return json.dumps({"result": {"language": language}, "transcription": entries})
+
+
+DIVIDED_BY_SEGMENTS = {
+    "a word": (
+        [[" Hello", " wor"], ["ld", ","], [" I", " see"]],
+        [("Hello", 0.0, 1.0), ("world,", 1.0, 4.0), ("I", 4.0, 5.0), ("see", 5.0, 6.0)],
+    ),
+    "a word and more after it": (
+        [[" so", " fa"], ["r", " it"]],
+        [("so", 0.0, 1.0), ("far", 1.0, 3.0), ("it", 3.0, 4.0)],
+    ),
+    "a contraction": ([[" so", " it"], ["'s"]], [("so", 0.0, 1.0), ("it's", 1.0, 3.0)]),
+    "no spaces before segments": ([["so", " far"], ["yes"]], [("so", 0.0, 1.0), ("far", 1.0, 2.0), ("yes", 2.0, 3.0)]),
+    "a label": ([[" so", " far"], ["[Music]"]], [("so", 0.0, 1.0), ("far", 1.0, 2.0)]),
+    "a turn": ([[" so", " far"], ["-", " yes"]], [("so", 0.0, 1.0), ("far", 1.0, 2.0), ("yes", 3.0, 4.0)]),
+}
+
+
+@pytest.mark.parametrize(("segments", "words"), DIVIDED_BY_SEGMENTS.values(), ids=DIVIDED_BY_SEGMENTS)
+def test_a_segment_of_whisper_cpp_without_a_space_continues_the_word_before_it(segments, words, tmp_path):
+    """``--max-len`` without ``--split-on-word`` ends a segment at any token."""
+    assert times(read(whisper_cpp(*segments), "a.json", tmp_path).words) == words
+
+
+def test_a_segment_begins_a_word_in_a_language_without_spaces(tmp_path):
+    written = whisper_cpp([" 我", "们"], ["去"], ["GP", "T"], language="zh")
+    assert [w.text for w in read(written, "a.json", tmp_path).words] == ["我", "们", "去", "GP", "T"]
