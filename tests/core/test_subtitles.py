@@ -66,6 +66,10 @@ WEBVTT = {
         [ONE, TWO],
     ),
     "a second header right after a cue": (f"\n{cue(1, 'one')}\nWEBVTT - b\n\n{cue(2, 'two')}", [ONE, TWO]),
+    "a cue whose text is that of a header": (
+        f"\n{cue(1, 'WEBVTT')}\n\n{cue(2, 'two')}",
+        [("WEBVTT", 1.0, 2.0), TWO],
+    ),
     "a second header with its byte-order mark": (f"\n{cue(1, 'one')}\n\ufeffWEBVTT\n{cue(2, 'two')}", [ONE, TWO]),
     "a word that is said twice": (f"\n{cue(1, 'one')}\n\n{cue(2, 'one')}", [ONE, ("one", 2.0, 3.0)]),
     "no cue": ("Kind: captions\n\nNOTE of nobody\n", []),

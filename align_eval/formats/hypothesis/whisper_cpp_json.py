@@ -53,7 +53,7 @@ _BROKEN = re.compile(f"{BROKEN}+")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A token, or a segment of one word; times in seconds, if known. ``first``: it begins a word without a space too."""
+    """A token, or a segment of one word; times in seconds, if known. ``first``: it begins a word without a space."""
 
     place: str
     text: str
