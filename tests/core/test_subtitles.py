@@ -165,6 +165,11 @@ SRT = {
         srt(1, '<FONT COLOR="red"><I>AT&amp;T</I></FONT><br/>'),
         [("AT&T", 1.0, 2.0)],
     ),
+    "line breaks and spaces of ASS": (
+        srt(1, r"<u>one</u>\Ntwo", "") + "\n" + srt(2, r"\hone\n<u>two</u>\h"),
+        [ONE, TWO],
+    ),
+    "a line break of ASS at the end": (srt(1, r"one\N"), [ONE]),
     "an ampersand alone": (srt(1, "R&D"), [("R&D", 1.0, 2.0)]),
 }
 
@@ -183,6 +188,11 @@ def test_a_file_without_a_cue_is_an_empty_transcript(text, tmp_path):
     assert words_of(text, ".txt", tmp_path, "srt") == words_of(text, ".txt", tmp_path, "webvtt") == []
     with pytest.raises(InputError, match=r"a\.txt: the file is empty"):
         words_of(text, ".txt", tmp_path)
+
+
+def test_lines_of_ass_are_not_glued(tmp_path):
+    with pytest.raises(InputError, match=r"cue 1, line 2: holds 2 words without times"):
+        words_of(srt(1, r"one\Ntwo"), ".srt", tmp_path)
 
 
 def test_voices_are_not_glued(tmp_path):
