@@ -2,8 +2,8 @@
 
 Blocks are those of the specification's parser. Only an empty line ends a block: a line with a space does not. A line
 with ``-->`` begins a cue, also inside a block. Blocks without times are passed over: notes, styles, regions, and the
-second header of joined files. The text of a cue may be ``WEBVTT``. Unknown tags are dropped. The parser skips times that it cannot read and tags that are
-not closed; this reader refuses them, since the file may be cut short.
+second header of joined files. The text of a cue may be ``WEBVTT``. Unknown tags are dropped. The parser skips times
+that it cannot read and tags that are not closed; this reader refuses them, since the file may be cut short.
 
 The automatic captions of YouTube roll: a cue shows the line before, without time marks, above the line that is spoken,
 and a cue of 10 ms shows that line alone. Each line is read once, where it has its marks.
