@@ -1,8 +1,8 @@
 r"""SRT (SubRip): numbered cues with ``00:00:01,200 --> 00:00:01,480``, and a blank line after each.
 
 The number, the blank line and the comma may be missing. Formatting is dropped: HTML tags, and override tags of ASS, as
-``{\an8}``. Line breaks and spaces of ASS (``\N``, ``\n``, ``\h``) are line breaks and spaces. A file without a cue is an
-empty transcript. SRT has no specification.
+``{\an8}``. Line breaks and spaces of ASS (``\N``, ``\n``, ``\h``) are line breaks and spaces. A file without a cue is
+an empty transcript. SRT has no specification.
 """
 
 from __future__ import annotations
