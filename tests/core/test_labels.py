@@ -7,7 +7,9 @@ import pytest
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.detect import read_transcripts
 from align_eval.records import Transcript
+from align_eval.score_files import score_hypothesis
 from align_eval.text import label_kind, label_policy
+from tests.core.test_score_files import value
 
 Labels = list[tuple[str, float | None, float | None]]
 
@@ -124,6 +126,7 @@ TOUCHING = {
     # words of openai-whisper, of one second each, and the words with their starts
     "per cent": ([" 20", "%", " of", " 5", "%,"], [("20%", 0.0), ("of", 2.0), ("5%,", 3.0)]),
     "currency": ([" $", "5", " or", " £", "5", "."], [("$5", 1.0), ("or", 2.0), ("£5.", 4.0)]),
+    "a number sign, which alone is a label of silence": ([" #", "1", " #"], [("#1", 1.0)]),
     "a mark between letters": ([" AT", "&", "T"], [("AT&", 0.0), ("T", 2.0)]),
     "a part of a word": ([" old", "-sposed"], [("old", 0.0), ("-sposed", 1.0)]),
     "marks with a space": ([" so", " -", " far", " ..."], [("so", 0.0), ("far", 2.0)]),
@@ -193,3 +196,20 @@ def test_a_segment_of_whisper_cpp_without_a_space_continues_the_word_before_it(s
 def test_a_segment_begins_a_word_in_a_language_without_spaces(tmp_path):
     written = whisper_cpp([" 我", "们"], ["去"], ["GP", "T"], language="zh")
     assert [w.text for w in read(written, "a.json", tmp_path).words] == ["我", "们", "去", "GP", "T"]
+
+
+PAIRED = {
+    # reference words, hypothesis words and language: all words are the same
+    "Thai in pieces": (["ท", "ี่", "น", "ี้"], ["ท", "ี่", "น", "ี้"], "th"),
+    "a number and its mark": ([" 20%", " of"], [" 20", "%", " of"], "en"),
+    "a number in words": ([" twenty", " percent", " of"], [" 20", "%", " of"], "en"),
+    "a currency": ([" five", " dollars"], [" $", "5"], "en"),
+}
+
+
+@pytest.mark.parametrize(("reference", "hypothesis", "language"), PAIRED.values(), ids=PAIRED)
+def test_words_in_pieces_lose_nothing(reference, hypothesis, language, tmp_path):
+    (tmp_path / "r.json").write_text(openai(*reference, language=language), encoding="utf-8")
+    (tmp_path / "h.json").write_text(openai(*hypothesis, language=language), encoding="utf-8")
+    rows = score_hypothesis(tmp_path / "r.json", tmp_path / "h.json").run.rows
+    assert [value(rows, name) for name in ("coverage", "substituted", "deleted", "inserted")] == [1, 0, 0, 0]

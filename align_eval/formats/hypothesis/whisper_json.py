@@ -35,7 +35,7 @@ from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.word import has_words, hypothesis_word, is_combining
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
-from align_eval.text import clean_label, label_kind
+from align_eval.text import is_spoken
 
 STABLE_TS_KEYS = frozenset(("ori_dict", "regroup_history", "nonspeech_sections"))
 """Keys that only stable-ts writes."""
@@ -230,7 +230,7 @@ def _with_marks(words: Iterable[tuple[HypothesisWord, bool]]) -> list[Hypothesis
 
 def _is_marks(text: str) -> bool:
     """Tell whether a text is marks alone. A combining mark is part of a letter, and a bracket may be of a label."""
-    return label_kind(clean_label(text)) == "marks" and not is_combining(text) and text[0] not in "[]<>{}()"
+    return not is_spoken(text) and not is_combining(text) and text[0] not in "[]<>{}()"
 
 
 def _word(file: object, place: str, entry: Any, layout: Layout) -> HypothesisWord | None:
