@@ -12,8 +12,8 @@ A label of a reference or of another system is one of five kinds, in any case of
 - *word*: everything else. Words are forced through the decoder as they are written, with case, punctuation, digits and
   apostrophes.
 
-Only words are aligned and scored. All other labels are dropped and counted. A :class:`LabelPolicy` changes the kind of
-single labels.
+Punctuation behind a label in brackets, as in ``[Music].``, does not change its kind. Only words are aligned and scored.
+All other labels are dropped and counted. A :class:`LabelPolicy` changes the kind of single labels.
 
 Every text is cleaned where it is read (:func:`clean_label`): its Unicode form is composed (NFC), as in most text that
 models learn from, and invisible characters are removed, but for the joiners of Persian and Indic spelling.
@@ -51,6 +51,8 @@ SPACELESS_LANGUAGES = frozenset(("zh", "ja", "th", "lo", "my", "yue"))
 """Languages whose text openai-whisper splits into characters, not words (``split_to_word_tokens``)."""
 
 _IN_BRACKETS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|\(\(.*\)\)|\++[^+]+\++|&=.*")
+_LAST_PUNCTUATION = ".,!?;:…。，！？、"
+_QUOTES_AND_DASHES = "\"'“”„‘’«»‹›¿¡-–—"
 _PAUSE = re.compile(r"\(\s*(?:\.+|\d*\.?\d+\s*s?)\s*\)")
 _JOINERS = ("\u200c", "\u200d")
 _VISIBLE_FORMATS = frozenset(map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD]))
@@ -64,10 +66,21 @@ _ALPHABETS_END = 0x0590
 
 @dataclass(frozen=True, slots=True)
 class LabelPolicy:
-    """Labels that a user counts as words, or as no words, whatever the rules of this module say; in lower case."""
+    """Labels that a user counts as words, or as no words, whatever the rules of this module say; in lower case.
+
+    They are compared without case, and without punctuation at their ends.
+    """
 
     keep: frozenset[str] = frozenset()
     drop: frozenset[str] = frozenset()
+
+    def keeps(self, label: str) -> bool:
+        """Tell whether a cleaned label is one of those that are kept."""
+        return _is_among(label, self.keep)
+
+    def drops(self, label: str) -> bool:
+        """Tell whether a cleaned label is one of those that are dropped."""
+        return _is_among(label, self.drop)
 
 
 DEFAULT_POLICY = LabelPolicy()
@@ -113,11 +126,14 @@ def label_kind(label: str, policy: LabelPolicy = DEFAULT_POLICY) -> LabelKind:
     >>> [label_kind(label) for label in ("", "sp", "spn", "<UNK>", "[laughter]", "(.)", "...", "space", "don't")]
     ['silence', 'silence', 'noise', 'unknown', 'noise', 'silence', 'marks', 'word', 'word']
     """
-    lowered = label.lower()
-    if lowered in policy.keep:
+    if policy.keeps(label):
         return "word"
-    if lowered in policy.drop:
+    if policy.drops(label):
         return "noise"
+    lowered = label.lower()
+    before_punctuation = lowered.rstrip(_LAST_PUNCTUATION)
+    if before_punctuation.endswith((">", "]", "}", ")", "+")):
+        lowered = before_punctuation
     if not lowered or lowered in SILENCE_MARKS or _PAUSE.fullmatch(lowered):
         return "silence"
     if lowered in UNKNOWN_MARKS:
@@ -125,6 +141,18 @@ def label_kind(label: str, policy: LabelPolicy = DEFAULT_POLICY) -> LabelKind:
     if lowered in NOISE_MARKS or _IN_BRACKETS.fullmatch(lowered):
         return "noise"
     return "word" if is_spoken(lowered) else "marks"
+
+
+def _is_among(label: str, labels: frozenset[str]) -> bool:
+    if not labels:
+        return False
+    bare = _without_punctuation(label.lower())
+    return label.lower() in labels or (bare != "" and any(_without_punctuation(other) == bare for other in labels))
+
+
+def _without_punctuation(label: str) -> str:
+    """A label without punctuation at its ends. A mark at the start, as in ``!sil``, and brackets are part of it."""
+    return label.rstrip(_LAST_PUNCTUATION + _QUOTES_AND_DASHES).lstrip(_QUOTES_AND_DASHES)
 
 
 def _is_invisible(char: str) -> bool:

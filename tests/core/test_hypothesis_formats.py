@@ -16,6 +16,7 @@ from align_eval.formats.hypothesis.detect import FORMATS, claimants, read_transc
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
+from align_eval.text import label_policy
 from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, JSON_GOOD, WORDS, write_good
 
 RECOGNISED = ["He", "was", "not", "an", "old", "-sposed", "young", "man."]
@@ -260,6 +261,20 @@ def test_an_empty_word_tier_beside_a_tier_with_words_is_an_error_unless_it_was_n
     assert read_transcripts(path, tier="words")[1][0].words == ()
     path.write_text(path.read_text().replace('"one"', '"sil"').replace('"two"', '""'))
     assert read_transcripts(path)[1][0].words == ()
+
+
+def test_a_word_tier_with_labels_that_are_no_words_is_not_empty(tmp_path):
+    """The user may count such labels as words. Pauses alone, as in "sil", are nobody's words."""
+    grid = GOOD["textgrid"].replace("<exists>\n1\n", '<exists>\n2\n"IntervalTier"\n"words"\n0\n1\n1\n0\n1\n"spn"\n')
+    path = tmp_path / "a.TextGrid"
+    path.write_text(grid.replace('"words"\n0\n1\n2', '"phones"\n0\n1\n2'))
+    (transcript,) = read_transcripts(path)[1]
+    assert (transcript.words, [label.text for label in transcript.dropped]) == ((), ["spn"])
+    (transcript,) = read_transcripts(path, labels=label_policy(keep=["spn"]))[1]
+    assert [word.text for word in transcript.words] == ["spn"]
+    path.write_text(path.read_text().replace('"spn"', '"sil"'))
+    with pytest.raises(InputError, match=r"the word tier is empty, and 'phones' has text"):
+        read_transcripts(path)
 
 
 def test_good_files_raise_no_warnings(tmp_path):

@@ -154,7 +154,7 @@ BAD_WORDS = {
     "script": ("<script>alert(1)</script>", "'<script>alert\\(1\\)</script>' holds markup"),
     "script of a file": ("<script src=x></script>", "holds markup"),
     "script left open": ("<script>alert(1)", "holds markup"),
-    "image": ("<img src=x onerror=alert(1)>", "holds markup"),
+    "image and text": ("<img src=x onerror=alert(1)>one", "holds markup"),
     "bold": ("<b>one</b>", "holds markup"),
     "escape of a terminal": ("one\x1b[2J", r"'one\\x1b\[2J' holds a control character"),
     "zero": ("o\x00e", r"'o\\x00e' holds a control character"),
@@ -172,8 +172,9 @@ def test_an_unprintable_or_marked_up_word_is_refused_with_its_place(format_name,
 
 
 @pytest.mark.parametrize("format_name", [name for name in JSON_FORMATS if name != "mfa"])  # read as a TextGrid is
-@pytest.mark.parametrize("label", ["<unk>", "<eps>", "[*]", "a<b", "<script>"])
+@pytest.mark.parametrize("label", ["<unk>", "<eps>", "</s>", "<x y=1>", "[*]", "a<b", "<script>"])
 def test_a_label_in_brackets_is_no_markup_and_no_word(format_name, label, tmp_path):
+    """Whatever stands in the brackets: a label is dropped and counted. Markup is a word between tags."""
     path = tmp_path / "a.json"
     path.write_text(GOOD[format_name].replace('"one"', json.dumps(label)).replace('" one"', json.dumps(label)))
     (transcript,) = read_transcripts(path)[1]
@@ -182,7 +183,7 @@ def test_a_label_in_brackets_is_no_markup_and_no_word(format_name, label, tmp_pa
 
 
 @pytest.mark.parametrize("format_name", ["textgrid", "ctm"])
-@pytest.mark.parametrize("word", ["<script>alert(1)</script>", "<img/src=x>"])
+@pytest.mark.parametrize("word", ["<script>alert(1)</script>", "<img/src=x>one"])
 def test_markup_in_a_textgrid_or_ctm_is_refused(format_name, word, tmp_path):
     path = write_good(tmp_path, format_name)
     path.write_text(GOOD[format_name].replace("one", word))
@@ -200,7 +201,6 @@ BAD_LINES = {
     "ctm, out of the folder": ("ctm", "a 1", "../a 1", r"a\.ctm: the recording is named '\.\./a'"),
     "srt, no times": ("srt", "00:00:00,100 --> 00:00:00,400\n", "", r"a\.srt, cue 1, line 2: has no times \('one'\)"),
     "srt, half a time": ("srt", "00:00:00,900", "00:00:0", r"a\.srt, cue 2, line 6: '00:00:0' is not a time"),
-    "srt, negative": ("srt", "00:00:00,500", "-00:00:00,500", r"a\.srt, cue 2, line 6: '-00:00:00,500' is not a time"),
     "srt, minutes": ("srt", "00:00:00,500", "00:61:00,500", r"a\.srt, cue 2, line 6: '00:61:00,500' is not a time"),
     "srt, NaN": ("srt", "00:00:00,500", "NaN", r"a\.srt, cue 2, line 6: 'NaN' is not a time"),
     "srt, script": ("srt", "one", "<script>alert(1)</script>", r"a\.srt, cue 1, line 2: has the tag <script>"),

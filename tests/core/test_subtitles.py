@@ -66,6 +66,10 @@ WEBVTT = {
         [ONE, TWO],
     ),
     "a second header right after a cue": (f"\n{cue(1, 'one')}\nWEBVTT - b\n\n{cue(2, 'two')}", [ONE, TWO]),
+    "a cue whose text is that of a header": (
+        f"\n{cue(1, 'WEBVTT')}\n\n{cue(2, 'two')}",
+        [("WEBVTT", 1.0, 2.0), TWO],
+    ),
     "a second header with its byte-order mark": (f"\n{cue(1, 'one')}\n\ufeffWEBVTT\n{cue(2, 'two')}", [ONE, TWO]),
     "a word that is said twice": (f"\n{cue(1, 'one')}\n\n{cue(2, 'one')}", [ONE, ("one", 2.0, 3.0)]),
     "no cue": ("Kind: captions\n\nNOTE of nobody\n", []),
@@ -161,6 +165,11 @@ SRT = {
         srt(1, '<FONT COLOR="red"><I>AT&amp;T</I></FONT><br/>'),
         [("AT&T", 1.0, 2.0)],
     ),
+    "line breaks and spaces of ASS": (
+        srt(1, r"<u>one</u>\Ntwo", "") + "\n" + srt(2, r"\hone\n<u>two</u>\h"),
+        [ONE, TWO],
+    ),
+    "a line break of ASS at the end": (srt(1, r"one\N"), [ONE]),
     "an ampersand alone": (srt(1, "R&D"), [("R&D", 1.0, 2.0)]),
 }
 
@@ -181,6 +190,50 @@ def test_a_file_without_a_cue_is_an_empty_transcript(text, tmp_path):
         words_of(text, ".txt", tmp_path)
 
 
+def test_lines_of_ass_are_not_glued(tmp_path):
+    with pytest.raises(InputError, match=r"cue 1, line 2: holds 2 words without times"):
+        words_of(srt(1, r"one\Ntwo"), ".srt", tmp_path)
+
+
 def test_voices_are_not_glued(tmp_path):
     with pytest.raises(InputError, match=r"holds 2 words"):
         words_of(f"WEBVTT\n\n{cue(1, '<v A>one</v><v B>two</v>')}", ".vtt", tmp_path)
+
+
+MARKED = {
+    # the text of a cue from 1 s to 2 s, and the words: text belongs to the last time mark before it (section 6)
+    "a tag inside a word": ("<00:01.100>hel<b>lo</b><00:01.500> world", [("hello", 1.1, 1.5), ("world", 1.5, 2.0)]),
+    "punctuation in a tag of its own": ("<c>so</c><c>,</c><00:01.500> far", [("so,", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "punctuation at the end": ("<i>so</i><00:01.500><i> far</i><i>!</i>", [("so", 1.0, 1.5), ("far!", 1.5, 2.0)]),
+    "a blank at the end": ("so<00:01.500><c> far</c> ", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "a last line of a space": ("so<00:01.500><c> far</c>\n ", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "line breaks": ("<c>so</c>\n<00:01.500><c>far</c><br>", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "a voice": ("<v Bob>so<00:01.500> far</v>", [("so", 1.0, 1.5), ("far", 1.5, 2.0)]),
+    "ruby": ("漢<ruby>字<rt>じ</rt></ruby><00:01.500>か", [("漢字", 1.0, 1.5), ("か", 1.5, 2.0)]),
+    "entities in tags": ("AT<c>&amp;</c>T<00:01.500>x", [("AT&T", 1.0, 1.5), ("x", 1.5, 2.0)]),
+    "a mark without text": ("so<00:01.200> <00:01.500>far<00:01.700>", [("so", 1.0, 1.2), ("far", 1.5, 1.7)]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MARKED.values(), ids=MARKED)
+def test_tags_do_not_divide_the_text_between_two_time_marks(text, expected, tmp_path):
+    assert words_of(f"WEBVTT\n\n{cue(1, text)}\n", ".vtt", tmp_path) == expected
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize("times", ["-00:00:00,200 --> 00:00:01,000", "-0:0:1.0-->-0:0:0.5", "00:01.000 --> -00:00.200"])
+def test_a_word_at_a_negative_time_is_kept_without_times(times, suffix, tmp_path):
+    """A shift of the whole file writes such times before its start. The other words keep theirs."""
+    header = "WEBVTT\n\n" if suffix == ".vtt" else ""
+    text = f"{header}{times}\nzero\n\n{cue(1, 'one')}\n\n{cue(2, 'two')}\n"
+    assert words_of(text, suffix, tmp_path) == [("zero", None, None), ONE, TWO]
+
+
+def test_a_negative_zero_is_zero(tmp_path):
+    words = words_of("-00:00:00,000 --> 00:00:01,000\nzero\n", ".srt", tmp_path)
+    assert str(words) == "[('zero', 0.0, 1.0)]"
+
+
+def test_negative_time_marks(tmp_path):
+    text = "WEBVTT\n\n-00:01.000 --> 00:02.000\nzero<-00:00.500> half<00:01.000> one\n"
+    assert words_of(text, ".vtt", tmp_path) == [("zero", None, None), ("half", None, None), ONE]

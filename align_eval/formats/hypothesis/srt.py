@@ -1,7 +1,8 @@
 r"""SRT (SubRip): numbered cues with ``00:00:01,200 --> 00:00:01,480``, and a blank line after each.
 
 The number, the blank line and the comma may be missing. Formatting is dropped: HTML tags, and override tags of ASS, as
-``{\an8}``. A file without a cue is an empty transcript. SRT has no specification.
+``{\an8}``. Line breaks and spaces of ASS (``\N``, ``\n``, ``\h``) are line breaks and spaces. A file without a cue is
+an empty transcript. SRT has no specification.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 
+_BREAK = re.compile(r"\\[Nn]")
+_SPACE = re.compile(r"\\h")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 
 
@@ -74,7 +77,8 @@ def _cues(document: Document) -> Iterator[RawCue]:
         raise InputError(f"{document.path}, cue 1, line {stray.number}", problem, f"write them as START {ARROW} END")
     for n, (i, end) in enumerate(zip(at, begins[1:], strict=True), 1):
         place = f"cue {n}, line {lines[i].number}"
-        yield raw_cue(document.path, place, lines[i].text, tuple(line.text for line in lines[i + 1 : end]))
+        texts = [_SPACE.sub(" ", line.text) for line in lines[i + 1 : end]]
+        yield raw_cue(document.path, place, lines[i].text, tuple(t for text in texts for t in _BREAK.split(text)))
 
 
 def _has_number(lines: list[_Line], i: int, *, numbered: bool) -> bool:

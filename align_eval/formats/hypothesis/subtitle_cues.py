@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from align_eval.errors import InputError
-from align_eval.formats.hypothesis.word import n_words
+from align_eval.formats.hypothesis.word import is_label, n_words
 from align_eval.formats.praat_tokens import shorten
 
 ARROW = "-->"
@@ -20,7 +20,7 @@ HIGHLIGHTS = ("u", "font")
 FORMATTING = ("b", "i", "u", "s", "font", "c", "v", "lang", "ruby", "rt", "br")
 
 MARKUP = re.compile(r"<([^<>]*)>")
-_TIME = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,9})", re.ASCII)
+_TIME = re.compile(r"(-?)(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,9})", re.ASCII)
 _TAG = re.compile(r"(/?)([a-zA-Z]+)(?:[.\s/][^<>]*)?")
 _OPENED = re.compile(r"<[/a-zA-Z0-9]")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]*);")
@@ -82,17 +82,22 @@ def raw_cue(file: object, place: str, times: str, lines: tuple[str, ...]) -> Raw
 def split_cue(file: object, cue: RawCue, *, any_tag: bool) -> Cue:
     """Split the text of a cue at its tags. ``any_tag``: unknown tags are dropped, as in WebVTT.
 
+    A tag that is no formatting and the whole text of the cue, as ``<laugh>``, is a label.
+
     Raises
     ------
     InputError
         If a tag is not closed, a time mark is no time, or without ``any_tag`` a tag is unknown.
     """
-    spans = _spans(f"{file}, {cue.place}", "\n".join(cue.lines), any_tag=any_tag)
+    text = "\n".join(cue.lines)
+    if _is_label(text):
+        return Cue(cue.place, cue.start_s, cue.end_s, (Span(text.strip()),))
+    spans = _spans(f"{file}, {cue.place}", text, any_tag=any_tag)
     return Cue(cue.place, cue.start_s, cue.end_s, tuple(spans))
 
 
 def seconds(where: str, text: str) -> float:
-    """Convert ``hours:minutes:seconds.fraction`` to seconds; hours are optional.
+    """Convert ``hours:minutes:seconds.fraction`` to seconds; hours are optional, and a minus makes the time negative.
 
     Raises
     ------
@@ -100,11 +105,21 @@ def seconds(where: str, text: str) -> float:
         If the text is no such time.
     """
     match = _TIME.fullmatch(text)
-    if not match or int(match.group(2)) > 59 or int(match.group(3)) > 59:
+    if not match or int(match.group(3)) > 59 or int(match.group(4)) > 59:
         raise InputError(where, f"{shorten(text)!r} is not a time", "write it as hours:minutes:seconds,milliseconds")
-    hours, minutes, whole, fraction = match.groups()
+    sign, hours, minutes, whole, fraction = match.groups()
     unit: int = 10 ** len(fraction)
-    return (unit * (int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)) + int(fraction)) / unit
+    n_units = unit * (int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)) + int(fraction)
+    return (-n_units if sign else n_units) / unit
+
+
+def _is_label(text: str) -> bool:
+    """Tell whether a text is one label in angle brackets, and no time mark or tag of formatting."""
+    label = MARKUP.match(text.strip())
+    if not label or not is_label(text) or label.group(1).strip().lstrip("-")[:1].isdecimal():
+        return False
+    tag = _TAG.fullmatch(label.group(1).strip())
+    return not (tag and tag.group(2).lower() in FORMATTING)
 
 
 def _spans(where: str, text: str, *, any_tag: bool) -> Iterator[Span]:
@@ -118,7 +133,7 @@ def _spans(where: str, text: str, *, any_tag: bool) -> Iterator[Span]:
                 yield Span("" if annotation else _unescaped(part), n_highlights > 0, mark_s)
                 mark_s = None
             continue
-        if part.strip()[:1].isdecimal():
+        if part.strip().lstrip("-")[:1].isdecimal():
             if mark_s is not None:
                 yield Span("", n_highlights > 0, mark_s)
             mark_s = seconds(where, part.strip())

@@ -4,7 +4,7 @@ A cue gives the times of words in one of three ways:
 
 - *one word per cue*: the times of the cue are those of the word;
 - *time marks in the cue* (``so<00:00:01.200> far``): a word lasts from its mark, or the start of the cue, to the next
-  mark, or the end of the cue; a mark without text is silence;
+  mark, or the end of the cue; a mark without text is silence. Other tags do not divide the text between two marks;
 - *one highlighted word* (``so <u>far</u>``, ``<font ...>``): the cue repeats its line for every word, and its times are
   those of the highlighted word; cues of the same line without a highlight are silence. A word that is never highlighted
   was recognised without times.
@@ -14,15 +14,19 @@ Any other cue of several words has no word times, and is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.subtitle_cues import Cue, Span
-from align_eval.formats.hypothesis.word import hypothesis_word, n_words
+from align_eval.formats.hypothesis.word import hypothesis_word, is_label, n_words
 from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
 from align_eval.text import is_spoken
+
+_LINE_BREAK = re.compile(r"\s*\n\s*")
 
 
 def words_of_cues(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
@@ -41,13 +45,9 @@ def words_of_cues(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
 
 
 def _words_of_cue(file: object, cue: Cue) -> Iterator[HypothesisWord]:
-    marked = any(span.mark_s is not None for span in cue.spans)
-    spans = cue.spans if marked else (Span(cue.plain),)
-    starts: list[float] = []
-    for span in spans:
-        previous = starts[-1] if starts else cue.start_s
-        starts.append(previous if span.mark_s is None else span.mark_s)
-    for span, start_s, end_s in zip(spans, starts, [*starts[1:], cue.end_s], strict=True):
+    spans = _spans_by_mark(cue.spans)
+    starts = [cue.start_s if span.mark_s is None else span.mark_s for span in spans]
+    for span, start_s, end_s in zip(spans, starts, [*starts, cue.end_s][1:], strict=True):
         n_spoken = n_words(span.text)
         if n_spoken > 1:
             raise InputError(
@@ -55,9 +55,20 @@ def _words_of_cue(file: object, cue: Cue) -> Iterator[HypothesisWord]:
                 f"holds {n_spoken} words without times for each ({shorten(span.text.strip())!r})",
                 "write one word per cue, time marks inside cues, or highlighted words",
             )
-        word = hypothesis_word(file, cue.place, span.text, start_s, end_s)
+        word = hypothesis_word(file, cue.place, _on_one_line(span.text), start_s, end_s)
         if word:
             yield word
+
+
+def _spans_by_mark(spans: Iterable[Span]) -> list[Span]:
+    """Join each span without a time mark to the span before it: text belongs to the last mark before it."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.mark_s is None:
+            joined[-1] = replace(joined[-1], text=joined[-1].text + span.text)
+        else:
+            joined.append(span)
+    return joined
 
 
 def _highlighted_words(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
@@ -68,6 +79,10 @@ def _highlighted_words(file: object, cues: list[Cue]) -> Iterator[HypothesisWord
 def _words_of_line(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
     """Yield the words of consecutive cues with the same line. A highlight that goes back begins the line again."""
     line, at = cues[0], 0
+    if is_label(line.plain) and not any(cue.highlights_part for cue in cues):
+        label = hypothesis_word(file, line.place, _on_one_line(line.plain), line.start_s, cues[-1].end_s)
+        yield from [label] if label else []
+        return
     for cue in cues:
         start, stop, text = _highlight(file, cue)
         if stop == start:
@@ -76,7 +91,7 @@ def _words_of_line(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:
             yield from _untimed_words(file, line, at, None)
             at = 0
         yield from _untimed_words(file, line, at, start)
-        word = hypothesis_word(file, cue.place, text, cue.start_s, cue.end_s)
+        word = hypothesis_word(file, cue.place, _on_one_line(text), cue.start_s, cue.end_s)
         if word:
             yield word
         at = stop
@@ -100,6 +115,10 @@ def _highlight(file: object, cue: Cue) -> tuple[int, int, str]:
         raise InputError(f"{file}, {cue.place}", problem, "highlight one word per cue")
     start = len("".join(before.split()))
     return start, start + len("".join(inside.split())), inside
+
+
+def _on_one_line(text: str) -> str:
+    return _LINE_BREAK.sub(" ", text)
 
 
 def _untimed_words(file: object, cue: Cue, start: int, stop: int | None) -> Iterator[HypothesisWord]:

@@ -57,10 +57,11 @@ def transcript_of(document: Document, grid: TextGrid, tier: Tiers) -> Transcript
     Raises
     ------
     InputError
-        If no tier or several fit, a word is malformed, or the word tier is empty and another tier has words.
+        If no tier or several fit, a word is malformed, or the word tier has nothing but silence and another tier has
+        words.
     """
     words = tuple(_words(document, grid, tier))
-    is_empty = not any(_is_word(word.text) for word in words)
+    is_empty = all(label_kind(clean_label(word.text)) == "silence" for word in words)
     if is_empty and not wanted_tiers(tier) and (others := [t.name for t in grid.tiers if _has_words(t)]):
         problem = f"the word tier is empty, and {', '.join(map(repr, others))} has text"
         raise InputError(document.path, problem, "name the tier of the words with --tier")
@@ -69,11 +70,9 @@ def transcript_of(document: Document, grid: TextGrid, tier: Tiers) -> Transcript
 
 
 def _has_words(tier: IntervalTier | PointTier) -> bool:
-    return isinstance(tier, IntervalTier) and any(_is_word(interval.mark) for interval in tier.intervals)
-
-
-def _is_word(label: str) -> bool:
-    return label_kind(clean_label(label)) == "word"
+    return isinstance(tier, IntervalTier) and any(
+        label_kind(clean_label(interval.mark)) == "word" for interval in tier.intervals
+    )
 
 
 def _words(document: Document, grid: TextGrid, wanted: Tiers) -> list[HypothesisWord]:

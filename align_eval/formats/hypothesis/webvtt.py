@@ -2,8 +2,8 @@
 
 Blocks are those of the specification's parser. Only an empty line ends a block: a line with a space does not. A line
 with ``-->`` begins a cue, also inside a block. Blocks without times are passed over: notes, styles, regions, and the
-second header of joined files. Unknown tags are dropped. The parser skips times that it cannot read and tags that are
-not closed; this reader refuses them, since the file may be cut short.
+second header of joined files. The text of a cue may be ``WEBVTT``. Unknown tags are dropped. The parser skips times
+that it cannot read and tags that are not closed; this reader refuses them, since the file may be cut short.
 
 The automatic captions of YouTube roll: a cue shows the line before, without time marks, above the line that is spoken,
 and a cue of 10 ms shows that line alone. Each line is read once, where it has its marks.
@@ -33,7 +33,7 @@ NO_CUES = ("NOTE", "STYLE", "REGION")
 _HEADER = re.compile(rf"\ufeff?{HEADER}(?:[ \t].*)?")
 _LANGUAGE = re.compile(r"Language:\s*(\S+)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"\s*-?\d")
-_MARK = re.compile(r"<\s*\d")
+_MARK = re.compile(r"<\s*-?\d")
 
 
 def claims(document: Document) -> bool:
@@ -89,8 +89,8 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
     block: list[str] = []
     first, in_header = 1, False
     for i, text in enumerate(lines, 1):
-        begins_cue = ARROW in text and (in_header or not (len(block) <= 1 and not any(ARROW in t for t in block)))
-        begins_header = _is_header(text)
+        begins_cue = ARROW in text and (in_header or len(block) > 1 or any(ARROW in t for t in block))
+        begins_header = _is_header(text) and not (block and ARROW in block[-1])
         if not text or begins_cue or begins_header:
             if block and not in_header:
                 yield first, block

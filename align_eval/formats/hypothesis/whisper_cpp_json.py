@@ -4,11 +4,13 @@ Its server answers with ``segments`` in seconds, whose ``words`` are tokens with
 two places:
 
 - the ``tokens`` of each segment (``--output-json-full``). A token is a piece of a word. A word begins at a token whose
-  text begins with a space, and at the start of a segment; it lasts from its first token to its last one. In languages
-  without spaces every character that is whole begins a word. Special tokens, as ``[_BEG_]`` and ``[_TT_150]``, are no
+  text begins with a space, and lasts from its first token to its last one. In languages without spaces every character
+  that is whole begins a word, and so does every segment. Special tokens, as ``[_BEG_]`` and ``[_TT_150]``, are no
   words;
-- the segments themselves, if none has more than one word (``--max-len 1``). A segment without a space before it
-  continues the word before it.
+- the segments themselves, if none has more than one word (``--max-len 1``).
+
+``--max-len`` ends segments inside words: a segment without a space before it continues the word before it. It begins a
+word if no segment of the file has a space, or if it begins with a bracket, a note or a dash, as ``[Music]``.
 
 Times are the ``offsets``, which the program writes in every file. ``t_dtw``, in hundredths of a second, is one point
 per token, and -1 without ``--dtw``; it is not read. A token to which the program gave no time has no ``offsets``.
@@ -40,6 +42,9 @@ SERVER_KEY = "t_dtw"
 
 REMEDY = "transcribe with --output-json-full, or with --max-len 1 --split-on-word"
 
+WORD_STARTS = ("[", "(", "{", "<", "♪", "- ")
+"""Texts at the start of a label or a turn, which never continue a word."""
+
 _SPECIAL = re.compile(r"\[_\w+\]|<\|[^|<>]*\|>")
 BROKEN = "\ufffd"
 _BROKEN = re.compile(f"{BROKEN}+")
@@ -47,7 +52,7 @@ _BROKEN = re.compile(f"{BROKEN}+")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A token, or a segment of one word. ``first`` tells whether it begins a segment; times in seconds, if known."""
+    """A token, or a segment of one word; times in seconds, if known. ``first``: it begins a word without a space."""
 
     place: str
     text: str
@@ -78,10 +83,10 @@ def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     for i, segment in enumerate(segments, 1):
         if not isinstance(segment, dict) or not isinstance(segment.get("text"), str):
             raise InputError(f"{file}, segment {i}", "has no text", "write the file again")
-    pieces = list(_pieces(file, segments))
+    spaceless = whisper_code(language) in SPACELESS_LANGUAGES  # the command line writes a code, the server a name
+    pieces = list(_pieces(file, segments, spaceless=spaceless))
     if pieces and all(piece.start_s is None for piece in pieces):
         raise InputError(file, "has no offsets", REMEDY)
-    spaceless = whisper_code(language) in SPACELESS_LANGUAGES  # the command line writes a code, the server a name
     words = (_word(file, group) for group in _grouped(pieces, spaceless=spaceless))
     return (Transcript(tuple(word for word in words if word), language=language),)
 
@@ -95,10 +100,10 @@ def _segments(content: Any) -> list[Any] | None:
     return segments if isinstance(segments, list) and SERVER_KEY in keys_of_words(segments) else None
 
 
-def _pieces(file: str, segments: list[dict[str, Any]]) -> Iterator[_Piece]:
+def _pieces(file: str, segments: list[dict[str, Any]], *, spaceless: bool) -> Iterator[_Piece]:
     """Yield the tokens of all segments, or the segments themselves if they have no tokens."""
     one_word_each = all(n_words(segment["text"]) <= 1 for segment in segments)
-    goes_on = one_word_each and any(segment["text"].startswith(" ") for segment in segments)
+    divides_words = any(s["text"].startswith(" ") for s in segments) and (one_word_each or not spaceless)
     have_tokens = any(segment.get("words") or segment.get("tokens") for segment in segments)
     if not have_tokens and not one_word_each:
         i, n = next((i, n) for i, segment in enumerate(segments, 1) if (n := n_words(segment["text"])) > 1)
@@ -106,8 +111,9 @@ def _pieces(file: str, segments: list[dict[str, Any]]) -> Iterator[_Piece]:
     for i, segment in enumerate(segments, 1):
         place = f"segment {i}"
         pieces = _tokens(file, place, segment) if have_tokens else [_piece(file, place, segment)]
+        begins_word = not divides_words or segment["text"].startswith(WORD_STARTS)
         for j, piece in enumerate(pieces):
-            yield replace(piece, first=j == 0 and not goes_on)
+            yield replace(piece, first=j == 0 and begins_word)
 
 
 def _tokens(file: str, place: str, segment: dict[str, Any]) -> list[_Piece]:

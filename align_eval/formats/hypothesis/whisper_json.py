@@ -1,7 +1,8 @@
 """JSON of openai-whisper and the systems built on it: a list of segments, each with its text and its words.
 
 The systems differ in the keys that hold the segments, in the keys of a word and in what they omit; :data:`LAYOUTS`
-lists the differences. Words may begin with a space. Other keys may hold anything.
+lists the differences. Words may begin with a space. If they do, marks without one belong to their neighbour: ``" 20"``
+and ``"%"`` are ``20%``, with the times of ``" 20"``. Other keys may hold anything.
 
 openai-whisper
     A table with ``text``, ``segments`` and ``language``, written by its command line with ``--word_timestamps True
@@ -25,13 +26,13 @@ whisperX
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.word import has_words, hypothesis_word
+from align_eval.formats.hypothesis.word import has_words, hypothesis_word, is_combining
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import is_spoken
@@ -185,6 +186,7 @@ def _words(file: object, segments: list[Any], layout: Layout) -> Iterator[Hypoth
 
     A segment with text and an empty list of words yields the words of its text, without times.
     """
+    spaced = any(text.startswith(" ") for text in _texts(segments, layout.text))
     for i, segment in enumerate(segments, 1):
         place = f"segment {i}"
         where = f"{file}, {place}"
@@ -199,10 +201,36 @@ def _words(file: object, segments: list[Any], layout: Layout) -> Iterator[Hypoth
             raise InputError(where, "has no list of words", layout.remedy)
         if not words:
             yield from _untimed_words(file, place, text)
-        for j, entry in enumerate(words, 1):
-            word = _word(file, f"{place}, word {j}", entry, layout)
-            if word:
-                yield word
+        parts = [(entry, _word(file, f"{place}, word {j}", entry, layout)) for j, entry in enumerate(words, 1)]
+        found = [(word, not entry[layout.text].startswith(" ")) for entry, word in parts if word]
+        yield from _with_marks(found) if spaced else (word for word, _ in found)
+
+
+def _texts(segments: list[Any], key: str) -> Iterator[str]:
+    """Yield the texts of all words."""
+    for segment in segments:
+        words = segment.get("words") if isinstance(segment, dict) else None
+        for word in words if isinstance(words, list) else ():
+            if isinstance(word, dict) and isinstance(word.get(key), str):
+                yield word[key]
+
+
+def _with_marks(words: Iterable[tuple[HypothesisWord, bool]]) -> list[HypothesisWord]:
+    """Join marks to the word that they touch, in the text alone. ``True``: no space is between a word and the last."""
+    joined: list[HypothesisWord] = []
+    for word, touches in words:
+        if joined and touches and _is_marks(word.text):
+            joined[-1] = replace(joined[-1], text=joined[-1].text + word.text)
+        elif joined and touches and _is_marks(joined[-1].text):
+            joined[-1] = replace(word, text=joined[-1].text + word.text)
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_marks(text: str) -> bool:
+    """Tell whether a text is marks alone. A combining mark is part of a letter, and a bracket may be of a label."""
+    return not is_spoken(text) and not is_combining(text) and text[0] not in "[]<>{}()"
 
 
 def _word(file: object, place: str, entry: Any, layout: Layout) -> HypothesisWord | None:

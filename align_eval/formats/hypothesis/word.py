@@ -5,15 +5,16 @@ beyond :data:`MAX_TIME_S` or reversed. ``lint`` lists it. So one bad word does n
 
 Refused are: times of another type than a number, since the file is malformed; words that no text file can hold
 (control characters, halves of surrogate pairs); and words with markup, as ``<b>so</b>``, because nobody speaks markup
-and the word would never pair with a reference word. A label in angle brackets, as ``<unk>``, is no markup. Doubtful
-words that systems do write, such as words of no length, are accepted here and reported by ``lint``.
+and the word would never pair with a reference word. A label in angle brackets, as ``<unk>`` or ``</s>``, is no markup.
+Doubtful words that systems do write, such as words of no length, are accepted here and reported by ``lint``.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from align_eval.errors import InputError
@@ -24,9 +25,17 @@ from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, is_spoken,
 MAX_TIME_S = 1e6
 """Latest accepted time, eleven days. Sums of larger times could overflow."""
 
+MAX_PARTS = 12
+"""Most words of a label that a system wrote as several words."""
+
+CLOSING = {"((": "))", "[": "]", "<": ">", "{": "}"}
+"""Closing bracket of a label by its opening one."""
+
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _ACTIVE_TAG = re.compile(r"</|<[^<>]*=")
+_INSIDE_BRACKETS = re.compile(r"(?<=[\[<{(]) +| +(?=[\]>})])")
+_VOICE_SIGNS = "\uff9e\uff9f"
 
 
 def hypothesis_word(
@@ -101,21 +110,73 @@ def has_words(text: object) -> bool:
 
 
 def n_words(text: str) -> int:
-    """Count the parts between white space with a letter or digit: in "bien ?" the mark belongs to the word."""
-    return sum(map(is_spoken, text.split()))
+    """Count the parts between white space with a letter or digit: in "bien ?" the mark belongs to the word.
+
+    A label, as ``[door slams]``, counts as one word.
+    """
+    n_parts = sum(map(is_spoken, text.split()))
+    return min(n_parts, 1) if n_parts > 1 and is_label(text) else n_parts
+
+
+def is_label(text: str) -> bool:
+    """Tell whether a text is one label that is no word, as ``[door slams]`` or ``<unk>``, on one line or several."""
+    return label_kind(clean_label(" ".join(text.split()))) != "word"
 
 
 def split_labels(
     labels: Iterable[HypothesisWord], policy: LabelPolicy = DEFAULT_POLICY
 ) -> tuple[tuple[HypothesisWord, ...], tuple[HypothesisWord, ...]]:
-    """Clean the texts of labels, and split them into words and labels that are no words."""
+    """Clean the texts of labels, and split them into words and labels that are no words.
+
+    Systems that write tokens divide labels and words: ``[door`` and ``slams]`` are one label, and a combining mark
+    alone belongs to the word before it.
+    """
     words: list[HypothesisWord] = []
     dropped: list[HypothesisWord] = []
-    for label in labels:
-        cleaned = replace(label, text=clean_label(label.text))
-        is_word = not label.no_word and label_kind(cleaned.text, policy) == "word"
-        (words if is_word else dropped).append(cleaned)
+    follows_word = False
+    for label in _whole_labels([replace(label, text=clean_label(label.text)) for label in labels]):
+        if follows_word and is_combining(label.text):
+            words[-1] = _joined([words[-1], label], clean_label(words[-1].text + label.text))
+            continue
+        follows_word = label_kind(label.text, policy) == "word" and (not label.no_word or policy.keeps(label.text))
+        (words if follows_word else dropped).append(label)
     return tuple(words), tuple(dropped)
+
+
+def _whole_labels(labels: Sequence[HypothesisWord]) -> Iterator[HypothesisWord]:
+    """Yield the labels, each that is divided as one."""
+    i = 0
+    while i < len(labels):
+        n_parts = _n_parts(labels[i : i + MAX_PARTS])
+        yield labels[i] if n_parts == 1 else _joined(labels[i : i + n_parts], _label_of(labels[i : i + n_parts]))
+        i += n_parts
+
+
+def _n_parts(labels: Sequence[HypothesisWord]) -> int:
+    """Number of first labels that are the parts of one label in brackets; 1 if the first stands alone."""
+    opening = next((bracket for bracket in CLOSING if labels[0].text.startswith(bracket)), None)
+    if opening is None or CLOSING[opening] in labels[0].text:
+        return 1
+    closes = next((i for i, label in enumerate(labels) if i > 0 and CLOSING[opening] in label.text), 0)
+    return closes + 1 if is_label(_label_of(labels[: closes + 1])) else 1
+
+
+def _label_of(parts: Sequence[HypothesisWord]) -> str:
+    return _INSIDE_BRACKETS.sub("", " ".join(part.text for part in parts))
+
+
+def is_combining(text: str) -> bool:
+    """Tell whether a text begins with a combining mark, or a sign of voice of halfwidth Japanese, and has no letter."""
+    marks = [c in _VOICE_SIGNS or unicodedata.category(c)[0] == "M" for c in text]
+    return any(marks[:1]) and not any(c.isalnum() for c, mark in zip(text, marks, strict=True) if not mark)
+
+
+def _joined(parts: Sequence[HypothesisWord], text: str) -> HypothesisWord:
+    """One word of several parts, from the start of the first to the end of the last."""
+    first, last = parts[0], parts[-1]
+    if problem := first.problem or last.problem or times_problem(first.start_s, last.end_s):
+        return replace(first, text=text, start_s=None, end_s=None, problem=problem)
+    return replace(first, text=text, end_s=last.end_s)
 
 
 def number(where: str, what: str, value: object) -> float:
@@ -154,7 +215,7 @@ def _check_text(where: str, word: str) -> None:
         raise InputError(where, f"{shorten(word)!a} holds half a surrogate pair", "write it as UTF-8") from None
     if not word.isprintable() and any(ord(c) < 32 and not c.isspace() for c in word):
         raise InputError(where, f"{shorten(word)!a} holds a control character", "write the words as plain text")
-    if "<" in word and _has_markup(word):
+    if "<" in word and _has_markup(word) and not is_label(word):
         raise InputError(where, f"{shorten(word)!r} holds markup", "write the words as plain text, without tags")
 
 
