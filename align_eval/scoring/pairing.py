@@ -71,9 +71,10 @@ def pair_words(
         with equally few edits they decide for the closest.
     """
     spoken = tuple([i for i, word in enumerate(words) if is_spoken(word)] for words in (reference, hypothesis))
+    spoken_words = [[words[i] for i in indices] for words, indices in zip((reference, hypothesis), spoken, strict=True)]
     sides = tuple(
-        _Side([words[i] for i in indices], language, None if times is None else times[side][indices])
-        for side, (words, indices) in enumerate(zip((reference, hypothesis), spoken, strict=True))
+        _Side(words, word_map(words, language), language, None if times is None else times[side][spoken[side]])
+        for side, words in enumerate(spoken_words)
     )
     units = [
         Unit(
@@ -121,9 +122,10 @@ def only_reference_words(pairing: Pairing, kept: Sequence[bool]) -> Pairing:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The spoken words of one text, with their times if known."""
+    """The spoken words of one text, their normalised words, and their times if known."""
 
     words: Sequence[str]
+    tokens: tuple[Token, ...]
     language: str | None
     times: Times | None
 
@@ -178,7 +180,7 @@ def _units(reference: _Side, hypothesis: _Side) -> list[Unit]:
         all_same = n_same == len(whole.reference) == len(whole.hypothesis)
         return parts if all_same or (n_same and not whole.same) else [whole]
 
-    r_tokens, h_tokens = (word_map(side.words, side.language) for side in (reference, hypothesis))
+    r_tokens, h_tokens = reference.tokens, hypothesis.tokens
     times = reference.times_of(r_tokens), hypothesis.times_of(h_tokens)
     tokens = _joined(r_tokens, h_tokens, _links(r_tokens, h_tokens, reference, hypothesis), times)
     return [part for span in spans(tokens) for part in divided(unit(span))]
