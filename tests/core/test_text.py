@@ -71,7 +71,7 @@ INVISIBLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("char", map(chr, INVISIBLE), ids=map(hex, INVISIBLE))
+@pytest.mark.parametrize("char", [chr(code) for code in INVISIBLE], ids=[hex(code) for code in INVISIBLE])
 def test_invisible_characters_are_removed_wherever_they_stand(char):
     """The characters of Unicode's property Default_Ignorable_Code_Point, without the joiners."""
     assert clean_label(f"{char}go{char}es{char}") == "goes"
