@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from align_eval.cli.from_record import with_parameters
 from align_eval.errors import EXIT_BAD_INPUT, EXIT_BUG
 from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
+    from align_eval.corpus.folder import Corpus
     from align_eval.records import Failure
 
 PIPED_WIDTH = 190
@@ -67,6 +70,34 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 MarginMs = Annotated[float, typer.Option(help="Largest increase in mean absolute error to tolerate, in ms.")]
 ShiftMs = Annotated[float, typer.Option(help="Largest median shift of word starts or ends to tolerate, in ms.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+CORPUS_OPTIONS = {
+    "kind": CorpusKind,
+    "tier": Tier,
+    "language": Language,
+    "speaker_characters": SpeakerCharacters,
+    "keep_label": KeepLabel,
+    "drop_label": DropLabel,
+    "channel": Channel,
+}
+
+with_corpus_options = with_parameters(
+    [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=type_)
+        for name, type_ in CORPUS_OPTIONS.items()
+    ]
+)
+"""Give a command the options of :data:`CORPUS_OPTIONS`, in place of its ``**`` parameter."""
+
+
+def load_chosen(corpus: str, options: Mapping[str, Any]) -> Corpus:
+    """Load the corpus that a command names, by the values of :data:`CORPUS_OPTIONS` among its options."""
+    from align_eval.corpus.bundled import load_corpus
+    from align_eval.text import label_policy
+
+    chosen = {name: options[name] for name in CORPUS_OPTIONS}
+    labels = label_policy(chosen.pop("keep_label"), chosen.pop("drop_label"))
+    return load_corpus(corpus, labels=labels, **chosen)
 
 
 def make_console(*, quiet: bool = False) -> Console:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from align_eval.cli.common import (
     AsJson,
     Channel,
-    CorpusKind,
     CorpusName,
-    DropLabel,
-    KeepLabel,
-    Language,
-    SpeakerCharacters,
     Tier,
+    load_chosen,
     make_console,
     print_json,
+    with_corpus_options,
 )
 from align_eval.errors import EXIT_BAD_INPUT
 from align_eval.reporting.terminal.printing import print_line
@@ -30,35 +27,20 @@ corpus_app = typer.Typer(
 
 
 @corpus_app.command()
+@with_corpus_options
 def check(
     corpus: CorpusName,
-    kind: CorpusKind = None,
-    tier: Tier = None,
-    language: Language = None,
-    speaker_characters: SpeakerCharacters = None,
-    keep_label: KeepLabel = None,
-    drop_label: DropLabel = None,
-    channel: Channel = None,
     as_json: AsJson = False,
+    **chosen: Any,
 ) -> None:
     """Print the content of a corpus, and each problem with its file and place. Decodes all audio.
 
     Example: align-eval corpus check demo
     """
-    from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.check import check_corpus
     from align_eval.reporting.terminal.corpus import print_check
-    from align_eval.text import label_policy
 
-    loaded = load_corpus(
-        corpus,
-        kind=kind,
-        tier=tier,
-        language=language,
-        speaker_characters=speaker_characters,
-        labels=label_policy(keep_label, drop_label),
-        channel=channel,
-    )
+    loaded = load_chosen(corpus, chosen)
     result = check_corpus(loaded)
     print_check(result, make_console(quiet=as_json))
     if as_json:
@@ -68,35 +50,20 @@ def check(
 
 
 @corpus_app.command()
+@with_corpus_options
 def convert(
     corpus: CorpusName,
     out: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
-    kind: CorpusKind = None,
-    tier: Tier = None,
-    language: Language = None,
-    speaker_characters: SpeakerCharacters = None,
-    keep_label: KeepLabel = None,
-    drop_label: DropLabel = None,
-    channel: Channel = None,
     as_json: AsJson = False,
+    **chosen: Any,
 ) -> None:
     """Write a corpus as a folder of audio with TextGrids and corpus.csv. Audio is copied, or cut without loss.
 
     Example: align-eval corpus convert timit my_corpus
     """
-    from align_eval.corpus.bundled import load_corpus
     from align_eval.corpus.convert import convert_corpus
-    from align_eval.text import label_policy
 
-    loaded = load_corpus(
-        corpus,
-        kind=kind,
-        tier=tier,
-        language=language,
-        speaker_characters=speaker_characters,
-        labels=label_policy(keep_label, drop_label),
-        channel=channel,
-    )
+    loaded = load_chosen(corpus, chosen)
     problems = convert_corpus(loaded, out)
     console = make_console(quiet=as_json)
     n_written = len(loaded.utterances) + len(loaded.failures) - len(problems)

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from align_eval.cli.common import (
     AsJson,
-    Channel,
-    CorpusKind,
     CorpusName,
     Device,
-    DropLabel,
-    KeepLabel,
-    Language,
     Model,
     RunFolder,
     Seed,
-    SpeakerCharacters,
-    Tier,
     exit_for_failures,
+    load_chosen,
     make_console,
     print_json,
+    with_corpus_options,
 )
 from align_eval.reporting.terminal.printing import print_line
 
 MAKE_WRITABLE = "make the folder of the run writable"
 
 
+@with_corpus_options
 def faithfulness(
     corpus: CorpusName,
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
@@ -47,19 +43,13 @@ def faithfulness(
     sensitivity_samples: Annotated[
         int, typer.Option(min=0, help="Noises per utterance for max-sensitivity (log-prob only); 0 skips it.")
     ] = 3,
-    kind: CorpusKind = None,
     task: Annotated[
         str, typer.Option(help="Text: transcribe (the reference words) or translate (the model's translation).")
     ] = "transcribe",
-    tier: Tier = None,
-    language: Language = None,
-    speaker_characters: SpeakerCharacters = None,
-    keep_label: KeepLabel = None,
-    drop_label: DropLabel = None,
-    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random orders, masks, noises and the bootstrap.")] = 0,
+    **chosen: Any,
 ) -> None:
     """Measure how faithful each source is to the model: delete and insert frames in the order of its relevance.
 
@@ -71,14 +61,12 @@ def faithfulness(
     Example: align-eval faithfulness demo --source gradient:at=mel --out runs/faithfulness.json
     """
     from align_eval.cli.progress import progress
-    from align_eval.corpus.bundled import load_corpus
     from align_eval.findings.faithfulness.records import FaithfulnessOptions
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.formats.run.folder import prepare_folder
     from align_eval.formats.run.tracebacks import as_json as finding_values
     from align_eval.formats.run.tracebacks import folder_of_finding
     from align_eval.reporting.terminal.faithfulness import print_faithfulness
-    from align_eval.text import label_policy
 
     options = FaithfulnessOptions(
         form=form,
@@ -89,15 +77,7 @@ def faithfulness(
         seed=seed,
         task=task,  # type: ignore[arg-type]  # FaithfulnessOptions checks it
     )
-    loaded = load_corpus(
-        corpus,
-        kind=kind,
-        tier=tier,
-        language=language,
-        speaker_characters=speaker_characters,
-        labels=label_policy(keep_label, drop_label),
-        channel=channel,
-    )
+    loaded = load_chosen(corpus, chosen)
     prepare_folder(out.parent)
     from align_eval.findings.faithfulness.measure import DEFAULT_ORDERS, measure_faithfulness  # loads torch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -33,12 +33,16 @@ def with_options_of(record: type) -> Callable[[C], C]:
     A field whose type is a Literal gets its choices. Metadata: ``help``, and where needed ``flag`` (the name of the
     option, where it is not the field's), ``min`` and ``max``.
     """
+    return with_parameters([_parameter(f, choices_of(record).get(f.name)) for f in fields(record)])
+
+
+def with_parameters(added: Sequence[inspect.Parameter]) -> Callable[[C], C]:
+    """Give a command further options, in place of its ``**`` parameter; several such decorators may be stacked."""
 
     def decorate(command: C) -> C:
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        added = [_parameter(f, choices_of(record).get(f.name)) for f in fields(record)]
-        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own + added]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *added)]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
         return command

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from align_eval.cli.common import (
     AsJson,
-    Channel,
-    CorpusKind,
     CorpusName,
     Device,
-    DropLabel,
-    KeepLabel,
-    Language,
     Model,
-    SpeakerCharacters,
-    Tier,
     exit_for_failures,
+    load_chosen,
     make_console,
     print_json,
+    with_corpus_options,
 )
 from align_eval.reporting.terminal.printing import print_line
 
@@ -40,6 +35,7 @@ heads_app = typer.Typer(
 
 
 @heads_app.command()
+@with_corpus_options
 def search(
     corpus: CorpusName,
     out: Annotated[Path, typer.Option(help="JSON file to write; the run, where one is made, is kept beside it.")],
@@ -52,16 +48,10 @@ def search(
         "zscore-median"
     ),
     align: Annotated[str, typer.Option(help="The path that sets are read by, as dtw or viterbi.")] = "dtw",
-    kind: CorpusKind = None,
-    tier: Tier = None,
-    language: Language = None,
-    speaker_characters: SpeakerCharacters = None,
-    keep_label: KeepLabel = None,
-    drop_label: DropLabel = None,
-    channel: Channel = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, permutations and the bootstrap.")] = 0,
+    **chosen: Any,
 ) -> None:
     """Rank every head, and search sets with nested cross-validation over speakers or recordings.
 
@@ -80,23 +70,13 @@ def search(
     folder = Path(corpus)
     failures: tuple[Failure, ...] = ()
     if not (folder / "run.json").is_file():
-        from align_eval.corpus.bundled import load_corpus
         from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
         from align_eval.options import RunOptions
-        from align_eval.text import label_policy
 
         folder = out.with_suffix("")
         sources = [in_unit(spec, unit) for spec in (ALL_HEADS, DEFAULT_HEADS, saliency)]
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
-        loaded = load_corpus(
-            corpus,
-            kind=kind,
-            tier=tier,
-            language=language,
-            speaker_characters=speaker_characters,
-            labels=label_policy(keep_label, drop_label),
-            channel=channel,
-        )
+        loaded = load_chosen(corpus, chosen)
         failures = _run(loaded, model, options, folder, console)
     kept = read_saved_run(folder)
     with progress(len(kept.items)) as on_done:

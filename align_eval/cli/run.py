@@ -10,24 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from align_eval.cli.common import (
+    CORPUS_OPTIONS,
     AsJson,
     Channel,
-    CorpusKind,
     CorpusName,
     Device,
-    DropLabel,
-    KeepLabel,
     Language,
     Model,
     Protocols,
     Recording,
-    SpeakerCharacters,
     SpokenText,
-    Tier,
     exit_for_failures,
+    load_chosen,
     make_console,
     print_json,
     print_next,
+    with_corpus_options,
 )
 from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError
@@ -48,18 +46,12 @@ class Task(StrEnum):
     translate = "translate"  # type: ignore[assignment]  # str has a method of that name
 
 
+@with_corpus_options
 @with_options_of(RunOptions)
 def run(
     corpus: CorpusName,
     out: Annotated[Path, typer.Option(help="Folder for run.json, words.parquet and textgrids/.")],
     model: Model = "tiny.en",
-    kind: CorpusKind = None,
-    tier: Tier = None,
-    language: Language = None,
-    speaker_characters: SpeakerCharacters = None,
-    keep_label: KeepLabel = None,
-    drop_label: DropLabel = None,
-    channel: Channel = None,
     task: Annotated[
         Task, typer.Option(help="transcribe; translations have no word times to score: see `faithfulness --task`.")
     ] = Task.transcribe,
@@ -81,32 +73,23 @@ def run(
     align-eval run demo --align openai --toggle --out runs/toggles
     """
     from align_eval.cli.progress import progress
-    from align_eval.corpus.bundled import load_corpus
     from align_eval.engine.job import prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.folder import prepare_folder
     from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.heuristics import toggled_systems
     from align_eval.scoring.protocol_file import read_protocols
-    from align_eval.text import label_policy
 
     if task == Task.translate:
         problem = "a translation has no word times, so that there is nothing to score"
         raise InputError("task translate", problem, "use align-eval faithfulness --task translate")
     user_protocols = read_protocols(protocols) if protocols else None
-    run_options = RunOptions.from_command_line(options)
+    run_values = {name: value for name, value in options.items() if name not in CORPUS_OPTIONS}
+    run_options = RunOptions.from_command_line(run_values)
     if run_options.toggle and not run_options.best:  # refused before the model is loaded
         specs = specs_of(run_options)
         toggled_systems(specs.sources, specs.aligns, specs.presets)
-    loaded = load_corpus(
-        corpus,
-        kind=kind,
-        tier=tier,
-        language=language,
-        speaker_characters=speaker_characters,
-        labels=label_policy(keep_label, drop_label),
-        channel=channel,
-    )
+    loaded = load_chosen(corpus, options)
     if not dry_run:
         prepare_folder(out)
     job = prepare_job(loaded, model, run_options)
