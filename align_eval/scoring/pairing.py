@@ -143,7 +143,7 @@ class _Side:
 def _units_by_time(reference: _Side, hypothesis: _Side) -> list[Unit]:
     """Paired words; times are left out if they would lead to more errors."""
     units = _units(reference, hypothesis)
-    if reference.times is None:
+    if reference.times is None or not _n_errors(units, reference, hypothesis):
         return units
     untimed = replace(reference, times=None), replace(hypothesis, times=None)
     without = _units(*untimed)
