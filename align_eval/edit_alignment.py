@@ -122,7 +122,7 @@ def _blocks(links: list[Link], n_reference: int, n_hypothesis: int) -> Iterator[
 
 
 def _closest(reference_words: _Words, hypothesis_words: _Words, links: list[Link]) -> list[Link]:
-    """Of the pairings with as few edits and as many substitutions as ``links``, the one with the least distance."""
+    """Find the nearest pairing among those with the edits and substitutions of ``links``."""
     reference, hypothesis = reference_words.texts, hypothesis_words.texts
     n, m = len(reference), len(hypothesis)
     if n == m == len(links) or not n or not m or not links:

@@ -68,7 +68,7 @@ def tier_options(names: Sequence[str], indices: Iterable[int]) -> str:
 
 
 def word_tiers(grid: TextGrid, path: object, tiers: Tiers = None) -> tuple[IntervalTier, ...]:
-    """Find the interval tiers that hold the words: the chosen ones, or the only one with a word tier's name.
+    """Find the chosen interval tiers, or else the only interval tier with the name of a word tier.
 
     Raises
     ------

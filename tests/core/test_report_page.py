@@ -131,7 +131,7 @@ def test_the_words_are_those_of_the_table(folder, page):
 
 
 def test_a_system_that_failed_is_not_an_utterance_that_is_not_scored(folder):
-    """Of four failures one is of a whole utterance; the terminal and the page count and name them alike."""
+    """One of four failures is of a whole utterance. The terminal and the page count and name them alike."""
     failures = (
         Failure("x", "x.wav: is empty; copy it"),
         *(Failure(id_, f"{id_}.wav: the map is flat; use dtw", system="spes | viterbi") for id_ in ("a", "b", "c")),

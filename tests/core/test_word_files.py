@@ -188,7 +188,7 @@ def test_a_linked_folder_and_a_linked_file_are_read_under_the_names_of_the_links
     ],
 )
 def test_links_in_a_circle_end_and_every_file_is_listed_within_each_folder_once(links, tmp_path):
-    """Of a loop, no folder is entered within itself, so that each path names each of its folders once."""
+    """No folder of a loop is entered within itself, so that each path names each of its folders once."""
     theirs = tmp_path / "theirs"
     write_good(theirs, "srt", "1")
     for link, target in links.items():
