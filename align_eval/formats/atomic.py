@@ -1,12 +1,15 @@
-"""Atomic writing: a file is written under a temporary name, flushed to disk, and moved to its place when complete."""
+"""Writing of files: beside its place, flushed to disk, and renamed when whole; and paths that stay in their folder."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from align_eval.errors import InputError
 
@@ -15,15 +18,156 @@ TEMPORARY = ".writing"
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
+NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories that no name may have: control characters, bytes that are no UTF-8, separators of lines."""
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` write a file under a temporary name, then move it to ``path``.
+
+def inside(root: Path, name: str) -> Path:
+    """Join a folder and a name from a file, such as the id of an utterance; the name may begin with folders.
+
+    Raises
+    ------
+    InputError
+        If the name cannot name a file (:func:`is_file_name`), or if a symbolic link leads it out of the folder.
+    """
+    path = root / name
+    if not is_file_name(name):
+        raise InputError(root, f"the name {name[:80]!a} cannot name a file in it", "use letters, digits, - _ . and /")
+    real = os.path.realpath(root)
+    parent = os.path.realpath(path.parent)
+    if parent != real and not parent.startswith(os.path.join(real, "")):
+        raise InputError(path, f"is outside {root}, to which a link leads", "remove the link, or choose another --out")
+    return path
+
+
+def is_file_name(name: str) -> bool:
+    r"""Tell whether a name is a relative path inside a folder, on every system.
+
+    >>> [is_file_name(name) for name in ("a/b", "é c", "", "../a", "/a", "a//b", "C:a", "a\\b", "a\n")]
+    [True, True, False, False, False, False, False, False, False]
+    """
+    if name[1:2] == ":" or "\\" in name or any(unicodedata.category(letter) in NOT_IN_NAMES for letter in name):
+        return False
+    return all(part not in ("", ".", "..") and len(os.fsencode(part)) < 240 for part in name.split("/"))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write bytes. It takes its place when the context ends without an error.
+
+    Folders are made as needed. A device or pipe is written to directly. A file that is replaced leaves its permissions
+    to the new one; a link is replaced, and its target stays.
 
     Raises
     ------
     OSError
         If the file cannot be written. Nothing of it remains, and an earlier file at ``path`` is unchanged.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as file:
+            yield file
+        return
+    temporary = _beside(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            _flush(file, path)
+        os.replace(temporary, path)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file of bytes (see :func:`whole_file`)."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text in UTF-8 (see :func:`whole_file`)."""
+    write_bytes(path, text.encode())
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together. The last one vouches for the others: where it is there, all are of one kind.
+
+    All are written before any takes its place. The last one is removed before the others take theirs.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written. Unless one cannot be renamed, all earlier files are unchanged.
+    """
+    *_, voucher = files
+    written = {path: _beside(path) for path in files}
+    try:
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written[path].open("wb") as file:
+                file.write(data)
+                _flush(file, path)
+        voucher.unlink(missing_ok=True)
+        for path, temporary in written.items():
+            os.replace(temporary, path)
+    except BaseException:
+        for temporary in written.values():
+            _remove(temporary)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    """The temporary name of a file, in its folder; short, since systems bound the length of names."""
+    return path.with_name(f".{sha256(os.fsencode(path.name)).hexdigest()[:16]}.{os.getpid()}{TEMPORARY}")
+
+
+def _flush(file: BinaryIO, place: Path) -> None:
+    """Flush a temporary file to disk, with the permissions of the file that it will replace."""
+    file.flush()
+    with suppress(FileNotFoundError):
+        os.chmod(file.name, place.stat().st_mode & 0o7777)
+    os.fsync(file.fileno())
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk, where the system can do that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks cannot
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(place: object, error: OSError, remedy: str) -> InputError:
+    """Build the error for a place that cannot be written. On a full disk, another remedy replaces ``remedy``."""
+    if error.errno in FULL:
+        return InputError(place, f"cannot be written ({error.strerror})", "make room and give the same command again")
+    return InputError(place, f"cannot be written ({error.strerror or error})", remedy)
+
+
+@contextmanager
+def writing(place: object, remedy: str = "choose another --out") -> Iterator[None]:
+    """Turn an OSError inside the context into an :class:`~align_eval.errors.InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(place, error, remedy) from error
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` write a file under a temporary name, then move it to ``path``."""
     temporary = beside_of(path)
     try:
         write(temporary)
@@ -43,24 +187,3 @@ def move_whole(written: Path, path: Path) -> None:
     with written.open("rb") as file:
         os.fsync(file.fileno())
     written.replace(path)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file of bytes atomically (see :func:`write_whole`)."""
-    write_whole(path, lambda temporary: temporary.write_bytes(data))
-
-
-def cannot_write(place: object, error: OSError, remedy: str) -> InputError:
-    """Build the error for a place that cannot be written. On a full disk, another remedy replaces ``remedy``."""
-    if error.errno in FULL:
-        return InputError(place, f"cannot be written ({error.strerror})", "make room and give the same command again")
-    return InputError(place, f"cannot be written ({error.strerror or error})", remedy)
-
-
-@contextmanager
-def writing(place: object, remedy: str = "choose another --out") -> Iterator[None]:
-    """Turn an OSError inside the context into an :class:`~align_eval.errors.InputError`."""
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(place, error, remedy) from error
