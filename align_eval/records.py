@@ -247,15 +247,26 @@ class RelevanceMap:
                 f"the map is not finite there ({values[row, column]}; {len(bad)} such values)",
                 "check the model's weights, or compute in float32 (--dtype float32)",
             )
-        steps = np.diff(words[:-1], prepend=0)
-        if words[-1] != EOT_WORD or np.any(steps < 0) or np.any(steps > 1) or (len(words) > 1 and words[0] != 0):
-            raise ValueError(f"{self.spec}: word_of_token must rise from 0 in steps of 1 and end with {EOT_WORD}")
+        check_word_of_token(words, self.spec)
         if not (math.isfinite(self.start_s) and 0 < self.frame_s < math.inf):
             raise ValueError(f"{self.spec}: no time axis from {self.start_s} s in steps of {self.frame_s} s")
         for name, array in (("values", values), ("word_of_token", words), ("letters", letters)):
             if array is not None:
                 array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+
+def check_word_of_token(words: IntVector, place: str) -> None:
+    """Check the word of each row of a map.
+
+    Raises
+    ------
+    ValueError
+        If the words do not rise from 0 in steps of 1 and end with :data:`EOT_WORD`.
+    """
+    steps = np.diff(words[:-1], prepend=0)
+    if words[-1] != EOT_WORD or np.any(steps < 0) or np.any(steps > 1) or (len(words) > 1 and words[0] != 0):
+        raise ValueError(f"{place}: word_of_token must rise from 0 in steps of 1 and end with {EOT_WORD}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +300,19 @@ class Failure:
     None, and JSON files leave it out.
     ``traceback`` is the text of the traceback of an unexpected error, which is a bug in align-eval. JSON files name the
     file that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
+    Bytes of file names that are no UTF-8 are escaped in its texts, since no file of text can hold them.
     """
 
     id: str
     message: str
     traceback: str | None = None
     system: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("id", "message", "traceback", "system"):
+            text = getattr(self, name)
+            if isinstance(text, str) and not text.isascii():  # a file name may hold bytes that are no UTF-8
+                object.__setattr__(self, name, text.encode("utf-8", "backslashreplace").decode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ def _decode_part(sound: Sound, part: Part, length: int, span: tuple[int, int], d
     preroll = min(start, sound.preroll if start < length - sound.tail else max(sound.preroll, sound.tail))
     try:
         with (
-            nullcontext(sound.file) if sound.is_plain else PartFile(sound.file, part) as source,
+            nullcontext(sound.name) if sound.is_plain else PartFile(sound.file, part) as source,
             soundfile.SoundFile(source) as file,
         ):
             if file.seekable():

@@ -18,7 +18,7 @@ from align_eval.corpus.audio import audio_duration_s, decode, open_sound, read_a
 from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write
+from align_eval.formats.atomic import cannot_write, inside
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Failure, Utterance
 
@@ -50,8 +50,8 @@ def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
     for u in corpus.utterances:
         try:
             read_audio(u.audio, longest_s=math.inf)  # raises for a damaged file, which is then not copied
-            audio = _write_audio(u.audio, out / u.id)
-            write_words(out / f"{u.id}.TextGrid", {"words": u.words}, audio_duration_s(audio))
+            audio = _write_audio(u.audio, inside(out, u.id))
+            write_words(inside(out, f"{u.id}.TextGrid"), {"words": u.words}, audio_duration_s(audio))
             written.append(u)
         except InputError as error:
             failures.append(Failure(u.id, str(error)))

@@ -28,6 +28,7 @@ from align_eval.corpus.file_search import (
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError, InputWarning
+from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import words_of
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import by_start
@@ -127,6 +128,7 @@ def load_folder(
     marks: Counter[str] = Counter()
     for id_ in sorted(set(audio) | set(grids)):
         try:
+            check_name(folder, id_)
             audio_path, grid_path = _pair(folder, id_, audio.get(id_, []), grids.get(id_, []))
             if to_score:
                 (transcript,) = words_of(read_document(grid_path), "textgrid", tier, labels)
@@ -371,6 +373,8 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
         if None in row or None in row.values():
             raise InputError(place, f"does not have {len(columns)} values", "quote values that contain a comma")
         values = {key: composed(value.strip()) for key, value in row.items()}
+        if composed(row["id"]) in ids:  # a name may begin or end with a space
+            values["id"] = composed(row["id"])
         if values["id"] in metadata:
             raise InputError(place, f"id {values['id']!r} occurs twice", "keep one row per id")
         if values["id"] not in ids:

@@ -35,6 +35,7 @@ from align_eval.corpus.pocketsphinx import (
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
+from align_eval.formats.atomic import inside
 from align_eval.formats.textgrids import Tiers, read_words, write_words
 from align_eval.records import AudioSpan, Failure
 from align_eval.units import SAMPLE_RATE
@@ -106,7 +107,7 @@ def make_references(
     n_words = 0
     for id_, paths in audio.items():
         try:
-            grid = on_disk(out / f"{id_}.TextGrid")
+            grid = on_disk(inside(out, f"{id_}.TextGrid"))
             if grid.exists():
                 raise InputError(grid, "exists already", "choose another --out, or remove it")
             aligned, duration_s = _align_file(decoder, folder, id_, paths, unknown, tier, channel)

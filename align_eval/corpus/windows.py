@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.pauses import Pause, pauses_between
-from align_eval.records import AudioSpan, Utterance
+from align_eval.errors import InputError
+from align_eval.formats.atomic import check_name
+from align_eval.records import AudioSpan, Failure, Utterance
 from align_eval.units import WINDOW_S
 
 MARGIN_S = 1.0
@@ -28,6 +30,21 @@ def windowed(corpus: Corpus, longest_s: float = WINDOW_S) -> Corpus:
     """Replace every utterance that is longer than ``longest_s`` seconds by its windows."""
     windows = tuple(window for u in corpus.utterances for window in cut_windows(u, longest_s))
     return replace(corpus, utterances=windows)
+
+
+def with_room_for_windows(corpus: Corpus, longest_s: float) -> Corpus:
+    """Make failures of the utterances whose ids leave no room for those of their windows; every id names files."""
+    kept: list[Utterance] = []
+    failures = list(corpus.failures)
+    for u in corpus.utterances:
+        try:
+            if u.duration_s > longest_s:
+                check_name(f"{u.audio.path}, a window of {u.id}", _window_id(u, u.duration_s))
+        except InputError as error:
+            failures.append(Failure(u.id, str(error)))
+        else:
+            kept.append(u)
+    return replace(corpus, utterances=tuple(kept), failures=tuple(failures))
 
 
 def cut_windows(utterance: Utterance, longest_s: float = WINDOW_S) -> tuple[Utterance, ...]:
@@ -93,10 +110,14 @@ def _window(utterance: Utterance, begin: Pause, end: Pause) -> Utterance:
     span = utterance.audio
     return replace(
         utterance,
-        id=f"{utterance.id}@{span.start_s + start_s:09.3f}",
+        id=_window_id(utterance, start_s),
         audio=AudioSpan(span.path, span.channel, span.start_s + start_s, span.start_s + end_s),
         words=words,
         text=" ".join(word.text for word in words),
         duration_s=end_s - start_s,
         part_of=utterance.part_of or utterance.id,
     )
+
+
+def _window_id(utterance: Utterance, start_s: float) -> str:
+    return f"{utterance.id}@{utterance.audio.start_s + start_s:09.3f}"

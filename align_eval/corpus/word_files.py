@@ -22,6 +22,7 @@ from align_eval.corpus.file_search import (
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
+from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.textgrids import Tiers
@@ -44,7 +45,7 @@ class WordFiles:
     paths : dict
         File that holds those words, by the name of the recording.
     failures : tuple of Failure
-        Files that could not be used.
+        Files, and recordings in them, that could not be used.
     """
 
     form: str
@@ -88,8 +89,19 @@ def read_word_files(
     if not path.is_file():
         raise InputError(path, "there is no such file or folder", "check the path")
     detected, file_transcripts = read_transcripts(path, form, tier, labels)
-    transcripts = {transcript.id or recording_name(path.name): transcript for transcript in file_transcripts}
-    return WordFiles(detected, transcripts, dict.fromkeys(transcripts, path))
+    transcripts: dict[str, Transcript] = {}
+    failures: list[Failure] = []
+    for transcript in file_transcripts:
+        name = recording_name(path.name) if transcript.id is None else transcript.id
+        try:
+            transcripts[_checked_name(name, transcript, path)] = transcript
+        except InputError as error:
+            if len(file_transcripts) == 1:
+                raise
+            failures.append(Failure(name, str(error)))
+    if failures and not transcripts:
+        raise InputError(path, f"has no usable recording: {failures[0].message}", "correct their names")
+    return WordFiles(detected, transcripts, dict.fromkeys(transcripts, path), tuple(failures))
 
 
 def pair_names(reference: Iterable[str], hypothesis: Iterable[str]) -> dict[str, str]:
@@ -123,6 +135,18 @@ def recording_name(name: str) -> str:
                 name = name[: -len(suffix)]
                 break
     return composed(name)
+
+
+def _checked_name(name: str, transcript: Transcript, path: Path) -> str:
+    """Return the name of a recording, which becomes a file name.
+
+    Raises
+    ------
+    InputError
+        If it cannot name a file.
+    """
+    place = transcript.words[0].place if transcript.id is not None and transcript.words else ""
+    return check_name(f"{path}, {place}" if place else path, name)
 
 
 def _read_folder(folder: Path, form: str | None, tier: Tiers, labels: LabelPolicy) -> WordFiles:
@@ -191,7 +215,12 @@ class _FolderReader:
 
     def _read(self, name: str, document: Document, form: str) -> None:
         for transcript in words_of(document, form, self._tier, self._labels):
-            id_ = transcript.id or name
+            id_ = name if transcript.id is None else transcript.id
+            try:
+                _checked_name(id_, transcript, document.path)
+            except InputError as error:
+                self._failures.append(Failure(id_, str(error)))
+                continue
             if id_ in self._transcripts:
                 problem = f"recording {id_!r} is in {self._paths[id_].name} as well"
                 raise InputError(document.path, problem, "keep it in one of them")

@@ -20,7 +20,7 @@ from align_eval.corpus.second_reference import (
     second_checksum,
 )
 from align_eval.corpus.transcript_file import transcripts_checksum
-from align_eval.corpus.windows import windowed
+from align_eval.corpus.windows import windowed, with_room_for_windows
 from align_eval.errors import InputError
 from align_eval.heuristics import toggled_systems
 from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
@@ -105,6 +105,8 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     shard = parse_shard(options.shard) if options.shard else None
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
+    if options.text == "words" and _any_long(corpus, options):
+        corpus = with_room_for_windows(corpus, options.window_s)
     if not corpus.utterances:
         messages = "; ".join(f.message for f in corpus.failures[:3])
         raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {messages}", "mend what is listed")
@@ -210,9 +212,12 @@ def _systems(specs: SystemSpecs, *, toggle: bool) -> tuple[System, ...]:
 
 def _in_order(corpus: Corpus, options: RunOptions) -> tuple[Utterance, ...]:
     """Utterances in the order of ids, long ones cut into windows where the reference's own words are aligned."""
-    any_long = any(u.duration_s > options.window_s for u in corpus.utterances)
-    cut = windowed(corpus, options.window_s) if options.text == "words" and any_long else corpus
+    cut = windowed(corpus, options.window_s) if options.text == "words" and _any_long(corpus, options) else corpus
     return tuple(sorted(cut.utterances, key=lambda u: u.id))
+
+
+def _any_long(corpus: Corpus, options: RunOptions) -> bool:
+    return any(u.duration_s > options.window_s for u in corpus.utterances)
 
 
 def _first_window(span: AudioSpan) -> AudioSpan:

@@ -2,8 +2,9 @@
 
 ``OUT/.partial/journal.jsonl`` has one line per utterance: the SHA-256 of the rest of the line, and JSON with the
 utterance's id, the key of its result (:mod:`align_eval.signature`) and the result. JSON holds Python's floats without
-loss, so that a resumed result is the same. A line is used only if its checksum holds and its key is the expected one: a
-torn or damaged line, or another model, text, audio file, package or code makes the utterance be processed again.
+loss, so that a resumed result is the same. A line is used only if its checksum holds, its key is the expected one, and
+its result fits the utterance (:mod:`align_eval.engine.journal_entry`): a torn or damaged line, or another model, text,
+audio file, package or code makes the utterance be processed again.
 
 The folder is removed once the run is written whole. Utterances that failed, or that one system failed, are not in the
 journal, so that they are tried again; the tracebacks of bugs are written into the run folder at once
@@ -26,15 +27,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from align_eval.engine.fitting_maps import read_fitting_maps
+from align_eval.engine.journal_entry import unpack
 from align_eval.engine.utterance import Result
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.atomic import TEMPORARY, cannot_write
+from align_eval.formats.atomic import TEMPORARY, cannot_write, check_name
 from align_eval.formats.run.folder import RUN_NAME, prepare_folder
 from align_eval.formats.run.maps import FOLDER as MAPS
-from align_eval.formats.run.maps import drop_maps, maps_path, write_maps
+from align_eval.formats.run.maps import drop_maps, maps_path, n_words_of, write_maps
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import drop_tracebacks, write_tracebacks
-from align_eval.records import Failure, FlatRows, Pairing, Unit, Word
+from align_eval.records import Failure, Utterance
 from align_eval.systems import System
 
 FOLDER = ".partial"
@@ -67,22 +70,43 @@ class Journal:
         self._with_maps: set[str] = set()
         self._read()
 
-    def get(self, id_: str, key: str | None, systems: Sequence[System]) -> Result | None:
+    def get(self, utterance: Utterance, key: str | None, systems: Sequence[System]) -> Result | None:
         """Return the result of an utterance, None where the journal lacks it; saved maps stay in the run folder."""
+        id_ = utterance.id
         if key is None or id_ not in self._at:
             return None
         offset, length = self._at[id_]
         self._file.seek(offset)
         entry = _entry(self._file.read(length))
-        if entry is None or (entry.get("schema"), entry["key"]) != (SCHEMA_VERSION, key):
+        if entry is None or (entry.get("schema"), entry.get("key")) != (SCHEMA_VERSION, key):
             return None
-        if entry["maps"] and _checksum(maps_path(self._out, id_)) != entry["maps"]:
-            self._warn(f"the maps of {id_} are damaged or missing; they are made again")
+        try:
+            result = unpack(entry["result"], utterance, systems)
+        except (ValueError, KeyError):
+            self._warn(f"the entry of {id_} is damaged; the utterance is processed again")
             return None
-        self.n_resumed += 1
-        if entry["maps"]:
+        if entry.get("maps") is not None:
+            if not self._has_maps(id_, entry["maps"], result):
+                self._warn(f"the maps of {id_} are damaged or missing; they are made again")
+                return None
             self._with_maps.add(id_)
-        return _unpack(entry["result"], systems)
+        self.n_resumed += 1
+        return result
+
+    def _has_maps(self, id_: str, checksum: object, result: Result) -> bool:
+        """Tell whether the maps of a result are as they were written, and of its sources and words."""
+        path = maps_path(self._out, id_)
+        if _checksum(path) != checksum:
+            return False
+        try:
+            maps = read_fitting_maps(path)
+        except InputError:
+            return False
+        sources = {system.source for system in result.words}
+        n_words = {len(words) for words in result.words.values()}
+        return set(maps.stacks) == {source.stack for source in sources} and n_words == {
+            n_words_of(maps, source.tokens.unit) for source in sources
+        }
 
     def put(self, id_: str, key: str | None, result: Result) -> None:
         """Write the result of an utterance: its maps as a file of the run folder; with a key, the rest as a line.
@@ -172,11 +196,16 @@ def open_journal(out: Path) -> Iterator[Journal]:
             drop_maps(out)
         try:
             # unbuffered: closing does not try again to write to a full disk
-            file = io.FileIO(path, "r+" if path.is_file() else "w+")
+            file = io.FileIO(path, "r+" if path.is_file() else "w+", opener=_open_no_link)
         except OSError as error:
             raise cannot_write(out, error, "choose another --out") from error
         with file:
             yield Journal(out, file)
+
+
+def _open_no_link(path: str | Path, flags: int) -> int:
+    """Open a file of the run folder; a link in its place would lead out of the folder."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
 
 
 def _line(content: bytes) -> bytes:
@@ -184,11 +213,15 @@ def _line(content: bytes) -> bytes:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """Parse a line; None where it is not as it was written."""
+    """Parse a line; None where it is not as it was written, or has no id."""
     content = line[DIGEST_LENGTH + 1 : -1]
     if _line(content) != line:
         return None
-    entry: dict[str, Any] = json.loads(content)
+    try:
+        entry: dict[str, Any] = json.loads(content)
+        check_name(NAME, entry["id"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
     return entry
 
 
@@ -214,23 +247,6 @@ def _pack(result: Result) -> dict[str, Any]:
     }
 
 
-def _unpack(plain: dict[str, Any], systems: Sequence[System]) -> Result:
-    by_name = {(system.source.text, system.aligner.text): system for system in systems}
-    words = zip(plain["systems"], plain["words"], strict=True)
-    return Result(
-        words={by_name[source, align]: tuple(Word(*word) for word in timed) for (source, align), timed in words},
-        details=plain["details"],
-        pairing=_pairing(plain["pairing"]) if plain["pairing"] else None,
-        flat_rows=tuple(FlatRows(**rows) for rows in plain["flat_rows"]),
-    )
-
-
-def _pairing(plain: dict[str, Any]) -> Pairing:
-    units = tuple(Unit(tuple(u["reference"]), tuple(u["hypothesis"]), u["same"]) for u in plain["units"])
-    listed = {name: tuple(plain[name]) for name in ("deleted", "inserted", "ignored")}
-    return Pairing(units, n_reference=plain["n_reference"], n_hypothesis=plain["n_hypothesis"], **listed)
-
-
 @contextmanager
 def _locked(path: Path, holder: object) -> Iterator[None]:
     """Hold the lock of a file, which is made with its folder; the system frees it when this process ends, however.
@@ -251,7 +267,7 @@ def _locked(path: Path, holder: object) -> Iterator[None]:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = _open_no_link(path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             continue  # its folder was removed in between
         except OSError as error:

@@ -23,7 +23,7 @@ from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
 from align_eval.errors import InputError
-from align_eval.formats.atomic import writing
+from align_eval.formats.atomic import inside, writing
 from align_eval.formats.run.audio_spans import merge_audio_spans
 from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
 from align_eval.formats.run.json_lines import entries_writer, read_entries
@@ -105,7 +105,7 @@ def merge_maps(folders: Sequence[Path], out: Path) -> None:
     """
     for folder in folders:
         for path in sorted((folder / MAPS).rglob(f"*{SUFFIX}")):
-            target = out / path.relative_to(folder)
+            target = inside(out, path.relative_to(folder).as_posix())
             with writing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)

@@ -14,7 +14,7 @@ from pathlib import Path
 from align_eval.corpus.folder import checksum_pieces
 from align_eval.engine.job import Job, Shard
 from align_eval.errors import InputError
-from align_eval.formats.atomic import write_whole, writing
+from align_eval.formats.atomic import check_name, write_whole, writing
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.tracebacks import as_json
 from align_eval.records import Failure, Utterance
@@ -80,10 +80,13 @@ def read_shard(run: Path) -> ShardFacts:
         if data["schema"] != SCHEMA_VERSION:
             raise ValueError(f"schema {data['schema']}")
         names = ("corpus_failures", "utterance_failures", "second_failures")
-        return ShardFacts(
+        facts = ShardFacts(
             shard=Shard(**data["shard"]),
             **{name: tuple(Failure(**failure) for failure in data[name]) for name in names},
         )
+        for failure in facts.utterance_failures:
+            check_name(run / NAME, failure.id)
+        return facts
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_shard(run, error) from error
 

@@ -126,7 +126,7 @@ def results(
 
     for utterance in utterances:
         key = key_of(utterance) if journal else None
-        resumed = journal.get(utterance.id, key, systems) if journal else None
+        resumed = journal.get(utterance, key, systems) if journal else None
         if group.future or len(group.utterances) == workers.group_size:
             group = _Group()
         pending.append(_Pending(utterance, key, resumed, group, len(group.utterances)))

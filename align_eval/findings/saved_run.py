@@ -21,9 +21,10 @@ import pyarrow.compute as pc
 
 from align_eval.alignment.aligner import parse_aligner
 from align_eval.alignment.word_times import align_map
+from align_eval.engine.fitting_maps import REMEDY, read_fitting_maps
 from align_eval.errors import InputError
 from align_eval.formats.run.folder import read_run
-from align_eval.formats.run.maps import FOLDER, SUFFIX, SavedMaps, read_maps
+from align_eval.formats.run.maps import SavedMaps, maps_path, n_words_of
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.records import RelevanceMap
 from align_eval.run_record import Run
@@ -54,6 +55,8 @@ class Item:
         Start and end of each word in seconds from the start of the utterance, the same origin as the maps.
     path : Path
         File of its maps. :attr:`maps` reads it on access, so that memory never holds the maps of a whole run.
+    of_reference : bool
+        Whether the rows of its maps are the words of the reference, and not recognised words or those of a transcript.
     """
 
     id: str
@@ -62,6 +65,7 @@ class Item:
     corpus_cluster: int
     reference_s: Floats
     path: Path
+    of_reference: bool = False
 
     @property
     def maps(self) -> SavedMaps:
@@ -70,20 +74,37 @@ class Item:
         Raises
         ------
         InputError
-            Where the file cannot be read.
+            Where the file cannot be read, or holds no such maps.
         """
         try:
             state = self.path.stat()
         except OSError as error:
             problem = f"cannot be read ({error.strerror}): the run saved no maps, or they were moved"
             raise InputError(self.path, problem, "run again with --keep heads") from error
-        return _read(self.path, state.st_mtime_ns, state.st_size)
+        maps = _read(self.path, state.st_mtime_ns, state.st_size)
+        if self.of_reference:
+            for unit in maps.word_of_token:
+                self.check_words(maps, unit)
+        return maps
+
+    def check_words(self, maps: SavedMaps, unit: str) -> None:
+        """Refuse maps of another number of words than the reference's.
+
+        Raises
+        ------
+        InputError
+            If the rows of a token unit are of more or fewer words.
+        """
+        n_words = n_words_of(maps, unit)
+        if n_words != len(self.reference_s):
+            problem = f"holds maps of {n_words} words in the unit {unit}, the run {len(self.reference_s)}"
+            raise InputError(self.path, problem, REMEDY)
 
 
 @lru_cache(maxsize=2)
 def _read(path: Path, *_state: int) -> SavedMaps:
     """Maps of one utterance. The last two stay in memory, since findings go through a run item by item."""
-    return read_maps(path)
+    return read_fitting_maps(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +159,8 @@ def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
     for reference in sorted(set(table.column("reference").to_pylist())):
         rows = table.filter(pc.equal(table.column("reference"), reference))
         clusters[reference], cluster = cluster_rows(rows)
-        items[reference] = tuple(_items(folder, rows, cluster, reference, corpus_cluster))
+        of_kind = _items(folder, rows, cluster, reference, corpus_cluster)
+        items[reference] = tuple(replace(item, of_reference=run.signature.get("text") == "words") for item in of_kind)
     require_stacks(folder, [item for same_kind in items.values() for item in same_kind], needed)
     return SavedRun(folder, run, items, clusters, corpus_clusters)
 
@@ -157,7 +179,7 @@ def _items(
     for id_, row in first_row.items():
         words = slice(row, row + n_words[row])  # rows of the first system; all systems share the reference
         times = np.stack([start_s[words], end_s[words]], axis=1)
-        path = folder / FOLDER / f"{id_}{SUFFIX}"
+        path = maps_path(folder, id_)
         if not path.is_file():
             raise InputError(path, "is not there: the run saved no maps", "run again with --keep heads")
         yield Item(id_, reference, int(cluster[row]), corpus_cluster[id_], times, path)
@@ -170,13 +192,18 @@ def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) 
     ------
     InputError
         Where one is missing. The message names all missing sources of the first such item, and then those that it has,
-        since a run with the missing ones alone would lack the others.
+        since a run with the missing ones alone would lack the others. Or where items have different numbers of maps.
     """
+    n_maps: dict[str, int] = {}
     for item in items:
         missing = [spec for spec in needed if spec not in item.maps.stacks]
         if missing:
             sources = " ".join(f"--source {shlex.quote(spec)}" for spec in (*missing, *item.maps.stacks))
             raise InputError(f"{place}, {item.id}", "lacks maps that this needs", f"run with --keep heads {sources}")
+        for spec in needed:
+            n = len(item.maps.stacks[spec])
+            if n_maps.setdefault(spec, n) != n:
+                raise InputError(item.path, f"holds {n} maps of {spec}, others {n_maps[spec]}", REMEDY)
 
 
 def has_stack(items: Iterable[Item], spec: str) -> bool:
@@ -227,13 +254,28 @@ def heads_of(item: Item, spec: str) -> npt.NDArray[np.float32]:
     InputError
         Where the run saved the mean over heads instead.
     """
-    stack, names = item.maps.stacks[spec], item.maps.details[spec]["heads"]
-    if len(stack) != len(names):
+    stack, names = item.maps.stacks[spec], head_names(item, spec)
+    n_layers = 1 + int(names[-1].split(".")[0])
+    return stack.reshape(n_layers, -1, *stack.shape[1:])
+
+
+def head_names(item: Item, spec: str) -> list[str]:
+    """Names ``layer.head`` of the maps of a source of attention with all heads, in the order of layers and heads.
+
+    Raises
+    ------
+    InputError
+        Where the run saved the mean over heads instead.
+    """
+    names: list[str] = item.maps.details.get(spec, {}).get("heads", [])
+    if len(item.maps.stacks[spec]) != len(names):
         raise InputError(
             f"{item.id}, {spec}", "the run saved the mean over heads, not the heads", "run with --keep heads"
         )
-    n_layers = 1 + max(int(name.split(".")[0]) for name in names)
-    return stack.reshape(n_layers, -1, *stack.shape[1:])
+    last_layer, last_head = map(int, names[-1].split("."))
+    if names != [f"{layer}.{head}" for layer in range(last_layer + 1) for head in range(last_head + 1)]:
+        raise InputError(f"{item.path}, {spec}", "its heads are not all heads of all layers", REMEDY)
+    return names
 
 
 def mean_map(item: Item, spec: str) -> Floats:
@@ -259,6 +301,7 @@ def decoded(item: Item, values: npt.NDArray[np.floating], unit: str, align: str)
         Start and end in seconds.
     """
     maps = item.maps
+    item.check_words(maps, unit)
     try:
         relevance = RelevanceMap(
             np.asarray(values, dtype=np.float32),

@@ -30,9 +30,7 @@ def inside(root: Path, name: str) -> Path:
     InputError
         If the name cannot name a file (:func:`is_file_name`), or if a symbolic link leads it out of the folder.
     """
-    path = root / name
-    if not is_file_name(name):
-        raise InputError(root, f"the name {name[:80]!a} cannot name a file in it", "use letters, digits, - _ . and /")
+    path = root / check_name(root, name)
     real = os.path.realpath(root)
     parent = os.path.realpath(path.parent)
     if parent != real and not parent.startswith(os.path.join(real, "")):
@@ -40,15 +38,32 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
+def check_name(place: object, name: object, remedy: str = "use letters, digits, - _ . and /") -> str:
+    """Return a name from a file, such as an id, if it can name a file (:func:`is_file_name`).
+
+    Raises
+    ------
+    InputError
+        If it cannot, or is not a text; ``place`` is where it was read.
+    """
+    if isinstance(name, str) and is_file_name(name):
+        return name
+    raise InputError(place, f"the name {str(name)[:80]!a} cannot name a file", remedy)
+
+
 def is_file_name(name: str) -> bool:
     r"""Tell whether a name is a relative path inside a folder, on every system.
 
-    >>> [is_file_name(name) for name in ("a/b", "é c", "", "../a", "/a", "a//b", "C:a", "a\\b", "a\n")]
-    [True, True, False, False, False, False, False, False, False]
+    A part of it has less than 240 bytes, which leaves room for a suffix, and all of it has less than 1000. A part of
+    dots and spaces alone is refused, since Windows drops them at its end.
+
+    >>> [is_file_name(name) for name in ("a/b", "é c", "", "../a", "/a", "a//b", "C:a", "a\\b", "a\n", ".. /a")]
+    [True, True, False, False, False, False, False, False, False, False]
     """
     if name[1:2] == ":" or "\\" in name or any(unicodedata.category(letter) in NOT_IN_NAMES for letter in name):
         return False
-    return all(part not in ("", ".", "..") and len(os.fsencode(part)) < 240 for part in name.split("/"))
+    parts_fit = all(part.strip(". ") and len(os.fsencode(part)) < 240 for part in name.split("/"))
+    return parts_fit and len(os.fsencode(name)) < 1000
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.formats.run.maps import FOLDER, SUFFIX, SavedMaps, read_maps
+from align_eval.engine.fitting_maps import read_fitting_maps
+from align_eval.formats.run.maps import SavedMaps, maps_path
 from align_eval.relevance.source import parse_source
 from align_eval.reporting.run_view import family_of
 
@@ -43,8 +44,8 @@ def saved_maps(folder: Path, utterance: str) -> SavedMaps | None:
     InputError
         If the file exists and cannot be read.
     """
-    path = folder / FOLDER / f"{utterance}{SUFFIX}"
-    return read_maps(path) if path.is_file() else None
+    path = maps_path(folder, utterance)
+    return read_fitting_maps(path) if path.is_file() else None
 
 
 def map_images(maps: SavedMaps) -> dict[str, MapImage]:

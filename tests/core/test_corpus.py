@@ -2,10 +2,13 @@
 
 import csv
 import hashlib
+import json
+import os
 import re
+import shutil
 import unicodedata
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -399,3 +402,38 @@ def test_a_folder_with_a_bundled_name_is_loaded_by_its_path(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert [u.id for u in load_corpus("./demo").utterances] == ["mine"]
     assert len(load_corpus("demo").utterances) == 15
+
+
+BAD_NAMES = ("a\nb", "a\\b", "\x1b[2Jx", os.fsdecode(b"caf\xe9"), "folder\n/a", "C:a", "  ", "x" * 241)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_file_whose_name_cannot_be_an_id_fails_alone(tmp_path, name):
+    add_pair(tmp_path, "fine")
+    for path in list(tmp_path.iterdir()):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, tmp_path / f"{name}{path.suffix}")
+    corpus = load_corpus(tmp_path)
+    assert [u.id for u in corpus.utterances] == ["fine"]
+    (failure,) = corpus.failures
+    assert "cannot name a file" in failure.message
+    assert json.loads(json.dumps(asdict(failure)).encode()) == asdict(failure)  # an id of bytes can be written, too
+
+
+def test_a_folder_whose_name_is_no_utf_8_holds_a_corpus(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    add_pair(tmp_path, "a")
+    folder.mkdir()
+    for path in (tmp_path / "a.wav", tmp_path / "a.TextGrid"):
+        path.rename(folder / path.name)
+    (u,) = load_corpus(folder).utterances
+    assert len(read_audio(u.audio)) == 16_000
+
+
+@pytest.mark.parametrize("name", ["a ", " a", "a.", "\u00a0a\u3000", "e\u0301"])
+def test_a_name_with_blanks_or_a_dot_at_its_ends_is_an_id_and_has_its_row(tmp_path, name):
+    add_pair(tmp_path, name)
+    id_ = unicodedata.normalize("NFC", name)
+    (tmp_path / "corpus.csv").write_text(f"id,speaker\n{id_},ann\n")
+    (u,) = load_corpus(tmp_path).utterances
+    assert (u.id, u.speaker) == (id_, "ann")

@@ -1,5 +1,6 @@
 """Readers of published corpora, on small corpora written by hand (``tests/corpora``)."""
 
+import os
 import re
 import shutil
 import unicodedata
@@ -468,7 +469,7 @@ def test_a_kind_or_tier_that_does_not_fit_is_refused(tmp_path, options, message)
         load_corpus(make_corpus("timit", tmp_path), **options)
 
 
-@pytest.mark.parametrize("id_", ["/etc/x", "a/../../x", "..", "a\\b"])
+@pytest.mark.parametrize("id_", ["/etc/x", "a/../../x", "..", "a\\b", "a\u0080b", "x" * 240])
 def test_an_id_that_would_lead_out_of_a_folder_is_refused(tmp_path, id_):
     folder = make_corpus("kaldi", tmp_path)
     (folder / "data/segments").write_text(f"{id_} rec1 1.0 3.0\n")
@@ -495,3 +496,34 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path):
     Path(tmp_path / "notes.txt").write_text("nothing to hear")
     with pytest.raises(InputError, match=r"notes\.txt: there is no such folder"):
         load_corpus(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("stem", ["s01\n01b", "s01\\01b", "x" * 225, os.fsdecode(b"caf\xe9")])
+@pytest.mark.parametrize("kind", ["buckeye", "timit"])
+def test_a_file_whose_name_cannot_be_an_id_is_one_failure(tmp_path, kind, stem):
+    """Cut stretches of a recording have longer ids than its name, which must leave room for them."""
+    folder = make_corpus(kind, tmp_path)
+    good = load_corpus(folder)
+    audio = good.utterances[0].audio.path
+    beside = [path for path in audio.parent.iterdir() if path.stem.lower() == audio.stem.lower()]
+    for path in beside:
+        shutil.copyfile(path, audio.with_name(stem + path.suffix))
+    corpus = load_corpus(folder)
+    if kind == "timit" and len(stem) == 225:  # one utterance, whose id is the name alone
+        assert len(corpus.utterances) == len(good.utterances) + 1
+        return
+    assert corpus.utterances == good.utterances
+    new = [f for f in corpus.failures if f not in good.failures]
+    assert ["cannot name a file" in f.message for f in new] == [True]
+
+
+def test_a_speaker_of_mfa_who_cannot_name_a_file_is_one_failure(tmp_path):
+    folder = make_corpus("mfa", tmp_path)
+    good = load_corpus(folder)
+    grid = next(folder.rglob("*.TextGrid"))
+    text = grid.read_text()
+    assert '"ben - words"' in text
+    grid.write_text(text.replace('"ben - words"', '"../ben - words"'))
+    corpus = load_corpus(folder)
+    assert {u.id for u in corpus.utterances} == {u.id for u in good.utterances if "ben" not in u.id}
+    assert [f.message.endswith("its speaker cannot name a file; rename the tier") for f in corpus.failures] == [True]

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from align_eval.corpus.word_files import read_word_files
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.detect import FORMATS, claimants, read_transcripts
 from align_eval.formats.hypothesis.document import read_document
-from align_eval.formats.hypothesis.recordings import check_name
 from align_eval.records import HypothesisWord
 from tests.helpers.command_line import align_eval, start
 from tests.helpers.hypothesis_files import GOOD, JSON_GOOD, SUFFIX, write_good
@@ -198,7 +198,6 @@ BAD_LINES = {
     "ctm, underscore": ("ctm", " 0.1", " 1_0", r"a\.ctm, line 2: start is '1_0', not a number"),
     "ctm, confidence": ("ctm", " 0.5\n", " high\n", r"a\.ctm, line 2: confidence is 'high', not a number"),
     "ctm, alternatives": ("ctm", "one", "<ALT_BEGIN>", r"a\.ctm, line 2: marks alternatives"),
-    "ctm, out of the folder": ("ctm", "a 1", "../a 1", r"a\.ctm: the recording is named '\.\./a'"),
     "srt, no times": ("srt", "00:00:00,100 --> 00:00:00,400\n", "", r"a\.srt, cue 1, line 2: has no times \('one'\)"),
     "srt, half a time": ("srt", "00:00:00,900", "00:00:0", r"a\.srt, cue 2, line 6: '00:00:0' is not a time"),
     "srt, minutes": ("srt", "00:00:00,500", "00:61:00,500", r"a\.srt, cue 2, line 6: '00:61:00,500' is not a time"),
@@ -290,12 +289,24 @@ def test_a_file_that_unpacks_to_more_than_the_limit_is_refused(tmp_path, monkeyp
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "..", "a/../b", "a//b", "", "a\\b", "a\nb", "./a"])
 def test_a_recording_name_that_is_no_file_name_is_refused(name, tmp_path):
-    with pytest.raises(InputError, match=r"x: the recording is named"):
-        check_name("x", name)
     path = tmp_path / "a.json"
     path.write_text(GOOD["lhotse"].replace('"recording_id": "a"', f'"recording_id": {json.dumps(name)}'))
-    with pytest.raises(InputError, match=r"a\.json, supervision 1: the recording is named"):
-        read_transcripts(path)
+    with pytest.raises(InputError, match=r"a\.json, supervision 1, word 1: the name .* cannot name a file"):
+        read_word_files(path)
+
+
+def test_a_bad_recording_name_is_the_failure_of_this_recording_alone(tmp_path):
+    """A name is checked where it is paired, so that the other recordings of the file are scored."""
+    for path in (tmp_path / "a.ctm", tmp_path):
+        (tmp_path / "a.ctm").write_text("../a 1 0.1 0.3 one\nb\u00a0\u3000c 1 0.1 0.3 two\n")
+        files = read_word_files(path)
+        assert list(files.transcripts) == ["b\u00a0\u3000c"]  # both blanks may stand in a file name
+        assert [(f.id, f.message) for f in files.failures] == [
+            (
+                "../a",
+                f"{tmp_path / 'a.ctm'}, line 1: the name '../a' cannot name a file; use letters, digits, - _ . and /",
+            )
+        ]
 
 
 def test_nothing_in_a_file_is_executed(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +28,26 @@ PLAN = Plan("tiny.en", SYSTEMS)
 KEY = "k" * 64
 
 
+TEXTS = ('naïve\n"x"', "яма")
+
+
+def spoken(id_: str) -> Utterance:
+    """The utterance whose words the results time."""
+    return utterance(id_, tuple(Word(text, 0.0, 1.0) for text in TEXTS))
+
+
 def result(seed: int, **fields: object) -> Result:
     rng = np.random.default_rng(seed)
     start_s, length_s, p = (float(value) for value in rng.random(3))
-    words = (Word('naïve\n"x"', start_s, start_s + length_s, p), Word("яма", 0.1 + 0.2, 1 / 3, None))
+    words = (Word(TEXTS[0], start_s, start_s + length_s, p), Word(TEXTS[1], 0.1 + 0.2, 1 / 3, None))
     return Result(dict.fromkeys(SYSTEMS, words), {"gradient": {"mass_on_padding": length_s / 7}}, **fields)
 
 
 def saved() -> SavedMaps:
-    words = {"subword": np.array([0, -1], dtype=np.int32)}
-    return SavedMaps({"gradient": np.full((1, 2, 3), 1 / 3, dtype=np.float32)}, words, np.zeros(3), 0.02, -0.01, {})
+    """Maps of the two words by the sources of both systems."""
+    words = {"subword": np.array([0, 1, -1], dtype=np.int32)}
+    stack = np.full((1, 3, 3), 1 / 3, dtype=np.float32)
+    return SavedMaps({system.source.stack: stack for system in SYSTEMS}, words, np.zeros(3), 0.02, -0.01, {})
 
 
 def each(work: Callable[[Utterance], Result]) -> Callable[[Sequence[Utterance]], list[Result | Failure]]:
@@ -47,15 +59,20 @@ def journal_file(out: Path) -> Path:
 
 
 def test_results_come_back_to_the_last_bit(tmp_path):
-    pairing = Pairing((Unit((0, 1), (0,), same=False),), (2,), (1,), (2,), n_reference=3, n_hypothesis=3)
-    written = {f"s/{i}": result(i, pairing=pairing if i else None) for i in range(3)}
+    counts = {"n_reference": 2, "n_hypothesis": 2}
+    pairings = (
+        None,
+        Pairing((Unit((0, 1), (0,), same=False),), (), (1,), (), **counts),
+        Pairing((Unit((0,), (1,), same=True),), (1,), (), (0,), **counts),
+    )
+    written = {f"s/{i}": result(i, pairing=pairing) for i, pairing in enumerate(pairings)}
     with open_journal(tmp_path) as journal:
         for id_, found in written.items():
             journal.put(id_, KEY, found)
     with open_journal(tmp_path) as journal:
-        assert {id_: journal.get(id_, KEY, SYSTEMS) for id_ in written} == written
+        assert {id_: journal.get(spoken(id_), KEY, SYSTEMS) for id_ in written} == written
         assert journal.n_resumed == 3
-        assert journal.get("other", KEY, SYSTEMS) is None
+        assert journal.get(spoken("other"), KEY, SYSTEMS) is None
         journal.finish()
     assert not (tmp_path / FOLDER).exists()
 
@@ -63,12 +80,12 @@ def test_results_come_back_to_the_last_bit(tmp_path):
 def test_a_result_under_another_key_is_not_used(tmp_path):
     with open_journal(tmp_path) as journal:
         journal.put("a", KEY, result(0))
-        assert journal.get("a", "other" * 10, SYSTEMS) is None
-        assert journal.get("a", None, SYSTEMS) is None
+        assert journal.get(spoken("a"), "other" * 10, SYSTEMS) is None
+        assert journal.get(spoken("a"), None, SYSTEMS) is None
         journal.put("a", "other" * 10, result(1))  # the later line counts
     with open_journal(tmp_path) as journal:
-        assert journal.get("a", KEY, SYSTEMS) is None
-        assert journal.get("a", "other" * 10, SYSTEMS) == result(1)
+        assert journal.get(spoken("a"), KEY, SYSTEMS) is None
+        assert journal.get(spoken("a"), "other" * 10, SYSTEMS) == result(1)
 
 
 def test_an_entry_of_another_version_is_not_used(tmp_path, monkeypatch):
@@ -76,9 +93,9 @@ def test_an_entry_of_another_version_is_not_used(tmp_path, monkeypatch):
     with open_journal(tmp_path) as journal:
         journal.put("a", KEY, result(0))
     with open_journal(tmp_path) as journal:
-        assert journal.get("a", KEY, SYSTEMS) == result(0)
+        assert journal.get(spoken("a"), KEY, SYSTEMS) == result(0)
         monkeypatch.setattr("align_eval.engine.journal.SCHEMA_VERSION", 0)
-        assert journal.get("a", KEY, SYSTEMS) is None
+        assert journal.get(spoken("a"), KEY, SYSTEMS) is None
 
 
 @pytest.mark.filterwarnings("error")
@@ -92,8 +109,8 @@ def test_a_line_torn_at_any_byte_counts_as_missing(tmp_path):
     for end in range(first, len(whole), 7):
         journal_file(tmp_path).write_bytes(whole[:end])
         with open_journal(tmp_path) as journal:
-            assert journal.get("a", KEY, SYSTEMS) == result(0)
-            assert journal.get("b", KEY, SYSTEMS) is None
+            assert journal.get(spoken("a"), KEY, SYSTEMS) == result(0)
+            assert journal.get(spoken("b"), KEY, SYSTEMS) is None
             journal.put("b", KEY, result(1))
         assert journal_file(tmp_path).read_bytes() == whole
 
@@ -110,8 +127,8 @@ def test_a_damaged_line_is_computed_again_with_a_warning(tmp_path, at):
     opened = open_journal(tmp_path)
     with pytest.warns(InputWarning, match="1 entries are damaged"):
         journal = opened.__enter__()
-    assert journal.get("a", KEY, SYSTEMS) is None
-    assert journal.get("b", KEY, SYSTEMS) == result(1)
+    assert journal.get(spoken("a"), KEY, SYSTEMS) is None
+    assert journal.get(spoken("b"), KEY, SYSTEMS) == result(1)
     opened.__exit__(None, None, None)
 
 
@@ -125,8 +142,8 @@ def test_maps_that_are_not_as_they_were_written_are_made_again(tmp_path):
     with open_journal(tmp_path) as journal:
         for id_ in ("s/a", "s/b"):
             with pytest.warns(InputWarning, match=f"the maps of {id_} are damaged or missing"):
-                assert journal.get(id_, KEY, SYSTEMS) is None
-        assert journal.get("s/c", KEY, SYSTEMS) == result(0)
+                assert journal.get(spoken(id_), KEY, SYSTEMS) is None
+        assert journal.get(spoken("s/c"), KEY, SYSTEMS) == result(0)
 
 
 def test_maps_of_utterances_that_are_no_part_of_the_finished_run_are_removed(tmp_path):
@@ -136,7 +153,7 @@ def test_maps_of_utterances_that_are_no_part_of_the_finished_run_are_removed(tmp
     (tmp_path / "maps" / "old.safetensors.77.writing").write_bytes(b"torn")
     (tmp_path / "maps" / "notes.txt").write_text("mine")
     with open_journal(tmp_path) as journal:
-        journal.get("again", KEY, SYSTEMS)
+        journal.get(spoken("again"), KEY, SYSTEMS)
         journal.finish()
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["again.safetensors", "notes.txt"]
 
@@ -148,7 +165,7 @@ def test_two_runs_in_one_folder_refuse_each_other(tmp_path):
         assert raised.value.exit_code == 2
         journal.put("a", KEY, result(0))
     with open_journal(tmp_path) as journal:  # and once it has ended they do not
-        assert journal.get("a", KEY, SYSTEMS) == result(0)
+        assert journal.get(spoken("a"), KEY, SYSTEMS) == result(0)
 
 
 def test_a_full_disk_is_said_with_its_remedy_and_what_was_done_stays(tmp_path):
@@ -161,7 +178,7 @@ def test_a_full_disk_is_said_with_its_remedy_and_what_was_done_stays(tmp_path):
             journal.put("b", KEY, result(1))
         journal._file = ours
     with open_journal(tmp_path) as journal:
-        assert journal.get("a", KEY, SYSTEMS) == result(0)
+        assert journal.get(spoken("a"), KEY, SYSTEMS) == result(0)
 
 
 def test_failures_are_not_in_the_journal(tmp_path):
@@ -173,7 +190,7 @@ def test_failures_are_not_in_the_journal(tmp_path):
         return result(0)
 
     with open_journal(tmp_path) as journal:
-        found = dict(results(map(utterance, "abc"), local_workers(each(work), PLAN), SYSTEMS, journal, lambda _: KEY))
+        found = dict(results(map(spoken, "abc"), local_workers(each(work), PLAN), SYSTEMS, journal, lambda _: KEY))
     assert [isinstance(outcome, Failure) for outcome in found.values()] == [False, True, False]
     lines = journal_file(tmp_path).read_text().splitlines()
     assert [json.loads(line[65:])["id"] for line in lines] == ["a", "c"]
@@ -194,7 +211,7 @@ def test_results_are_in_order_and_no_more_are_under_way_than_workers_allow():
         return Waiting()
 
     ids = [f"{i:02}" for i in range(20)]
-    assert [u.id for u, _ in results(map(utterance, ids), Workers(submit, n_ahead=3), SYSTEMS)] == ids
+    assert [u.id for u, _ in results(map(spoken, ids), Workers(submit, n_ahead=3), SYSTEMS)] == ids
     assert submitted == waited_for == ids
 
 
@@ -212,7 +229,7 @@ def test_a_group_is_submitted_when_it_is_full_or_its_result_is_needed(tmp_path):
         journal.put("1", KEY, result(11))
     with open_journal(tmp_path) as journal:
         workers = Workers(submit, group_size=3, n_ahead=3)
-        computed = [r for _, r in results(map(utterance, "0123456"), workers, SYSTEMS, journal, lambda _: KEY)]
+        computed = [r for _, r in results(map(spoken, "0123456"), workers, SYSTEMS, journal, lambda _: KEY)]
     assert groups == [["0", "2"], ["3", "4", "5"], ["6"]]
     assert computed == [result(0), result(11), *(result(i) for i in range(2, 7))]
 
@@ -227,6 +244,150 @@ def test_a_result_in_the_journal_is_not_computed_again(tmp_path):
             done.append(u.id)
             return result(0)
 
-        found = list(results(map(utterance, "abc"), local_workers(each(work), PLAN), SYSTEMS, journal, lambda _: KEY))
+        found = list(results(map(spoken, "abc"), local_workers(each(work), PLAN), SYSTEMS, journal, lambda _: KEY))
     assert done == ["a", "c"]
     assert [outcome for _, outcome in found] == [result(0), result(5), result(0)]
+
+
+NAN, INF = float("nan"), float("inf")
+PAIRED = {
+    "units": [{"reference": [0], "hypothesis": [0], "same": True}],
+    "deleted": [1], "inserted": [1], "ignored": [], "n_reference": 2, "n_hypothesis": 2,
+}  # fmt: skip
+NO_WORDS = {"reference": [], "hypothesis": [], "same": True}
+NAMES = [[system.source.text, system.aligner.text] for system in SYSTEMS]
+TIMED = [[text, 0.5, 1.0, None] for text in TEXTS]
+FOREIGN = {
+    "no result": lambda _: None,
+    "a list": lambda _: [],
+    "nothing": lambda _: {},
+    "nested": lambda _: "nested",
+    "one system": lambda r: r | {"systems": NAMES[:1], "words": r["words"][:1]},
+    "a system twice": lambda r: r | {"systems": NAMES[:1] * 2},
+    "another system": lambda r: r | {"systems": [NAMES[0], ["gradient", "dtw"]]},
+    "systems of numbers": lambda r: r | {"systems": 5},
+    "words of one system": lambda r: r | {"words": r["words"][:1]},
+    "a word less": lambda r: r | {"words": [TIMED[:1], TIMED[:1]]},
+    "a word more": lambda r: r | {"words": [TIMED + TIMED[:1]] * 2},
+    "other words": lambda r: r | {"words": [[["x", 0.5, 1.0, None], TIMED[1]]] * 2},
+    "a word without times": lambda r: r | {"words": [[[TEXTS[0]], TIMED[1]]] * 2},
+    "a time that is no number": lambda r: r | {"words": [[[TEXTS[0], NAN, 1.0, None], TIMED[1]]] * 2},
+    "an infinite time": lambda r: r | {"words": [[[TEXTS[0], 0.5, INF, None], TIMED[1]]] * 2},
+    "a time beyond floats": lambda r: r | {"words": [[[TEXTS[0], 0.5, 10**400, None], TIMED[1]]] * 2},
+    "a text for a time": lambda r: r | {"words": [[[TEXTS[0], "0.5", 1.0, None], TIMED[1]]] * 2},
+    "a truth for a time": lambda r: r | {"words": [[[TEXTS[0], False, True, None], TIMED[1]]] * 2},
+    "an end before its start": lambda r: r | {"words": [[[TEXTS[0], 0.5, 0.1, None], TIMED[1]]] * 2},
+    "a list for a confidence": lambda r: r | {"words": [[[TEXTS[0], 0.5, 1.0, []], TIMED[1]]] * 2},
+    "a number for a word": lambda r: r | {"words": [[[5, 0.5, 1.0, None], TIMED[1]]] * 2},
+    "details as a list": lambda r: r | {"details": []},
+    "details of numbers": lambda r: r | {"details": {"gradient": 5}},
+    "details that are not finite": lambda r: r | {"details": {"gradient": {"mass": NAN}}},
+    "a pairing of nothing": lambda r: r | {"pairing": {}},
+    "a pairing of more words": lambda r: r | {"pairing": PAIRED | {"n_reference": 10**9}},
+    "a word in two places": lambda r: r | {"pairing": PAIRED | {"inserted": [0, 1]}},
+    "an index as a text": lambda r: r | {"pairing": PAIRED | {"deleted": ["1"]}},
+    "an index as a truth": lambda r: r | {"pairing": PAIRED | {"deleted": [True]}},
+    "a negative index": lambda r: r | {"pairing": PAIRED | {"deleted": [-1]}},
+    "a unit of no words": lambda r: r | {"pairing": PAIRED | {"units": [*PAIRED["units"], NO_WORDS]}},
+    "flat rows of a number": lambda r: r | {"flat_rows": 5},
+    "more flat rows than rows": lambda r: r | {"flat_rows": [{"source": "gradient", "n_flat": 2, "n_rows": 1}]},
+    "flat rows with more fields": lambda r: r | {"flat_rows": [{"source": "g", "n_flat": 0, "n_rows": 1, "x": 1}]},
+    "flat rows of texts": lambda r: r | {"flat_rows": [{"source": "g", "n_flat": "0", "n_rows": "1"}]},
+}  # fmt: skip
+
+
+def replace_line(out: Path, entry: dict[str, object] | bytes) -> None:
+    """Another entry in the journal, with a checksum that fits, since whoever can write the file can compute it."""
+    content = entry if isinstance(entry, bytes) else json.dumps(entry).replace("Infinity", "1e999").encode()
+    journal_file(out).write_bytes(hashlib.sha256(content).hexdigest().encode() + b" " + content + b"\n")
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_an_entry_that_does_not_fit_its_utterance_is_done_again_with_a_warning(tmp_path, change):
+    with open_journal(tmp_path) as journal:
+        journal.put("a", KEY, result(0))
+    entry = json.loads(journal_file(tmp_path).read_bytes()[65:])
+    changed = json.dumps(entry | {"result": change(entry["result"])}).replace("Infinity", "1e999")
+    replace_line(tmp_path, changed.replace('"nested"', "[" * 900 + "]" * 900).encode())
+    with open_journal(tmp_path) as journal:
+        with pytest.warns(InputWarning, match="the entry of a is damaged; the utterance is processed again") as warned:
+            assert journal.get(spoken("a"), KEY, SYSTEMS) is None
+        assert (len(warned), journal.n_resumed) == (1, 0)
+        journal.put("a", KEY, result(1))
+    with open_journal(tmp_path) as journal:
+        assert journal.get(spoken("a"), KEY, SYSTEMS) == result(1)
+
+
+def test_the_entry_that_the_others_differ_from_fits(tmp_path):
+    with open_journal(tmp_path) as journal:
+        journal.put("a", KEY, result(0))
+    entry = json.loads(journal_file(tmp_path).read_bytes()[65:])
+    plain = entry["result"] | {"words": [TIMED, TIMED], "pairing": PAIRED}
+    replace_line(tmp_path, entry | {"result": plain})
+    with open_journal(tmp_path) as journal:
+        assert journal.get(spoken("a"), KEY, SYSTEMS).pairing.deleted == (1,)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000, b"[]", b"5", b"{}", b'{"id": 5}', b'{"id": "../../mine"}', b'{"id": "a\\nb"}', b"not JSON", b"",
+        b'{"id": "\xff"}',
+    ],
+)  # fmt: skip
+def test_a_line_without_an_id_is_damaged_and_removes_no_file(tmp_path, content):
+    """The maps of ids in the journal are removed with it: an id that leads out would remove a file elsewhere."""
+    (tmp_path / "mine.safetensors").write_text("mine")
+    out = tmp_path / "deep" / "run"
+    with open_journal(out) as journal:
+        journal.put("a", KEY, result(0))
+    replace_line(out, content)
+    opened = open_journal(out)
+    with pytest.warns(InputWarning, match="1 entries are damaged"):
+        journal = opened.__enter__()
+    assert journal.get(spoken("a"), KEY, SYSTEMS) is None
+    journal.finish()
+    opened.__exit__(None, None, None)
+    assert (tmp_path / "mine.safetensors").read_text() == "mine"
+
+
+UNFIT_MAPS = {
+    "of another source": lambda m: replace(m, stacks={"spes": next(iter(m.stacks.values()))}),
+    "of one source": lambda m: replace(m, stacks=dict([next(iter(m.stacks.items()))])),
+    "of other words": lambda m: replace(m, word_of_token={"subword": np.array([0, 0, -1], dtype=np.int32)}),
+    "not finite": lambda m: replace(m, energy=np.full(3, np.nan)),
+    "of another unit": lambda m: replace(m, word_of_token={"character": m.word_of_token["subword"]}),
+}
+
+
+@pytest.mark.parametrize("change", UNFIT_MAPS.values(), ids=UNFIT_MAPS)
+def test_maps_that_do_not_fit_their_result_are_made_again(tmp_path, change):
+    with open_journal(tmp_path) as journal:
+        journal.put("a", KEY, result(0, saved=change(saved())))
+    with open_journal(tmp_path) as journal:
+        with pytest.warns(InputWarning, match="the maps of a are damaged or missing") as warned:
+            assert journal.get(spoken("a"), KEY, SYSTEMS) is None
+        assert (len(warned), journal.n_resumed) == (1, 0)
+
+
+@pytest.mark.parametrize("checksum", [5, ["x"], "", "0" * 64, True])
+def test_a_checksum_of_maps_that_is_none_is_refused(tmp_path, checksum):
+    with open_journal(tmp_path) as journal:
+        journal.put("a", KEY, result(0, saved=saved()))
+    replace_line(tmp_path, json.loads(journal_file(tmp_path).read_bytes()[65:]) | {"maps": checksum})
+    with open_journal(tmp_path) as journal, pytest.warns(InputWarning, match="the maps of a are damaged"):
+        assert journal.get(spoken("a"), KEY, SYSTEMS) is None
+
+
+@pytest.mark.parametrize("name", [NAME, "lock"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_in_place_of_the_journal_is_refused_and_its_target_stays(tmp_path, name, there):
+    target = tmp_path / "mine.txt"
+    if there:
+        target.write_text("mine\nand torn")
+    (tmp_path / "run" / FOLDER).mkdir(parents=True)
+    (tmp_path / "run" / FOLDER / name).symlink_to(target)
+    with pytest.raises(InputError, match="cannot be written"):
+        open_journal(tmp_path / "run").__enter__()
+    assert target.exists() == there
+    assert not there or target.read_text() == "mine\nand torn"

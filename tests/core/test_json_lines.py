@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import is_file_name
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 
 values = st.recursive(
@@ -18,7 +19,10 @@ values = st.recursive(
 )
 
 
-@given(entries=st.dictionaries(st.text(), values))
+ids = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1).filter(is_file_name)
+
+
+@given(entries=st.dictionaries(ids, values))
 def test_a_table_is_valid_json_and_is_read_back_in_order(tmp_path_factory, entries):
     path = tmp_path_factory.getbasetemp() / "entries.json"  # one file for all cases: one folder per case takes longer
     with entries_writer(path, '{"schema": 1, "table": {', "}}") as put:
@@ -37,6 +41,20 @@ def test_a_table_that_is_cut_short_or_on_one_line_is_refused(tmp_path, text):
     (tmp_path / "table.json").write_text(text)
     with pytest.raises(ValueError, match=r"does not begin|is cut short|Expecting value"):
         list(read_entries(tmp_path / "table.json"))
+
+
+def test_an_id_that_cannot_name_a_file_is_refused_and_other_entries_are_read(tmp_path):
+    (tmp_path / "table.json").write_text('{\n"a": 1,\n"../b": 2\n}\n')
+    entries = read_entries(tmp_path / "table.json")
+    assert next(entries) == ("a", 1)
+    with pytest.raises(InputError, match=r"table\.json: the name '\.\./b' cannot name a file"):
+        next(entries)
+
+
+def test_a_path_whose_bytes_are_no_utf_8_is_read_back(tmp_path):
+    with entries_writer(tmp_path / "table.json") as put:
+        put({"a": "caf\udce9.wav"})
+    assert list(read_entries(tmp_path / "table.json")) == [("a", "caf\udce9.wav")]
 
 
 def test_a_table_that_cannot_be_written_is_named(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -180,3 +181,81 @@ def test_rows_are_put_in_the_order_of_ids_in_blocks_that_do_not_depend_on_the_sh
     assert pq.ParquetFile(tmp_path / "whole.parquet").num_row_groups == 3
     assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
     assert read_words_table(tmp_path / "merged.parquet").equals(whole)
+
+
+ESCAPES = ("../../ESCAPED", "/tmp/ESCAPED", "a\\..\\b", "a\nb", "")
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+@pytest.mark.parametrize("column", ["audio", "utterance"])
+def test_a_shard_whose_words_name_a_file_elsewhere_is_refused(corpus, tmp_path, column, name):
+    parts = write_parts(corpus, tmp_path, 2)
+    table = pq.read_table(parts[1] / "words.parquet")
+    names = [name if value == IDS[0] else value for value in table.column(column).to_pylist()]
+    names[-1] = name
+    changed = table.set_column(table.column_names.index(column), table.field(column), [names])
+    pq.write_table(changed, parts[1] / "words.parquet")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(
+        InputError, match=r"words\.parquet, column \w+: the name .* cannot name a file; run again"
+    ) as no:
+        merge_into(tmp_path / "deep" / "er" / "merged", parts)
+    assert no.value.exit_code == 2
+    written = sorted(path for path in tmp_path.rglob("*") if tmp_path / "deep" not in (path, *path.parents))
+    assert written == before
+    assert not (tmp_path / "deep" / "er" / "merged" / "run.json").exists()
+    assert not (tmp_path / "deep" / "ESCAPED.TextGrid").exists()
+
+
+@pytest.mark.parametrize("link", ["textgrids", "maps", ".partial", "tracebacks", "textgrids/speaker0", "maps/speaker0"])
+def test_a_link_in_the_output_folder_leads_nothing_out(corpus, tmp_path, link):
+    parts = write_parts(corpus, tmp_path, 2)
+    for part_ in parts:
+        (part_ / "maps" / "speaker0").mkdir(parents=True)
+        (part_ / "maps" / "speaker0" / f"{part_.name}.safetensors").write_bytes(b"maps")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.safetensors").write_text("mine")
+    (tmp_path / "merged" / link).parent.mkdir(parents=True)
+    (tmp_path / "merged" / link).symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"is outside .*, to which a link leads; remove the link"):
+        merge_into(tmp_path / "merged", parts)
+    assert [(path.name, path.read_text()) for path in elsewhere.iterdir()] == [("x.safetensors", "mine")]
+    assert not (tmp_path / "merged" / "run.json").exists()
+
+
+@pytest.mark.parametrize("place", ["pieces", "utterance_failures"])
+def test_an_id_of_a_shard_that_cannot_name_a_file_is_refused(corpus, tmp_path, place):
+    (part_,) = write_parts(corpus, tmp_path, 1)
+    text = (part_ / "shard.json").read_text()
+    found = f'{{"id": "{IDS[7]}"' if place == "utterance_failures" else f'"{IDS[3]}": ['
+    assert found in text
+    (part_ / "shard.json").write_text(text.replace(found, found.replace("speaker", "../speaker")))
+    with pytest.raises(InputError, match=r"is no shard of a run .*the name '\.\./speaker.* cannot name a file"):
+        merge_into(tmp_path / "merged", [part_])
+    assert not (tmp_path / "merged" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("audio.json", '{"schema": 1, "spans": {\n"../a": {"path": "/a.wav"}\n}}\n'),
+        ("details.json", '{\n"../a": {}\n}\n'),
+        ("languages.json", '{"../a": {"detected": "en"}}\n'),
+    ],
+)
+def test_an_id_of_another_table_that_cannot_name_a_file_is_refused(corpus, tmp_path, name, text):
+    (part_,) = write_parts(corpus, tmp_path, 1)
+    (part_ / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{name}: .*the name '\.\./a' cannot name a file"):
+        merge_into(tmp_path / "merged", [part_])
+
+
+def test_a_failure_of_a_shard_has_its_traceback_in_the_folder_whatever_its_id(corpus, tmp_path):
+    """Failures of the whole corpus may name a file in place of an id; the text is that of a JSON file."""
+    (part_,) = write_parts(replace(corpus, failures=(Failure("../../ESCAPED", "bug", "IndexError\n"),)), tmp_path, 1)
+    merge_into(tmp_path / "merged", [part_])
+    (path,) = (tmp_path / "merged" / "tracebacks").rglob("*.txt")
+    assert path.read_text() == "IndexError\n"
+    named = json.loads((tmp_path / "merged" / "run.json").read_text())["failures"][0]["traceback"]
+    assert tmp_path / "merged" / named == path

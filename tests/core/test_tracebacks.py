@@ -102,3 +102,22 @@ def test_an_entry_that_cannot_be_removed_is_named_with_the_remedy(tmp_path, writ
     with pytest.raises(InputError, match=r"tracebacks: cannot be removed \(.*\); remove it, or choose another --out"):
         write(path, FINDING)
     assert (tmp_path / "finding.tracebacks").read_text() == "mine"
+
+
+@pytest.mark.parametrize("id_", ["../../x", "/x", "a\nb", "", "caf\udce9", "x" * 300, "a.wav, line 3"])
+@pytest.mark.parametrize("system", [None, "gradient | dtw"])
+def test_a_traceback_has_a_name_in_its_folder_whatever_the_id(tmp_path, id_, system):
+    failure = Failure(id_, "a bug", "IndexError\n", system)
+    write_finding(tmp_path / "deep" / "er" / "test.json", replace(FINDING, failures=(failure,)))
+    assert tracebacks_of(tmp_path / "deep" / "er" / "test.json") == ["IndexError\n"]
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert {path.name for path in (tmp_path / "deep" / "er").iterdir()} == {"test.json", "test.tracebacks"}
+
+
+def test_a_link_in_the_folder_of_tracebacks_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tracebacks").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"is outside .*, to which a link leads"):
+        write_run(tmp_path / "run", RUN, WORDS)
+    assert list((tmp_path / "elsewhere").iterdir()) == []

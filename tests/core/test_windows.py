@@ -1,5 +1,6 @@
 """Windows of long recordings: every word in one window, no window too long, times on the recording's clock."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align_eval.corpus.folder import Corpus
-from align_eval.corpus.windows import MARGIN_S, ROUNDING_S, cut_windows, windowed
+from align_eval.corpus.windows import MARGIN_S, ROUNDING_S, cut_windows, windowed, with_room_for_windows
+from align_eval.formats.atomic import is_file_name
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import write_run
 from align_eval.formats.run.words_table import words_table
@@ -188,3 +190,14 @@ def test_there_is_one_textgrid_a_recording(long_run, tmp_path):
         (w.text, pytest.approx(w.start_s), pytest.approx(w.end_s)) for w in words
     ]
     assert [w.start_s for w in system] == pytest.approx([1.25, 22.25, 34.25])
+
+
+def test_an_id_without_room_for_those_of_its_windows_is_a_failure():
+    """Ids of windows are eleven bytes longer, and the part of a name has less than 240."""
+    talk = recording(spoken((0.0, 9.0), (11.0, 40.0)), 40.0)
+    short, long = (replace(talk, id=letter * n) for letter, n in (("s", 229), ("t", 230)))
+    fits = replace(talk, id="u" * 239, duration_s=30.0)
+    corpus = with_room_for_windows(Corpus("c", (short, long, fits), ()), 30.0)
+    assert corpus.utterances == (short, fits)
+    assert [(f.id, "cannot name a file" in f.message) for f in corpus.failures] == [(long.id, True)]
+    assert all(is_file_name(u.id) for u in windowed(corpus).utterances)

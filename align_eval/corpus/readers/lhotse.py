@@ -75,7 +75,8 @@ def load(path: Path, files: Files) -> Corpus:
     if "cuts" in by_kind and "supervisions" in by_kind:
         listed = ", ".join(str(file) for file in (*by_kind["cuts"], *by_kind["supervisions"]))
         raise InputError(path, f"holds cuts and supervisions: {listed}", "name one manifest of cuts")
-    recordings = {composed(r.id): r for file in by_kind.get("recordings", ()) for r in _read(file)}
+    listed_recordings = [r for file in by_kind.get("recordings", ()) for r in _read(file)]
+    recordings = {composed(r.id): r for r in listed_recordings if isinstance(r.id, str)}
     utterances: list[Utterance] = []
     failures: list[Failure] = []
     marks: Counter[str] = Counter()
@@ -84,7 +85,7 @@ def load(path: Path, files: Files) -> Corpus:
             try:
                 new, too_long = _utterances(id_, recording, supervision, offset_s, file, marks)
             except InputError as error:
-                failures.append(Failure(id_, str(error)))
+                failures.append(Failure(str(id_), str(error)))  # lhotse takes any JSON for an id
                 continue
             utterances += new
             failures += too_long
@@ -110,7 +111,7 @@ def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str,
     kind = manifest_kind(file)
     for item in _read(file):
         if kind == "supervisions":
-            yield item.id, recordings.get(composed(item.recording_id)), item, 0.0
+            yield item.id, recordings.get(composed(str(item.recording_id))), item, 0.0
             continue
         supervisions = getattr(item, "supervisions", [])
         recording = getattr(item, "recording", None)
@@ -142,6 +143,11 @@ def _utterances(
         raise InputError(
             place, "its recording has transforms, which are not applied", "save the transformed audio and name it"
         )
+    for name in (recording.id, supervision.speaker or ""):
+        if not isinstance(name, str):
+            raise InputError(
+                place, f"{shorten(repr(name))} is not a name", "write names of recording and speaker as texts"
+            )
     language = check_language(supervision.language, place)
     sound, channel = _source(recording, supervision.channel, file, place)
     spoken = _words(supervision, place, marks)

@@ -16,6 +16,7 @@ from align_eval.corpus.file_search import Files, audio_by_identity, by_identity,
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
 from align_eval.errors import InputError
+from align_eval.formats.atomic import is_file_name
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import (
     WORD_TIER_NAMES,
@@ -93,7 +94,12 @@ def _recording(
         spoken_words = [word for word in spoken[i] if label_kind(word.text) == "word"]
         others = [word for other, words in spoken.items() if speakers[other] != speaker for word in words]
         unknown = [word for word in spoken[i] if label_kind(word.text) == "unknown"]
-        template = whole_file(f"{id_}/{speaker}", sound, (), speaker=speaker, reference="automatic", recording=id_)
+        if not is_file_name(name := f"{id_}/{speaker}"):
+            failures.append(
+                Failure(name, f"{path}, tier {tier.name!r}: its speaker cannot name a file; rename the tier")
+            )
+            continue
+        template = whole_file(name, sound, (), speaker=speaker, reference="automatic", recording=id_)
         words = without_overlaps(spoken_words, f"{path}, tier {tier.name!r}")
         check_inside(words, template.duration_s, path)
         barriers = [(w.start_s, w.end_s) for w in (*others, *unknown)]

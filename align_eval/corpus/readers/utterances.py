@@ -7,12 +7,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from align_eval.corpus.audio import audio_duration_s
 from align_eval.corpus.folder import Corpus, count_marks
 from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
+from align_eval.formats.atomic import check_name
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.text import clean_label, composed
 from align_eval.units import MS_PER_S, WINDOW_S
@@ -28,15 +29,15 @@ def make_corpus(
     by_id: dict[str, Utterance] = {}
     all_failures = list(failures)
     for u in map(_named_in_nfc, utterances):
-        parts = PurePosixPath(u.id).parts
-        if not parts or u.id.startswith("/") or ".." in parts or not u.id.isprintable() or "\\" in u.id:
-            error = InputError(u.audio.path, f"the id {u.id!r} cannot name a file", "use letters, digits, - _ . and /")
-            all_failures.append(Failure(repr(u.id), str(error)))
-        elif u.id in by_id:
-            error = InputError(u.audio.path, f"two utterances have the id {u.id!r}", "give each utterance its own id")
+        try:
+            if check_name(u.audio.path, u.id) in by_id:
+                problem = f"two utterances have the id {u.id!r}"
+                raise InputError(u.audio.path, problem, "give each utterance its own id")
+            _check_encodable(u)
+        except InputError as error:
             all_failures.append(Failure(u.id, str(error)))
-        else:
-            by_id[u.id] = u
+            continue
+        by_id[u.id] = u
     return Corpus(
         path.resolve().name,
         tuple(sorted(by_id.values(), key=lambda u: u.id)),
@@ -44,6 +45,16 @@ def make_corpus(
         kind,
         count_marks(marks),
     )
+
+
+def _check_encodable(u: Utterance) -> None:
+    """Refuse texts that UTF-8 cannot hold: JSON can write half of a surrogate pair, no other file can."""
+    for text in (u.recording, u.speaker or "", u.text):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            problem = f"{error.object[max(error.start - 20, 0) : error.end]!a} holds half a character"
+            raise InputError(f"{u.audio.path}, {u.id}", problem, "write the manifest again in UTF-8") from error
 
 
 def _named_in_nfc(u: Utterance) -> Utterance:
@@ -125,7 +136,13 @@ def cut_recording(
     utterances, failures
         Stretches that could not be cut into 30 s are failures. Words that a barrier overlaps are left out with a
         warning.
+
+    Raises
+    ------
+    InputError
+        If the id is too long for those of the utterances.
     """
+    check_name(template.audio.path, _cut_id(template, 0, 0))
     segmentation = cut_at_pauses(words, template.duration_s, barriers, WINDOW_S - 2 / MS_PER_S)
     failures = [
         Failure(
@@ -188,9 +205,14 @@ def whole_file(
     """Make an utterance of a whole audio file.
 
     It may be the template of :func:`cut_recording` and :func:`span_utterance`; times are in seconds.
+
+    Raises
+    ------
+    InputError
+        If the id cannot name a file, or the audio cannot be read.
     """
     return Utterance(
-        id=id_,
+        id=check_name(path, id_),
         audio=AudioSpan(path, channel),
         words=tuple(words),
         text=" ".join(w.text for w in words),
@@ -206,8 +228,12 @@ def _utterance(template: Utterance, segment: Segment) -> Utterance:
     """Make the utterance of a segment; it starts and ends on whole milliseconds, which its id states."""
     start_ms = math.floor(round(segment.start_s * MS_PER_S, 3))
     end_s = min(math.ceil(round(segment.end_s * MS_PER_S, 3)) / MS_PER_S, max(template.duration_s, segment.end_s))
-    named = replace(template, id=f"{template.id}-{start_ms:08d}-{_ms(end_s):08d}", part_of=template.id)
+    named = replace(template, id=_cut_id(template, start_ms, _ms(end_s)), part_of=template.id)
     return span_utterance(named, segment.words, start_ms / MS_PER_S, end_s)
+
+
+def _cut_id(template: Utterance, start_ms: int, end_ms: int) -> str:
+    return f"{template.id}-{start_ms:08d}-{end_ms:08d}"
 
 
 def _ms(time_s: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import struct
 from contextlib import nullcontext
@@ -82,8 +83,12 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
 
     kinds, lengths, form, subtype = [], [], "", ""
     is_plain = parts == (Part(0, file.stat().st_size),)
+    name = _name_for_soundfile(file)
     for part in parts:
-        with nullcontext(file) if is_plain else PartFile(file, part) as source, soundfile.SoundFile(source) as sound:
+        with (
+            nullcontext(name) if is_plain else PartFile(file, part) as source,
+            soundfile.SoundFile(source) as sound,
+        ):
             kinds.append((int(sound.samplerate), int(sound.channels)))
             lengths.append(int(sound.frames) if part.n_samples is None else part.n_samples)
             form, subtype = str(sound.format), str(sound.subtype)
@@ -100,6 +105,7 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
     return Sound(
         path,
         file,
+        name,
         rate,
         n_channels,
         subtype,
@@ -139,3 +145,12 @@ _FINDERS = {
     **dict.fromkeys(STATED_SIZE_MAGICS, stated_size_parts),
 }
 """Functions that find the parts, by the first four bytes of a file; MP3 has none that are its own."""
+
+
+def _name_for_soundfile(path: Path) -> Path | bytes:
+    """A path as soundfile takes it: as bytes where the name is no UTF-8, since soundfile encodes texts strictly."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path

@@ -50,6 +50,8 @@ class Sound:
         The file, for messages.
     file : Path
         The file with the parts: the same, or a temporary one that ffmpeg wrote.
+    name : Path or bytes
+        That file, as soundfile takes it.
     rate : int
         Sample rate in Hz.
     n_channels : int
@@ -75,6 +77,7 @@ class Sound:
 
     path: Path
     file: Path
+    name: Path | bytes
     rate: int
     n_channels: int
     subtype: str

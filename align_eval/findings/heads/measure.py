@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from align_eval.engine.fitting_maps import REMEDY
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
 from align_eval.findings.budget.injection import SALIENCY
@@ -29,6 +30,7 @@ from align_eval.findings.saved_run import (
     SavedRun,
     finding_signature,
     has_enough_frames,
+    head_names,
     require_stacks,
     with_interior,
 )
@@ -91,10 +93,7 @@ def search_heads(
             left_out.append(f"{reference} reference: fewer than two {kept.clusters[reference]} with two words")
             continue
         require_stacks(kept.folder, items, (heads_spec, saliency_spec))
-        names = list(items[0].maps.details[heads_spec]["heads"])
-        if len(items[0].maps.stacks[heads_spec]) != len(names):
-            problem = "the run saved the mean over heads, not the heads"
-            raise InputError(f"{kept.folder}, {heads_spec}", problem, "run with --keep heads")
+        names = head_names(items[0], heads_spec)
         evidence = gather(items, heads_spec, saliency_spec, reading)
         fixed = _fixed_sets(items[0], names)
         strata.append(_stratum(evidence, names, reference, kept.clusters[reference], fixed, seed))
@@ -121,6 +120,8 @@ def _fixed_sets(item: Item, names: Sequence[str]) -> dict[str, HeadSet]:
         details.get("heads") for spec, details in item.maps.details.items() if spec.startswith(DEFAULT_HEADS)
     )
     alignment = next((heads for heads in heads_by_spec if heads), ())
+    if not set(alignment) <= set(names):
+        raise InputError(item.path, f"has alignment heads {alignment!r:.80} that the model lacks", REMEDY)
     sets = {"alignment heads": tuple(sorted(names.index(head) for head in alignment))} if alignment else {}
     return {**sets, "all heads": tuple(range(len(names)))}
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.hypothesis.document import Document, lines_of
-from align_eval.formats.hypothesis.recordings import Stretch, by_start, check_name, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, by_start, join_stretches
 from align_eval.formats.hypothesis.word import hypothesis_word, number_in_text
 from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers
@@ -48,8 +48,6 @@ def claims(document: Document) -> bool:
 def read(document: Document, _tier: Tiers = None) -> tuple[Transcript, ...]:
     """Read every recording of the document (see :func:`words_by_channel`)."""
     words = words_by_channel(document)
-    for name in {name for key in words for name in key}:
-        check_name(str(document.path), name)
     return join_stretches(Stretch(*key, tuple(channel_words)) for key, channel_words in words.items())
 
 

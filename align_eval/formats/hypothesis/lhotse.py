@@ -14,7 +14,7 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.recordings import Stretch, check_name, join_stretches
+from align_eval.formats.hypothesis.recordings import Stretch, join_stretches
 from align_eval.formats.hypothesis.word import has_words, hypothesis_word, number
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.records import HypothesisWord, Transcript
@@ -74,8 +74,8 @@ def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch
     if isinstance(channel, bool) or not isinstance(channel, int | str):
         raise InputError(where, "its channel is not a number", "write supervisions as Lhotse does")
     return Stretch(
-        recording=check_name(where, supervision["recording_id"]),
-        channel=check_name(where, channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
+        recording=composed(supervision["recording_id"]),
+        channel=composed(channel) if isinstance(channel, str) else f"{number(where, 'channel', channel):g}",
         words=tuple(_words(document.path, place, items or [])),
         start_s=start_s if math.isfinite(start_s) else 0.0,
         speaker=_text(supervision.get("speaker")),

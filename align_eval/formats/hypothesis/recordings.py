@@ -1,7 +1,7 @@
 """Files with several recordings: their stretches of words, joined into one transcript per recording and channel.
 
 A recording has its own name; if the file has several channels of it, its name and channel, as ``call.1``. Names are in
-NFC. They become file names, so names that lead out of a folder are refused.
+NFC.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 
-from align_eval.errors import InputError
-from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord, Transcript
-from align_eval.text import composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +23,6 @@ class Stretch:
     start_s: float = 0.0
     speaker: str | None = None
     language: str | None = None
-
-
-def check_name(where: str, name: str) -> str:
-    """Return the name of a recording in NFC; it may begin with folders.
-
-    Raises
-    ------
-    InputError
-        If it is not a relative path, leads out of its folder or cannot be printed.
-    """
-    if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise InputError(where, f"the recording is named {shorten(name)!a}", "use a name that a file can have")
-    return composed(name)
 
 
 def by_start(words: Iterable[HypothesisWord]) -> list[HypothesisWord]:

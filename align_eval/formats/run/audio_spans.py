@@ -16,7 +16,7 @@ from typing import Any
 import dacite
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write, write_whole
+from align_eval.formats.atomic import cannot_write, check_name, write_whole
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.records import AudioSpan
 
@@ -69,7 +69,7 @@ def read_audio_spans(folder: Path) -> Mapping[str, AudioSpan]:
         if data["schema"] != SCHEMA_VERSION:
             raise ValueError(f"schema {data['schema']}")
         config = dacite.Config(type_hooks={Path: Path})
-        return {id_: dacite.from_dict(AudioSpan, span, config) for id_, span in data["spans"].items()}
+        return {check_name(path, id_): dacite.from_dict(AudioSpan, span, config) for id_, span in data["spans"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, dacite.DaciteError) as error:
         raise _unreadable(path, error, "give --corpus, or run again") from error
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow.dataset import dataset
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import beside_of, cannot_write, move_whole, write_bytes, writing
+from align_eval.formats.atomic import beside_of, cannot_write, inside, move_whole, write_bytes, writing
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
 from align_eval.formats.run.languages import Languages, write_languages
@@ -30,6 +30,9 @@ SCHEMA_VERSION = 1
 RUN_NAME = "run.json"
 WORDS_NAME = "words.parquet"
 DETAILS_NAME = "details.json"
+INNER_FOLDERS = (".partial", "maps", "textgrids", TRACEBACKS)
+"""Folders of a run folder in which files are written and removed."""
+
 NOTE_NAME = "accepted.md"
 
 
@@ -44,12 +47,14 @@ def prepare_folder(out: Path, option: str = "--out") -> None:
     Raises
     ------
     InputError
-        If the folder cannot be made.
+        If the folder cannot be made, or a folder in it is a link that leads out of it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(out, f"cannot be made ({error.strerror})", f"choose another {option}") from error
+    for folder in INNER_FOLDERS:
+        inside(out, f"{folder}/file")
 
 
 def write_run(

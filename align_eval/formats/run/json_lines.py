@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from align_eval.formats.atomic import writing
+from align_eval.formats.atomic import check_name, writing
 
 ENTRY_BREAK = ",\n"
 
@@ -31,7 +31,8 @@ def entries_writer(path: Path, head: str = "{", tail: str = "}") -> Iterator[Put
         If the file cannot be written.
     """
     with writing(path):
-        file = path.open("w", encoding="utf-8", newline="\n")
+        # paths may hold bytes that are no UTF-8, which are escaped as JSON does
+        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
     separator = f"{head}\n"
 
     def put(entries: Mapping[str, Any]) -> None:
@@ -52,12 +53,12 @@ def entries_writer(path: Path, head: str = "{", tail: str = "}") -> Iterator[Put
 
 
 def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the entries of a table in order, one at a time; none if the file does not exist.
+    """Yield the entries of a table by utterance id in order, one at a time; none if the file does not exist.
 
     Raises
     ------
     OSError, ValueError
-        If the file cannot be read, is cut short, or does not hold one entry per line.
+        If the file cannot be read, is cut short, or does not hold one entry per line, or if an id cannot name a file.
     """
     if not path.is_file():
         return
@@ -67,6 +68,7 @@ def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
             raise ValueError("does not begin with a line that ends in {")
         for line in file:
             if line.startswith('"'):
-                yield from json.loads(f"{{{line.rstrip().removesuffix(',')}}}").items()
+                for id_, entry in json.loads(f"{{{line.rstrip().removesuffix(',')}}}").items():
+                    yield check_name(path, id_), entry
         if not line.startswith("}"):
             raise ValueError("is cut short")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import write_bytes, writing
+from align_eval.formats.atomic import check_name, write_bytes, writing
 
 NAME = "languages.json"
 
@@ -41,6 +41,6 @@ def read_languages(run: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         languages = json.loads(path.read_text(encoding="utf-8"))
-        return {str(id_): dict(detected) for id_, detected in languages.items()}
+        return {check_name(path, id_): dict(detected) for id_, detected in languages.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(path, f"cannot be read ({error})", "make the run again") from error

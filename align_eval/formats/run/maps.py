@@ -12,6 +12,7 @@ Reference: the safetensors format, a JSON header and raw arrays; reading execute
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,14 +24,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write, write_bytes
-from align_eval.records import IntVector
+from align_eval.formats.atomic import cannot_write, inside, write_bytes
+from align_eval.records import IntVector, check_word_of_token
 
 FOLDER = "maps"
 SUFFIX = ".safetensors"
 SCHEMA_VERSION = 2
 MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png", "report.html")
 """Files that are computed from the maps of a run."""
+
+MOST = 1.01
+"""Largest value of a stack on reading: a share of its row, with room for the rounding of half precision."""
 
 _STACK = "stack:"
 _WORDS = "word_of_token:"
@@ -96,8 +100,14 @@ def write_maps(path: Path, maps: SavedMaps) -> None:
 
 
 def maps_path(out: Path, id_: str) -> Path:
-    """Path of the maps of an utterance in a run folder."""
-    return out / FOLDER / f"{id_}{SUFFIX}"
+    """Path of the maps of an utterance in a run folder.
+
+    Raises
+    ------
+    InputError
+        If it would be outside of the run folder.
+    """
+    return inside(out, f"{FOLDER}/{id_}{SUFFIX}")
 
 
 def has_maps(out: Path) -> bool:
@@ -131,7 +141,7 @@ def read_maps(path: Path) -> SavedMaps:
     Raises
     ------
     InputError
-        If the file cannot be read, or has another schema version.
+        If the file cannot be read, has another schema version, or holds arrays or fields that do not fit each other.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -139,7 +149,7 @@ def read_maps(path: Path) -> SavedMaps:
             if header["schema"] != SCHEMA_VERSION:
                 raise ValueError(f"schema {header['schema']}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-        return SavedMaps(
+        maps = SavedMaps(
             stacks=_named(tensors, _STACK),
             word_of_token=_named(tensors, _WORDS),
             energy=tensors[_ENERGY],
@@ -148,8 +158,61 @@ def read_maps(path: Path) -> SavedMaps:
             details=header["details"],
             letters=_named(tensors, _LETTERS),
         )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"holds no maps of this version ({error})", "run again with --keep heads") from error
+        _check_header(maps)
+        _check_arrays(maps)
+    except (
+        OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
+    ) as error:  # fmt: skip
+        problem = f"holds no maps of this version ({str(error)[:200]})"
+        raise InputError(path, problem, "run again with --keep heads") from error
+    return maps
+
+
+def n_words_of(maps: SavedMaps, unit: str) -> int:
+    """Number of words in the rows of a token unit; 0 where the maps lack the unit."""
+    return int(maps.word_of_token[unit].max()) + 1 if unit in maps.word_of_token else 0
+
+
+def _check_header(maps: SavedMaps) -> None:
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in (maps.frame_s, maps.start_s)):
+        raise ValueError(f"times of columns {maps.start_s!r:.40}, {maps.frame_s!r:.40}")
+    if maps.frame_s <= 0:
+        raise ValueError(f"columns of {maps.frame_s:g} s")
+    json.dumps(maps.details, allow_nan=False)  # raises for numbers that are not finite
+    if not all(isinstance(details, dict) for details in (maps.details, *maps.details.values())):
+        raise ValueError("details that are no table")
+
+
+def _check_arrays(maps: SavedMaps) -> None:
+    """Check types, shapes that fit each other, finite numbers, and the words of rows."""
+    if not maps.stacks or not maps.word_of_token:
+        raise ValueError("no maps, or no words of their rows")
+    _check_array(_ENERGY, maps.energy, np.float64, 1)
+    for spec, stack in maps.stacks.items():
+        _check_array(spec, stack, np.float32, 3)
+        if stack.min() < 0 or stack.max() > MOST:
+            raise ValueError(f"{spec}: values from {stack.min():g} to {stack.max():g} are no shares of rows")
+    for by_unit in (maps.word_of_token, maps.letters):
+        for unit, rows in by_unit.items():
+            _check_array(unit, rows, np.int32, 1)
+    n_rows = {unit: len(rows) for unit, rows in maps.word_of_token.items()}
+    for spec, stack in maps.stacks.items():
+        if stack.shape[1] not in n_rows.values() or stack.shape[2] != len(maps.energy):
+            raise ValueError(f"{spec}: {list(stack.shape)} does not fit {n_rows} rows and {len(maps.energy)} columns")
+    for unit, rows in maps.word_of_token.items():
+        check_word_of_token(rows, unit)
+    if len({n_words_of(maps, unit) for unit in n_rows}) > 1:
+        raise ValueError("token units of different words")
+    for unit, letters in maps.letters.items():
+        if len(letters) != n_rows.get(unit) or letters.min() < 0:
+            raise ValueError(f"letters of {unit} do not fit its rows")
+
+
+def _check_array(name: str, array: npt.NDArray[Any], dtype: type[np.generic], n_axes: int) -> None:
+    if array.dtype != dtype or array.ndim != n_axes or not array.size:
+        raise ValueError(f"{name}: {array.dtype}{list(array.shape)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: numbers that are not finite")
 
 
 def _named(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:

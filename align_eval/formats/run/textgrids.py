@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.compute as pc
 from pyarrow.dataset import Dataset
 
+from align_eval.formats.atomic import inside
 from align_eval.formats.run.words_table import SAID_COLUMNS, words_said
 from align_eval.formats.textgrids import write_words
 from align_eval.records import Word
@@ -34,10 +35,10 @@ def write_textgrids(folder: Path, words: Dataset) -> None:
     Raises
     ------
     InputError
-        If a TextGrid cannot be written.
+        If a TextGrid cannot be written, or would be outside of the folder.
     """
     for audio, rows in _by_audio(words):
-        _write_textgrid(folder / f"{audio}.TextGrid", rows)
+        _write_textgrid(inside(folder.parent, f"{folder.name}/{audio}.TextGrid"), rows)
 
 
 def _by_audio(words: Dataset) -> Iterator[tuple[str, Rows]]:

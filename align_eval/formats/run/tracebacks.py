@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import writing
+from align_eval.formats.atomic import inside, is_file_name, writing
 from align_eval.records import Failure
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def traceback_name(id_: str, system: str | None = None) -> str:
     """File of an utterance's traceback, relative to the folder of tracebacks.
 
     Where a system failed, the name has the first digits of the SHA-256 of the system's name, which can be no file name.
+    An id that can be none itself has its SHA-256 for its name.
     """
+    if not is_file_name(id_):
+        id_ = hashlib.sha256(id_.encode()).hexdigest()
     return f"{id_}.{hashlib.sha256(system.encode()).hexdigest()[:8]}.txt" if system else f"{id_}.txt"
 
 
@@ -43,7 +46,7 @@ def write_tracebacks(folder: Path, failures: Iterable[Failure]) -> None:
     """
     for failure in failures:
         if failure.traceback:
-            path = folder / traceback_name(failure.id, failure.system)
+            path = inside(folder.parent, f"{folder.name}/{traceback_name(failure.id, failure.system)}")
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(failure.traceback, encoding="utf-8")

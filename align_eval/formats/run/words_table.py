@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import check_name
 from align_eval.records import HypothesisWord, Pairing, SystemName, Unit, Utterance, Word
 
 INSERTED = pa.struct(
@@ -62,6 +64,10 @@ SCHEMA = pa.schema(
         pa.field("inserted", pa.list_(INSERTED), nullable=False),
     ]
 )
+
+
+FILE_NAMES = ("utterance", "audio")
+"""Columns whose values name files of the run folder."""
 
 
 def words_table(
@@ -225,7 +231,7 @@ def read_words_table(path: Path) -> pa.Table:
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column, or has a column of another type.
+        If the file cannot be read, lacks a column, has a column of another type, or a name that cannot name a file.
     """
     try:
         table = pq.read_table(path)
@@ -240,6 +246,10 @@ def in_schema(table: pa.Table, path: Path) -> pa.Table:
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", "give words.parquet of a run, or run again")
     try:
-        return table.select(SCHEMA.names).cast(SCHEMA)
+        table = table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, ValueError) as error:
         raise InputError(path, f"has a column of another type ({error})", "run again") from error
+    for column in FILE_NAMES:
+        for name in pc.unique(table.column(column)).to_pylist():
+            check_name(f"{path}, column {column}", name, "run again")
+    return table

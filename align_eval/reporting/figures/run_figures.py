@@ -80,16 +80,16 @@ def _utterances(view: RunView, spans: Mapping[str, AudioSpan]) -> Iterator[tuple
         maps = saved_maps(view.folder, id_)
         images = map_images(maps) if maps is not None else {}
         tiers, panels = [Tier("reference", "reference", _words(view, id_, None))], []
+        texts = [word.text for word in tiers[0].words]
         for name in pair:
             if name is None:
                 continue
             source = name.partition(" | ")[0]
             tiers.append(Tier(name, family_of(source), _words(view, id_, name)))
             stack = stack_of(source)
-            if stack in images:
+            if stack in images and max(images[stack].word_of_row) < len(texts):
                 panels.append(Panel(name, family_of(source), images[stack], name))
         samples = read_samples(spans[id_]) if id_ in spans else None
-        texts = [word.text for word in tiers[0].words]
         yield f"utterance-{id_.replace('/', '_')}", utterance_figure(id_, texts, samples, tiers, panels, around_s)
 
 

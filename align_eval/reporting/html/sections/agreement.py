@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from align_eval.findings.agreement.correlation import agreement
+from align_eval.formats.run.maps import n_words_of
 from align_eval.records import Failure
 from align_eval.relevance.source import parse_source
 from align_eval.reporting.findings import Findings
@@ -56,10 +58,13 @@ def word_agreement(
     if unit != parse_source(saliency).tokens.unit:
         return None
     failed = {failure.id for failure in failures if failure.system is None}
+    n_words = Counter(columns.utterance)
     rho: dict[str, Floats] = {}
     for id_ in columns.utterance_rows:
         maps = saved_maps(folder, id_) if id_ not in failed else None
-        if maps is not None and attention in maps.stacks and saliency in maps.stacks:
+        if maps is None or n_words_of(maps, unit) != n_words[id_]:
+            continue
+        if attention in maps.stacks and saliency in maps.stacks:
             a, s = (_mean_map(maps.stacks[spec]) for spec in (attention, saliency))
             rho[id_] = agreement(a, s, maps.word_of_token[unit][:-1], "rows", "pearson").words
     if not rho:
