@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,46 @@ class ScoreRow:
     n_clusters: int
     n_effective_clusters: float
     protocol_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSignature:
+    """Settings that every signature has, with their types. A signature may have others.
+
+    Attributes
+    ----------
+    id : str
+    model, corpus : str
+        Names, and ``model_checksum``, ``corpus_checksum`` of their contents.
+    text : str
+        The aligned text: ``words``, ``hypothesis`` or ``transcript``.
+    seed : int
+        Not negative.
+    systems : tuple of (str, str)
+        Source and aligner of each system, with their defaults.
+    packages, protocols : mapping of str to str
+        Versions of packages, and hashes of protocols, by name.
+    window_s : float or None
+        Length of the windows of long recordings, where they were cut.
+    """
+
+    id: str
+    model: str
+    model_checksum: str
+    corpus: str
+    corpus_checksum: str
+    text: str
+    seed: int
+    systems: tuple[tuple[str, str], ...]
+    packages: Mapping[str, str]
+    protocols: Mapping[str, str]
+    window_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed {self.seed} is negative")
+        if self.window_s is not None and self.window_s <= 0:
+            raise ValueError(f"window_s {self.window_s} is not positive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,11 +122,10 @@ def export(
 
     Example: align-eval heads export runs/heads.json --form ctranslate2 --out my_model/config.json
     """
-    from align_eval.findings.heads.records import heads_of_search
+    from align_eval.findings.heads.records import heads_of_search, read_search
     from align_eval.formats.heads_export import export_heads, write_heads
-    from align_eval.formats.run.finding_json import read_finding
 
-    chosen, shape = heads_of_search(read_finding(search), search, of, reference)
+    chosen, shape = heads_of_search(read_search(search), search, of, reference)
     if out:
         write_heads(out, chosen, shape, form)
     else:

@@ -39,6 +39,10 @@ class Shard:
     number: int
     count: int
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ValueError(f"there is no shard {self.number} of {self.count}")
+
 
 @dataclass(frozen=True, slots=True)
 class SecondTimes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from align_eval.engine.utterance import all_failed, by_id
 from align_eval.errors import InputError
 from align_eval.formats.atomic import inside, writing
 from align_eval.formats.run.audio_spans import merge_audio_spans
-from align_eval.formats.run.folder import DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
+from align_eval.formats.run.folder import DETAILS_JSON, DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.languages import read_languages
 from align_eval.formats.run.maps import FOLDER as MAPS
@@ -126,9 +127,9 @@ def _check_numbers(folders: Sequence[Path], shards: Sequence[Shard]) -> None:
     twice = next((i for i, number in enumerate(numbers) if number in numbers[:i]), None)
     if twice is not None:
         raise InputError(folders[twice], f"is shard {numbers[twice]}/{count} again", "give every shard once")
-    missing = sorted(set(range(1, count + 1)) - set(numbers))
+    missing = list(islice((number for number in range(1, count + 1) if number not in numbers), 5))
     if missing:
-        listed = ", ".join(f"{number}/{count}" for number in missing[:5])
+        listed = ", ".join(f"{number}/{count}" for number in missing)
         raise InputError(f"shards of {folders[0]}", f"{listed} not given", "give every shard")
 
 
@@ -149,13 +150,7 @@ def _check_signatures(folders: Sequence[Path], runs: Sequence[Run]) -> None:
 
 def _merge_details(folders: Sequence[Path], path: Path) -> None:
     """Write the details of all shards in the order of ids."""
-
-    def entries(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        try:
-            yield from read_entries(folder / DETAILS_NAME)
-        except (OSError, ValueError) as error:
-            raise InputError(folder / DETAILS_NAME, f"cannot be read ({error})", "run that shard again") from error
-
+    entries = (read_entries(folder / DETAILS_NAME, Any, DETAILS_JSON) for folder in folders)
     with entries_writer(path) as put:
-        for id_, details in merge(*map(entries, folders), key=itemgetter(0)):
+        for id_, details in merge(*entries, key=itemgetter(0)):
             put({id_: details})

@@ -15,12 +15,14 @@ from align_eval.corpus.folder import checksum_pieces
 from align_eval.engine.job import Job, Shard
 from align_eval.errors import InputError
 from align_eval.formats.atomic import check_name, write_whole, writing
+from align_eval.formats.json_file import MAX_BYTES, Kind, decode_json
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.tracebacks import as_json
 from align_eval.records import Failure, Utterance
 
 NAME = "shard.json"
 SCHEMA_VERSION = 1
+SHARD_JSON = Kind("is no shard of a run", "make it with run --shard i/n", SCHEMA_VERSION)
 HEAD_ENDS, TAIL = ', "pieces": {', "}}"
 
 
@@ -74,21 +76,17 @@ def read_shard(run: Path) -> ShardFacts:
     InputError
         Where the folder is not that of a shard.
     """
+    path = run / NAME
     try:
-        with (run / NAME).open(encoding="utf-8") as file:
-            data = json.loads(next(file, "") + TAIL)
-        if data["schema"] != SCHEMA_VERSION:
-            raise ValueError(f"schema {data['schema']}")
-        names = ("corpus_failures", "utterance_failures", "second_failures")
-        facts = ShardFacts(
-            shard=Shard(**data["shard"]),
-            **{name: tuple(Failure(**failure) for failure in data[name]) for name in names},
-        )
-        for failure in facts.utterance_failures:
-            check_name(run / NAME, failure.id)
-        return facts
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _no_shard(run, error) from error
+        with path.open("rb") as file:
+            head = file.readline(MAX_BYTES)
+    except OSError as error:
+        problem = f"{SHARD_JSON.problem} ({error.strerror or error})"
+        raise InputError(path, problem, SHARD_JSON.remedy) from error
+    facts = decode_json(head + TAIL.encode(), ShardFacts, path, SHARD_JSON)
+    for failure in facts.utterance_failures:
+        check_name(path, failure.id)
+    return facts
 
 
 def read_pieces(run: Path) -> Iterator[tuple[str, str, str]]:
@@ -99,12 +97,5 @@ def read_pieces(run: Path) -> Iterator[tuple[str, str, str]]:
     InputError
         Where the folder is not that of a shard.
     """
-    try:
-        for id_, (audio, rest) in read_entries(run / NAME):
-            yield id_, audio, rest
-    except (OSError, ValueError, TypeError) as error:
-        raise _no_shard(run, error) from error
-
-
-def _no_shard(run: Path, error: Exception) -> InputError:
-    return InputError(run, f"is no shard of a run ({error})", "make it with run --shard i/n")
+    for id_, (audio, rest) in read_entries(run / NAME, tuple[str, str], SHARD_JSON):
+        yield id_, audio, rest

@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +95,22 @@ def export_heads(heads: Sequence[Head], shape: Shape, form: str) -> str:
         raise InputError(f"form {form!r}", "is unknown", f"known: {', '.join(FORMS)}")
     if not heads:
         raise InputError("heads", "there are none", "choose at least one")
+    check_heads(heads, shape)
+    return FORMS[form](sorted(set(heads)), shape)
+
+
+def check_heads(heads: Iterable[Head], shape: Shape) -> None:
+    """Raise if a model of that shape lacks one of the heads.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
     for layer, head in heads:
         if not (0 <= layer < shape[0] and 0 <= head < shape[1]):
             problem = f"there is no layer {layer}, head {head}"
             raise InputError("heads", problem, f"layers are 0 to {shape[0] - 1}, heads 0 to {shape[1] - 1}")
-    return FORMS[form](sorted(set(heads)), shape)
 
 
 def write_heads(path: Path, heads: Sequence[Head], shape: Shape, form: str) -> None:

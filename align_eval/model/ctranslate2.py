@@ -8,10 +8,11 @@ array has a second array ``<name>_scale``; the value is the integer divided by t
 
 from __future__ import annotations
 
-import json
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError
+from align_eval.formats.json_file import Kind, decode_json
+from align_eval.model.build import MISFITS, build_whisper
 
 FORMAT_VERSION = 6
 SPECIFICATION = "WhisperSpec"
@@ -26,6 +29,11 @@ ALIASES_SINCE_VERSION = 3
 
 _DTYPES = ("<f4", "<i1", "<i2", "<i4", "<f2", "bfloat16")
 _MAX_RANK = 4
+
+CONFIG_JSON = Kind("is no config of a model", "copy the file again")
+
+SCALE = "_scale"
+"""Suffix of the scales of a quantised array."""
 
 Variables = dict[str, npt.NDArray[np.generic]]
 
@@ -43,7 +51,8 @@ def read_variables(data: bytes, place: object) -> Variables:
     Raises
     ------
     InputError
-        If the bytes are incomplete, have a trailing part, or are another format or kind of model.
+        If the bytes are incomplete, have a trailing part, or are another format or kind of model, or scales do not fit
+        their array.
     """
     cursor = _Cursor(data, place)
     version = cursor.unpack("I")
@@ -57,19 +66,20 @@ def read_variables(data: bytes, place: object) -> Variables:
     if specification != SPECIFICATION:
         raise InputError(place, f"contains a {specification!r}, not a {SPECIFICATION}", "use a Whisper model")
     cursor.unpack("I")  # revision of the specification
-    stored: Variables = {}
-    for _ in range(cursor.unpack("I")):
-        name, array = cursor.variable()
-        stored[name] = array
+    stored = dict(cursor.variable() for _ in range(cursor.unpack("I")))
+    variables = {
+        name: _dequantise(name, array, stored, place) for name, array in stored.items() if not name.endswith(SCALE)
+    }
     if version >= ALIASES_SINCE_VERSION:
         for _ in range(cursor.unpack("I")):
             alias, name = cursor.string(), cursor.string()
             if name not in stored:
                 raise InputError(place, f"alias {alias!r} names the missing variable {name!r}", "copy the file again")
-            stored[alias] = stored[name]
+            if name in variables:
+                variables[alias] = variables[name]
     if cursor.offset != len(data):
         raise InputError(place, f"{len(data) - cursor.offset} bytes follow the last variable", "copy the file again")
-    return {name: _dequantise(name, array, stored) for name, array in stored.items() if not name.endswith("_scale")}
+    return variables
 
 
 def to_whisper(variables: Variables, place: object) -> Whisper:
@@ -80,7 +90,16 @@ def to_whisper(variables: Variables, place: object) -> Whisper:
     InputError
         If a weight is missing, has the wrong shape, or is not finite.
     """
-    weights = _Weights(variables, place)
+    try:
+        return _build(_Weights(variables, place))
+    except InputError:
+        raise
+    except MISFITS as error:
+        problem = f"does not fit a Whisper model ({' '.join(str(error).split())[:300]})"
+        raise InputError(place, problem, "convert the model again") from error
+
+
+def _build(weights: _Weights) -> Whisper:
     conv1, positions = weights["encoder/conv1/weight"], weights["encoder/position_encodings/encodings"]
     vocabulary, text_positions = (
         weights["decoder/embeddings/weight"],
@@ -126,50 +145,42 @@ def to_whisper(variables: Variables, place: object) -> Whisper:
         n_text_head=int(weights["decoder/num_heads"]),
         n_text_layer=n_text_layer,
     )
-    model = Whisper(dims)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(place, f"does not fit a Whisper model ({error})", "convert the model again") from error
-    return model
+    return build_whisper(dims, state)
 
 
-def set_alignment_heads(model: Whisper, config: str, place: object) -> bool:
-    """Set the model's alignment heads from the text of a ``config.json``.
+@dataclass(frozen=True, slots=True)
+class _Config:
+    alignment_heads: list[Any] | None = None
+
+
+def set_alignment_heads(model: Whisper, config: bytes, place: object) -> bool:
+    """Set the model's alignment heads from the content of a ``config.json``.
 
     Without the key ``alignment_heads``, the model keeps openai-whisper's default.
 
     Returns
     -------
     bool
-        Whether the text has the key.
+        Whether the file has the key.
 
     Raises
     ------
     InputError
-        If the text is not a JSON object, or the heads are an empty list or do not exist in the model.
+        If the content is not a JSON object, or the heads are an empty list or do not exist in the model.
     """
-    try:
-        heads = json.loads(config).get("alignment_heads")
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise InputError(place, f"is not a JSON object ({error})", "copy the file again") from error
+    heads = decode_json(config, _Config, place, CONFIG_JSON, partial=True).alignment_heads
     if heads is None:
         return False
-    if heads == []:
+    if not heads:
         raise InputError(place, "alignment_heads is empty", "list heads, or remove the key for the default")
-    mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
-    for pair in heads if isinstance(heads, list) else [heads]:
-        try:
-            layer, head = (int(i) for i in pair)
-            if min(layer, head) < 0:
-                raise IndexError
-            mask[layer, head] = True
-        except (TypeError, ValueError, IndexError) as error:
-            raise InputError(
-                place,
-                f"alignment head {pair!r} is not a [layer, head] of {mask.shape[0]} layers with {mask.shape[1]} heads",
-                "correct alignment_heads",
-            ) from error
+    n_layers, n_heads = model.dims.n_text_layer, model.dims.n_text_head
+    known = {(layer, head) for layer in range(n_layers) for head in range(n_heads)}
+    mask = torch.zeros(n_layers, n_heads, dtype=torch.bool)
+    for i, pair in enumerate(heads):
+        if not (isinstance(pair, list) and [type(n) for n in pair] == [int, int] and tuple(pair) in known):
+            problem = f"alignment head {pair!a:.60} is not a [layer, head] of {n_layers} layers with {n_heads} heads"
+            raise InputError(f"{place}, $.alignment_heads[{i}]", problem, "correct alignment_heads")
+        mask[tuple(pair)] = True
     model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
     return True
 
@@ -214,7 +225,7 @@ class _Cursor:
             raise InputError(self.place, f"variable {name!r} has the unknown type {type_id}", "convert the model again")
         raw = self.take(n_bytes)
         dtype = _DTYPES[type_id]
-        size = np.dtype("<u2" if dtype == "bfloat16" else dtype).itemsize * int(np.prod(shape, dtype=np.int64))
+        size = np.dtype("<u2" if dtype == "bfloat16" else dtype).itemsize * math.prod(shape)
         if size != n_bytes:
             raise InputError(
                 self.place,
@@ -226,13 +237,18 @@ class _Cursor:
         return name, np.frombuffer(raw, dtype).reshape(shape)
 
 
-def _dequantise(name: str, array: npt.NDArray[np.generic], stored: Variables) -> npt.NDArray[np.generic]:
-    scale = stored.get(f"{name}_scale")
+def _dequantise(name: str, array: npt.NDArray[np.generic], stored: Variables, place: object) -> npt.NDArray[np.generic]:
+    scale = stored.get(f"{name}{SCALE}")
     if scale is None:
         return array
     rows = np.asarray(scale, dtype=np.float32)
+    if rows.size != 1 and rows.shape != array.shape[: rows.ndim]:
+        problem = f"variable {name!r} {array.shape} has scales of shape {rows.shape}"
+        raise InputError(place, problem, "convert the model again")
     # int8 has one scale per row, int16 one per array; the row of a convolution is an output channel
-    return array.astype(np.float32) / rows.reshape(rows.shape + (1,) * (array.ndim - rows.ndim))
+    shape = rows.shape + (1,) * (array.ndim - rows.ndim) if rows.size != 1 else ()
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # values that are not finite are refused later
+        return array.astype(np.float32) / rows.reshape(shape)
 
 
 class _Weights:

@@ -11,7 +11,6 @@ import os
 import pickle
 import urllib.error
 import warnings
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,10 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError, InputWarning
+from align_eval.formats.json_file import read_limited
+from align_eval.model.build import build_whisper, load_pickled
 from align_eval.model.cross_attention import alignment_heads
-from align_eval.model.ctranslate2 import read_variables, set_alignment_heads, to_whisper
+from align_eval.model.ctranslate2 import CONFIG_JSON, read_variables, set_alignment_heads, to_whisper
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
 from align_eval.model.vocabulary import check_tokens, check_vocabulary_size
 from align_eval.weights import WEIGHT_PACKAGES, WeightFile
@@ -129,7 +130,7 @@ def _load_named(name: str) -> Whisper:
     if package and not cached.is_file() and all(find_spec(part.package) for part in package.parts):
         data = b"".join(_read_checked(part) for part in package.parts)
         model = to_whisper(read_variables(data, f"model {name}"), f"model {name}")
-        set_alignment_heads(model, _read_checked(package.config).decode(), package.config.path)
+        set_alignment_heads(model, _read_checked(package.config), package.config.path)
         return model
     try:
         return whisper.load_model(name, device="cpu")
@@ -153,7 +154,7 @@ def _load_folder(folder: Path) -> Whisper:
                 remedy = "use a folder written by a CTranslate2 converter or by transformers' save_pretrained"
                 raise InputError(folder, f"has no {path.name}", remedy)
         model = to_whisper(read_variables(binary.read_bytes(), binary), binary)
-        named = set_alignment_heads(model, config.read_text(encoding="utf-8", errors="replace"), config)
+        named = set_alignment_heads(model, read_limited(config, CONFIG_JSON), config)
     check_vocabulary_size(model, folder)
     check_tokens(folder, model)
     if not named:
@@ -170,17 +171,13 @@ def _warn_of_heads(place: object) -> None:
 
 def _load_checkpoint(path: Path) -> Whisper:
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        model = Whisper(ModelDimensions(**checkpoint["dims"]))
-        model.load_state_dict(checkpoint["model_state_dict"])
-    except (
-        RuntimeError, pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, ValueError, OSError,
-        zipfile.BadZipFile,
-    ) as error:  # fmt: skip
+        checkpoint = load_pickled(path)
+        model = build_whisper(ModelDimensions(**checkpoint["dims"]), checkpoint["model_state_dict"])
+    except Exception as error:  # of a damaged pickle, anything
         summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            path, f"is not an openai-whisper checkpoint, or is damaged ({summary})", "download it again"
-        ) from error
+        problem = f"is not an openai-whisper checkpoint, or is damaged ({summary[:300]})"
+        raise InputError(path, problem, "download it again") from error
+    check_vocabulary_size(model, path)
     # A checkpoint does not name its alignment heads; openai's files are identified by the checksum in their URL.
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     for name, url in whisper._MODELS.items():

@@ -7,18 +7,21 @@ are equal.
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from whisper.model import ModelDimensions, Whisper
 
 from align_eval.errors import InputError
+from align_eval.formats.atomic import is_file_name
+from align_eval.formats.json_file import Kind, read_json, read_limited
+from align_eval.model.build import MISFITS, build_whisper, check_weights, load_pickled
+from align_eval.model.ctranslate2 import CONFIG_JSON
 from align_eval.model.vocabulary import check_vocabulary_size
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -48,6 +51,22 @@ _NAME = re.compile(r"(?:model\.)?(encoder|decoder)\.(?:layers\.(\d+)\.)?(.+)")
 
 State = dict[str, torch.Tensor]
 
+INDEX_JSON = Kind("has no weight_map", "copy the file again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    encoder_attention_heads: int
+    decoder_attention_heads: int
+    model_type: Any = None
+    activation_function: Any = "gelu"
+    scale_embedding: Any = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    weight_map: dict[str, str]
+
 
 def is_transformers_folder(folder: Path) -> bool:
     """True if a folder has a file of weights with one of transformers' names."""
@@ -65,33 +84,37 @@ def read_transformers_folder(folder: Path) -> Whisper:
         If the folder is another kind of model, a file is damaged, or a weight is missing or unexpected.
     """
     place = folder / "config.json"
-    config = _read_json(place)
-    if config.get("model_type") != "whisper":
-        raise InputError(place, f"model_type is {config.get('model_type')!r}, not 'whisper'", "use a Whisper model")
+    config = read_json(place, _Config, CONFIG_JSON, partial=True)
+    if config.model_type != "whisper":
+        raise InputError(place, f"model_type is {config.model_type!a:.40}, not 'whisper'", "use a Whisper model")
     for key, expected in (("activation_function", "gelu"), ("scale_embedding", False)):
-        if config.get(key, expected) != expected:
-            raise InputError(place, f"{key} is {config[key]!r}", f"use a model with {expected!r}, the value of Whisper")
-    state = _renamed(_read_state(folder), folder)
+        found = getattr(config, key)
+        if found != expected:
+            problem = f"{key} is {found!a:.40}"
+            raise InputError(place, problem, f"use a model with {expected!r}, the value of Whisper")
     try:
-        dims = _dimensions(state, config)
-        model = Whisper(dims)
-        model.load_state_dict(state)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        summary = " ".join(str(error).split())
+        transformers_state = _read_state(folder)
+        check_weights(transformers_state)
+        state = _renamed(transformers_state, folder)
+        model = build_whisper(_dimensions(state, config), state)
+    except InputError:
+        raise
+    except MISFITS as error:
+        summary = " ".join(str(error).split())[:300]
         raise InputError(folder, f"does not fit a Whisper model ({summary})", "save the whole model again") from error
     check_vocabulary_size(model, folder)
     return model
 
 
-def generation_config(folder: Path) -> tuple[str, Path]:
-    """Text and path of the file that can name alignment heads: ``generation_config.json``, else ``config.json``."""
+def generation_config(folder: Path) -> tuple[bytes, Path]:
+    """Content and path of the file that can name alignment heads: ``generation_config.json``, else ``config.json``."""
     path = folder / "generation_config.json"
     if not path.is_file():
         path = folder / "config.json"
-    return path.read_text(encoding="utf-8", errors="replace"), path
+    return read_limited(path, CONFIG_JSON), path
 
 
-def _dimensions(state: State, config: dict[str, Any]) -> ModelDimensions:
+def _dimensions(state: State, config: _Config) -> ModelDimensions:
     def n_layers(side: str) -> int:
         return len({name.split(".")[2] for name in state if name.startswith(f"{side}.blocks.")})
 
@@ -100,12 +123,12 @@ def _dimensions(state: State, config: dict[str, Any]) -> ModelDimensions:
         n_mels=state["encoder.conv1.weight"].shape[1],
         n_audio_ctx=audio.shape[0],
         n_audio_state=audio.shape[1],
-        n_audio_head=int(config["encoder_attention_heads"]),
+        n_audio_head=config.encoder_attention_heads,
         n_audio_layer=n_layers("encoder"),
         n_vocab=state["decoder.token_embedding.weight"].shape[0],
         n_text_ctx=text.shape[0],
         n_text_state=text.shape[1],
-        n_text_head=int(config["decoder_attention_heads"]),
+        n_text_head=config.decoder_attention_heads,
         n_text_layer=n_layers("decoder"),
     )
 
@@ -143,14 +166,12 @@ def _read_state(folder: Path) -> State:
     read: Callable[[Path], State] = _read_safetensors if "safetensors" in file.name else _read_pickled
     if file.suffix != ".json":
         return read(file)
-    shards = _read_json(file).get("weight_map")
-    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
-        raise InputError(file, "has no weight_map", "copy the file again")
+    shards = read_json(file, _Index, INDEX_JSON, partial=True).weight_map
     state: State = {}
     for shard in dict.fromkeys(shards.values()):
         path = folder / shard
-        if path.parent != folder or not path.is_file():
-            raise InputError(file, f"names the missing shard {shard!r}", "copy the folder again")
+        if not is_file_name(shard) or "/" in shard or not path.is_file():
+            raise InputError(file, f"names the missing shard {shard!a:.60}", "copy the folder again")
         state |= read(path)
     _require(shards, state, file)
     return state
@@ -166,26 +187,18 @@ def _read_safetensors(path: Path) -> State:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    except (OSError, SafetensorError) as error:
-        raise InputError(path, f"cannot be read as safetensors ({error})", "copy the file again") from error
+    except Exception as error:  # of a damaged header, anything
+        raise InputError(path, f"cannot be read as safetensors ({_summary(error)})", "copy the file again") from error
 
 
 def _read_pickled(path: Path) -> State:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_pickled(path)
         return {str(name): tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
-    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError, OSError) as error:
-        summary = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            path, f"has no weights, or other objects than weights ({summary})", "save it as safetensors"
-        ) from error
+    except Exception as error:  # of a damaged pickle, anything
+        problem = f"has no weights, or other objects than weights ({_summary(error)})"
+        raise InputError(path, problem, "save it as safetensors") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(path, f"is not a JSON object ({error})", "copy the file again") from error
-    if not isinstance(value, dict):
-        raise InputError(path, f"is a JSON {type(value).__name__}, not an object", "copy the file again")
-    return value
+def _summary(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -6,22 +6,24 @@ A folder can hold ``tokenizer.json``, ``vocab.json`` with ``added_tokens.json`` 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from whisper.model import Whisper
 from whisper.tokenizer import get_tokenizer
 
 from align_eval.errors import InputError
+from align_eval.formats.json_file import Kind, read_json, read_limited
 
 VOCABULARIES = (51864, 51865, 51866)
 """Sizes for English only, multilingual, and with Cantonese. They determine the ids of languages and timestamps."""
 
 ALSO_CALLED = {"<|nocaptions|>": "<|nospeech|>", "<|iw|>": "<|he|>", "<|jv|>": "<|jw|>"}
 """Other names of the same special tokens in files: older ones, and another code of a language."""
+
+TOKENS = Kind("cannot be read as a list of tokens", "copy the file again")
 
 Tokens = dict[int, str]
 """Texts of tokens by their id, as files write them."""
@@ -54,7 +56,7 @@ def check_tokens(folder: Path, model: Whisper) -> None:
     for name, read in READERS.items():
         if not (folder / name).is_file():
             continue
-        found = _read(folder / name, read)
+        found = {id_: ALSO_CALLED.get(token, token) for id_, token in read(folder / name).items()}
         different = [
             id_
             for id_, token in expected.items()
@@ -97,39 +99,52 @@ def _readable(token: str) -> str:
     return bytes(bytes_[character] for character in token).decode("utf-8", errors="replace")
 
 
-def _read(path: Path, read: Callable[[Path, str], Tokens]) -> Tokens:
-    try:
-        found = read(path, path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"cannot be read as a list of tokens ({error})", "copy the file again") from error
-    return {id_: ALSO_CALLED.get(token, token) for id_, token in found.items()}
+def _by_id(ids: Mapping[str, int]) -> Tokens:
+    return {id_: token for token, id_ in ids.items()}
 
 
-def _by_id(ids: Mapping[str, Any]) -> Tokens:
-    return {int(id_): token for token, id_ in ids.items()}
+@dataclass(frozen=True, slots=True)
+class _Model:
+    vocab: dict[str, int]
 
 
-def _tokenizer_json(_path: Path, content: str) -> Tokens:
-    data = json.loads(content)
-    return _by_id(data["model"]["vocab"]) | {int(added["id"]): added["content"] for added in data["added_tokens"]}
+@dataclass(frozen=True, slots=True)
+class _AddedToken:
+    id: int
+    content: str
 
 
-def _vocab_json(path: Path, content: str) -> Tokens:
+@dataclass(frozen=True, slots=True)
+class _Tokenizer:
+    model: _Model
+    added_tokens: list[_AddedToken]
+
+
+def _tokenizer_json(path: Path) -> Tokens:
+    data = read_json(path, _Tokenizer, TOKENS, partial=True)
+    return _by_id(data.model.vocab) | {added.id: added.content for added in data.added_tokens}
+
+
+def _vocab_json(path: Path) -> Tokens:
     added = path.with_name("added_tokens.json")
-    return _by_id(json.loads(content)) | (
-        _by_id(json.loads(added.read_text(encoding="utf-8"))) if added.is_file() else {}
+    return _by_id(read_json(path, dict[str, int], TOKENS)) | (
+        _by_id(read_json(added, dict[str, int], TOKENS)) if added.is_file() else {}
     )
 
 
-def _vocabulary_json(_path: Path, content: str) -> Tokens:
-    return dict(enumerate(map(str, json.loads(content))))
+def _vocabulary_json(path: Path) -> Tokens:
+    return dict(enumerate(read_json(path, list[str], TOKENS)))
 
 
-def _vocabulary_txt(_path: Path, content: str) -> Tokens:
+def _vocabulary_txt(path: Path) -> Tokens:
+    try:
+        content = read_limited(path, TOKENS).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"{TOKENS.problem} (byte {error.start} is not UTF-8)", TOKENS.remedy) from error
     return dict(enumerate(content.removesuffix("\n").split("\n")))
 
 
-READERS: dict[str, Callable[[Path, str], Tokens]] = {
+READERS: dict[str, Callable[[Path], Tokens]] = {
     "tokenizer.json": _tokenizer_json,
     "vocab.json": _vocab_json,
     "vocabulary.json": _vocabulary_json,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,11 +39,11 @@ class Findings:
     drift: Drift | None = None
 
 
-_READERS: dict[str, Callable[[dict[str, Any], Path], Any]] = {
-    "budget": lambda data, path: finding_of(data, Budget, budget.SCHEMA_VERSION, path),
-    "agree": lambda data, path: finding_of(data, AgreementFinding, agree.SCHEMA_VERSION, path),
-    "heads": lambda data, path: finding_of(data, HeadSearch, heads.SCHEMA_VERSION, path),
-    "drift": lambda data, path: finding_of(data, Drift, drift.SCHEMA_VERSION, path),
+_RECORDS: dict[str, tuple[type, int]] = {
+    "budget": (Budget, budget.SCHEMA_VERSION),
+    "agree": (AgreementFinding, agree.SCHEMA_VERSION),
+    "heads": (HeadSearch, heads.SCHEMA_VERSION),
+    "drift": (Drift, drift.SCHEMA_VERSION),
 }
 
 
@@ -71,7 +70,7 @@ def gather_findings(view: RunView, paths: Sequence[Path] = ()) -> Findings:
         findings = _with(findings, path, run)
     for path in (view.folder / name for name in IN_FOLDER):
         if path.is_file() and getattr(findings, path.stem) is None:
-            run_id = read_finding(path)["finding"].get("run")
+            run_id = read_finding(path).finding.run
             if run_id == run.signature["id"]:
                 findings = _with(findings, path, run)
             else:
@@ -96,14 +95,13 @@ def _longest_min(words: pa.Table) -> float:
 
 
 def _with(findings: Findings, path: Path, run: Run) -> Findings:
-    data = read_finding(path)
-    name = data["finding"].get("finding")
-    if name not in _READERS:
-        raise InputError(path, f"is a finding of {name!r}", f"give one of {', '.join(_READERS)}")
-    signature = data.get("signature", {})
+    file = read_finding(path)
+    name = file.finding.finding
+    if name not in _RECORDS:
+        raise InputError(path, f"is a finding of {name!r}", f"give one of {', '.join(_RECORDS)}")
     checksums = ["model_checksum"] if name == "heads" else ["model_checksum", "corpus_checksum"]
-    different = [key for key in checksums if signature.get(key) != run.signature.get(key)]
+    different = [key for key in checksums if getattr(file.signature, key) != run.signature[key]]
     if different:
         what = " and ".join(key.partition("_")[0] for key in different)
         raise InputError(path, f"is of another {what} than the run", "give a finding of this run")
-    return replace(findings, **{name: _READERS[name](data, path)})
+    return replace(findings, **{name: finding_of(file, *_RECORDS[name])})

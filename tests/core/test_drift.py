@@ -13,9 +13,9 @@ from align_eval.records import AudioSpan, SystemName, Utterance, Word
 from align_eval.run_record import Run
 from tests.helpers.command_line import align_eval
 from tests.helpers.hypothesis_files import HYPOTHESES
+from tests.helpers.planted_run import SIGNATURE
 
 SYSTEM = SystemName("attention:heads=all", "dtw")
-SIGNATURE = {"id": "0", "model": "m", "model_checksum": "a", "corpus": "c", "corpus_checksum": "b", "context": "full"}
 
 
 def window(recording: str, speaker: str | None, start_s: float, n_words: int = 10) -> Utterance:

@@ -243,19 +243,19 @@ def test_one_system_alone_has_a_page(tmp_path):
 def test_a_finding_survives_a_round_trip(folder, tmp_path):
     drift = measure_drift(folder)
     write_finding(tmp_path / "drift.json", drift)
-    finding = finding_of(read_finding(tmp_path / "drift.json"), type(drift), 1, tmp_path / "drift.json")
+    finding = finding_of(read_finding(tmp_path / "drift.json"), type(drift), 1)
     assert (finding.rows, finding.minutes) == (drift.rows, drift.minutes)
 
 
 def test_a_finding_of_another_version_is_refused(folder, tmp_path):
     path = tmp_path / "drift.json"
     write_finding(path, measure_drift(folder))
-    with pytest.raises(InputError, match=r"is no drift of this version \(schema 1\); make the finding again"):
-        finding_of(read_finding(path), type(measure_drift(folder)), 2, path)
+    with pytest.raises(InputError, match=r"is no 'drift' of this version \(schema 1\); make the finding again"):
+        finding_of(read_finding(path), type(measure_drift(folder)), 2)
     broken = json.loads(path.read_text())
     del broken["rows"]
     path.write_text(json.dumps(broken))
-    with pytest.raises(InputError, match="is no drift of this version"):
+    with pytest.raises(InputError, match="is no 'drift' of this version"):
         gather_findings(view_run(folder), [path])
 
 

@@ -156,7 +156,7 @@ def test_shards_of_different_runs_are_refused_with_what_differs(corpus, tmp_path
 def test_a_run_that_is_no_shard_is_refused(corpus, tmp_path):
     run, words, _ = run_of(corpus)
     write_run(tmp_path / "whole", run, words)
-    with pytest.raises(InputError, match=r"whole: is no shard of a run .*; make it with run --shard i/n"):
+    with pytest.raises(InputError, match=r"whole/shard\.json: is no shard of a run .*; make it with run --shard i/n"):
         merge_into(tmp_path / "merged", [tmp_path / "whole"])
 
 

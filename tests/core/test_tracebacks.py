@@ -14,6 +14,7 @@ from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, Failure, SystemName, Utterance, Word
 from align_eval.run_record import Run
+from tests.helpers.planted_run import SIGNATURE
 
 BUG, BAD_INPUT = Failure("s1/u", "a bug in align-eval", "IndexError\n"), Failure("v", "holds no samples")
 
@@ -24,11 +25,13 @@ class Finding:
 
     schema: int
     finding: dict[str, Any]
+    signature: dict[str, Any]
     failures: tuple[Failure, ...]
 
 
-FINDING = Finding(1, {"finding": "test"}, (BUG, BAD_INPUT))
-RUN = Run(1, {"id": "0123456789ab"}, (), (BUG, BAD_INPUT))
+OF_FINDING = {"finding": "test", "id": "a", "run": SIGNATURE["id"], "seed": 0}
+FINDING = Finding(1, OF_FINDING, SIGNATURE, (BUG, BAD_INPUT))
+RUN = Run(1, SIGNATURE, (), (BUG, BAD_INPUT))
 WORD = Word("one", 0.5, 1.0)
 UTTERANCE = Utterance("w", AudioSpan(Path("w.wav")), (WORD,), "one", "en", None, "w", 2.0, "manual")
 WORDS = words_table([UTTERANCE], (SystemName("gradient", "dtw"),), {"w": {SystemName("gradient", "dtw"): (WORD,)}})
@@ -68,7 +71,7 @@ def test_a_failure_is_read_back_without_its_traceback_from_findings_and_runs(tmp
     write_finding(path, FINDING)
     write_run(tmp_path, RUN, WORDS)
     read = (replace(BUG, traceback=None), BAD_INPUT)
-    assert finding_of(read_finding(path), Finding, 1, path).failures == read
+    assert finding_of(read_finding(path), Finding, 1).failures == read
     assert read_run(tmp_path).failures == read
 
 

@@ -20,6 +20,7 @@ from align_eval.scoring.boundaries import counted
 from align_eval.scoring.recognition import recognition_of
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.scoring.summary import score_table
+from tests.helpers.planted_run import SIGNATURE
 
 SYSTEM = SystemName("attention:heads=all", "dtw")
 
@@ -182,7 +183,7 @@ def test_interior_leaves_out_the_outer_boundaries_of_every_window(long_run):
 
 def test_there_is_one_textgrid_a_recording(long_run, tmp_path):
     words, table = long_run
-    write_run(tmp_path, Run(1, {}, score_table(table)), table)
+    write_run(tmp_path, Run(1, SIGNATURE, score_table(table)), table)
     assert sorted(path.name for path in (tmp_path / "textgrids").iterdir()) == ["short.TextGrid", "talk.TextGrid"]
     grid, _ = read_textgrid(tmp_path / "textgrids" / "talk.TextGrid")
     reference, system = (words_of_tier(tier) for tier in grid.tiers)

@@ -33,7 +33,8 @@ SPECS = (DEFAULT, EVERY, OUTPUT, MIDDLE, RANDOM)
 
 SIGNATURE = {
     "id": "0123456789ab", "model": "planted.en", "model_checksum": "a" * 64, "corpus": "planted",
-    "corpus_checksum": "b" * 64, "context": "full", "seed": 0,
+    "corpus_checksum": "b" * 64, "context": "full", "seed": 0, "text": "words", "systems": [], "packages": {},
+    "protocols": {},
 }  # fmt: skip
 
 SYSTEMS = (SystemName("attention:heads=all", "dtw"), SystemName("gradient:at=encoder-output", "viterbi"))

@@ -25,7 +25,8 @@ LABEL = " | ".join(SYSTEM)
 N_UTTERANCE = 8
 SIGNATURE = {
     "id": "0123456789ab", "model": "tiny.en", "model_checksum": "a" * 64, "corpus": "planted",
-    "corpus_checksum": "b" * 64, "text": "words", "device": "cpu", "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
+    "corpus_checksum": "b" * 64, "text": "words", "seed": 0, "systems": [], "protocols": {},
+    "device": "cpu", "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
 }  # fmt: skip
 
 Noise = Callable[[np.random.Generator, int, float], tuple[np.ndarray, np.ndarray]]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import soundfile
 
 from align_eval.formats.run.audio_spans import write_audio_spans
@@ -59,20 +60,30 @@ def write_reported(
     return folder
 
 
+def ends_after_starts(table: pa.Table) -> pa.Table:
+    """The same words, none of which ends before it starts: independent noise of starts and ends can do that."""
+    end_s = pc.max_element_wise(table["start_s"], table["end_s"], skip_nulls=False)
+    for name, values in (("end_s", end_s), ("end_error_s", pc.subtract(end_s, table["reference_end_s"]))):
+        i = table.schema.get_field_index(name)
+        table = table.set_column(i, table.schema.field(i), values)
+    return table
+
+
 def write_many_words(folder: Path, n_speakers: int, n_systems: int) -> int:
     """Write a run of words alone, about 25 a speaker, without scores, and return how many words there are."""
     rng = np.random.default_rng(0)
-    table = corpus(rng, n_speakers)
+    table = ends_after_starts(corpus(rng, n_speakers))
     source, align = (table.schema.get_field_index(name) for name in ("source", "align"))
     systems = [("attention:heads=all", "viterbi"), ("gradient:at=encoder-output", "viterbi")]
     systems += [(f"attention:heads=layer.{i}", "dtw") for i in range(n_systems - 2)]
     tables = []
-    for names in systems:
-        of_system = table
+    for i, names in enumerate(systems):
+        of_system = table.append_column("system", pa.array([i] * len(table)))
         for column, name in zip((source, align), names, strict=True):
             of_system = of_system.set_column(column, table.schema.field(column), pa.array([name] * len(table)))
         tables.append(of_system)
     folder.mkdir(parents=True)
     write_run(folder, Run(1, dict(RUN_SIGNATURE), ()), table.slice(0, 8))
-    write_words_table(folder / "words.parquet", pa.concat_tables(tables))
+    in_order = pa.concat_tables(tables).sort_by([(key, "ascending") for key in ("utterance", "system", "word_index")])
+    write_words_table(folder / "words.parquet", in_order.drop_columns(["system"]))
     return len(table)

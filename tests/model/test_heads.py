@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from align_eval.errors import InputError
 from align_eval.findings.budget.cells import prepared
 from align_eval.findings.heads.evidence import Reading, gather
 from align_eval.findings.heads.measure import search_heads
-from align_eval.findings.heads.records import OWN_NORMS, heads_of_search
+from align_eval.findings.heads.records import OWN_NORMS, heads_of_search, read_search
 from align_eval.findings.saved_run import decoded, interior_errors_ms, read_saved_run
 from align_eval.formats.heads_export import export_heads, openai_mask, parse_heads
-from align_eval.formats.run.finding_json import read_finding, write_finding
+from align_eval.formats.run.finding_json import write_finding
 from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.forward import shared_pass
 from align_eval.model.load import load_model
@@ -92,28 +93,27 @@ def test_a_set_is_read_as_a_run_reads_it(planted, prep):
 
 def test_a_finding_is_written_and_a_set_of_it_read(found, tmp_path):
     write_finding(tmp_path / "heads.json", found)
-    data = read_finding(tmp_path / "heads.json")
-    assert heads_of_search(data, "heads.json", "greedy by agreement") == (((1, 0),), (2, 2))
+    search = read_search(tmp_path / "heads.json")
+    assert heads_of_search(search, "heads.json", "greedy by agreement") == (((1, 0),), (2, 2))
     with pytest.raises(InputError, match=r"heads\.json: holds no set 'best'; known: alignment heads, all heads, "):
-        heads_of_search(data, "heads.json", "best")
+        heads_of_search(search, "heads.json", "best")
     with pytest.raises(InputError, match="holds no automatic reference; known: manual"):
-        heads_of_search(data, "heads.json", "all heads", "automatic")
-    with pytest.raises(InputError, match="is no search for heads"):
-        heads_of_search({**data, "finding": {"finding": "budget"}}, "x", "all heads")
+        heads_of_search(search, "heads.json", "all heads", "automatic")
+    write_finding(tmp_path / "budget.json", replace(found, finding={**found.finding, "finding": "budget"}))
+    with pytest.raises(InputError, match="is no search for heads, but a finding of 'budget'"):
+        read_search(tmp_path / "budget.json")
     (tmp_path / "bad.json").write_text("[]")
     with pytest.raises(InputError, match="is no finding"):
-        read_finding(tmp_path / "bad.json")
+        read_search(tmp_path / "bad.json")
 
 
 def test_kinds_of_reference_are_searched_apart_and_one_must_be_chosen(tmp_path):
-    from dataclasses import replace
-
     kinds = [replace(u, reference=kind, id=f"{kind}-{u.id}") for kind in ("automatic", "manual") for u in SPEAKERS]
     search = search_heads(read_saved_run(write_planted(tmp_path / "run", kinds, PLANTED)))
     assert [stratum.reference for stratum in search.strata] == ["automatic", "manual"]
     write_finding(tmp_path / "heads.json", search)
     with pytest.raises(InputError, match="several references: automatic, manual; choose one with --reference"):
-        heads_of_search(read_finding(tmp_path / "heads.json"), "x", "all heads")
+        heads_of_search(read_search(tmp_path / "heads.json"), "x", "all heads")
 
 
 def test_too_few_speakers_are_refused(tmp_path):
@@ -153,7 +153,7 @@ def test_the_command_line_searches_a_kept_run_and_exports(tmp_path):
 def test_a_corpus_is_run_and_searched_in_one_command(tmp_path, corpus_of_two):
     done = align_eval("heads", "search", corpus_of_two, "--language", "en", "--out", "heads.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    heads, shape = heads_of_search(read_finding(tmp_path / "heads.json"), "heads.json", "alignment heads")
+    heads, shape = heads_of_search(read_search(tmp_path / "heads.json"), "heads.json", "alignment heads")
     assert (list(heads), shape) == (alignment_heads(load_model("tiny.en")), (4, 6))
 
 

@@ -57,7 +57,7 @@ def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001
 def test_a_budget_survives_a_round_trip(folder):
     (budget,) = with_holm([measure_budget(read_saved_run(folder), 0)])
     path = folder / "budget.json"
-    assert finding_of(read_finding(path), Budget, SCHEMA_VERSION, path).strata == budget.strata
+    assert finding_of(read_finding(path), Budget, SCHEMA_VERSION).strata == budget.strata
 
 
 def test_the_page_shows_budget_and_heads(folder, tmp_path):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.findings.budget.records import Figure
-from align_eval.formats.heads_export import Head, Shape, parse_heads
+from align_eval.formats.heads_export import Head, Shape, check_heads, parse_heads
+from align_eval.formats.run.finding_json import finding_of, read_finding
 
 SCHEMA_VERSION = 1
+
+MAX_SIZE = 1000
+"""Layers, and heads per layer, beyond those of any model; Whisper has at most 32 and 20."""
 
 SUPERVISED = "greedy by error"
 """Set that all others are compared with: that of the search which uses reference times most."""
@@ -45,6 +50,10 @@ class HeadRow:
     norms: float
     error_rank: int
     among_best: float
+
+    def __post_init__(self) -> None:
+        if self.error_ms.value < 0:
+            raise ValueError(f"head {self.head} has an error of {self.error_ms.value} ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +130,45 @@ class HeadSearch:
     strata: tuple[HeadStratum, ...]
     left_out: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        shape = (self.n_layers, self.n_heads_a_layer)
+        if not all(1 <= size <= MAX_SIZE for size in shape):
+            raise ValueError(f"no model has {shape[0]} layers with {shape[1]} heads")
+        for stratum in self.strata:
+            for name in (row.head for row in stratum.heads):
+                check_heads(parse_heads(name), shape)
+            for names in (row.heads for row in stratum.sets if row.heads):
+                check_heads(parse_heads("+".join(names)), shape)
+
+
+def read_search(path: Path) -> HeadSearch:
+    """Read the file of a search.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds another finding or schema.
+    """
+    file = read_finding(path)
+    if file.finding.finding != "heads":
+        problem = f"is no search for heads, but a finding of {file.finding.finding!r}"
+        raise InputError(path, problem, "give a file of `align-eval heads search`")
+    return finding_of(file, HeadSearch, SCHEMA_VERSION)
+
 
 def heads_of_search(
-    data: Mapping[str, Any], place: object, name: str, reference: str | None = None
+    search: HeadSearch, place: object, name: str, reference: str | None = None
 ) -> tuple[tuple[Head, ...], Shape]:
-    """Read a set of heads from the file of a search.
+    """Choose a set of heads of a search.
 
     Parameters
     ----------
-    data
-        Contents of the file.
     place
-        Name of the file, for messages.
+        Name of its file, for messages.
     name
         Name of the set.
     reference
-        Kind of reference; may be left out where the file has one.
+        Kind of reference; may be left out where the search has one.
 
     Returns
     -------
@@ -147,17 +179,15 @@ def heads_of_search(
     Raises
     ------
     InputError
-        Where the file holds another finding or schema, or no such set or reference.
+        Where the search has no such set or reference.
     """
-    if data["finding"].get("finding") != "heads" or data.get("schema") != SCHEMA_VERSION:
-        raise InputError(place, "is no search for heads of this version", "give a file of `align-eval heads search`")
-    strata = {stratum["reference"]: stratum for stratum in data["strata"]}
+    strata = {stratum.reference: stratum for stratum in search.strata}
     if reference is None and len(strata) > 1:
         raise InputError(place, f"holds several references: {', '.join(strata)}", "choose one with --reference")
-    chosen = reference or next(iter(strata))
+    chosen = reference or next(iter(strata), "")
     if chosen not in strata:
-        raise InputError(place, f"holds no {chosen} reference", f"known: {', '.join(strata)}")
-    sets = {row["name"]: row["heads"] for row in strata[chosen]["sets"] if row["heads"]}
+        raise InputError(place, f"holds no {chosen} reference", f"known: {', '.join(strata) or 'none'}")
+    sets = {row.name: row.heads for row in strata[chosen].sets if row.heads}
     if name not in sets:
         raise InputError(place, f"holds no set {name!r}", f"known: {', '.join(sets)}")
-    return parse_heads("+".join(sets[name])), (data["n_layers"], data["n_heads_a_layer"])
+    return parse_heads("+".join(sets[name])), (search.n_layers, search.n_heads_a_layer)

@@ -5,23 +5,28 @@ Its paths are those of the machine that made the run. Signatures and comparisons
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from heapq import merge
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import dacite
-
-from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write, check_name, write_whole
+from align_eval.formats.json_file import Kind, read_json
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.records import AudioSpan
 
 NAME = "audio.json"
 SCHEMA_VERSION = 1
+
+SPANS = Kind("does not say where audio is", "give --corpus, or run again", SCHEMA_VERSION)
+SHARD_SPANS = Kind("does not say where audio is", "run this shard again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    spans: dict[str, AudioSpan]
 
 
 def write_audio_spans(folder: Path, spans: Mapping[str, AudioSpan]) -> None:
@@ -32,7 +37,8 @@ def write_audio_spans(folder: Path, spans: Mapping[str, AudioSpan]) -> None:
     InputError
         If the file cannot be written.
     """
-    _write(folder, ((id_, {**asdict(spans[id_]), "path": str(spans[id_].path.resolve())}) for id_ in sorted(spans)))
+    absolute = {id_: replace(span, path=span.path.resolve()) for id_, span in spans.items()}
+    _write(folder, ((id_, _as_json(absolute[id_])) for id_ in sorted(absolute)))
 
 
 def merge_audio_spans(folders: Sequence[Path], out: Path) -> None:
@@ -43,14 +49,8 @@ def merge_audio_spans(folders: Sequence[Path], out: Path) -> None:
     InputError
         If a file cannot be read or written.
     """
-
-    def entries(path: Path) -> Iterator[tuple[str, Any]]:
-        try:
-            yield from read_entries(path)
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error, "run this shard again") from error
-
-    _write(out, merge(*(entries(folder / NAME) for folder in folders), key=itemgetter(0)))
+    spans = (read_entries(folder / NAME, AudioSpan, SHARD_SPANS) for folder in folders)
+    _write(out, ((id_, _as_json(span)) for id_, span in merge(*spans, key=itemgetter(0))))
 
 
 def read_audio_spans(folder: Path) -> Mapping[str, AudioSpan]:
@@ -64,14 +64,11 @@ def read_audio_spans(folder: Path) -> Mapping[str, AudioSpan]:
     path = folder / NAME
     if not path.is_file():
         return {}
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA_VERSION:
-            raise ValueError(f"schema {data['schema']}")
-        config = dacite.Config(type_hooks={Path: Path})
-        return {check_name(path, id_): dacite.from_dict(AudioSpan, span, config) for id_, span in data["spans"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, dacite.DaciteError) as error:
-        raise _unreadable(path, error, "give --corpus, or run again") from error
+    return {check_name(path, id_): span for id_, span in read_json(path, _Spans, SPANS).spans.items()}
+
+
+def _as_json(span: AudioSpan) -> dict[str, Any]:
+    return {**asdict(span), "path": str(span.path)}
 
 
 def _write(folder: Path, spans: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -84,7 +81,3 @@ def _write(folder: Path, spans: Iterable[tuple[str, dict[str, Any]]]) -> None:
         write_whole(folder / NAME, write)
     except OSError as error:
         raise cannot_write(folder / NAME, error, "choose another --out") from error
-
-
-def _unreadable(path: Path, error: Exception, remedy: str) -> InputError:
-    return InputError(path, f"does not say where audio is ({error})", remedy)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from align_eval.errors import InputError
 from align_eval.formats.atomic import cannot_write
+from align_eval.formats.json_file import Kind, decode_json, read_limited
 from align_eval.formats.run.tracebacks import (
     as_json,
     drop_tracebacks,
     folder_of_finding,
-    read_failure,
+    without_tracebacks,
     write_tracebacks,
 )
-from align_eval.records import Failure
+from align_eval.run_record import RunSignature
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -44,38 +45,54 @@ def write_finding(path: Path, finding: DataclassInstance, remedy: str = "choose 
         raise cannot_write(path, error, remedy) from error
 
 
-def read_finding(path: Path) -> dict[str, Any]:
-    """Read the JSON of a finding.
+@dataclass(frozen=True, slots=True)
+class FindingSignature:
+    """Settings that the signature of every finding has: its kind, its id, the id of the run, and its seed."""
+
+    finding: str
+    id: str
+    run: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Signatures:
+    finding: FindingSignature
+    signature: RunSignature
+
+
+@dataclass(frozen=True, slots=True)
+class FindingFile:
+    """A file of a finding, before the record of its kind is known: its bytes, its signature and that of the run."""
+
+    path: Path
+    data: bytes
+    finding: FindingSignature
+    signature: RunSignature
+
+
+def read_finding(path: Path) -> FindingFile:
+    """Read the signatures of a finding.
 
     Raises
     ------
     InputError
         If the file cannot be read or is not a finding.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"is no finding ({error})", "give a file that align-eval wrote") from error
-    if not (isinstance(data, dict) and isinstance(data.get("finding"), dict)):
-        raise InputError(path, "is no finding", "give a file that align-eval wrote")
-    return data
+    kind = Kind("is no finding", "give a file that align-eval wrote")
+    data = read_limited(path, kind)
+    signatures = decode_json(data, _Signatures, path, kind, partial=True)
+    return FindingFile(path, data, signatures.finding, signatures.signature)
 
 
-def finding_of(data: dict[str, Any], record: type[T], schema: int, path: Path) -> T:
-    """Rebuild the record of a finding from its JSON.
+def finding_of(file: FindingFile, record: type[T], schema: int) -> T:
+    """Read the record of a finding.
 
     Raises
     ------
     InputError
         If the file has another schema version, or does not fit the record.
     """
-    import dacite  # scoring and comparing read no findings and do not load it
-
-    name = data["finding"].get("finding", "finding")
-    try:
-        if data.get("schema") != schema:
-            raise ValueError(f"schema {data.get('schema')}")
-        return dacite.from_dict(record, data, dacite.Config(cast=[tuple], type_hooks={Failure: read_failure}))
-    except (dacite.DaciteError, ValueError, TypeError) as error:
-        problem = f"is no {name} of this version ({error})"
-        raise InputError(path, problem, "make the finding again with this version") from error
+    problem = f"is no {file.finding.finding!a} of this version"
+    kind = Kind(problem, "make the finding again with this version", schema)
+    return without_tracebacks(decode_json(file.data, record, file.path, kind))

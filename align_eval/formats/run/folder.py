@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from pyarrow.dataset import dataset
 
 from align_eval.errors import InputError
 from align_eval.formats.atomic import beside_of, cannot_write, inside, move_whole, write_bytes, writing
+from align_eval.formats.json_file import Kind, decode_json, read_limited
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.languages import NAME as LANGUAGES_NAME
 from align_eval.formats.run.languages import Languages, write_languages
 from align_eval.formats.run.textgrids import write_textgrids
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
-from align_eval.formats.run.tracebacks import as_json, drop_tracebacks, read_failure, write_tracebacks
+from align_eval.formats.run.tracebacks import as_json, drop_tracebacks, without_tracebacks, write_tracebacks
 from align_eval.formats.run.words_file import write_words_table
-from align_eval.records import FlatRows
-from align_eval.run_record import Run, ScoreRow
+from align_eval.records import Failure
+from align_eval.run_record import Run, RunSignature, ScoreRow
 
 SCHEMA_VERSION = 1
 """Version of ``run.json`` and ``words.parquet``; increases when their meaning changes."""
@@ -34,6 +35,9 @@ INNER_FOLDERS = (".partial", "maps", "textgrids", TRACEBACKS)
 """Folders of a run folder in which files are written and removed."""
 
 NOTE_NAME = "accepted.md"
+
+DETAILS_JSON = Kind("cannot be read", "run again")
+RUN_JSON = Kind("is no run of this version", "run again", SCHEMA_VERSION)
 
 
 def prepare_folder(out: Path, option: str = "--out") -> None:
@@ -139,7 +143,7 @@ def place_run(out: Path, run: Run, words: Path, details: Path, languages: Langua
         move_whole(words, out / WORDS_NAME)
         write_textgrids(out / "textgrids", dataset(out / WORDS_NAME))
         (out / DETAILS_NAME).unlink(missing_ok=True)
-        if next(read_entries(details), None):
+        if next(read_entries(details, Any, DETAILS_JSON), None):
             move_whole(details, out / DETAILS_NAME)
         (out / LANGUAGES_NAME).unlink(missing_ok=True)
         if languages:
@@ -172,6 +176,16 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
         raise cannot_write(folder, error, "choose another --accept") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Required:
+    """Keys that every ``run.json`` has."""
+
+    signature: RunSignature
+    rows: tuple[ScoreRow, ...]
+    failures: tuple[Failure, ...]
+    environment: dict[str, Any]
+
+
 def read_run(path: Path) -> Run:
     """Read ``run.json``, by its path or by that of its folder.
 
@@ -188,20 +202,10 @@ def read_run(path: Path) -> Run:
     Raises
     ------
     InputError
-        If the file cannot be read or has another schema version.
+        If the file cannot be read, has another schema version, or lacks a setting of
+        :class:`~align_eval.run_record.RunSignature`.
     """
     file = path / RUN_NAME if path.is_dir() else path
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA_VERSION:
-            raise ValueError(f"schema {data['schema']}")
-        return Run(
-            schema=data["schema"],
-            signature=data["signature"],
-            rows=tuple(ScoreRow(**row) for row in data["rows"]),
-            failures=tuple(map(read_failure, data["failures"])),
-            environment=data["environment"],
-            flat_rows=tuple(FlatRows(**rows) for rows in data.get("flat_rows", ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(file, f"is no run of this version ({error})", "run again") from error
+    data = read_limited(file, RUN_JSON)
+    decode_json(data, _Required, file, RUN_JSON, partial=True)
+    return without_tracebacks(decode_json(data, Run, file, RUN_JSON))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from align_eval.errors import InputError
 from align_eval.formats.atomic import check_name, write_bytes, writing
+from align_eval.formats.json_file import Kind, read_json
 
 NAME = "languages.json"
 
@@ -28,6 +29,12 @@ def write_languages(out: Path, languages: Languages) -> None:
         write_bytes(out / NAME, json.dumps(languages, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
+@dataclass(frozen=True, slots=True)
+class _Detected:
+    detected: str
+    probability: float
+
+
 def read_languages(run: Path) -> dict[str, dict[str, Any]]:
     """Read the detected languages; empty where none was detected.
 
@@ -39,8 +46,6 @@ def read_languages(run: Path) -> dict[str, dict[str, Any]]:
     path = run / NAME
     if not path.is_file():
         return {}
-    try:
-        languages = json.loads(path.read_text(encoding="utf-8"))
-        return {check_name(path, id_): dict(detected) for id_, detected in languages.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "make the run again") from error
+    kind = Kind("has no detected languages", "make the run again")
+    languages = read_json(path, dict[str, _Detected], kind)
+    return {check_name(path, id_): asdict(detected) for id_, detected in languages.items()}

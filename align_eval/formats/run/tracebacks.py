@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.errors import InputError
 from align_eval.formats.atomic import inside, is_file_name, writing
@@ -15,6 +15,8 @@ from align_eval.records import Failure
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 FOLDER = "tracebacks"
 """Name of the folder of tracebacks within a run folder."""
@@ -91,6 +93,9 @@ def as_json(record: DataclassInstance, folder: str | None = FOLDER) -> dict[str,
     return asdict(record, dict_factory=table_of)
 
 
-def read_failure(entry: Mapping[str, Any]) -> Failure:
-    """Rebuild a failure from its JSON entry, without the traceback, whose text stays in its file."""
-    return Failure(**{**entry, "traceback": None})
+def without_tracebacks(record: T) -> T:
+    """A record that was read from JSON, whose failures name the files of tracebacks; the texts stay in those files."""
+    failures: tuple[Failure, ...] | None = getattr(record, "failures", None)
+    if not failures:
+        return record
+    return replace(record, failures=tuple(replace(failure, traceback=None) for failure in failures))

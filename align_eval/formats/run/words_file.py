@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
 from align_eval.formats.atomic import writing
-from align_eval.formats.run.words_table import SCHEMA, in_schema
+from align_eval.formats.run.words_table import SCHEMA, in_schema, reading_parquet
 
 BLOCK = 256
 """Number of utterances per row group."""
@@ -83,16 +83,17 @@ def utterance_tables(path: Path) -> Iterator[tuple[str, pa.Table]]:
     InputError
         If the file is not a words table.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            for i in range(file.num_row_groups):
-                table = in_schema(file.read_row_group(i), path)
-                bounds = [*first_rows(table), len(table)]
-                ids = table.column("utterance").take(pa.array(bounds[:-1], pa.int64())).to_pylist()
-                for id_, first, end in zip(ids, bounds[:-1], bounds[1:], strict=True):
-                    yield id_, table.slice(first, end - first)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(path, f"cannot be read as a words table ({error})", "run again") from error
+    seen: set[str] = set()
+    with reading_parquet(path), pq.ParquetFile(path) as file:
+        for i in range(file.num_row_groups):
+            table = in_schema(file.read_row_group(i), path)
+            bounds = [*first_rows(table), len(table)]
+            ids = table.column("utterance").take(pa.array(bounds[:-1], pa.int64())).to_pylist()
+            for id_, first, end in zip(ids, bounds[:-1], bounds[1:], strict=True):
+                if id_ in seen:
+                    raise InputError(f"{path}, utterance {id_}", "its rows do not follow each other", "run again")
+                seen.add(id_)
+                yield id_, table.slice(first, end - first)
 
 
 def first_rows(table: pa.Table) -> list[int]:

@@ -17,7 +17,9 @@ the first row of the utterance. Words without a letter or digit (a lone dash) ar
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
 from align_eval.formats.atomic import check_name
+from align_eval.formats.run.words_check import check_rows, same_kind
 from align_eval.records import HypothesisWord, Pairing, SystemName, Unit, Utterance, Word
 
 INSERTED = pa.struct(
@@ -231,25 +234,58 @@ def read_words_table(path: Path) -> pa.Table:
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column, has a column of another type, or a name that cannot name a file.
+        If the file cannot be read, lacks a column, has a column of another type, a name that cannot name a file, or
+        rows that are none of a words table (:func:`~align_eval.formats.run.words_check.check_rows`).
     """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(path, f"cannot be read as a words table ({error})", "run again") from error
+    with reading_parquet(path), pq.ParquetFile(path) as file:
+        table = file.read()
     return in_schema(table, path)
 
 
+@contextmanager
+def reading_parquet(path: Path) -> Iterator[None]:
+    """Turn an error of a file that is no Parquet file, or a damaged one, into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
+        detail = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise InputError(path, f"cannot be read as a words table ({detail[:200]})", "run again") from error
+
+
 def in_schema(table: pa.Table, path: Path) -> pa.Table:
-    """Select and cast the columns of :data:`SCHEMA`; errors name ``path`` (see :func:`read_words_table`)."""
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    """Select and cast the columns of :data:`SCHEMA`, and check them; errors name ``path`` (:func:`read_words_table`).
+
+    Columns in a wider type, as int64 or a dictionary, are accepted where the values fit.
+    """
+    count = Counter(table.column_names)
+    missing = [name for name in SCHEMA.names if name not in count]
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", "give words.parquet of a run, or run again")
-    try:
-        table = table.select(SCHEMA.names).cast(SCHEMA)
-    except (pa.ArrowException, ValueError) as error:
-        raise InputError(path, f"has a column of another type ({error})", "run again") from error
+    twice = [name for name in SCHEMA.names if count[name] > 1]
+    if twice:
+        raise InputError(path, f"has the columns {', '.join(twice)} twice", "run again")
+    columns = [_cast(table.column(field.name), field, path) for field in SCHEMA]
+    in_order = pa.table(columns, schema=SCHEMA)
     for column in FILE_NAMES:
-        for name in pc.unique(table.column(column)).to_pylist():
+        for name in pc.unique(in_order.column(column)).to_pylist():
             check_name(f"{path}, column {column}", name, "run again")
-    return table
+    check_rows(in_order, path)
+    return in_order
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
+    if not same_kind(column.type, field.type):
+        problem = f"has a column of another type ({field.name} is {column.type}, not {field.type})"
+        raise InputError(path, problem, "run again")
+    if column.null_count and not field.nullable:
+        row = column.is_null().index(True).as_py() + 1
+        raise InputError(f"{path}, row {row}", f"{field.name} is null", "run again")
+    try:
+        cast = column.cast(field.type)
+        cast.validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        problem = f"has a column of another type ({field.name}: {' '.join(str(error).split())[:200]})"
+        raise InputError(path, problem, "run again") from error
+    return cast
