@@ -28,6 +28,22 @@ EOT_WORD = -1
 
 
 @dataclass(frozen=True, slots=True)
+class FileState:
+    """State of a file. It differs once other bytes are written to the file, or another file takes its name."""
+
+    modified_ns: int
+    n_bytes: int
+    inode: int
+    device: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileState:
+        """The present state of a file; an OSError if it is not there."""
+        found = path.stat()
+        return cls(found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word with its times in seconds; ``start_s == end_s`` is allowed, because some systems write it."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import beside
 from align_eval.corpus.folder import TEXTGRID_SUFFIX
 from align_eval.corpus.readers.mfa import speaker_tiers
@@ -266,8 +267,8 @@ def _pair_all_words(truth: Reference, files: WordFiles, partners: Mapping[str, s
             spoken = u.spoken or u.words
             paired.pairings[u.id] = _pair_words(utterance, spoken, path, transcript, files.paths[partner])
             paired.words[u.id] = transcript.words
-        except InputError as error:
-            paired.failures.append(Failure(u.id, str(error)))
+        except Exception as error:
+            paired.failures.append(failure_of(u.id, error))
     return paired
 
 

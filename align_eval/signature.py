@@ -17,11 +17,12 @@ import json
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from align_eval.corpus.checksums import UNREADABLE, FileChecksums
 from align_eval.corpus.transcript_file import transcript_path
 from align_eval.import_closure import import_closure
 from align_eval.options import Plan
@@ -200,19 +201,21 @@ def plan_facts(plan: Plan, model_checksum: str) -> dict[str, Any]:
     }
 
 
-def utterance_keys(plan: Plan, facts: Mapping[str, Any]) -> Callable[[Utterance], str | None]:
+def utterance_keys(
+    plan: Plan, facts: Mapping[str, Any], checksums: FileChecksums | None = None
+) -> Callable[[Utterance], str | None]:
     """Make a function from an utterance to the key of its result; None where its audio or text cannot be read.
 
-    ``facts`` are those of :func:`plan_facts`.
+    ``facts`` are those of :func:`plan_facts`. A result has the key only if the files of the utterance are still in the
+    states of ``checksums``.
     """
     shared = json_checksum({**facts, "keep": plan.options.keep})
-    checksum_of_file = lru_cache(maxsize=1)(_file_checksum)  # windows of one file follow each other
+    checksums = checksums or FileChecksums()
 
     def key(u: Utterance) -> str | None:
-        try:
-            audio = checksum_of_file(u.audio.path)
-            text = _file_checksum(transcript_path(u)) if plan.options.text == "transcript" else None
-        except OSError:
+        audio = checksums.of(u.audio.path)
+        text = checksums.of(transcript_path(u)) if plan.options.text == "transcript" else None
+        if UNREADABLE in (audio, text):
             return None  # reported where the utterance is processed
         span = (u.audio.channel, u.audio.start_s, u.audio.end_s)
         texts = [word.text for word in u.words]
@@ -236,7 +239,3 @@ def computing_modules(folder: Path) -> dict[str, bytes]:
     """Sources of the modules of a key: :data:`COMPUTES` and every module that they import, by full name, sorted."""
     sources = {name: source for root in COMPUTES for name, source in import_closure(root, folder).items()}
     return dict(sorted(sources.items()))
-
-
-def _file_checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,7 +5,8 @@ A label of a reference or of another system is one of five kinds, in any case of
 - *silence*: empty, one of :data:`SILENCE_MARKS`, or a pause in parentheses, as ``(.)`` and ``(0.4)``.
 - *noise*: one of :data:`NOISE_MARKS`, everything else in ``<...>``, ``[...]``, ``{...}``, ``((...))`` or ``+...+``, and
   events as ``&=laughs``: laughter, breath, codes, speech that nobody understood.
-- *unknown*: one of :data:`UNKNOWN_MARKS`, a spoken word that is not written. It is restored from the transcript
+- *unknown*: one of :data:`UNKNOWN_MARKS`, a spoken word that is not written, or a label of more than :data:`MAX_WORD`
+  characters, which is no word that anybody wrote. It is restored from the transcript
   (:func:`restore_unknown`). Otherwise the utterance cannot be aligned: a text without one of its spoken words would be
   forced onto the audio.
 - *marks*: no letter and no digit, as ``...`` and ``$``.
@@ -25,11 +26,23 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from align_eval.errors import InputError
+
+MAX_WORD = 1000
+"""Longest word in characters. Real words have up to some 200 letters, in compounds and names of places; a text without
+spaces, as of Chinese, is written as one label in stretches of a breath. The time of Whisper's normaliser grows with the
+square of a word's length: it takes milliseconds at this length, and half a minute at 40,000."""
+
+MAX_EQUAL_PAIRS = 2**24
+"""Most pairs of equal words of an alignment and its transcript in which unknown words are looked for."""
+
+SHOWN = 40
+"""Characters of a word that is too long which are kept."""
 
 LabelKind = Literal["word", "silence", "noise", "unknown", "marks"]
 
@@ -126,10 +139,10 @@ def label_kind(label: str, policy: LabelPolicy = DEFAULT_POLICY) -> LabelKind:
     >>> [label_kind(label) for label in ("", "sp", "spn", "<UNK>", "[laughter]", "(.)", "...", "space", "don't")]
     ['silence', 'silence', 'noise', 'unknown', 'noise', 'silence', 'marks', 'word', 'word']
     """
-    if policy.keeps(label):
-        return "word"
-    if policy.drops(label):
-        return "noise"
+    if too_long(label):
+        return "unknown"
+    if policy.keeps(label) or policy.drops(label):
+        return "word" if policy.keeps(label) else "noise"
     lowered = label.lower()
     before_punctuation = lowered.rstrip(_LAST_PUNCTUATION)
     if before_punctuation.endswith((">", "]", "}", ")", "+")):
@@ -141,6 +154,26 @@ def label_kind(label: str, policy: LabelPolicy = DEFAULT_POLICY) -> LabelKind:
     if lowered in NOISE_MARKS or _IN_BRACKETS.fullmatch(lowered):
         return "noise"
     return "word" if is_spoken(lowered) else "marks"
+
+
+def too_long(word: str) -> str:
+    """Reason why a text is too long for a word, or an empty text.
+
+    Examples
+    --------
+    >>> too_long("a" * 1001), too_long("a")
+    ('has 1001 characters, more than the 1000 of a word', '')
+    """
+    return f"has {len(word)} characters, more than the {MAX_WORD} of a word" if len(word) > MAX_WORD else ""
+
+
+def _unwritten(word: str) -> str:
+    return too_long(word) or f"is {word}"
+
+
+def shown(word: str) -> str:
+    """The start of a word that is too long, for tables and messages; any other word as it is."""
+    return f"{word[:SHOWN]}…" if too_long(word) else word
 
 
 def _is_among(label: str, labels: frozenset[str]) -> bool:
@@ -198,6 +231,11 @@ def restore_unknown(
     spoken = [word for word in transcript if match_key(word)]
     keys = ["" if i in set(marks) else match_key(word) for i, word in enumerate(words)]
     spoken_keys = [match_key(word) for word in spoken]
+    in_both = Counter(keys)
+    n_pairs = sum(in_both[key] * n for key, n in Counter(spoken_keys).items())
+    if n_pairs > MAX_EQUAL_PAIRS:
+        problem = f"is {words[marks[0]]}, and the text has too many equal words to find its place in the transcript"
+        raise InputError(f"{place}, word {marks[0] + 1}", problem, "write the word in the alignment")
     restored = list(words)
     for tag, i0, i1, j0, j1 in difflib.SequenceMatcher(None, keys, spoken_keys, autojunk=False).get_opcodes():
         if tag == "replace" and i1 - i0 == j1 - j0 and not any(keys[i0:i1]):
@@ -207,7 +245,7 @@ def restore_unknown(
         lengths = f"{len(spoken)} words, the alignment {len(words)}"
         raise InputError(
             f"{place}, word {unrestored + 1}",
-            f"is {words[unrestored]}; the transcript ({lengths}) does not determine it",
+            f"{_unwritten(words[unrestored])}; the transcript ({lengths}) does not determine it",
             "write the word in the alignment, or correct the transcript",
         )
     return restored
@@ -225,7 +263,7 @@ def refuse_unknown(words: Iterable[str], place: object, labels: LabelPolicy = DE
         if label_kind(word, labels) == "unknown":
             raise InputError(
                 f"{place}, word {i + 1}",
-                f"is {word}: a spoken word that is not written",
+                f"{_unwritten(word)}: a spoken word that is not written",
                 "write the word, or put the transcript beside the audio as .txt or .lab",
             )
 

@@ -152,6 +152,17 @@ def print_to_stderr(text: str, style: str = "") -> None:
         console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
+def exit_for_listed(failures: Sequence[Failure]) -> None:
+    """Exit with 70 if a failure that was listed is a bug, after its traceback, and with 2 for other failures."""
+    bug = next((failure for failure in failures if failure.traceback), None)
+    if bug and bug.traceback:
+        print_to_stderr(bug.traceback)
+        print_error(bug.message)
+        raise typer.Exit(EXIT_BUG)
+    if failures:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
 def exit_for_failures(failures: Sequence[Failure], written: Path, tracebacks: Path) -> None:
     """Exit with 70 if a failure is a bug, and with 2 for other failures. Return if there is none.
 

@@ -12,12 +12,12 @@ from align_eval.cli.common import (
     Channel,
     CorpusName,
     Tier,
+    exit_for_listed,
     load_chosen,
     make_console,
     print_json,
     with_corpus_options,
 )
-from align_eval.errors import EXIT_BAD_INPUT
 from align_eval.reporting.terminal.printing import print_line
 
 corpus_app = typer.Typer(
@@ -45,8 +45,7 @@ def check(
     print_check(result, make_console(quiet=as_json))
     if as_json:
         print_json(result)
-    if result.problems:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    exit_for_listed(result.problems)
 
 
 @corpus_app.command()
@@ -72,8 +71,7 @@ def convert(
     print_line(console, f"written: {out}, {n_written} utterances")
     if as_json:
         print_json({"written": n_written, "problems": problems})
-    if problems:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    exit_for_listed(problems)
 
 
 @corpus_app.command()
@@ -112,5 +110,4 @@ def reference(
     print_line(console, f"written: {out}, {len(references.made)} TextGrids, {REPORT_NAME}")
     if as_json:
         print_json(references)
-    if references.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    exit_for_listed(references.failures)

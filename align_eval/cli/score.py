@@ -18,11 +18,12 @@ from align_eval.cli.common import (
     Seed,
     SpeakerCharacters,
     Tier,
+    exit_for_listed,
     make_console,
     print_json,
     print_next,
 )
-from align_eval.errors import EXIT_BAD_INPUT, EXIT_REGRESSION
+from align_eval.errors import EXIT_REGRESSION
 from align_eval.reporting.terminal.printing import print_dropped, print_line
 from align_eval.units import MS_PER_S
 
@@ -118,8 +119,7 @@ def score(
             print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
             corpus = reference if reference in BUNDLED or Path(reference).is_dir() else None
             print_next(console, out, corpus, kind=kind, tier=tier)
-    if scored.run.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    exit_for_listed(scored.run.failures)
     if scored.lint and lint == Lint.fail:
         raise typer.Exit(EXIT_REGRESSION)
 
@@ -155,7 +155,6 @@ def lint(
         print_dropped("files", result.dropped, console)
         print_lint(result.findings, result.n_words, console, rounded=result.rounded, tolerance_s=result.tolerance_s)
         print_failures(result.failures, console)
-    if result.failures:
-        raise typer.Exit(EXIT_BAD_INPUT)
+    exit_for_listed(result.failures)
     if result.findings and fail:
         raise typer.Exit(EXIT_REGRESSION)

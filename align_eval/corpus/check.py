@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 
-from align_eval.corpus.audio import read_audio
+from align_eval.corpus.audio import check_audio
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.folder import Corpus
-from align_eval.errors import InputError
 from align_eval.records import Failure
-from align_eval.units import SAMPLE_RATE
 
 S_PER_HOUR = 3600
 
@@ -44,10 +42,10 @@ def check_corpus(corpus: Corpus) -> Check:
     seconds = 0.0
     for u in corpus.utterances:
         try:
-            seconds += len(read_audio(u.audio, longest_s=math.inf)) / SAMPLE_RATE
+            seconds += check_audio(u.audio, u.duration_s)
             usable.append(u)
-        except InputError as error:
-            problems.append(Failure(u.id, str(error)))
+        except Exception as error:
+            problems.append(failure_of(u.id, error))
     by_reference: Counter[str] = Counter()
     by_language: Counter[str] = Counter()
     for u in usable:

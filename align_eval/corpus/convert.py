@@ -8,13 +8,13 @@ is cut, and media that ffmpeg reads, are decoded to 32-bit floating point.
 from __future__ import annotations
 
 import csv
-import math
 import shutil
 from pathlib import Path
 
 import soundfile
 
-from align_eval.corpus.audio import audio_duration_s, decode, open_sound, read_audio
+from align_eval.corpus.audio import audio_duration_s, check_audio, decode, open_sound
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.folder import METADATA_COLUMNS, METADATA_NAME, Corpus
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
@@ -49,12 +49,12 @@ def convert_corpus(corpus: Corpus, out: Path) -> tuple[Failure, ...]:
     written: list[Utterance] = []
     for u in corpus.utterances:
         try:
-            read_audio(u.audio, longest_s=math.inf)  # raises for a damaged file, which is then not copied
+            check_audio(u.audio, u.duration_s)  # raises for a damaged file, which is then not copied
             audio = _write_audio(u.audio, inside(out, u.id))
             write_words(inside(out, f"{u.id}.TextGrid"), {"words": u.words}, audio_duration_s(audio))
             written.append(u)
-        except InputError as error:
-            failures.append(Failure(u.id, str(error)))
+        except Exception as error:
+            failures.append(failure_of(u.id, error))
     if written:
         _write_metadata(out / METADATA_NAME, written)
     return tuple(sorted(failures, key=lambda f: f.id))

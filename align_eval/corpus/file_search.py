@@ -10,6 +10,7 @@ from pathlib import Path
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError, InputWarning
+from align_eval.reading import MAX_BYTES, read_bytes, read_head
 from align_eval.text import composed
 
 Files = Sequence[Path]
@@ -20,7 +21,8 @@ def list_files(folder: Path) -> tuple[Path, ...]:
     """All files under a folder, sorted, without hidden ones.
 
     Links to files and folders are followed. A folder that several links reach is listed under each name. A link to a
-    folder that holds the link is a loop and is not entered. A broken link is listed as a file.
+    folder that holds the link is a loop and is not entered. Everything else is listed as a file, as a broken link and a
+    named pipe: the reader refuses it.
     """
     real = Path(os.path.realpath(folder))
     return tuple(sorted(_files_under(folder, real, frozenset()))) if folder.is_dir() else ()
@@ -39,7 +41,7 @@ def _files_under(folder: Path, real: Path, above: frozenset[Path]) -> Iterator[P
             target = Path(os.path.realpath(path)) if path.is_symlink() else real / path.name
             if target not in above:
                 yield from _files_under(path, target, above)
-        elif os.path.isfile(path) or is_broken_link(path):
+        else:
             yield path
 
 
@@ -149,18 +151,16 @@ def beside(path: Path, *suffixes: str) -> list[Path]:
     return [file for file in with_suffix(files, *suffixes) if composed(file.stem) == composed(path.stem)]
 
 
-def read_text(path: Path) -> str:
-    """Read a text file in UTF-8, with or without a byte-order mark.
+def read_text(path: Path, limit: int = MAX_BYTES) -> str:
+    """Read a text file of at most ``limit`` bytes in UTF-8, with or without a byte-order mark.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or is not UTF-8.
+        If the file cannot be read, is longer, or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+        return read_bytes(path, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}", "is not UTF-8", "save the file as UTF-8") from error
@@ -176,9 +176,8 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
 def head(path: Path, n_bytes: int = 2048) -> str:
     """First bytes of a file as text, to detect the kind of a corpus; empty if the file cannot be read."""
     try:
-        with path.open("rb") as file:
-            return file.read(n_bytes).decode("utf-8", errors="replace")
-    except OSError:
+        return read_head(path, n_bytes).decode("utf-8", errors="replace")
+    except InputError:
         return ""
 
 

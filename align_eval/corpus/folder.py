@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +19,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from align_eval.corpus.audio import audio_duration_s
+from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.disk_names import on_disk
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import (
     audio_by_identity,
     by_identity,
@@ -32,8 +36,10 @@ from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import words_of
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import by_start
+from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
+from align_eval.reading import MAX_RECORDING_BYTES, read_bytes
 from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
 from align_eval.text import (
     DEFAULT_POLICY,
@@ -123,8 +129,8 @@ def load_folder(
     audio = audio_by_identity(files, folder, grids or None)
     if not audio and not grids:
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
-    metadata = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
-    utterances, failures = [], []
+    metadata, failures = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
+    utterances = []
     marks: Counter[str] = Counter()
     for id_ in sorted(set(audio) | set(grids)):
         try:
@@ -143,8 +149,8 @@ def load_folder(
                 utterance = _utterance(id_, audio_path, grid_path, replace(word_tier, words=words))
                 marks.update(mark for mark in word_tier.marks if label_kind(mark, labels) != "unknown")
             utterances.append(with_metadata(utterance, metadata.get(id_, {}), language, speaker_characters))
-        except InputError as error:
-            failures.append(Failure(id_, str(error)))
+        except Exception as error:
+            failures.append(failure_of(id_, error))
     return Corpus(folder.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(marks))
 
 
@@ -153,23 +159,25 @@ def count_marks(marks: Counter[str]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(marks.items(), key=lambda item: (-item[1], item[0])))
 
 
-def corpus_checksum(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over the bytes of the audio files and the reference words; the order of utterances does not matter."""
-    return checksum_of_pieces(checksum_pieces(sorted(utterances, key=lambda u: u.id)))
+def corpus_checksum(utterances: Iterable[Utterance], checksums: FileChecksums | None = None) -> str:
+    """SHA-256 over the bytes of the audio files and the reference words; the order of utterances does not matter.
+
+    ``checksums`` holds those of the files that results were computed from; by default the files are read now.
+    """
+    return checksum_of_pieces(checksum_pieces(sorted(utterances, key=lambda u: u.id), checksums))
 
 
-def checksum_pieces(utterances: Iterable[Utterance]) -> Iterator[tuple[str, str, str]]:
+def checksum_pieces(
+    utterances: Iterable[Utterance], checksums: FileChecksums | None = None
+) -> Iterator[tuple[str, str, str]]:
     """Yield the input of a corpus checksum, per utterance: id, SHA-256 of the audio file, everything else as text."""
-    audio_checksums: dict[Path, str] = {}  # many utterances may be cut from one file
+    checksums = checksums or FileChecksums()  # many utterances may be cut from one file
     for u in utterances:
         words = [(w.text, w.start_s, w.end_s) for w in u.words]
-        if u.audio.path not in audio_checksums:
-            with u.audio.path.open("rb") as file:
-                audio_checksums[u.audio.path] = hashlib.file_digest(file, "sha256").hexdigest()
         text = repr((u.id, u.language, u.speaker, u.recording, u.reference, words))
         if u.audio != AudioSpan(u.audio.path):
             text += repr((u.audio.channel, u.audio.start_s, u.audio.end_s))
-        yield u.id, audio_checksums[u.audio.path], text
+        yield u.id, checksums.of(u.audio.path), text
 
 
 def checksum_of_pieces(pieces: Iterable[tuple[str, str, str]]) -> str:
@@ -308,9 +316,10 @@ def written_words(
         if not any(label_kind(text, labels) == "unknown" for text in texts):
             break
         transcript = on_disk(beside.with_suffix(suffix))
-        if transcript.is_file():
+        if os.path.lexists(transcript):
+            spoken = clean_label(read_text(transcript, MAX_RECORDING_BYTES)).split()
             try:
-                texts = restore_unknown(texts, clean_label(read_text(transcript)).split(), place, labels)
+                texts = restore_unknown(texts, spoken, place, labels)
             except InputError:
                 if not drop:
                     raise
@@ -338,8 +347,8 @@ def with_metadata(u: Utterance, row: dict[str, str], language: str | None, speak
     )
 
 
-def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
-    """Read ``corpus.csv``.
+def read_metadata(path: Path, ids: set[str]) -> tuple[dict[str, dict[str, str]], list[Failure]]:
+    """Read ``corpus.csv``. A file that cannot be read is a failure, and the corpus is used without it.
 
     Parameters
     ----------
@@ -348,25 +357,33 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
 
     Returns
     -------
-    dict
+    metadata : dict
         Values by column, by id; empty if there is no file.
+    failures : list of Failure
+        That of the file, if it cannot be read.
 
     Raises
     ------
     InputError
         If the file is malformed.
     """
-    if not path.is_file():
-        return {}
+    if not os.path.lexists(path):
+        return {}, []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or ())
-            rows = [(reader.line_num, row) for row in reader]
+        data = read_bytes(path, MAX_RECORDING_BYTES)
+    except InputError as error:
+        problem = f"{error.problem}, so that the languages, speakers, recordings and references in it are not used"
+        return {}, [Failure(path.name, str(InputError(error.place, problem, error.remedy)))]
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        columns = list(reader.fieldnames or ())
+        rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"cannot be read as CSV in UTF-8 ({error})", "save it again") from error
     if "id" not in columns or set(columns) - set(METADATA_COLUMNS):
-        raise InputError(path, f"columns are {columns}", f"known: {', '.join(METADATA_COLUMNS)}; id is needed")
+        raise InputError(
+            path, f"columns are {shorten(str(columns), 200)}", f"known: {', '.join(METADATA_COLUMNS)}; id is needed"
+        )
     metadata: dict[str, dict[str, str]] = {}
     for line, row in rows:
         place = f"{path}, line {line}"
@@ -375,13 +392,15 @@ def read_metadata(path: Path, ids: set[str]) -> dict[str, dict[str, str]]:
         values = {key: composed(value.strip()) for key, value in row.items()}
         if composed(row["id"]) in ids:  # a name may begin or end with a space
             values["id"] = composed(row["id"])
+        shown = shorten(repr(values["id"]), 200)
         if values["id"] in metadata:
-            raise InputError(place, f"id {values['id']!r} occurs twice", "keep one row per id")
+            raise InputError(place, f"id {shown} occurs twice", "keep one row per id")
         if values["id"] not in ids:
-            raise InputError(place, f"there is no file for id {values['id']!r}", "remove the row or add the file")
+            raise InputError(place, f"there is no file for id {shown}", "remove the row or add the file")
         if "language" in values:
             values["language"] = check_language(values["language"], place) or ""
         if values.get("reference", "") not in ("", *REFERENCE_KINDS):
-            raise InputError(place, f"reference {values['reference']!r}", f"use one of {', '.join(REFERENCE_KINDS)}")
+            kind = shorten(repr(values["reference"]), 200)
+            raise InputError(place, f"reference {kind}", f"use one of {', '.join(REFERENCE_KINDS)}")
         metadata[values["id"]] = values
-    return metadata
+    return metadata, []

@@ -17,6 +17,7 @@ from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
+from align_eval.reading import read_head
 from align_eval.records import Utterance
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
@@ -89,6 +90,8 @@ def load_kind(
         )
     if language is not None:
         language = check_language(language, f"language {language!r}")
+    if path.is_file():
+        read_head(path, 1)  # raises if it cannot be read, since no kind can be detected then
     files = (path,) if path.is_file() else list_files(path)
     warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES, *MEDIA_SUFFIXES)
     kind = kind or detect_kind(path, files)

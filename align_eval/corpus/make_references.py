@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from align_eval.corpus.audio import check_channel, read_audio
 from align_eval.corpus.disk_names import on_disk
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import (
     audio_by_identity,
     beside,
@@ -118,8 +119,8 @@ def make_references(
             message = f"{paths[0]}: {error}; check that the text matches the audio"
             failures.append(Failure(id_, message))
             decoder = make_decoder(lexicon)  # after a failed pass the old one fails on every later file
-        except InputError as error:
-            failures.append(Failure(id_, str(error)))
+        except Exception as error:
+            failures.append(failure_of(id_, error))
         if on_done:
             on_done(id_)
     by_word = {word: tuple(ids) for word, ids in sorted(unknown.items())}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
+from align_eval.corpus.checksums import FileChecksums
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import by_identity, list_files
 from align_eval.corpus.folder import (
     METADATA_NAME,
@@ -110,9 +112,16 @@ def read_reference(
             labels=labels,
             to_score=True,
         )
+        checksums = FileChecksums()
+        checksum = corpus_checksum(corpus.utterances, checksums)
+        unread = [
+            Failure(u.id, str(checksums.errors[u.audio.path]))
+            for u in corpus.utterances
+            if u.audio.path in checksums.errors
+        ]
         return Reference(
-            corpus,
-            corpus_checksum(corpus.utterances),
+            replace(corpus, failures=(*corpus.failures, *unread)),
+            checksum,
             paths={u.id: u.audio.path for u in corpus.utterances},
             ends_s={u.id: u.duration_s for u in corpus.utterances},
         )
@@ -123,14 +132,15 @@ def read_reference(
     if is_corpus:
         failures += _audio_alone(path, {*files.transcripts, *(failure.id for failure in failures)})
     ids = {*files.transcripts, *(failure.id for failure in failures)}
-    metadata = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else {}
+    metadata, unread = read_metadata(path / METADATA_NAME, ids) if path.is_dir() else ({}, [])
+    failures += unread
     for id_, transcript in sorted(files.transcripts.items()):
         try:
             spoken = spoken_words(transcript, files.paths[id_], labels)
             utterance = _utterance(id_, transcript, spoken)
             stated_language = check_language(transcript.language, files.paths[id_])
-        except InputError as error:
-            failures.append(Failure(id_, str(error)))
+        except Exception as error:
+            failures.append(failure_of(id_, error))
             continue
         marks += spoken.marks
         if several_tiers:

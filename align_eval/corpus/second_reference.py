@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import beside, by_identity, list_files
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus
 from align_eval.corpus.windows import cut_windows
@@ -76,6 +77,9 @@ def read_second_reference(corpus: Corpus, where: str) -> SecondReference:
         except InputError as error:
             message = f"{SECOND_REFERENCE}, {_with_own_remedy(error, in_folder=folder.is_dir())}"
             failures.append(Failure(f"{u.id} ({SECOND_REFERENCE})", message))
+            continue
+        except Exception as error:
+            failures.append(failure_of(f"{u.id} ({SECOND_REFERENCE})", error))
             continue
         second_words[u.id] = paired(u.words, second)
     if not any(word for words in second_words.values() for word in words):

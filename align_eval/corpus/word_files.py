@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import (
     list_files,
     listed_apart,
@@ -192,8 +193,8 @@ class _FolderReader:
             else:
                 self._first_of_form.setdefault(forms[0], paths[0])
                 self._read(name, document, forms[0])
-        except InputError as error:
-            self._failures.append(Failure(name, str(error)))
+        except Exception as error:
+            self._failures.append(failure_of(name, error))
 
     def finish(self, folder: Path) -> WordFiles:
         """Read the ambiguous files and return the words of all."""
@@ -206,8 +207,8 @@ class _FolderReader:
                 document = read_document(path)
                 form = folder_form if folder_form in forms else the_one(document, forms)
                 self._read(name, document, form)
-            except InputError as error:
-                self._failures.append(Failure(name, str(error)))
+            except Exception as error:
+                self._failures.append(failure_of(name, error))
         if not self._transcripts:
             listed = "; ".join(failure.message for failure in self._failures[:3])
             raise InputError(folder, f"has no usable file: {listed}", "correct these files")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.second_reference import (
     MaybeWords,
@@ -75,6 +76,8 @@ class Job:
         The systems as they were named.
     languages : dict
         Detected languages and their probabilities by utterance id; see :func:`with_languages`.
+    checksums : FileChecksums
+        Checksums of the files that results are computed from.
     """
 
     model: Whisper
@@ -87,6 +90,7 @@ class Job:
     shard: Shard | None = None
     specs: SystemSpecs = field(default_factory=lambda: SystemSpecs((), (), ()))
     languages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checksums: FileChecksums = field(default_factory=FileChecksums)
 
 
 def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunOptions) -> Job:
@@ -123,8 +127,9 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     utterances = _in_order(corpus, options)
     if {u.id for u in utterances} != {u.id for u in corpus.utterances}:  # some were cut
         settings["window_s"] = options.window_s
+    checksums = FileChecksums()
     if options.text == "transcript":
-        settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances)
+        settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances, checksums)
     second_times = None
     if second:
         by_window = of_windows(corpus, second.words, options.window_s) if options.text == "words" else second.words
@@ -145,6 +150,7 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         settings=settings,
         shard=shard,
         specs=specs,
+        checksums=checksums,
     )
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow.dataset import Dataset, dataset
 
+from align_eval.corpus.audio import check_unchanged
 from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.second_reference import partners
+from align_eval.corpus.transcript_file import transcript_path
 from align_eval.engine.cache import MapCache
 from align_eval.engine.cache_folder import CacheFolder
 from align_eval.engine.job import Job, with_languages
@@ -78,6 +80,8 @@ def run_into(
 
     checksum = model_checksum(job.model)
     with open_journal(out) as journal:
+        for failure in job.corpus.failures:
+            journal.put_failure(failure)
         job = with_languages(job)
         words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))
         with words_writer(words) as put_rows, entries_writer(details) as put_details:
@@ -85,7 +89,7 @@ def run_into(
         run = score_job(job, checksum, failures, dataset(words), protocols, flat_rows)
         remove_files(out, SHARD_NAME)
         if job.shard:
-            write_shard(out, shard_facts(job, job.shard, failures), job.corpus.utterances)
+            write_shard(out, shard_facts(job, job.shard, failures), job.corpus.utterances, job.checksums)
         write_audio_spans(out, {u.id: u.audio for u in job.utterances})
         place_run(out, run, words, details, job.languages)
         journal.finish()
@@ -136,8 +140,13 @@ def process_job(
             workers = stack.enter_context(ray_workers(job.model, plan, cache, facts))
         else:
             workers = local_workers(computing(plan, job.model, cache), plan)
-        keys = utterance_keys(plan, facts)
-        for utterance, result in results(job.utterances, workers, plan.systems, journal, keys):
+        keys = utterance_keys(plan, facts, job.checksums)
+
+        def check(u: Utterance) -> None:
+            for path in (u.audio.path, *((transcript_path(u),) if plan.options.text == "transcript" else ())):
+                check_unchanged(path, job.checksums.states.get(path))
+
+        for utterance, result in results(job.utterances, workers, plan.systems, journal, keys, check):
             put_rows(_rows(utterance, result, job))
             if isinstance(result, Failure):
                 failures.append(result)
@@ -172,7 +181,7 @@ def score_job(
             plan,
             model_checksum=model_checksum,
             corpus=job.corpus.name,
-            corpus_checksum=corpus_checksum(job.corpus.utterances),
+            corpus_checksum=corpus_checksum(job.corpus.utterances, job.checksums),
             settings=job.settings,
             protocols=PROTOCOLS | dict(protocols or {}),
         ),

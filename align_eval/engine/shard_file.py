@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.folder import checksum_pieces
 from align_eval.engine.job import Job, Shard
 from align_eval.errors import InputError
@@ -49,7 +50,9 @@ def shard_facts(job: Job, shard: Shard, utterance_failures: tuple[Failure, ...])
     return ShardFacts(shard, job.corpus.failures, utterance_failures, second_failures)
 
 
-def write_shard(out: Path, facts: ShardFacts, utterances: Iterable[Utterance]) -> None:
+def write_shard(
+    out: Path, facts: ShardFacts, utterances: Iterable[Utterance], checksums: FileChecksums | None = None
+) -> None:
     """Write the metadata of a shard of these utterances.
 
     Raises
@@ -61,7 +64,7 @@ def write_shard(out: Path, facts: ShardFacts, utterances: Iterable[Utterance]) -
     def write(path: Path) -> None:
         head = json.dumps({"schema": SCHEMA_VERSION, **as_json(facts, folder=None)}, ensure_ascii=False)
         with entries_writer(path, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
-            for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id)):
+            for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id), checksums):
                 put({id_: [audio, rest]})
 
     with writing(out):

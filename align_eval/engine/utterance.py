@@ -96,7 +96,7 @@ def process(utterance: Utterance, plan: Plan, model: Whisper, cache: MapCache | 
         Where audio or text cannot be used, or every system failed.
     """
     if plan.options.text == "hypothesis" and utterance.duration_s > WINDOW_S:
-        return _process_long(utterance, plan, model, read_audio(utterance.audio, longest_s=math.inf), cache)
+        return _process_long(utterance, plan, model, _samples(utterance, math.inf), cache)
     speech = read_speech(utterance, plan, model)
     pass_of = passes_of(model, speech, plan.options.context, plan.options.dtype)
     return time_speech(utterance, speech, map_speech(speech, plan, model, pass_of, cache), plan)
@@ -111,7 +111,7 @@ def process_each(
 
 def read_speech(utterance: Utterance, plan: Plan, model: Whisper) -> Speech:
     """Read the samples, and the words to align: of the reference, of the transcript, or recognised by the model."""
-    samples = read_audio(utterance.audio)
+    samples = _samples(utterance)
     language = _language(utterance, model, samples)
     if plan.options.text == "words":
         return Speech(samples, tuple(word.text for word in utterance.words), language)
@@ -125,6 +125,10 @@ def read_speech(utterance: Utterance, plan: Plan, model: Whisper) -> Speech:
     from align_eval.model.decode import recognise
 
     return Speech(samples, tuple(split_words(recognise(model, samples, language), language)), language)
+
+
+def _samples(utterance: Utterance, longest_s: float = WINDOW_S) -> Samples:
+    return read_audio(utterance.audio, longest_s, lasts_s=utterance.duration_s)
 
 
 def map_speech(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from align_eval.engine.batch import process_many
 from align_eval.engine.journal import Journal
-from align_eval.engine.utterance import Result, process_each
+from align_eval.engine.utterance import Result, attempt, process_each
 from align_eval.options import Plan
 from align_eval.records import Failure, Utterance
 from align_eval.systems import System
@@ -100,8 +100,12 @@ def results(
     systems: Sequence[System],
     journal: Journal | None = None,
     key_of: Callable[[Utterance], str | None] = lambda _: None,
+    check: Callable[[Utterance], None] = lambda _: None,
 ) -> Iterator[tuple[Utterance, Result | Failure]]:
     """Yield each utterance with its result, in order.
+
+    ``check`` raises an InputError if the files of an utterance are no longer those that its key was made from. The
+    result, which may be of other bytes, is then a failure.
 
     Raises
     ------
@@ -116,6 +120,8 @@ def results(
         if first.resumed:
             return first.utterance, first.resumed
         result = first.group.submit(workers).result()[first.i]
+        if isinstance(result, Result):
+            result = attempt(first.utterance, partial(_checked, result, check))
         if journal:
             failures = (result,) if isinstance(result, Failure) else result.failures
             for failure in failures:
@@ -125,7 +131,7 @@ def results(
         return first.utterance, result
 
     for utterance in utterances:
-        key = key_of(utterance) if journal else None
+        key = key_of(utterance)
         resumed = journal.get(utterance, key, systems) if journal else None
         if group.future or len(group.utterances) == workers.group_size:
             group = _Group()
@@ -138,3 +144,8 @@ def results(
             yield next_result()
     while pending:
         yield next_result()
+
+
+def _checked(result: Result, check: Callable[[Utterance], None], utterance: Utterance) -> Result:
+    check(utterance)
+    return result

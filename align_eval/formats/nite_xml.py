@@ -16,6 +16,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from align_eval.errors import InputError
+from align_eval.reading import MAX_RECORDING_BYTES, read_bytes
 from align_eval.text import clean_label
 
 EntryKind = Literal["word", "punctuation", "noise", "gap"]
@@ -55,11 +56,7 @@ def parse_xml(data: bytes, place: object) -> Element:
 
 def read_xml(path: Path) -> Element:
     """Parse an XML file and return its root (see :func:`parse_xml`)."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
-    return parse_xml(data, path)
+    return parse_xml(read_bytes(path, MAX_RECORDING_BYTES), path)
 
 
 def attribute(element: Element, name: str) -> str | None:

@@ -16,12 +16,16 @@ from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError
 from align_eval.formats.praat_tokens import TokenReader, shorten
+from align_eval.reading import MAX_RECORDING_BYTES, check_size, read_bytes
 
 OVERLAP_TOLERANCE_S = 1e-3
 """Largest overlap of neighbours that is taken as rounding: tools write times with 3 to 6 decimals."""
 
 UNCOUNTED_S = 1e-6
 """Largest overlap that is not even counted, less than one audio sample."""
+
+MAX_TIERS = 1000
+"""Most tiers of a file. A recording of many speakers has one or two for each."""
 
 CHRONOLOGICAL = "Praat chronological TextGrid text file"
 """First words of a file that lists the intervals of all tiers by time."""
@@ -39,8 +43,9 @@ def decode_text(data: bytes, place: object) -> tuple[str, str]:
     Raises
     ------
     InputError
-        If the file is empty, a binary Praat file, or not text.
+        If the file is empty, too large, a binary Praat file, or not text.
     """
+    check_size(place, len(data), MAX_RECORDING_BYTES)
     if not data.strip():
         raise InputError(place, "the file is empty", "write the TextGrid again")
     if data.startswith(b"ooBinaryFile"):
@@ -124,7 +129,7 @@ def _read_grid(reader: TokenReader, path: object) -> TextGrid:
     if flag not in ("<exists>", "<absent>"):
         raise InputError(f"{path}, line {reader.line}", f"unknown flag {flag}", "write <exists> or <absent>")
     if flag == "<exists>":
-        for i in range(reader.count("the number of tiers")):
+        for i in range(_n_tiers(reader, path)):
             # Not by the method of TextGrid, which refuses a tier that ends after the grid by a rounding error.
             grid.tiers.append(_read_tier(reader, path, i + 1))
     surplus = reader.peek()
@@ -139,11 +144,7 @@ def _read_grid(reader: TokenReader, path: object) -> TextGrid:
 
 def read_textgrid(path: Path) -> tuple[TextGrid, str]:
     """Read a TextGrid file, and return it with its encoding (see :func:`decode_text` and :func:`parse_textgrid`)."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
-    text, encoding = decode_text(data, path)
+    text, encoding = decode_text(read_bytes(path, MAX_RECORDING_BYTES), path)
     return parse_textgrid(text, path), encoding
 
 
@@ -151,7 +152,7 @@ def _read_chronological(reader: TokenReader, path: object) -> TextGrid:
     """Read the chronological format, which lists the intervals and points of all tiers by time."""
     grid = TextGrid(name=str(path), minTime=reader.number("xmin"), maxTime=reader.number("xmax"))
     _check_span(grid.minTime, grid.maxTime, f"{path}", "the TextGrid")
-    for i in range(reader.count("the number of tiers")):
+    for i in range(_n_tiers(reader, path)):
         tier_class, name = _tier_head(reader, path, i + 1)
         start_s, end_s = reader.number("xmin", f", tier {name!r}"), reader.number("xmax", f", tier {name!r}")
         grid.tiers.append((IntervalTier if tier_class == "IntervalTier" else PointTier)(name, start_s, end_s))
@@ -162,6 +163,13 @@ def _read_chronological(reader: TokenReader, path: object) -> TextGrid:
         tier = grid.tiers[index - 1]
         _read_entry(reader, path, tier, len(tier) + 1)
     return grid
+
+
+def _n_tiers(reader: TokenReader, path: object) -> int:
+    n_tiers = reader.count("the number of tiers")
+    if n_tiers > MAX_TIERS:
+        raise InputError(path, f"has {n_tiers} tiers, of which {MAX_TIERS} can be read", "divide it into several files")
+    return n_tiers
 
 
 def _check_span(start_s: float, end_s: float, place: str, what: str) -> None:

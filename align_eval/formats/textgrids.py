@@ -6,6 +6,7 @@ import io
 import re
 import shlex
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +18,7 @@ from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid, rounding_messages
 from align_eval.records import Word
-from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, composed, label_kind
+from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, composed, label_kind, shown
 
 WORD_TIER_NAMES = ("words", "word")
 """Names of word tiers, in upper or lower case; MFA's ``speaker - words`` fits as well."""
@@ -63,7 +64,8 @@ def fitting_tiers(names: Sequence[str], wanted: str | None) -> list[int]:
 
 def tier_options(names: Sequence[str], indices: Iterable[int]) -> str:
     """Options of a command that choose the tiers: each by its name, or by its number if others have this name."""
-    words = (names[i] if fitting_tiers(names, names[i]) == [i] else str(i + 1) for i in indices)
+    counts = Counter(map(composed, names))
+    words = (names[i] if counts[composed(names[i])] == 1 else str(i + 1) for i in indices)
     return " ".join(f"--tier {shlex.quote(word)}" for word in words)
 
 
@@ -118,7 +120,7 @@ def words_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> t
 def marks_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> tuple[str, ...]:
     """Labels of a tier that are no words: marks of silence, noise or an unknown word, and punctuation alone."""
     texts = (clean_label(interval.mark) for interval in tier.intervals)
-    return tuple(text for text in texts if text and label_kind(text, labels) != "word")
+    return tuple(shown(text) for text in texts if text and label_kind(text, labels) != "word")
 
 
 def read_words(path: Path, tier: Tiers = None) -> tuple[Word, ...]:

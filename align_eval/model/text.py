@@ -13,7 +13,7 @@ from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from align_eval.errors import InputError
 from align_eval.records import EOT_WORD, IntVector
-from align_eval.text import SPACELESS_LANGUAGES
+from align_eval.text import MAX_WORD, SPACELESS_LANGUAGES, shown, too_long
 
 Task = Literal["transcribe", "translate"]
 
@@ -113,7 +113,11 @@ def force_words(
     text: list[int] = []
     word_of_token: list[int] = []
     letters: list[int] = []
+    if len(words) > model.dims.n_text_ctx:  # a word takes at least one token
+        raise _no_room(f"at least {len(words)}", model)
     for i, word in enumerate(words):
+        if len(word) > MAX_WORD:
+            raise InputError(f"word {i + 1}, {shown(word)!r}", too_long(word), "divide it at spaces, or remove it")
         # special tokens in the words are encoded as text
         parts = [separator + word] if unit == "subword" else [separator + word[:1], *word[1:]]
         encoded = (tokenizer.encoding.encode(part, disallowed_special=()) for part in parts)
@@ -128,11 +132,7 @@ def force_words(
     start = tokenizer.no_timestamps if prompt == "no-timestamps" else tokenizer.timestamp_begin
     decoder_input = (*tokenizer.sot_sequence, start, *text, tokenizer.eot)
     if len(decoder_input) > model.dims.n_text_ctx:
-        raise InputError(
-            "text",
-            f"takes {len(decoder_input)} tokens, the decoder holds {model.dims.n_text_ctx}",
-            "cut the audio and its text at a pause",
-        )
+        raise _no_room(str(len(decoder_input)), model)
     return ForcedText(
         decoder_input=decoder_input,
         n_prefix=len(tokenizer.sot_sequence),
@@ -141,6 +141,11 @@ def force_words(
         pieces=tuple((piece, len(tokens)) for piece, tokens in zip(*tokenizer.split_to_word_tokens(text), strict=True)),
         letters=np.array([*letters, 0], dtype=np.int32),
     )
+
+
+def _no_room(takes: str, model: Whisper) -> InputError:
+    problem = f"takes {takes} tokens, the decoder holds {model.dims.n_text_ctx}"
+    return InputError("text", problem, "cut the audio and its text at a pause")
 
 
 def letters_of_tokens(word: str, parts: Sequence[str]) -> list[int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from align_eval.corpus.audio import Samples, read_audio
+from align_eval.corpus.audio import Samples, check_length, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.windows import windowed
 from align_eval.errors import InputError, InputWarning
@@ -55,10 +56,27 @@ def find_audio(
     return {u.id: u.audio for u in (*loaded.utterances, *windows.utterances)}
 
 
-def read_samples(span: AudioSpan) -> Samples | None:
-    """Samples of an utterance at 16 kHz; None with a warning if they cannot be read."""
+def read_samples(
+    span: AudioSpan, duration_s: float | None = None, part_s: tuple[float, float] | None = None
+) -> Samples | None:
+    """Samples of an utterance at 16 kHz; None with a warning if they cannot be read.
+
+    Parameters
+    ----------
+    span
+        The utterance in its file.
+    duration_s
+        Its length in the words table, in seconds, if known. Nothing is decoded where its file gives it another length.
+    part_s
+        Start and end of the part to read, in seconds from the start of the utterance; by default all of it.
+    """
     try:
-        return read_audio(span, longest_s=float("inf"), warn=False)  # the run has warned
+        if duration_s is not None:
+            check_length(span, duration_s)
+        part = span
+        if part_s:
+            part = replace(span, start_s=span.start_s + part_s[0], end_s=span.start_s + part_s[1])
+        return read_audio(part, longest_s=float("inf"), warn=False)  # the run has warned
     except InputError as error:
         warnings.warn(InputWarning(f"no sound: {error}"), stacklevel=2)
         return None

@@ -32,24 +32,43 @@ LETTER_OF_MARK = 0xF0000
 """First code point for private use. A mark is moved by this while a normaliser runs, which keeps such characters."""
 
 
+MAX_BRACKET = 60
+"""Most words in a bracket: the remarks of a transcript are shorter, and one bracket that is closed by chance must not
+take the text between with it."""
+
+_BRACKETS = (("<[", ">]", re.compile(r"[<\[][^>\]]*[>\]]")), ("(", ")", re.compile(r"\([^)]+?\)")))
+"""Opening and closing brackets of Whisper's two patterns, and the patterns."""
+
 _ENDS = re.compile(r"[.$¢€£]+(?=\s|$)|(?<!\S)%")
 
 
+class _Basic(BasicTextNormalizer):  # type: ignore[misc]
+    """Whisper's rules for all languages; ``longest`` is the most words in a bracket that is removed, if given."""
+
+    def __call__(self, text: str, longest: int | None = None) -> str:
+        return _normalised(text, super().__call__, longest)
+
+
+class _English(EnglishTextNormalizer):  # type: ignore[misc]
+    """Whisper's rules for English; ``longest`` as above."""
+
+    def __call__(self, text: str, longest: int | None = None) -> str:
+        return _normalised(text, super().__call__, longest)
+
+
 @lru_cache(maxsize=64)
-def whisper_normaliser(language: str | None) -> Normalise:
+def whisper_normaliser(language: str | None) -> _Basic | _English:
     """openai-whisper's text normaliser: English for ``en`` or None, basic for other languages.
 
     The English normaliser writes numbers as digits, expands contractions and uses American spelling. The basic one
     converts to lower case and removes everything but letters and digits.
     """
     if language not in (None, "en"):
-        basic: Normalise = BasicTextNormalizer()
-        return basic
-    english = EnglishTextNormalizer()
+        return _Basic()
+    english = _English()
     for pattern in ADDED:
         english.replacers.pop(pattern, None)
-    normalise: Normalise = english
-    return normalise
+    return english
 
 
 @lru_cache(maxsize=64)
@@ -65,10 +84,10 @@ def normaliser(language: str | None) -> Normalise:
 
     def normalise(text: str) -> str:
         if text.isascii():
-            return _without_ends(whisper(text))
+            return _without_ends(whisper(text, MAX_BRACKET))
         composed = unicodedata.normalize("NFKC", without_joiners(clean_label(text)))  # "…" is three periods, as typed
         lowered = composed.replace("İ", "i").lower()  # "İ".lower() is an i and a mark
-        return _without_ends(_unguarded(whisper(_guarded(lowered, folds_latin=folds_latin))))
+        return _without_ends(_unguarded(whisper(_guarded(lowered, folds_latin=folds_latin), MAX_BRACKET)))
 
     return normalise
 
@@ -97,6 +116,41 @@ def compressed(words: Iterable[str]) -> str:
     The English normaliser turns "1 2" into "one 2" and "one two" into "12".
     """
     return "".join(words).replace("one", "1")
+
+
+def _normalised(text: str, whisper: Normalise, longest: int | None) -> str:
+    """Text by one of Whisper's normalisers, in a time proportional to its length, and whatever its numbers.
+
+    Whisper's English rules raise an error for numbers of more than 4,300 digits, which Python refuses to write. A text
+    with such a number is normalised in two halves, down to the word that has it, which then keeps its digits.
+    """
+    try:
+        return whisper(_without_brackets(text, longest))
+    except (ValueError, AssertionError):
+        words = text.split()
+        if len(words) < 2:
+            return match_key(text)
+        halves = words[: len(words) // 2], words[len(words) // 2 :]
+        return " ".join(_normalised(" ".join(half), whisper, longest) for half in halves)
+
+
+def _without_brackets(text: str, longest: int | None) -> str:
+    """Remove what Whisper's normalisers remove first: everything in brackets.
+
+    Their patterns take a time that grows with the square of the number of brackets that are never closed. Such a
+    bracket becomes another symbol here, which they remove like any other. So do brackets around more than ``longest``
+    words, if it is given.
+    """
+
+    def removed(match: re.Match[str]) -> str:
+        is_long = longest is not None and len(match.group().split()) > longest
+        return match.group().translate(marks) if is_long else ""
+
+    for opening, closing, pattern in _BRACKETS:
+        marks = str.maketrans(dict.fromkeys(opening + closing, "|"))
+        after = 1 + max(text.rfind(bracket) for bracket in closing)
+        text = pattern.sub(removed, text[:after] + text[after:].translate(marks))
+    return text
 
 
 def _without_ends(normalised: str) -> str:

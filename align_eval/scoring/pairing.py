@@ -19,8 +19,9 @@ References: Morris, Maier, Green 2004 for the counts, as in jiwer.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -35,9 +36,18 @@ MAX_GROUP = 12
 MAX_LONG_GROUP = 60
 """The same where a text has a longer one, as a spoken number of twenty digits or a long parenthesis."""
 
+MAX_STEPS_BACK = 2 * MAX_GROUP
+"""Most words by which the search for groups steps back. The groups before do not depend on words so far behind."""
+
+MAX_RUN = 600
+"""Maximum number of words in one group where nothing shorter fits, as where somebody counts aloud."""
+
 MAX_PARTNERS = 50
 """Maximum number of partners to try for a compound, the nearest by their place in the stretch. Only loops have more."""
 
+
+Group = tuple[int, int, tuple[str, ...]]
+"""A run of words, from its first to the one after its last, and its normalised words."""
 
 Span = tuple[int, int, int, int]
 """Paired words: start and stop in the reference, start and stop in the hypothesis."""
@@ -211,50 +221,94 @@ def word_map(words: Sequence[str], language: str | None) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
-def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Shortest runs of words, ``(start, stop, normalised)``, that concatenate to the normalised whole.
+def _groups(words: Sequence[str], whole: Sequence[str], language: str | None) -> list[Group]:
+    """Shortest runs of words that concatenate to the normalised whole.
 
-    The search is depth first, shortest run first. If there is no division, the whole text is one group.
+    The search is depth first, shortest run first, and steps back at most :data:`MAX_STEPS_BACK` words. Where it ends,
+    longer runs are tried. If none fits, the rest of the text is one group.
     """
-    for longest in (MAX_GROUP, MAX_LONG_GROUP):
-        if groups := _division(words, whole, language, longest):
-            return groups
-    return [(0, len(words), tuple(whole))] if words else []
+    normalise = normaliser(language)
+
+    @cache
+    def normalised_text(text: str) -> tuple[str, ...]:
+        return tuple(normalise(text).split())
+
+    def normalised(start: int, stop: int) -> tuple[str, ...]:
+        return normalised_text(" ".join(words[start:stop]))
+
+    groups: list[Group] = []
+    start = token = 0
+    while start < len(words) or token < len(whole):
+        found, is_whole = _division(len(words), whole, (start, token), normalised, MAX_GROUP)
+        if not is_whole:
+            end = found[-1][1] if found else start
+            groups += [group for group in found if group[1] <= end - MAX_STEPS_BACK]
+            start, token = _end_of(groups)
+            found, is_whole = _division(len(words), whole, (start, token), normalised, MAX_LONG_GROUP)
+        groups += found
+        if is_whole:
+            break
+        start, token = _end_of(groups)
+        stops = range(start + MAX_LONG_GROUP + 1, min(start + MAX_RUN, len(words)) + 1)
+        fitting = (stop for stop in stops if _is_next(whole, token, normalised(start, stop)))
+        stop = next(fitting, None)
+        rest = (start, len(words), tuple(whole[token:]))
+        groups.append(rest if stop is None else (start, stop, normalised(start, stop)))
+        start, token = _end_of(groups)
+    return groups
+
+
+def _end_of(groups: Sequence[Group]) -> tuple[int, int]:
+    """Number of words, and of normalised words, in groups that follow each other from the start."""
+    return (groups[-1][1] if groups else 0), sum(len(texts) for *_, texts in groups)
+
+
+def _is_next(whole: Sequence[str], token: int, texts: tuple[str, ...]) -> bool:
+    return tuple(whole[token : token + len(texts)]) == texts
 
 
 def _division(
-    words: Sequence[str], whole: Sequence[str], language: str | None, longest: int
-) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Groups of at most ``longest`` words; empty if there is no such division."""
-    normalise = normaliser(language)
-    cache: dict[str, tuple[str, ...]] = {}
+    n_words: int,
+    whole: Sequence[str],
+    begin: tuple[int, int],
+    normalised: Callable[[int, int], tuple[str, ...]],
+    longest: int,
+) -> tuple[list[Group], bool]:
+    """Groups of at most ``longest`` words from a word and a normalised word on.
 
-    def normalised(start: int, stop: int) -> tuple[str, ...]:
-        text = " ".join(words[start:stop])
-        if text not in cache:
-            cache[text] = tuple(normalise(text).split())
-        return cache[text]
-
+    Returns
+    -------
+    groups : list of Group
+        To the end, or as far as the search came.
+    is_whole : bool
+        Whether they reach the end.
+    """
     dead: set[tuple[int, int]] = set()  # (word, token) from which no division is possible
     path: list[tuple[int, int, int]] = []  # start of the group, its first token, its length
-    start, token, length = 0, 0, 1
-    while start < len(words) or token < len(whole):
+    (start, token), length = begin, 1
+    furthest, n_steps, last_steps = start, 0, path
+    is_whole = True
+    while start < n_words or token < len(whole):
         stop = start + length
-        if length > longest or stop > len(words):
+        if length > longest or stop > n_words:
             dead.add((start, token))
-            if not path:
-                return []
+            if not path or path[-1][0] < furthest - MAX_STEPS_BACK:
+                path = path[: max(n_steps - len(last_steps), 0)] + last_steps
+                is_whole = False
+                break
             start, token, length = path.pop()
             length += 1
             continue
         texts = normalised(start, stop)
         after = token + len(texts)
-        if tuple(whole[token:after]) == texts and (stop, after) not in dead:
+        if _is_next(whole, token, texts) and (stop, after) not in dead:
             path.append((start, token, length))
             start, token, length = stop, after, 1
+            if start > furthest:
+                furthest, n_steps, last_steps = start, len(path), path[-MAX_STEPS_BACK - 1 :]
         else:
             length += 1
-    return [(start, start + length, normalised(start, start + length)) for start, _, length in path]
+    return [(start, start + length, normalised(start, start + length)) for start, _, length in path], is_whole
 
 
 def _joined(

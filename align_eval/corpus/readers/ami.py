@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 
-from align_eval.corpus.file_search import Files, audio_by_stem, the_one, with_suffix
+from align_eval.corpus.failing import failure_of
+from align_eval.corpus.file_search import Files, audio_by_stem, identity, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file, without_overlaps
 from align_eval.errors import InputError
 from align_eval.formats.nite_xml import Entry, attribute, local, read_xml, word_entries
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import composed, label_kind
+from align_eval.text import composed, label_kind, too_long
 
 SUFFIX = ".words.xml"
 MEETINGS = "meetings.xml"
@@ -45,14 +45,17 @@ def load(path: Path, files: Files) -> Corpus:
     agents: dict[tuple[str, str], tuple[int, str]] = {}
     for file in files:
         if file.name.lower() == MEETINGS:
-            agents |= read_meetings(file)
+            try:
+                agents |= read_meetings(file)
+            except Exception as error:
+                failures.append(failure_of(identity(file, path), error))
     for meeting, agent_files in _files_by_meeting(files).items():
         speech: dict[str, tuple[list[Word], list[Span]]] = {}
         for agent, file in agent_files.items():
             try:
                 speech[agent] = timed_words(list(word_entries(read_xml(file), file)), marks)
-            except InputError as error:
-                failures.append(Failure(f"{meeting}.{agent}", str(error)))
+            except Exception as error:
+                failures.append(failure_of(f"{meeting}.{agent}", error))
         all_read = len(speech) == len(agent_files)
         for agent in speech:
             channel, speaker = agents.get((meeting.lower(), agent), (ord(agent) - ord("A"), f"{meeting}.{agent}"))
@@ -63,8 +66,8 @@ def load(path: Path, files: Files) -> Corpus:
                     recording=meeting,
                 )  # fmt: skip
                 agent_utterances, too_long = _utterances(template, agent_files[agent], speech, agent, is_headset)
-            except InputError as error:
-                failures.append(Failure(f"{meeting}.{agent}", str(error)))
+            except Exception as error:
+                failures.append(failure_of(f"{meeting}.{agent}", error))
                 continue
             utterances += agent_utterances
             failures += too_long
@@ -116,7 +119,8 @@ def timed_words(entries: list[Entry], marks: Counter[str]) -> tuple[list[Word], 
     words: list[Word] = []
     gaps: list[Span] = []
     last_end_s = 0.0
-    for i, entry in enumerate(entries):
+    next_starts_s = _next_starts_s(entries)
+    for entry, next_start_s in zip(entries, next_starts_s, strict=True):
         if entry.kind == "noise":
             marks[f"<{entry.text}>"] += 1
         elif entry.kind == "punctuation":
@@ -124,9 +128,10 @@ def timed_words(entries: list[Entry], marks: Counter[str]) -> tuple[list[Word], 
                 words[-1] = Word(words[-1].text + entry.text, words[-1].start_s, words[-1].end_s)
         elif entry.start_s is None or entry.end_s is None:
             marks[f"<{entry.kind} without times>"] += 1
-            gaps.append((last_end_s, _next_start_s(islice(entries, i + 1, None), last_end_s)))
+            gaps.append((last_end_s, max(last_end_s, last_end_s if next_start_s is None else next_start_s)))
         elif entry.kind == "gap" or label_kind(entry.text) != "word" or entry.end_s <= entry.start_s:
-            marks[f"<{entry.text}>" if entry.kind == "gap" else f"<{entry.kind} of no length>"] += 1
+            kind = "too long" if too_long(entry.text) else "of no length"
+            marks[f"<{entry.text}>" if entry.kind == "gap" else f"<{entry.kind} {kind}>"] += 1
             gaps.append((entry.start_s, max(entry.start_s, entry.end_s)))
         else:
             words.append(make_word(entry.text, entry.start_s, entry.end_s, entry.place))
@@ -149,7 +154,11 @@ def read_meetings(path: Path) -> dict[tuple[str, str], tuple[int, str]]:
     return agents
 
 
-def _next_start_s(later: Iterable[Entry], last_end_s: float) -> float:
-    """Start of the next timed word, before which the untimed words were spoken."""
-    starts = (entry.start_s for entry in later if entry.start_s is not None and entry.kind == "word")
-    return max(last_end_s, next(starts, last_end_s))
+def _next_starts_s(entries: Sequence[Entry]) -> list[float | None]:
+    """For each entry the start of the next timed word, before which untimed words were spoken; None after the last."""
+    starts_s: list[float | None] = []
+    next_s: float | None = None
+    for entry in reversed(entries):
+        starts_s.append(next_s)
+        next_s = entry.start_s if entry.start_s is not None and entry.kind == "word" else next_s
+    return starts_s[::-1]

@@ -19,13 +19,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import Files, audio_by_stem, head, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, make_word, whole_file
 from align_eval.errors import InputError
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, composed, label_kind
+from align_eval.text import clean_label, composed, label_kind, shown
 
 SUFFIX = ".words"
 SPEAKER_CHARACTERS = 3
@@ -35,7 +36,7 @@ HEADER_END = "#"
 NOISES = ("SIL", "NOISE", "VOCNOISE", "LAUGH")
 SPOKEN_MARKS = ("EXT", "HES", "LAUGH")
 
-_ENTRY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s+\d+\s+([^;]+?)\s*(?:;.*)?", re.ASCII)
+_ENTRY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s+\d+\s+([^;]+)(?:;.*)?", re.ASCII)
 _SPOKEN = re.compile(rf"<(?:{'|'.join(SPOKEN_MARKS)})[-_]([^<>_\s-]+)>")
 
 
@@ -72,8 +73,8 @@ def load(path: Path, files: Files) -> Corpus:
             )
             check_inside(content.words, template.duration_s, file)
             recording_utterances, too_long = cut_recording(template, content.words, content.barriers)
-        except InputError as error:
-            failures.append(Failure(recording, str(error)))
+        except Exception as error:
+            failures.append(failure_of(recording, error))
             continue
         utterances += recording_utterances
         failures += [*too_long, *(Failure(recording, problem) for problem in content.problems)]
@@ -125,4 +126,5 @@ def _add(content: WordsFile, label: str, start_s: float, end_s: float, place: st
 
 def _mark(label: str) -> str:
     """The mark without its content: ``<CUTOFF>`` for ``<CUTOFF-th=the>``."""
+    label = shown(label)
     return re.sub(r"[-=\s][^<>{}]*", "", label)

@@ -12,12 +12,14 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from align_eval.corpus.audio import audio_duration_s, open_sound
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import Files, find_audio, read_lines, the_one
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
@@ -88,8 +90,8 @@ def load(path: Path, files: Files) -> Corpus:
             seen.add(id_)
             try:
                 new, too_long = _utterances(id_, span, words, channel, data)
-            except InputError as error:
-                failures.append(Failure(id_, str(error)))
+            except Exception as error:
+                failures.append(failure_of(id_, error))
                 continue
             utterances += new
             failures += too_long
@@ -164,14 +166,16 @@ def _by_utterance(name: str, words: Sequence[Word], data: DataFolder) -> list[tu
     if name not in data.segments_of:
         return [(name, None, list(words))]
     parts: list[tuple[str, Span | None, list[Word]]] = []
-    unassigned = set(words)
+    unassigned = set(range(len(words)))
+    middles_s = sorted(((w.start_s + w.end_s) / 2, i) for i, w in enumerate(words))
     for id_ in data.segments_of[name]:
         _, start_s, end_s = data.segments[id_]
-        inside = [w for w in words if start_s <= (w.start_s + w.end_s) / 2 < end_s]
-        unassigned -= set(inside)
-        parts.append((id_, (start_s, end_s), inside))
+        first_inside, after = bisect_left(middles_s, (start_s,)), bisect_left(middles_s, (end_s,))
+        inside = sorted(i for _, i in middles_s[first_inside:after])
+        unassigned.difference_update(inside)
+        parts.append((id_, (start_s, end_s), [words[i] for i in inside]))
     if unassigned:
-        first = min(unassigned, key=lambda w: w.start_s)
+        first = min((words[i] for i in unassigned), key=lambda w: w.start_s)
         count = f"{len(unassigned)} of {len(words)} words"
         message = f"{data.folder}, recording {name}: {count} lie in no segment and are left out"
         warnings.warn(f"{message}, the first is {first.text!r} at {first.start_s:.2f} s", InputWarning, stacklevel=2)

@@ -7,16 +7,15 @@ words are those of the alignment ``word`` of a supervision. A supervision longer
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from align_eval.corpus.audio import audio_duration_s
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import Files, find_audio, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.utterances import (
@@ -30,12 +29,14 @@ from align_eval.corpus.readers.utterances import (
 from align_eval.errors import InputError
 from align_eval.formats.praat_tokens import shorten
 from align_eval.language_names import check_language
+from align_eval.reading import MAX_BYTES, read_bytes, read_head
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, composed, label_kind, refuse_unknown, restore_unknown
+from align_eval.text import clean_label, composed, label_kind, refuse_unknown, restore_unknown, shown
 from align_eval.units import WINDOW_S
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 ALIGNMENT = "word"
+KINDS = ("recordings", "cuts", "supervisions")
 LONGEST_LINE = 1 << 20
 """Most bytes of the first line that are read to detect the kind."""
 
@@ -48,9 +49,8 @@ def detect(files: Files) -> Path | None:
 def manifest_kind(path: Path) -> str | None:
     """Detect from its first line whether a manifest holds ``cuts``, ``recordings`` or ``supervisions``, else None."""
     try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            first = json.loads(file.readline(LONGEST_LINE))
-    except (OSError, EOFError, ValueError, zlib.error, RecursionError):
+        first = json.loads(read_head(path, LONGEST_LINE, unpack=True).partition(b"\n")[0])
+    except (ValueError, RecursionError):  # InputError is a ValueError
         return None
     if not isinstance(first, dict):
         return None
@@ -70,22 +70,36 @@ def load(path: Path, files: Files) -> Corpus:
         If lhotse is not installed or refuses a manifest, or if there are both cuts and supervisions.
     """
     by_kind: dict[str, list[Path]] = {}
+    failures: list[Failure] = []
     for file in with_suffix(files, *SUFFIXES):
-        by_kind.setdefault(manifest_kind(file) or "none", []).append(file)
+        try:
+            read_head(file, 1)
+            by_kind.setdefault(manifest_kind(file) or "none", []).append(file)
+        except Exception as error:
+            failures.append(failure_of(file.name, error))
     if "cuts" in by_kind and "supervisions" in by_kind:
         listed = ", ".join(str(file) for file in (*by_kind["cuts"], *by_kind["supervisions"]))
         raise InputError(path, f"holds cuts and supervisions: {listed}", "name one manifest of cuts")
-    listed_recordings = [r for file in by_kind.get("recordings", ()) for r in _read(file)]
-    recordings = {composed(r.id): r for r in listed_recordings if isinstance(r.id, str)}
+    manifests: dict[Path, list[Any]] = {}
+    errors: dict[Path, Exception] = {}
+    for file in (file for kind in KINDS for file in by_kind.get(kind, ())):
+        try:
+            manifests[file] = _read(file)
+        except Exception as error:
+            errors[file] = error
+    if errors and not manifests:
+        raise next(iter(errors.values()))
+    failures += [failure_of(file.name, error) for file, error in errors.items()]
+    items = [r for file in by_kind.get("recordings", ()) for r in manifests.get(file, ())]
+    recordings = {composed(r.id): r for r in items if isinstance(r.id, str)}
     utterances: list[Utterance] = []
-    failures: list[Failure] = []
     marks: Counter[str] = Counter()
-    for file in (*by_kind.get("cuts", ()), *by_kind.get("supervisions", ())):
-        for id_, recording, supervision, offset_s in _supervisions(file, recordings):
+    for kind, file in ((name, file) for name in KINDS[1:] for file in by_kind.get(name, ())):
+        for id_, recording, supervision, offset_s in _supervisions(manifests.get(file, ()), kind, recordings):
             try:
                 new, too_long = _utterances(id_, recording, supervision, offset_s, file, marks)
-            except InputError as error:
-                failures.append(Failure(str(id_), str(error)))  # lhotse takes any JSON for an id
+            except Exception as error:
+                failures.append(failure_of(str(id_), error))  # lhotse takes any JSON for an id
                 continue
             utterances += new
             failures += too_long
@@ -97,6 +111,7 @@ def _read(path: Path) -> list[Any]:
         raise InputError(
             path, "is a manifest of Lhotse, and lhotse is not installed", "pip install 'align-eval[lhotse]'"
         )
+    read_bytes(path, MAX_BYTES, unpack=True)  # lhotse reads a file of any size
     from lhotse import load_manifest
 
     try:
@@ -106,10 +121,9 @@ def _read(path: Path) -> list[Any]:
         raise InputError(path, problem, "write the manifest again") from error
 
 
-def _supervisions(file: Path, recordings: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:
+def _supervisions(items: Iterable[Any], kind: str, recordings: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:
     """Yield (id, recording or None, supervision or None, offset of the supervision's start in seconds)."""
-    kind = manifest_kind(file)
-    for item in _read(file):
+    for item in items:
         if kind == "supervisions":
             yield item.id, recordings.get(composed(str(item.recording_id))), item, 0.0
             continue
@@ -178,7 +192,7 @@ def _words(supervision: Any, place: str, marks: Counter[str]) -> list[Word]:
             start_s = float(item.start)  # on the clock of the recording, not of the cut or supervision
             words.append(make_word(label, start_s, start_s + float(item.duration), place))
         if label and label_kind(label) != "word":
-            marks[label] += 1
+            marks[shown(label)] += 1
     if not words:
         raise InputError(place, "its alignment holds no words", "remove it, or align it again")
     texts = restore_unknown([w.text for w in words], (supervision.text or "").split(), place)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import (
     Files,
     audio_by_stem,
@@ -29,7 +30,7 @@ from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_f
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import Tiers, read_word_tier
 from align_eval.records import Failure, Utterance, Word
-from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown
+from align_eval.text import clean_label, label_kind, lower_capitals, refuse_unknown, restore_unknown, shown
 
 TRANSCRIPT_SUFFIX = ".trans.txt"
 LIST_SUFFIX = ".alignment.txt"
@@ -47,13 +48,23 @@ def detect(files: Files) -> Path | None:
 def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
     """Load every aligned utterance: English, automatic times; the first part of the id is the speaker."""
     audio, grids = audio_by_stem(files), by_stem(files, TEXTGRID_SUFFIX)
-    transcripts = {id_: text for file in with_suffix(files, TRANSCRIPT_SUFFIX) for id_, text in _transcripts(file)}
     utterances: list[Utterance] = []
     failures: list[Failure] = []
+    transcripts: dict[str, str] = {}
+    for file in with_suffix(files, TRANSCRIPT_SUFFIX):
+        try:
+            transcripts |= _transcripts(file)
+        except Exception as error:
+            failures.append(failure_of(identity(file, path), error))
     marks: Counter[str] = Counter()
     lists: dict[str, tuple[str, str, str]] = {}
     for file in with_suffix(files, LIST_SUFFIX):
-        for place, line in read_lines(file):
+        try:
+            lines = list(read_lines(file))
+        except Exception as error:
+            failures.append(failure_of(identity(file, path), error))
+            continue
+        for place, line in lines:
             match = _LIST.fullmatch(line)
             if match is None:
                 problem = f'{line[:40]!r} is not `id ",WORDS" "ENDS"`'
@@ -73,8 +84,8 @@ def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
             )
             check_inside(words, utterance.duration_s, place)
             utterances.append(utterance)
-        except InputError as error:
-            failures.append(Failure(id_, str(error)))
+        except Exception as error:
+            failures.append(failure_of(id_, error))
     return make_corpus(path, "librispeech", utterances, failures, marks)
 
 
@@ -101,7 +112,7 @@ def parse_alignment(words: str, ends: str, place: str) -> tuple[tuple[Word, ...]
         if kind in ("word", "unknown"):
             aligned.append(make_word(label, start_s, end_s, place))
         if kind != "word" and label:
-            marks.append(label)
+            marks.append(shown(label))
         start_s = end_s
     if not aligned:
         raise InputError(place, "holds no words", "remove the line")

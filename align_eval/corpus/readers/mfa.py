@@ -12,6 +12,7 @@ from pathlib import Path
 
 from textgrid import IntervalTier, TextGrid
 
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import Files, audio_by_identity, by_identity, the_one, with_suffix
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
@@ -40,7 +41,7 @@ def detect(files: Files) -> Path | None:
     for path in with_suffix(files, TEXTGRID_SUFFIX)[:N_SNIFFED]:
         try:
             grid, _ = read_textgrid(path)
-        except InputError:
+        except Exception:
             continue  # the reader of the detected kind reports it
         if len(set(speaker_tiers(grid).values())) > 1:
             return path
@@ -61,8 +62,8 @@ def load(path: Path, files: Files, tier: Tiers = None) -> Corpus:
             grid = the_one(grids[id_], audio.get(id_, grids[id_])[0], "TextGrid of the same name")
             sound = the_one(audio.get(id_, []), grid, "audio of the same name")
             recording_utterances, too_long = _recording(id_, sound, grid, tier, marks)
-        except InputError as error:
-            failures.append(Failure(id_, str(error)))
+        except Exception as error:
+            failures.append(failure_of(id_, error))
             continue
         utterances += recording_utterances
         failures += too_long

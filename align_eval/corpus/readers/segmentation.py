@@ -79,7 +79,7 @@ def cut_at_pauses(
     overlapped = [word for word, overlaps in zip(words, is_overlapped, strict=True) if overlaps]
     clear = [word for word, overlaps in zip(words, is_overlapped, strict=True) if not overlaps]
     walls = _merged([*barriers, *((w.start_s, w.end_s) for w in overlapped)])
-    stack = _between_barriers(clear, walls, duration_s)
+    stack = [part for run in _between_barriers(clear, walls, duration_s) for part in _at_long_pauses(run)]
     segments: list[Segment] = []
     too_long: list[Segment] = []
     while stack:
@@ -87,7 +87,7 @@ def cut_at_pauses(
         words_s = segment.words[-1].end_s - segment.words[0].start_s
         pause = max(pauses_between(segment.words), key=lambda pause: pause.length_s, default=None)
         pause_s = pause.length_s if pause else 0.0
-        if pause_s < LONG_PAUSE_S and words_s + 2 * MARGIN_S <= max_s:
+        if words_s + 2 * MARGIN_S <= max_s:
             segments.append(_trimmed(segment))
         elif pause is None or pause_s < SHORTEST_PAUSE_S:
             too_long.append(_trimmed(segment))
@@ -135,6 +135,17 @@ def _between_barriers(words: Sequence[Word], walls: Sequence[Span], duration_s: 
         end_s = walls[k][0] if k < len(walls) else duration_s
         runs.append(Segment(tuple(run), start_s, max(end_s, run[-1].end_s)))
     return runs
+
+
+def _at_long_pauses(segment: Segment) -> list[Segment]:
+    """The segment divided at all its long pauses at once."""
+    parts: list[Segment] = []
+    start, start_s = 0, segment.start_s
+    for pause in pauses_between(segment.words):
+        if pause.length_s >= LONG_PAUSE_S:
+            parts.append(Segment(segment.words[start : pause.next_word], start_s, pause.cut_s))
+            start, start_s = pause.next_word, pause.cut_s
+    return [*parts, Segment(segment.words[start:], start_s, segment.end_s)]
 
 
 def _trimmed(segment: Segment) -> Segment:

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from align_eval.corpus.audio import audio_duration_s, open_sound
+from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import Files, audio_by_identity, head, identity, read_lines, the_one, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.utterances import make_corpus, make_word, whole_file, without_overlaps
@@ -37,8 +38,8 @@ def load(path: Path, files: Files) -> Corpus:
         id_ = identity(wrd, path)
         try:
             utterances.append(_utterance(id_, wrd, the_one(audio.get(id_, []), wrd, "audio of the same name")))
-        except InputError as error:
-            failures.append(Failure(id_, str(error)))
+        except Exception as error:
+            failures.append(failure_of(id_, error))
     return make_corpus(path, "timit", utterances, failures, Counter())
 
 

@@ -15,7 +15,7 @@ from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import check_name
 from align_eval.records import AudioSpan, Failure, Utterance, Word
-from align_eval.text import clean_label, composed
+from align_eval.text import clean_label, composed, shown, too_long
 from align_eval.units import MS_PER_S, WINDOW_S
 
 
@@ -73,8 +73,10 @@ def make_word(text: str, start_s: float, end_s: float, place: str) -> Word:
     Raises
     ------
     InputError
-        If a time is not finite, the word starts before 0, or its length is not positive.
+        If a time is not finite, the word starts before 0, its length is not positive, or its text is too long.
     """
+    if problem := too_long(text):
+        raise InputError(f"{place}, {shown(text)!r}", problem, "write the word, or remove it")
     if not (math.isfinite(start_s) and math.isfinite(end_s)):
         raise InputError(place, f"the times of {text!r} are not finite", "give seconds as plain numbers")
     if start_s < 0 or end_s <= start_s:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from align_eval.corpus.sound.mp3 import mp3_parts
 from align_eval.corpus.sound.parts import Part, converted, cut_short
+from align_eval.errors import InputError
 
 WAVE_MAGICS = (b"RIFF", b"RF64", b"BW64", b"RIFX")
 """RIFX is RIFF with the most significant byte first."""
@@ -42,6 +43,12 @@ SSND_BYTES = 8
 
 TEXT_CHUNKS, LONGEST_TEXT = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue "), 2**20
 """Chunks that may follow the samples, and the most bytes before the end of a file in which one may start."""
+
+MAX_CHUNKS = 2**16
+"""Most chunks of a file that are looked at; others have some tens."""
+
+MAX_PARTS = 2**12
+"""Most files that may be joined to one."""
 
 MPEG_TAGS, EXTENSIBLE_TAG = (0x50, 0x55), 0xFFFE
 """Sample formats of WAV: frames of MPEG layers 1 to 3, and a format that is stated in a longer header."""
@@ -101,8 +108,11 @@ def _joined(
     data: mmap | bytes, path: Path, part_from: Callable[[mmap | bytes, Path, int], tuple[Part, int]]
 ) -> tuple[Part, ...]:
     """The parts of files that follow each other; ``part_from`` returns a part and the start of the next."""
-    parts, start = [], 0
+    parts: list[Part] = []
+    start = 0
     while start < len(data):
+        if len(parts) == MAX_PARTS:
+            raise InputError(path, f"is joined from more than {MAX_PARTS} files", "join them with ffmpeg or sox")
         part, start = part_from(data, path, start)
         parts.append(part)
     return tuple(parts)
@@ -205,7 +215,7 @@ def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes]
         stop = min(end, max(stop, form_stop))
     if data[stop : stop + 4] in magics:
         return Part(found.start, stop), stop
-    if data[stop:].strip(b"\0") and not data[stop : stop + 8].startswith(TAGS) and not _only_chunks(data, stop, order):
+    if _has_content(data, stop) and not data[stop : stop + 8].startswith(TAGS) and not _only_chunks(data, stop, order):
         problem = f"{end - stop} bytes follow the end that its header states, and are not read"
         remedy = "if they are sound, write the file again"
         if magics == WAVE_MAGICS:
@@ -215,8 +225,10 @@ def _part(data: mmap | bytes, path: Path, found: _Found, magics: Sequence[bytes]
 
 
 def _chunks(data: mmap | bytes, position: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (name, first byte of the body, size of the body) of each chunk."""
-    while position + 8 <= len(data):
+    """Yield (name, first byte of the body, size of the body) of each chunk, as far as there may be chunks."""
+    for _ in range(MAX_CHUNKS):
+        if position + 8 > len(data):
+            return
         name, size = struct.unpack_from(f"{order}4sI", data, position)
         yield name, position + 8, size
         position += 8 + size + size % 2
@@ -241,6 +253,11 @@ def _before_text(data: mmap | bytes, floor: int, order: str) -> int:
             if place >= 0 and place + 8 + struct.unpack_from(f"{order}I", data, place + 4)[0] in (stop - 1, stop):
                 stop = place
     return stop
+
+
+def _has_content(data: mmap | bytes, position: int) -> bool:
+    """Tell whether a byte from a position on is not zero."""
+    return any(data[start : start + LONGEST_TEXT].strip(b"\0") for start in range(position, len(data), LONGEST_TEXT))
 
 
 def _only_chunks(data: mmap | bytes, position: int, order: str) -> bool:

@@ -19,9 +19,16 @@ from typing import Any
 
 from align_eval.corpus.sound.parts import converted
 from align_eval.errors import InputError
+from align_eval.reading import cannot_read, changed
+from align_eval.records import FileState
 
 LIMIT_S = 600
 """Longest time that ffmpeg may take for one file."""
+
+MAX_DECODED_BYTES = 2**33
+"""Most bytes of sound that ffmpeg may write for one file: 12 hours of mono at 48 kHz."""
+
+_LARGEST_PACKET = 2**20
 
 FORMATS = "mov,matroska,asf,aac,amr,avi,flv,mpeg,mpegts,ogg,caf,w64,ape,wv,flac,mp3,wav,ac3,eac3,tta"
 """Formats that ffmpeg may read; the others include playlists."""
@@ -55,7 +62,7 @@ def refuse_joined(data: mmap | bytes, path: Path) -> None:
 
 
 @lru_cache(maxsize=_KEPT_FILES)
-def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
+def decoded(path: Path, state: FileState) -> Any:
     """Decode a file to a temporary AU file of 32-bit floats, with the file's own rate and channels.
 
     The last four files stay, so that one file is decoded once for its length and its samples. A corpus asks for all
@@ -64,7 +71,7 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
 
     Parameters
     ----------
-    modified_ns, size
+    state
         State of the file, so that a file that changes is decoded again.
 
     Returns
@@ -84,7 +91,7 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
     command = [
         *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
         *("-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-i", f"file:{path.absolute()}"),
-        *("-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"),
+        *("-map", "0:a:0", "-c:a", "pcm_f32be", "-fs", str(MAX_DECODED_BYTES), "-f", "au", "pipe:1"),
     ]
     try:
         file = tempfile.NamedTemporaryFile(suffix=".au")  # noqa: SIM115  # it lives as long as its users
@@ -96,6 +103,14 @@ def decoded(path: Path, modified_ns: int, size: int) -> Any:  # noqa: ARG001
         raise InputError(path, f"ffmpeg did not decode it in {LIMIT_S} s", remedy) from error
     except OSError as error:
         raise InputError(path, f"ffmpeg cannot be run ({error.strerror})", converted(path)) from error
+    try:
+        if FileState.of(path) != state:
+            raise changed(path)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if os.fstat(file.fileno()).st_size >= MAX_DECODED_BYTES - _LARGEST_PACKET:
+        problem = f"its sound takes more than {MAX_DECODED_BYTES // 2**30} GiB"
+        raise InputError(path, problem, f"cut the file, or {converted(path)}")
     messages = done.stderr.decode(errors="replace").strip()
     if os.strerror(errno.ENOSPC) in messages:
         remedy = f"make room in {tempfile.gettempdir()}, or set TMPDIR to another folder"

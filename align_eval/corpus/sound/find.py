@@ -22,6 +22,8 @@ from align_eval.corpus.sound.stated_size import MAGICS as STATED_SIZE_MAGICS
 from align_eval.corpus.sound.stated_size import stated_size_parts
 from align_eval.corpus.sound.suffixes import MEDIA_SUFFIXES
 from align_eval.errors import InputError
+from align_eval.reading import cannot_read, changed
+from align_eval.records import FileState
 
 MEDIA_HEADS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|#!AMR|FLV|MAC |wvpk|RIFF....AVI |\0\0\x01\xba"
@@ -41,12 +43,12 @@ _KEPT_SOUNDS = 256
 
 
 @lru_cache(maxsize=_KEPT_SOUNDS)
-def native_sound(path: Path, modified_ns: int, size: int) -> Sound | None:  # noqa: ARG001  # the key of the cache
+def native_sound(path: Path, state: FileState) -> Sound | None:
     """The sound file as libsndfile reads it; None if libsndfile cannot read it, but ffmpeg might.
 
     Parameters
     ----------
-    modified_ns, size
+    state
         State of the file, so that a file that changes is looked at again.
 
     Raises
@@ -60,9 +62,11 @@ def native_sound(path: Path, modified_ns: int, size: int) -> Sound | None:  # no
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             head = data[:HEAD_BYTES]
             parts = _parts(data, path)
-        return _sound(path, path, parts) if parts else None
+        return _sound(path, path, parts, state) if parts else None
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+        raise cannot_read(path, error) from error
+    except ValueError as error:  # the file is empty now, which cannot be mapped
+        raise error if isinstance(error, InputError) else changed(path) from error
     except (soundfile.LibsndfileError, RuntimeError) as error:
         if path.suffix.lower() in MEDIA_SUFFIXES or MEDIA_HEADS.match(head):
             return None
@@ -70,14 +74,14 @@ def native_sound(path: Path, modified_ns: int, size: int) -> Sound | None:  # no
         raise InputError(path, problem, converted(path, "convert it to WAV or FLAC")) from error
 
 
-def media_sound(path: Path, modified_ns: int, size: int) -> Sound:
+def media_sound(path: Path, state: FileState) -> Sound:
     """The sound of a file as ffmpeg decodes it; parameters and errors as of :func:`native_sound`."""
-    file = ffmpeg.decoded(path, modified_ns, size)
+    file = ffmpeg.decoded(path, state)
     decoded = Path(file.name)
-    return _sound(path, decoded, (Part(0, decoded.stat().st_size),), file)
+    return _sound(path, decoded, (Part(0, decoded.stat().st_size),), state, file)
 
 
-def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = None) -> Sound:
+def _sound(path: Path, file: Path, parts: tuple[Part, ...], state: FileState, temporary: Any = None) -> Sound:
     """A sound file of known parts, after a check that they fit together."""
     import soundfile
 
@@ -116,6 +120,7 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], temporary: Any = Non
         lengths=tuple(lengths),
         n_samples=n_samples,
         is_plain=is_plain,
+        state=state,
         temporary=temporary,
     )
 

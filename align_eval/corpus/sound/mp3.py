@@ -178,7 +178,7 @@ def _frames(data: mmap | bytes, searched_bytes: int) -> Iterator[Frame]:
 def _is_followed(data: mmap | bytes, frame: Frame) -> bool:
     stop = frame.start + frame.size
     after = _frame(data, stop)
-    return bool(after and after.stream == frame.stream) or stop == len(data) or after_tags(data, stop) > stop
+    return bool(after and after.stream == frame.stream) or stop == len(data) or _after_tag(data, stop) > stop
 
 
 def _frame(data: mmap | bytes, position: int) -> Frame | None:
@@ -226,16 +226,19 @@ def before_tags(data: mmap | bytes, stop: int) -> int:
 
 def after_tags(data: mmap | bytes, position: int) -> int:
     """First byte after the tags that start at a byte: ID3v2, ID3v1, APEv2."""
-    while True:
-        head = data[position : position + 32]
-        if head[:3] == b"ID3" and len(head) >= ID3_BYTES:
-            a, b, c, d = head[6:10]
-            footer = ID3_BYTES if head[5] & 0x10 else 0
-            position += ID3_BYTES + (a << 21 | b << 14 | c << 7 | d) + footer
-        elif head[:8] == b"APETAGEX" and len(head) == APE_BYTES:
-            is_header = head[23] & 0x20
-            position += APE_BYTES + (int.from_bytes(head[12:16], "little") if is_header else 0)
-        elif head[:3] == b"TAG":
-            position += ID3V1_BYTES
-        else:
-            return position
+    while (after := _after_tag(data, position)) > position:
+        position = after
+    return position
+
+
+def _after_tag(data: mmap | bytes, position: int) -> int:
+    """First byte after the tag that starts at a byte; that byte if none does."""
+    head = data[position : position + 32]
+    if head[:3] == b"ID3" and len(head) >= ID3_BYTES:
+        a, b, c, d = head[6:10]
+        footer = ID3_BYTES if head[5] & 0x10 else 0
+        return position + ID3_BYTES + (a << 21 | b << 14 | c << 7 | d) + footer
+    if head[:8] == b"APETAGEX" and len(head) == APE_BYTES:
+        is_header = head[23] & 0x20
+        return position + APE_BYTES + (int.from_bytes(head[12:16], "little") if is_header else 0)
+    return position + ID3V1_BYTES if head[:3] == b"TAG" else position

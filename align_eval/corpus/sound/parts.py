@@ -15,6 +15,7 @@ from typing import Any
 
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError
+from align_eval.records import FileState
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Sound:
         Sum of the lengths.
     is_plain : bool
         True if the one part is the whole file.
+    state : FileState
+        State of the file at ``path`` when it was looked at.
     temporary : file object, optional
         The temporary file, which lives as long as something refers to it.
     """
@@ -88,6 +91,7 @@ class Sound:
     lengths: tuple[int, ...]
     n_samples: int
     is_plain: bool
+    state: FileState
     temporary: Any = None
 
 

@@ -19,8 +19,9 @@ import numpy as np
 from whisper.model import Whisper
 
 from align_eval.alignment.energy import energy_at_columns
-from align_eval.corpus.audio import read_audio
+from align_eval.corpus.audio import check_unchanged, read_audio
 from align_eval.corpus.bundled import load_corpus
+from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.engine.job import detect_languages
 from align_eval.engine.utterance import all_failed, attempt, by_id
@@ -104,13 +105,21 @@ def measure_faithfulness(
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
     corpus, _ = detect_languages(corpus, loaded)
-    curves, failures = _each_utterance(corpus, lambda u: utterance_curves(loaded, u, parsed, options), on_done)
+    checksums = FileChecksums()
+
+    def measured(u: Utterance) -> UtteranceCurves:
+        checksums.of(u.audio.path)
+        result = utterance_curves(loaded, u, parsed, options)
+        check_unchanged(u.audio.path, checksums.states[u.audio.path])
+        return result
+
+    curves, failures = _each_utterance(corpus, measured, on_done)
     done = list(curves.values())
     clusters, cluster = clusters_of(corpus.utterances, done)
     rows, comparisons, n_effective = summarise(options.form, done, cluster, options.seed)
     return Faithfulness(
         schema=SCHEMA_VERSION,
-        signature=_signature(loaded, name, corpus, parsed, options),
+        signature=_signature(loaded, name, corpus, checksums, parsed, options),
         form=options.form,
         clusters=clusters,
         n_clusters=int(cluster.max()) + 1,
@@ -129,7 +138,7 @@ def utterance_curves(
     model: Whisper, utterance: Utterance, sources: Sequence[Source], options: FaithfulnessOptions
 ) -> UtteranceCurves:
     """Measure one utterance; the result does not depend on the other utterances or sources."""
-    samples = read_audio(utterance.audio)
+    samples = read_audio(utterance.audio, lasts_s=utterance.duration_s)
     utterance = replace(utterance, language=language_of(model, samples, utterance.language))
     if options.task == "translate":
         texts = decoded_words(model, samples, utterance.language, options.task)
@@ -204,7 +213,12 @@ def source_map(stack_of: StackOf, shared: Pass, source: Source) -> TokenMap:
 
 
 def _signature(
-    model: Whisper, name: str, corpus: Corpus, sources: Sequence[Source], options: FaithfulnessOptions
+    model: Whisper,
+    name: str,
+    corpus: Corpus,
+    checksums: FileChecksums,
+    sources: Sequence[Source],
+    options: FaithfulnessOptions,
 ) -> dict[str, object]:
     """Signature of a run without systems, with the settings of this finding."""
     plan = Plan(name, (), RunOptions(device=model.device.type, seed=options.seed))
@@ -212,7 +226,7 @@ def _signature(
         plan,
         model_checksum=model_checksum(model),
         corpus=corpus.name,
-        corpus_checksum=corpus_checksum(corpus.utterances),
+        corpus_checksum=corpus_checksum(corpus.utterances, checksums),
     )
     del settings["id"]
     settings["packages"] |= {package: package_version(package) for package in PACKAGES}

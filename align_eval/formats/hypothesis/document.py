@@ -9,25 +9,20 @@ which Python writes although JSON lacks them, are accepted. Reading executes not
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.praat import CHRONOLOGICAL
+from align_eval.reading import MAX_BYTES, read_bytes
 
-GZIP_MAGIC = b"\x1f\x8b"
 _SPACE = re.compile(r"\s*")
 
 MAY_BE_EMPTY = (".srt", ".vtt")
 """Suffixes of files without content that are empty transcripts: subtitles without a cue."""
-
-MAX_BYTES = 2**30
-"""Largest accepted size of an unpacked file: enough for a hundred million words, too small for a gzip bomb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ def read_document(path: Path, *, may_be_empty: bool = False) -> Document:
     InputError
         If the file cannot be read, is too large, is not text, or begins as JSON and is not valid JSON.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path, MAX_BYTES, unpack=True)
     if _is_praat(data):
         return Document(path, data, "", praat=True)
     text = data.decode("utf-8-sig", "surrogateescape") if _is_whisper_cpp(data) else decode_unicode(data, path)
@@ -108,22 +103,6 @@ def decode_unicode(data: bytes, place: object) -> str:
         line = text[: text.index("\x00")].count("\n") + 1
         raise InputError(f"{place}, line {line}", "holds zero characters", "save it as UTF-8 text")
     return text
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if data.startswith(GZIP_MAGIC):
-            with gzip.open(path) as packed:
-                data = packed.read(MAX_BYTES + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(path, f"is damaged gzip ({error})", "pack it again") from error
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(path, f"is longer than {MAX_BYTES} bytes", "split it into one file per recording")
-    return data
 
 
 def _is_praat(data: bytes) -> bool:

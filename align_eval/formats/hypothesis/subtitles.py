@@ -62,13 +62,13 @@ def _words_of_cue(file: object, cue: Cue) -> Iterator[HypothesisWord]:
 
 def _spans_by_mark(spans: Iterable[Span]) -> list[Span]:
     """Join each span without a time mark to the span before it: text belongs to the last mark before it."""
-    joined: list[Span] = []
+    groups: list[list[Span]] = []
     for span in spans:
-        if joined and span.mark_s is None:
-            joined[-1] = replace(joined[-1], text=joined[-1].text + span.text)
+        if groups and span.mark_s is None:
+            groups[-1].append(span)
         else:
-            joined.append(span)
-    return joined
+            groups.append([span])
+    return [replace(group[0], text="".join(span.text for span in group)) for group in groups]
 
 
 def _highlighted_words(file: object, cues: list[Cue]) -> Iterator[HypothesisWord]:

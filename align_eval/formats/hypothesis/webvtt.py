@@ -28,6 +28,9 @@ from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 
 HEADER = "WEBVTT"
+MAX_REPEATED = 10
+"""Most lines that a rolling cue repeats; two are usual."""
+
 NO_CUES = ("NOTE", "STYLE", "REGION")
 
 _HEADER = re.compile(rf"\ufeff?{HEADER}(?:[ \t].*)?")
@@ -116,7 +119,7 @@ def _n_repeated(previous: RawCue, cue: RawCue) -> int:
     before, lines = [_plain(line) for line in _shown(previous)], _shown(cue)
     n_unmarked = next((i for i, line in enumerate(lines) if _MARK.search(line)), len(lines))
     plain = [_plain(line) for line in lines]
-    return next((n for n in range(min(len(before), n_unmarked), 0, -1) if plain[:n] == before[-n:]), 0)
+    return next((n for n in range(min(len(before), n_unmarked, MAX_REPEATED), 0, -1) if plain[:n] == before[-n:]), 0)
 
 
 def _shown(cue: RawCue) -> list[str]:

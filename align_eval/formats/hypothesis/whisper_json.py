@@ -32,7 +32,7 @@ from typing import Any
 
 from align_eval.errors import InputError
 from align_eval.formats.hypothesis.document import Document
-from align_eval.formats.hypothesis.word import has_words, hypothesis_word, is_combining
+from align_eval.formats.hypothesis.word import fits, has_words, hypothesis_word, is_combining
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import is_spoken
@@ -219,7 +219,9 @@ def _with_marks(words: Iterable[tuple[HypothesisWord, bool]]) -> list[Hypothesis
     """Join marks to the word that they touch, in the text alone. ``True``: no space is between a word and the last."""
     joined: list[HypothesisWord] = []
     for word, touches in words:
-        if joined and touches and _is_marks(word.text):
+        if joined and touches and not fits(joined[-1].text, word.text):
+            joined.append(word)
+        elif joined and touches and _is_marks(word.text):
             joined[-1] = replace(joined[-1], text=joined[-1].text + word.text)
         elif joined and touches and _is_marks(joined[-1].text):
             joined[-1] = replace(word, text=joined[-1].text + word.text)

@@ -1,7 +1,8 @@
 """Checks of one hypothesis word, shared by all formats.
 
 A word with impossible times is kept without them, and its ``problem`` says why: times that are not finite, negative,
-beyond :data:`MAX_TIME_S` or reversed. ``lint`` lists it. So one bad word does not take its file with it.
+beyond :data:`MAX_TIME_S` or reversed. ``lint`` lists it. So one bad word does not take its file with it. A word of more
+than :data:`~align_eval.text.MAX_WORD` characters is kept without times too, with its first characters alone.
 
 Refused are: times of another type than a number, since the file is malformed; words that no text file can hold
 (control characters, halves of surrogate pairs); and words with markup, as ``<b>so</b>``, because nobody speaks markup
@@ -20,7 +21,16 @@ from dataclasses import replace
 from align_eval.errors import InputError
 from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
-from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, is_spoken, label_kind
+from align_eval.text import (
+    DEFAULT_POLICY,
+    MAX_WORD,
+    LabelPolicy,
+    clean_label,
+    is_spoken,
+    label_kind,
+    shown,
+    too_long,
+)
 
 MAX_TIME_S = 1e6
 """Latest accepted time, eleven days. Sums of larger times could overflow."""
@@ -76,9 +86,11 @@ def hypothesis_word(
     confidence = None if confidence is None else number(where, "confidence", confidence)
     if not word:
         return None
-    _check_text(where, word)
     if confidence is not None and not math.isfinite(confidence):
         confidence = None
+    if problem := too_long(word):
+        return HypothesisWord(shown(word), None, None, confidence, place, problem=problem)
+    _check_text(where, word)
     if problem := times_problem(start_s, end_s):
         return HypothesisWord(word, None, None, confidence, place, problem=problem)
     return HypothesisWord(word, start_s, end_s, confidence, place)
@@ -102,6 +114,11 @@ def times_problem(start_s: float | None, end_s: float | None) -> str:
         where = "at a negative time" if time_s < 0 else f"after {MAX_TIME_S:g} s"
         return f"{verb} {where} ({time_s:g} s)"
     return ""
+
+
+def fits(*parts: str) -> bool:
+    """Tell whether parts that are joined are short enough for a word."""
+    return sum(map(len, parts)) <= MAX_WORD
 
 
 def has_words(text: object) -> bool:
@@ -135,7 +152,7 @@ def split_labels(
     dropped: list[HypothesisWord] = []
     follows_word = False
     for label in _whole_labels([replace(label, text=clean_label(label.text)) for label in labels]):
-        if follows_word and is_combining(label.text):
+        if follows_word and is_combining(label.text) and fits(words[-1].text, label.text):
             words[-1] = _joined([words[-1], label], clean_label(words[-1].text + label.text))
             continue
         follows_word = label_kind(label.text, policy) == "word" and (not label.no_word or policy.keeps(label.text))
@@ -158,7 +175,8 @@ def _n_parts(labels: Sequence[HypothesisWord]) -> int:
     if opening is None or CLOSING[opening] in labels[0].text:
         return 1
     closes = next((i for i, label in enumerate(labels) if i > 0 and CLOSING[opening] in label.text), 0)
-    return closes + 1 if is_label(_label_of(labels[: closes + 1])) else 1
+    whole = _label_of(labels[: closes + 1])
+    return closes + 1 if fits(whole) and is_label(whole) else 1
 
 
 def _label_of(parts: Sequence[HypothesisWord]) -> str:

@@ -31,7 +31,11 @@ import pyarrow.parquet as pq
 from align_eval.errors import InputError
 from align_eval.formats.atomic import check_name
 from align_eval.formats.run.words_check import check_rows, same_kind
+from align_eval.reading import check_size, refuse_special
 from align_eval.records import HypothesisWord, Pairing, SystemName, Unit, Utterance, Word
+
+MAX_WORDS_BYTES = 2**31
+"""Largest words table, unpacked, as its file states it: some twenty million rows."""
 
 INSERTED = pa.struct(
     [
@@ -234,11 +238,16 @@ def read_words_table(path: Path) -> pa.Table:
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column, has a column of another type, a name that cannot name a file, or
-        rows that are none of a words table (:func:`~align_eval.formats.run.words_check.check_rows`).
+        If the file cannot be read, is too large, lacks a column, has a column of another type, a name that cannot name
+        a file, or rows that are none of a words table (:func:`~align_eval.formats.run.words_check.check_rows`).
     """
-    with reading_parquet(path), pq.ParquetFile(path) as file:
-        table = file.read()
+    with reading_parquet(path):
+        refuse_special(path)
+        with pq.ParquetFile(path) as file:
+            groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+            n_bytes = sum(group.total_byte_size for group in groups)
+            check_size(path, max(n_bytes, file.metadata.num_rows), MAX_WORDS_BYTES)
+            table = file.read()
     return in_schema(table, path)
 
 

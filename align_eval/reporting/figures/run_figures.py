@@ -89,7 +89,8 @@ def _utterances(view: RunView, spans: Mapping[str, AudioSpan]) -> Iterator[tuple
             stack = stack_of(source)
             if stack in images and max(images[stack].word_of_row) < len(texts):
                 panels.append(Panel(name, family_of(source), images[stack], name))
-        samples = read_samples(spans[id_]) if id_ in spans else None
+        duration_s = float(columns.utterance_rows[id_]["duration_s"])
+        samples = read_samples(spans[id_], duration_s) if id_ in spans else None
         yield f"utterance-{id_.replace('/', '_')}", utterance_figure(id_, texts, samples, tiers, panels, around_s)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,13 @@ MARGIN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of an utterance, or the whole utterance, in seconds from its start."""
+    """A part of an utterance, or the whole utterance, in seconds from its start, and its length if known."""
 
     utterance: str
     start_s: float
     end_s: float
     whole: bool
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def choose_stretches(words: Iterable[tuple[str, float, float, float]]) -> list[S
     for utterance, duration_s, start_s, end_s in words:
         earlier = by_utterance.setdefault(utterance, [])
         if duration_s <= LONGEST_S:
-            stretch = Stretch(utterance, 0.0, duration_s, whole=True)
+            stretch = Stretch(utterance, 0.0, duration_s, whole=True, duration_s=duration_s)
             if earlier:
                 continue
         else:
@@ -102,7 +103,7 @@ def choose_stretches(words: Iterable[tuple[str, float, float, float]]) -> list[S
             if any(s.start_s <= first and last <= s.end_s for s in earlier):
                 continue
             begin = min(max(0.0, (start_s + end_s - STRETCH_S) / 2), duration_s - STRETCH_S)
-            stretch = Stretch(utterance, begin, begin + STRETCH_S, whole=False)
+            stretch = Stretch(utterance, begin, begin + STRETCH_S, whole=False, duration_s=duration_s)
         earlier.append(stretch)
         chosen.append(stretch)
     return chosen
@@ -133,7 +134,7 @@ def embed_media(
         if room_bytes <= 0 or (full and not stretch.whole):
             refused[id_] = None
             continue
-        samples = read_samples(_part(spans[id_], stretch)) if id_ in spans else None
+        samples = _samples(spans[id_], stretch) if id_ in spans else None
         maps = saved_maps(folder, id_) if stretch.whole else None
         if samples is None and maps is None:
             continue
@@ -154,11 +155,8 @@ def embed_media(
     )
 
 
-def _part(span: AudioSpan, stretch: Stretch) -> AudioSpan:
-    """The audio of a stretch."""
-    if stretch.whole:
-        return span
-    return replace(span, start_s=span.start_s + stretch.start_s, end_s=span.start_s + stretch.end_s)
+def _samples(span: AudioSpan, stretch: Stretch) -> Samples | None:
+    return read_samples(span, stretch.duration_s, None if stretch.whole else (stretch.start_s, stretch.end_s))
 
 
 def _entry(samples: Samples | None, maps: Mapping[str, MapImage], *, audio: bool) -> dict[str, Any]:
