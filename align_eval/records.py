@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed, printable
 
 FloatMatrix = npt.NDArray[np.float32]
 IntVector = npt.NDArray[np.int32]
@@ -313,7 +313,8 @@ class Failure:
     """An utterance or file that could not be used, with the reason; or a system that failed on an utterance.
 
     ``system`` names the system, or the source of several, where other systems timed the utterance; otherwise it is
-    None, and JSON files leave it out.
+    None, and JSON files leave it out. The message is escaped (:func:`~align_eval.errors.printable`), and so are the
+    bytes of a name that is not UTF-8 in ``id``.
     ``traceback`` is the text of the traceback of an unexpected error, which is a bug in align-eval. JSON files name the
     file that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
     Bytes of file names that are no UTF-8 are escaped in its texts, since no file of text can hold them.
@@ -325,10 +326,16 @@ class Failure:
     system: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("id", "message", "traceback", "system"):
+        for name in ("id", "traceback", "system"):
             text = getattr(self, name)
             if isinstance(text, str) and not text.isascii():  # a file name may hold bytes that are no UTF-8
                 object.__setattr__(self, name, text.encode("utf-8", "backslashreplace").decode())
+        object.__setattr__(self, "message", printable(self.message))
+
+
+def listed_failures(failures: Iterable[Failure]) -> str:
+    """List the messages of the first failures, for the message of an error."""
+    return listed((failure.message for failure in failures), "; ", most=3, width=500)
 
 
 @dataclass(frozen=True, slots=True)

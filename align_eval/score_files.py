@@ -18,14 +18,24 @@ from align_eval.corpus.readers.mfa import speaker_tiers
 from align_eval.corpus.reference_words import Reference, read_reference
 from align_eval.corpus.word_files import WordFiles, pair_names, read_word_files
 from align_eval.edit_alignment import word_times
-from align_eval.errors import InputError, InputWarning, naming_options, with_options
+from align_eval.errors import InputError, InputWarning, listed, naming_options, with_options
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import SCHEMA_VERSION
 from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import Tiers, tier_options
 from align_eval.language_names import NAMES, whisper_code
 from align_eval.lint_files import lint_word_files
-from align_eval.records import AUTO, Failure, HypothesisWord, Pairing, SystemName, Transcript, Utterance, Word
+from align_eval.records import (
+    AUTO,
+    Failure,
+    HypothesisWord,
+    Pairing,
+    SystemName,
+    Transcript,
+    Utterance,
+    Word,
+    listed_failures,
+)
 from align_eval.run_record import Run
 from align_eval.scoring.lint import LintFinding, lint_words
 from align_eval.scoring.pairing import only_reference_words, pair_words
@@ -211,14 +221,14 @@ def _pair_recordings(
     """Name of the hypothesis recording by the id of its reference utterance; refuses inputs without a common name."""
     ids = [u.id for u in truth.corpus.utterances]
     if not ids:
-        failures = _with_options(truth.corpus.failures[:3], REFERENCE_OPTIONS)
-        listed = "; ".join(failure.message for failure in failures)
-        raise InputError(reference, f"has no usable words: {listed}", "correct these files")
+        messages = listed_failures(_with_options(truth.corpus.failures, REFERENCE_OPTIONS))
+        raise InputError(reference, f"has no usable words: {messages}", "correct these files")
     partners = pair_names(ids, files.transcripts)
     if len(ids) == len(files.transcripts) == 1 and Path(reference).is_file() and Path(hypothesis).is_file():
         partners = {ids[0]: next(iter(files.transcripts))}
     if not partners:
-        problem = f"has no recording of the reference: it has {_listed(files.transcripts)}, not {_listed(ids)}"
+        has, lacks = (listed(map(repr, sorted(names)), most=3) for names in (files.transcripts, ids))
+        problem = f"has no recording of the reference: it has {has}, not {lacks}"
         raise InputError(hypothesis, problem, _remedy_for_names(truth, files))
     return partners
 
@@ -328,9 +338,3 @@ def _system_name(name: str) -> str:
     if not name.strip() or not name.isprintable():
         raise InputError(f"--name {name!r}", "is not a name", "use printable characters")
     return name.strip()
-
-
-def _listed(names: Iterable[str], most: int = 3) -> str:
-    in_order = sorted(names)
-    shown = ", ".join(map(repr, in_order[:most]))
-    return f"{shown} and {len(in_order) - most} more" if len(in_order) > most else shown

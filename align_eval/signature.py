@@ -145,7 +145,7 @@ def signature_id(settings: Mapping[str, Any]) -> str:
 def json_checksum(value: object) -> str:
     """SHA-256 of a value as canonical JSON, 64 hexadecimal digits."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode(errors="backslashreplace")).hexdigest()
 
 
 def run_environment() -> dict[str, Any]:

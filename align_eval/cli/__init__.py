@@ -6,14 +6,17 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
-from typing import Annotated, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from align_eval.cli.common import print_error, print_to_stderr
+from align_eval.cli.common import print_error, print_to_stderr, print_traceback
 from align_eval.cli.compare import compare
 from align_eval.cli.corpus import corpus_app
+from align_eval.cli.encoding import print_in_any_encoding
 from align_eval.cli.findings import agree, budget, drift, faithfulness
 from align_eval.cli.heads import heads_app
 from align_eval.cli.list import list_
@@ -33,6 +36,8 @@ from align_eval.errors import (
     InputWarning,
     bug_message,
     is_out_of_memory,
+    printable,
+    reason,
 )
 from align_eval.formats.atomic import FULL
 
@@ -54,8 +59,32 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 GROUPS: dict[str, typer.Typer] = {"corpus": corpus_app, "heads": heads_app}
 
+
+class _Commands(TyperGroup):
+    """The commands. Errors about arguments are escaped: a shell may have made the arguments from names of files."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _escaped():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _escaped():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _escaped() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # click's class, which typer has moved
+        if hasattr(error, "format_message"):
+            error.message = printable(error.message)  # type: ignore[attr-defined]
+        raise
+
+
 app = typer.Typer(
     name="align-eval",
+    cls=_Commands,
     help="Word timestamps from Whisper's cross-attention and from saliency maps, scored against TextGrids.\n\n"
     f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.",
     no_args_is_help=True,
@@ -92,20 +121,22 @@ def main() -> None:
     """Run the command line. Print each error and each warning on one line, and exit with a code of ``EXIT_CODES``."""
     shown: set[str] = set()
 
-    def show_warning(message: Warning | str, *_: object) -> None:
+    def show_warning(message: Warning, *_: object) -> None:
         if str(message) not in shown:  # the same fault in several stretches of a file
             shown.add(str(message))
-            print_to_stderr(f"warning: {message}", "yellow")
+            text = message if isinstance(message, InputWarning) else reason(message)
+            print_to_stderr(f"warning: {text}", "yellow")
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # the other arguments are not used
     warnings.simplefilter("always", InputWarning)
     keep_freed_memory()
+    print_in_any_encoding()
     try:
         app()
     except AlignEvalError as error:
         print_error(error)
         if isinstance(error, BugError):
-            print_to_stderr(error.traceback)
+            print_traceback(error.traceback)
         sys.exit(error.exit_code)
     except SystemExit as exit_:
         _exit_with_own_code(exit_)
@@ -139,10 +170,9 @@ def _exit_with_message(error: Exception) -> NoReturn:
         print_error(f"{error.strerror}; make room and give the same command again")
         sys.exit(EXIT_BAD_INPUT)
     if is_out_of_memory(error):
-        print_error(
-            f"out of memory: {type(error).__name__}: {error}; use a smaller model, or a machine with more memory"
-        )
+        remedy = "use a smaller model, or a machine with more memory"
+        print_error(f"out of memory: {type(error).__name__}: {reason(error)}; {remedy}")
         sys.exit(EXIT_BAD_INPUT)
     print_error(f"{bug_message(error)}; report it to the developers with the command, `align-eval --version` and this:")
-    print_to_stderr("".join(traceback.format_exception(error)))
+    print_traceback("".join(traceback.format_exception(error)))
     sys.exit(EXIT_BUG)

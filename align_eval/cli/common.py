@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import json
+import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ import typer
 from rich.console import Console
 
 from align_eval.cli.from_record import with_parameters
-from align_eval.errors import EXIT_BAD_INPUT, EXIT_BUG
+from align_eval.errors import EXIT_BAD_INPUT, EXIT_BUG, InputError
+from align_eval.formats.json_text import json_line
 from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
@@ -65,7 +67,17 @@ Protocols = Annotated[
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Recording = Annotated[Path, typer.Argument(help="Audio file of at most 30 s.")]
-SpokenText = Annotated[str, typer.Option(help="Spoken text.")]
+
+
+def _as_typed(text: str) -> str:
+    """Decode a text that was typed in UTF-8 where the locale has another encoding."""
+    try:
+        return os.fsencode(text).decode() if re.search("[\ud800-\udfff]", text) else text
+    except UnicodeError as error:
+        raise InputError("--text", "is not UTF-8", "type it in a terminal of UTF-8") from error
+
+
+SpokenText = Annotated[str, typer.Option(help="Spoken text.", callback=_as_typed)]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 MarginMs = Annotated[float, typer.Option(help="Largest increase in mean absolute error to tolerate, in ms.")]
 ShiftMs = Annotated[float, typer.Option(help="Largest median shift of word starts or ends to tolerate, in ms.")]
@@ -102,12 +114,13 @@ def load_chosen(corpus: str, options: Mapping[str, Any]) -> Corpus:
 
 def make_console(*, quiet: bool = False) -> Console:
     """Return a console for tables. With ``quiet`` it prints nothing, for commands that print JSON."""
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, quiet=quiet)
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(width=width, quiet=quiet, markup=False, emoji=False, highlight=False)
 
 
 def print_json(value: Any) -> None:
     """Print records or plain values as one JSON document on one line."""
-    print(json.dumps(value, default=_record_values, ensure_ascii=False, allow_nan=False))
+    print(json_line(value, getattr(sys.stdout, "encoding", None), _record_values))
 
 
 def _record_values(value: Any) -> Any:
@@ -146,10 +159,15 @@ def print_error(message: object) -> None:
 
 
 def print_to_stderr(text: str, style: str = "") -> None:
-    """Print text to standard error without markup; do nothing where standard error is closed."""
+    """Print a line to standard error, escaped and without markup; do nothing where standard error is closed."""
     with suppress(SystemExit, BrokenPipeError):  # rich 13.0 raises the pipe's error, later versions exit
-        console = Console(stderr=True)
-        console.print(text.rstrip(), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_line(Console(stderr=True), text, style)
+
+
+def print_traceback(text: str) -> None:
+    """Print the lines of a traceback to standard error."""
+    for line in text.rstrip().split("\n"):
+        print_to_stderr(line)
 
 
 def exit_for_listed(failures: Sequence[Failure]) -> None:

@@ -18,6 +18,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from align_eval.errors import brief
+from align_eval.reporting.terminal.printing import print_line
+
 Report = Callable[[str], None]
 """Function to call with the id of each finished utterance."""
 
@@ -56,7 +59,7 @@ def progress(total: int, console: Console | None = None) -> Iterator[Report]:
         )
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("", total=total)
-            yield lambda id_: bar.update(task, advance=1, description=id_)
+            yield lambda id_: bar.update(task, advance=1, description=brief(id_))
     else:
         yield _line_printer(total, console)
 
@@ -68,9 +71,6 @@ def _line_printer(total: int, console: Console) -> Report:
         nonlocal n_done
         n_done += 1
         rate = n_done / max(time.monotonic() - start_s, 1e-9)
-        console.print(
-            f"[{n_done}/{total}] {id_}  {rate:.2f}/s, {(total - n_done) / rate:.0f} s left",
-            markup=False, emoji=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        print_line(console, f"[{n_done}/{total}] {brief(id_)}  {rate:.2f}/s, {(total - n_done) / rate:.0f} s left")
 
     return print_progress

@@ -28,7 +28,7 @@ from align_eval.cli.common import (
     with_corpus_options,
 )
 from align_eval.cli.from_record import with_options_of
-from align_eval.errors import InputError
+from align_eval.errors import InputError, printable
 from align_eval.options import RunOptions, specs_of
 from align_eval.reporting.terminal.printing import print_dropped, print_line
 
@@ -185,4 +185,4 @@ def align(
     if as_json:
         print_json(words)
     for word in words if not (out or as_json) else ():
-        print(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.text}")
+        print(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{printable(word.text)}")

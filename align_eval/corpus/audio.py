@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from align_eval.corpus.file_search import refuse_other_encoding
 from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
-from align_eval.errors import InputError, InputWarning, told_apart
+from align_eval.errors import InputError, InputWarning, reason, told_apart
 from align_eval.reading import cannot_read, changed, refuse_special
 from align_eval.records import AudioSpan, FileState
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
@@ -269,6 +270,7 @@ def open_sound(path: Path) -> Sound:
             if path.exists():
                 refuse_special(path)
             raise InputError(path, "there is no such audio file", "check the path")
+        refuse_other_encoding(path)
         state = FileState.of(path)
     except OSError as error:
         raise cannot_read(path, error) from error
@@ -342,7 +344,8 @@ def _decode_part(sound: Sound, part: Part, length: int, span: tuple[int, int], d
         raise InputError(sound.path, problem, "cut the file into shorter ones") from error
     except (soundfile.LibsndfileError, RuntimeError) as error:
         _check_sound(sound)
-        raise InputError(sound.path, f"cannot be decoded ({error})", "the file is damaged: copy it again") from error
+        problem = f"cannot be decoded ({reason(error)})"
+        raise InputError(sound.path, problem, "the file is damaged: copy it again") from error
     if len(samples) < stop - start:
         _check_sound(sound)
         problem = f"is cut short: its header promises {stop - start} samples, {len(samples)} can be read"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, listed
 from align_eval.reading import MAX_BYTES, read_bytes, read_head
 from align_eval.text import composed
 
@@ -60,6 +60,21 @@ def refuse_broken_link(path: Path) -> None:
     """
     if is_broken_link(path):
         raise InputError(path, _broken(path), "restore its target, or remove the link")
+
+
+def refuse_other_encoding(path: Path) -> None:
+    """Refuse a path that is not UTF-8: neither tables nor JSON hold it.
+
+    Raises
+    ------
+    InputError
+        If the path cannot be written in UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        problem = "its name is not UTF-8, or the locale is not"
+        raise InputError(path, problem, "rename it, or set LC_ALL=C.UTF-8") from error
 
 
 def warn_of_broken_links(files: Files, *suffixes: str) -> None:
@@ -134,15 +149,15 @@ def the_one(candidates: Sequence[Path], place: object, what: str) -> Path:
         return candidates[0]
     if not candidates:
         raise InputError(place, f"there is no {what}", "add it, or remove the files that belong to it")
-    listed = listed_apart(map(str, candidates))
-    raise InputError(place, f"{len(candidates)} files may be its {what}: {listed}", "keep one of them")
+    names = listed_apart(map(str, candidates))
+    raise InputError(place, f"{len(candidates)} files may be its {what}: {names}", "keep one of them")
 
 
 def listed_apart(names: Iterable[str]) -> str:
     """Names for a message, in ASCII if they look the same, as the Unicode forms of one name do."""
     distinct = list(names)
     look_the_same = len(set(map(composed, distinct))) < len(distinct)
-    return ", ".join(map(ascii, distinct) if look_the_same else distinct)
+    return listed(map(ascii, distinct) if look_the_same else distinct)
 
 
 def beside(path: Path, *suffixes: str) -> list[Path]:

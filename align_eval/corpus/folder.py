@@ -29,9 +29,10 @@ from align_eval.corpus.file_search import (
     listed_apart,
     read_text,
     refuse_broken_link,
+    refuse_other_encoding,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, listed
 from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import words_of
 from align_eval.formats.hypothesis.document import read_document
@@ -198,6 +199,7 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
         if len(paths) > 1:
             names = listed_apart(p.name for p in paths)
             raise InputError(place, f"{len(paths)} {what} have this name: {names}", "keep one of them")
+        refuse_other_encoding(paths[0])
         refuse_broken_link(paths[0])
     return audio[0], grids[0]
 
@@ -381,9 +383,8 @@ def read_metadata(path: Path, ids: set[str]) -> tuple[dict[str, dict[str, str]],
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"cannot be read as CSV in UTF-8 ({error})", "save it again") from error
     if "id" not in columns or set(columns) - set(METADATA_COLUMNS):
-        raise InputError(
-            path, f"columns are {shorten(str(columns), 200)}", f"known: {', '.join(METADATA_COLUMNS)}; id is needed"
-        )
+        problem = f"columns are [{listed(map(repr, columns))}]"
+        raise InputError(path, problem, f"known: {', '.join(METADATA_COLUMNS)}; id is needed")
     metadata: dict[str, dict[str, str]] = {}
     for line, row in rows:
         place = f"{path}, line {line}"

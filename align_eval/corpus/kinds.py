@@ -14,7 +14,7 @@ from pathlib import Path
 from align_eval.corpus.file_search import Files, list_files, warn_of_broken_links, with_suffix
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
 from align_eval.reading import read_head
@@ -132,8 +132,8 @@ def detect_kind(path: Path, files: Files) -> str:
     if fitting and folder_file is not None:
         fitting[FOLDER] = folder_file
     if len(fitting) > 1:
-        listed = ", ".join(f"{name} ({file.name})" for name, file in fitting.items())
-        raise InputError(path, f"may be of several kinds: {listed}", "name one with --kind")
+        kinds = listed(f"{name} ({file.name})" for name, file in fitting.items())
+        raise InputError(path, f"may be of several kinds: {kinds}", "name one with --kind")
     return next(iter(fitting), FOLDER)
 
 

@@ -35,7 +35,7 @@ from align_eval.corpus.pocketsphinx import (
     strip_punctuation,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.formats.atomic import inside
 from align_eval.formats.textgrids import Tiers, read_words, write_words
 from align_eval.records import AudioSpan, Failure
@@ -164,8 +164,10 @@ def _align_file(
     for word in missing:
         unknown.setdefault(word, []).append(id_)
     if missing:
-        listed = ", ".join(map(repr, missing))
-        raise InputError(paths[0], f"the lexicon lacks {listed}", "add them with --lexicon, or spell them differently")
+        words_missing = listed(map(repr, missing))
+        raise InputError(
+            paths[0], f"the lexicon lacks {words_missing}", "add them with --lexicon, or spell them differently"
+        )
     samples = read_audio(AudioSpan(paths[0], channel), longest_s=math.inf)
     return align(decoder, samples, words, keys), len(samples) / SAMPLE_RATE
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from align_eval.corpus.audio import Samples
 from align_eval.corpus.file_search import read_text
-from align_eval.errors import InputError
+from align_eval.errors import InputError, reason
 from align_eval.records import Word
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def align(decoder: Decoder, samples: Samples, words: Sequence[str], keys: Sequen
             # the phones of a word are freed when the next word is read
             phones += [Word(phone.name, *_span_s(phone)) for phone in entry]
     except RuntimeError as error:
-        raise NotAlignedError(f"the words were not found in the audio ({error})") from error
+        raise NotAlignedError(f"the words were not found in the audio ({reason(error)})") from error
     if [name for name, _, _ in entries] != all_keys:
         raise NotAlignedError("other words were found than those of the text")
     aligned: list[Word] = []

@@ -21,7 +21,7 @@ from align_eval.corpus.windows import cut_windows
 from align_eval.edit_alignment import edit_links, word_times
 from align_eval.errors import InputError
 from align_eval.formats.textgrids import read_words
-from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word
+from align_eval.records import SECOND_REFERENCE, Failure, Pairing, Unit, Word, listed_failures
 from align_eval.text import match_key
 
 TIER_REMEDY = "name another with --second-reference, by its number if names are equal"
@@ -83,9 +83,11 @@ def read_second_reference(corpus: Corpus, where: str) -> SecondReference:
             continue
         second_words[u.id] = paired(u.words, second)
     if not any(word for words in second_words.values() for word in words):
-        listed = "; ".join(f.message for f in failures[:3]) or "no word is the same"
+        messages = listed_failures(failures) or "no word is the same"
         raise InputError(
-            f"{SECOND_REFERENCE} {where!r}", f"has none of the corpus's words: {listed}", "name another folder or tier"
+            f"{SECOND_REFERENCE} {where!r}",
+            f"has none of the corpus's words: {messages}",
+            "name another folder or tier",
         )
     name = folder.resolve().name if folder.is_dir() else where
     return SecondReference(name, second_words, tuple(failures))

@@ -18,16 +18,17 @@ from align_eval.corpus.file_search import (
     list_files,
     listed_apart,
     refuse_broken_link,
+    refuse_other_encoding,
     warn_of_broken_links,
     with_suffix,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.textgrids import Tiers
-from align_eval.records import Failure, Transcript
+from align_eval.records import Failure, Transcript, listed_failures
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, composed
 
 WORDS_SUFFIX = ".words"
@@ -180,11 +181,12 @@ class _FolderReader:
         """Read the file of a recording, or put it aside if several forms fit."""
         try:
             if len(paths) > 1:
-                listed = listed_apart(path.name for path in paths)
-                problem = f"{len(paths)} files are of this recording: {listed}"
+                names = listed_apart(path.name for path in paths)
+                problem = f"{len(paths)} files are of this recording: {names}"
                 of_forms = len({path.suffix.lower() for path in paths}) == len(paths)
                 remedy = "choose a form with --format, or keep one of them" if of_forms else "keep one of them"
                 raise InputError(paths[0].parent / name, problem, remedy)
+            refuse_other_encoding(paths[0])
             refuse_broken_link(paths[0])
             document = read_document(paths[0])
             forms = (self._form,) if self._form else claimants(document)
@@ -199,8 +201,8 @@ class _FolderReader:
     def finish(self, folder: Path) -> WordFiles:
         """Read the ambiguous files and return the words of all."""
         if len(self._first_of_form) > 1:
-            listed = ", ".join(f"{form} ({path.name})" for form, path in self._first_of_form.items())
-            raise InputError(folder, f"holds files of several forms: {listed}", "choose one with --format")
+            forms_of = listed(f"{form} ({path.name})" for form, path in self._first_of_form.items())
+            raise InputError(folder, f"holds files of several forms: {forms_of}", "choose one with --format")
         folder_form = next(iter(self._first_of_form), None)
         for name, path, forms in self._ambiguous:
             try:
@@ -210,8 +212,8 @@ class _FolderReader:
             except Exception as error:
                 self._failures.append(failure_of(name, error))
         if not self._transcripts:
-            listed = "; ".join(failure.message for failure in self._failures[:3])
-            raise InputError(folder, f"has no usable file: {listed}", "correct these files")
+            messages = listed_failures(self._failures)
+            raise InputError(folder, f"has no usable file: {messages}", "correct these files")
         return WordFiles(folder_form or "", self._transcripts, self._paths, tuple(self._failures))
 
     def _read(self, name: str, document: Document, form: str) -> None:

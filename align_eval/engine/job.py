@@ -25,7 +25,7 @@ from align_eval.corpus.windows import windowed, with_room_for_windows
 from align_eval.errors import InputError
 from align_eval.heuristics import toggled_systems
 from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
-from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance
+from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance, listed_failures
 from align_eval.systems import System
 from align_eval.units import WINDOW_S
 
@@ -116,7 +116,7 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     if options.text == "words" and _any_long(corpus, options):
         corpus = with_room_for_windows(corpus, options.window_s)
     if not corpus.utterances:
-        messages = "; ".join(f.message for f in corpus.failures[:3])
+        messages = listed_failures(corpus.failures)
         raise InputError(f"corpus {corpus.name}", f"has no usable utterance: {messages}", "mend what is listed")
     second = options.second_reference
     if isinstance(second, str):

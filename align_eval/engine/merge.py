@@ -23,7 +23,7 @@ from align_eval.engine.journal import FOLDER, open_journal
 from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.formats.atomic import inside, writing
 from align_eval.formats.run.audio_spans import merge_audio_spans
 from align_eval.formats.run.folder import DETAILS_JSON, DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
@@ -129,8 +129,8 @@ def _check_numbers(folders: Sequence[Path], shards: Sequence[Shard]) -> None:
         raise InputError(folders[twice], f"is shard {numbers[twice]}/{count} again", "give every shard once")
     missing = list(islice((number for number in range(1, count + 1) if number not in numbers), 5))
     if missing:
-        listed = ", ".join(f"{number}/{count}" for number in missing)
-        raise InputError(f"shards of {folders[0]}", f"{listed} not given", "give every shard")
+        numbers_missing = listed(f"{number}/{count}" for number in missing)
+        raise InputError(f"shards of {folders[0]}", f"{numbers_missing} not given", "give every shard")
 
 
 def _check_signatures(folders: Sequence[Path], runs: Sequence[Run]) -> None:
@@ -144,7 +144,7 @@ def _check_signatures(folders: Sequence[Path], runs: Sequence[Run]) -> None:
             if name not in (*OF_THE_WHOLE, "shard") and first.get(name) != run.signature.get(name)
         ]
         if different:
-            problem = f"differs from {folders[0]} in {', '.join(different)}"
+            problem = f"differs from {folders[0]} in {listed(different)}"
             raise InputError(folder, problem, "make every shard with the same command and packages")
 
 

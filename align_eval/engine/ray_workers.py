@@ -20,7 +20,7 @@ from align_eval.engine.cache import MapCache
 from align_eval.engine.malloc import keep_freed_memory
 from align_eval.engine.utterance import Result
 from align_eval.engine.workers import Workers, computing
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed, reason
 from align_eval.options import Plan
 from align_eval.records import Failure, Utterance
 from align_eval.signature import plan_facts
@@ -106,7 +106,7 @@ def ray_workers(model: Whisper, plan: Plan, cache: MapCache | None, facts: dict[
         for actor_facts in ray.get([actor.facts.remote() for actor in actors]):
             different = [name for name in facts if actor_facts[name] != facts[name]]
             if different:
-                problem = f"a worker differs from this machine in {', '.join(different)}"
+                problem = f"a worker differs from this machine in {listed(different)}"
                 raise InputError("engine ray", problem, "use machines of one kind with the same packages")
         n_groups = AHEAD * len(actors)
         executor = ThreadPoolExecutor(max_workers=n_groups)
@@ -161,7 +161,6 @@ class _Balanced:
         try:
             (result,) = self._wait(self.start([utterance]))
         except self._ray.exceptions.RayActorError as error:
-            summary = str(error).strip().splitlines()[0]
-            message = f"utterance {utterance.id}: the worker that had it died each time ({summary}); try it alone"
+            message = f"utterance {utterance.id}: the worker that had it died each time ({reason(error)}); try it alone"
             return Failure(utterance.id, message)
         return result

@@ -16,7 +16,7 @@ import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.saved_maps import StackCollector
-from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory
+from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory, printable, reason
 from align_eval.formats.run.maps import SavedMaps
 from align_eval.pipeline import (
     PassOf,
@@ -28,7 +28,7 @@ from align_eval.pipeline import (
     sources_of,
     words_of_maps,
 )
-from align_eval.records import AUTO, Failure, FlatRows, Pairing, Utterance, Word, sum_flat_rows
+from align_eval.records import AUTO, Failure, FlatRows, Pairing, Utterance, Word, listed_failures, sum_flat_rows
 from align_eval.relevance.source import FLAT_ROWS, Source
 from align_eval.units import SAMPLE_RATE, WINDOW_S
 
@@ -308,10 +308,10 @@ def _failure_of(utterance: Utterance, error: Exception, item: Source | System | 
     system = None if item is None else str(item)
     place = f"utterance {utterance.id}" if system is None else f"utterance {utterance.id}, {system}"
     if isinstance(error, InputError):
-        names_file = utterance.part_of is None and utterance.audio.path.name in error.place
+        names_file = utterance.part_of is None and printable(utterance.audio.path.name) in error.place
         return Failure(utterance.id, str(error) if names_file and not item else f"{place}, {error}", system=system)
     if is_out_of_memory(error):
-        problem = f"does not fit into memory ({type(error).__name__}: {error})"
+        problem = f"does not fit into memory ({type(error).__name__}: {reason(error)})"
         remedy = "use a smaller model, or a machine with more memory"
         return Failure(utterance.id, f"{place}: {problem}; {remedy}", system=system)
     message = f"{place}: {bug_message(error)}; report it with its traceback"
@@ -323,7 +323,7 @@ def all_failed(corpus_name: str, failures: Sequence[Failure]) -> AlignEvalError:
     for failure in failures:
         if failure.traceback:
             return BugError(f"corpus {corpus_name}: every utterance failed: {failure.message}", failure.traceback)
-    messages = "; ".join(f.message for f in failures[:3])
+    messages = listed_failures(failures)
     return InputError(f"corpus {corpus_name}", f"every utterance failed: {messages}", "mend what is listed")
 
 

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, reason
 from align_eval.reading import MAX_RECORDING_BYTES, read_bytes
 from align_eval.text import clean_label
 
@@ -50,7 +50,7 @@ def parse_xml(data: bytes, place: object) -> Element:
     except DefusedXmlException as error:
         raise InputError(place, "has a document type or entities", "remove its <!DOCTYPE ...>") from error
     except (ParseError, LookupError, ValueError) as error:
-        raise InputError(place, f"is not well-formed XML ({error})", "copy the file again") from error
+        raise InputError(place, f"is not well-formed XML ({reason(error)})", "copy the file again") from error
     return root
 
 

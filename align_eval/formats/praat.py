@@ -14,8 +14,8 @@ from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError
-from align_eval.formats.praat_tokens import TokenReader, shorten
+from align_eval.errors import InputError, shorten
+from align_eval.formats.praat_tokens import TokenReader
 from align_eval.reading import MAX_RECORDING_BYTES, check_size, read_bytes
 
 OVERLAP_TOLERANCE_S = 1e-3

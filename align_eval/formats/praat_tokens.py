@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, shorten
 
 _TOKEN = re.compile(
     r"""
@@ -41,11 +41,6 @@ class Token:
     kind: Kind
     text: str
     line: int
-
-
-def shorten(text: str, width: int = 40) -> str:
-    """Shorten a text for a message."""
-    return text if len(text) <= width else f"{text[:width]}..."
 
 
 def scan(text: str, place: object) -> Iterator[Token]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, listed
 from align_eval.formats.atomic import cannot_write
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid, rounding_messages
 from align_eval.records import Word
@@ -66,7 +66,7 @@ def tier_options(names: Sequence[str], indices: Iterable[int]) -> str:
     """Options of a command that choose the tiers: each by its name, or by its number if others have this name."""
     counts = Counter(map(composed, names))
     words = (names[i] if counts[composed(names[i])] == 1 else str(i + 1) for i in indices)
-    return " ".join(f"--tier {shlex.quote(word)}" for word in words)
+    return listed((f"--tier {shlex.quote(word)}" for word in words), " ")
 
 
 def word_tiers(grid: TextGrid, path: object, tiers: Tiers = None) -> tuple[IntervalTier, ...]:
@@ -89,23 +89,23 @@ def _word_tier(grid: TextGrid, path: object, wanted: str | None) -> int:
     if len(intervals) == 1:
         return intervals[0]
     what = "word tier" if wanted is None else f"tier {wanted!r}"
-    listed = f"the tiers are {', '.join(map(repr, names)) or 'none'}"
+    known = f"the tiers are {listed(map(repr, names)) or 'none'}"
     if intervals:
-        fits = ", ".join(repr(names[i]) for i in intervals)
+        fits = listed(repr(names[i]) for i in intervals)
         by_name = len({names[i] for i in intervals}) == len(intervals)
         one = "one with --tier NAME" if by_name else "one by its number, as --tier NUMBER"
         raise InputError(
             path,
             f"{len(intervals)} tiers fit as {what}: {fits}",
-            f"name {one}, or all: {tier_options(names, intervals)}; {listed}",
+            f"name {one}, or all: {tier_options(names, intervals)}; {known}",
         )
     if fitting:
         raise InputError(
-            path, f"{what} {names[fitting[0]]!r} holds points, not intervals", f"name another with --tier; {listed}"
+            path, f"{what} {names[fitting[0]]!r} holds points, not intervals", f"name another with --tier; {known}"
         )
     has_intervals = any(isinstance(t, IntervalTier) for t in grid.tiers)
     remedy = "name one with --tier" if has_intervals else "give a TextGrid with a tier of intervals"
-    raise InputError(path, f"no {what}", f"{remedy}; {listed}")
+    raise InputError(path, f"no {what}", f"{remedy}; {known}")
 
 
 def words_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> tuple[Word, ...]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from align_eval.errors import InputError, NotComparableError
+from align_eval.errors import InputError, NotComparableError, listed
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.units import MS_PER_S
@@ -137,15 +137,15 @@ def match_systems(
     ):
         for name in names:
             if name not in known_names:
-                raise InputError(place, f"there is no system {name!r}", f"choose one of: {'; '.join(known_names)}")
+                raise InputError(place, f"there is no system {name!r}", f"choose one of: {listed(known_names, '; ')}")
     matched = {name: renamed.get(name, name) for name in baseline if not only or name in only}
     missing = [name for name in matched.values() if name not in run]
     if missing:
         raise NotComparableError(
             "the run",
-            f"lacks systems of the baseline: {'; '.join(missing)}",
+            f"lacks systems of the baseline: {listed(missing, '; ')}",
             f"run them, name their replacements (compare --map 'OLD -> NEW'), or compare fewer systems "
-            f"(compare --system); the run has: {'; '.join(run)}",
+            f"(compare --system); the run has: {listed(run, '; ')}",
         )
     return matched
 
@@ -172,7 +172,7 @@ def paired_words(baseline: pa.Table, run: pa.Table, systems: Mapping[str, str]) 
         if differing:
             raise NotComparableError(
                 "the run",
-                f"is not about the same words as the baseline: words.parquet differs in {', '.join(differing)}",
+                f"is not about the same words as the baseline: words.parquet differs in {listed(differing)}",
                 "run on the speech and text of the baseline, or accept a new baseline (compare --accept)",
             )
         for reference in sorted(set(old_table.column("reference").to_pylist())):

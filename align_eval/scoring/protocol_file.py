@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, reason
 from align_eval.reading import MAX_SETTINGS_BYTES, read_bytes
 from align_eval.scoring.protocols import PROTOCOLS, Average, Boundaries, Measure, Normaliser, Protocol, Words
 
@@ -30,11 +30,11 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
     InputError
         If the file cannot be read, a name is that of a built-in protocol, or a key or value is unknown.
     """
+    data = read_bytes(path, MAX_SETTINGS_BYTES)
     try:
-        tables = tomllib.loads(read_bytes(path, MAX_SETTINGS_BYTES).decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # as InputError, UnicodeDecodeError and TOMLDecodeError are
-        problem = (error.__cause__ or error.problem) if isinstance(error, InputError) else error
-        raise InputError(path, f"cannot be read as TOML in UTF-8 ({problem})", "see docs/protocols.md") from error
+        tables = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # as UnicodeDecodeError and TOMLDecodeError are
+        raise InputError(path, f"cannot be read as TOML in UTF-8 ({reason(error)})", "see docs/protocols.md") from error
     if not tables:
         raise InputError(path, "has no protocol", "add a table, for example [mine]")
     return {name: _protocol(path, name, table) for name, table in tables.items()}

@@ -193,6 +193,36 @@ def test_a_missing_run_fails_the_step_and_leaves_no_earlier_verdict(tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize("name", ["json.py", "rich.py", "align_eval/__init__.py"])
+def test_nothing_is_imported_from_the_checkout(tmp_path, name):
+    """``python -m`` and ``python -c`` would import from the working folder first, which holds a stranger's files."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("open('pwned', 'w')")
+    runner = Runner(tmp_path, baseline=str(BASELINE), run=str(BASELINE))
+    done = runner.run("Compare", ALIGN_EVAL_PYTHON=sys.executable)
+    assert (done.returncode, runner.files["GITHUB_OUTPUT"].read_text()) == (0, "verdict=pass\n")
+    assert not (tmp_path / "pwned").exists()
+    for step in STEPS.values():
+        assert not re.search(r"(PYTHON|python)\" -[mc]", step["run"])
+
+
+def test_only_a_verdict_becomes_an_output(tmp_path):
+    """A line break in an output would set another one."""
+    program = tmp_path / "python"
+    program.write_text(f"""#!{sys.executable}
+import os, sys
+if "align_eval" in sys.argv:
+    os.makedirs("align-eval")
+    open("align-eval/compare.json", "w").write('{{"verdict": "pass\\\\nout=elsewhere"}}')
+else:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+""")
+    program.chmod(0o755)
+    runner = Runner(tmp_path, baseline=str(BASELINE), run=str(BASELINE))
+    assert runner.run("Compare", ALIGN_EVAL_PYTHON=str(program)).returncode == 0
+    assert runner.files["GITHUB_OUTPUT"].read_text() == ""
+
+
 def test_the_score_step_writes_a_run_that_can_be_compared(tmp_path):
     speech = tmp_path / "speech"
     speech.mkdir()

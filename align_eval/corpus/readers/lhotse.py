@@ -26,8 +26,7 @@ from align_eval.corpus.readers.utterances import (
     whole_file,
     without_overlaps,
 )
-from align_eval.errors import InputError
-from align_eval.formats.praat_tokens import shorten
+from align_eval.errors import InputError, listed, reason, shorten
 from align_eval.language_names import check_language
 from align_eval.reading import MAX_BYTES, read_bytes, read_head
 from align_eval.records import Failure, Utterance, Word
@@ -78,8 +77,8 @@ def load(path: Path, files: Files) -> Corpus:
         except Exception as error:
             failures.append(failure_of(file.name, error))
     if "cuts" in by_kind and "supervisions" in by_kind:
-        listed = ", ".join(str(file) for file in (*by_kind["cuts"], *by_kind["supervisions"]))
-        raise InputError(path, f"holds cuts and supervisions: {listed}", "name one manifest of cuts")
+        names = listed((*by_kind["cuts"], *by_kind["supervisions"]))
+        raise InputError(path, f"holds cuts and supervisions: {names}", "name one manifest of cuts")
     manifests: dict[Path, list[Any]] = {}
     errors: dict[Path, Exception] = {}
     for file in (file for kind in KINDS for file in by_kind.get(kind, ())):
@@ -117,7 +116,7 @@ def _read(path: Path) -> list[Any]:
     try:
         return list(load_manifest(path))
     except Exception as error:  # lhotse checks little, so a damaged manifest may raise anything
-        problem = f"lhotse cannot read it ({type(error).__name__}: {shorten(str(error), 200)})"
+        problem = f"lhotse cannot read it ({type(error).__name__}: {reason(error)})"
         raise InputError(path, problem, "write the manifest again") from error
 
 

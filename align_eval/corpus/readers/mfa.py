@@ -16,7 +16,7 @@ from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import Files, audio_by_identity, by_identity, the_one, with_suffix
 from align_eval.corpus.folder import TEXTGRID_SUFFIX, Corpus, check_inside
 from align_eval.corpus.readers.utterances import cut_recording, make_corpus, whole_file, without_overlaps
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.formats.atomic import is_file_name
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.textgrids import (
@@ -115,14 +115,14 @@ def _chosen(grid: TextGrid, speakers: dict[int, str], wanted: Tiers, path: Path)
     names = [str(tier.name) for tier in grid.tiers]
     fitting = {i for name in wanted_tiers(wanted) for i in fitting_tiers(names, name)}
     chosen = {i: speaker for i, speaker in speakers.items() if i in fitting or not wanted_tiers(wanted)}
-    listed = f"the tiers are {', '.join(map(repr, names)) or 'none'}"
+    known = f"the tiers are {listed(map(repr, names)) or 'none'}"
     if not chosen:
         what = " or ".join(f"tier {name!r}" for name in wanted_tiers(wanted))
         problem = f"has no {what} of a speaker" if what else "has no tier `NAME - words`"
-        raise InputError(path, problem, f"name one with --tier; {listed}" if speakers else listed)
+        raise InputError(path, problem, f"name one with --tier; {known}" if speakers else known)
     for speaker in chosen.values():
         same = [i for i in chosen if chosen[i] == speaker]
         if len(same) > 1:
-            options = " or ".join(tier_options(names, [i]) for i in same)
-            raise InputError(path, f"has {len(same)} tiers of words of {speaker!r}", f"name one: {options}; {listed}")
+            options = listed((tier_options(names, [i]) for i in same), " or ")
+            raise InputError(path, f"has {len(same)} tiers of words of {speaker!r}", f"name one: {options}; {known}")
     return chosen

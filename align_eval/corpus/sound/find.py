@@ -21,7 +21,7 @@ from align_eval.corpus.sound.parts import Part, PartFile, Sound, converted
 from align_eval.corpus.sound.stated_size import MAGICS as STATED_SIZE_MAGICS
 from align_eval.corpus.sound.stated_size import stated_size_parts
 from align_eval.corpus.sound.suffixes import MEDIA_SUFFIXES
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.reading import cannot_read, changed
 from align_eval.records import FileState
 
@@ -97,9 +97,9 @@ def _sound(path: Path, file: Path, parts: tuple[Part, ...], state: FileState, te
             lengths.append(int(sound.frames) if part.n_samples is None else part.n_samples)
             form, subtype = str(sound.format), str(sound.subtype)
     if len(set(kinds)) > 1:
-        listed = ", ".join(f"{rate} Hz with {channels} channels" for rate, channels in dict.fromkeys(kinds))
+        different = listed(f"{rate} Hz with {channels} channels" for rate, channels in dict.fromkeys(kinds))
         remedy = "before you join files, give each the same: `ffmpeg -i IN -ar 16000 -ac 1 OUT.wav`"
-        raise InputError(path, f"is joined from files of different kinds: {listed}", remedy)
+        raise InputError(path, f"is joined from files of different kinds: {different}", remedy)
     rate, n_channels = kinds[0]
     n_samples = sum(lengths)
     if n_samples <= 0 or rate <= 0:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.findings.budget.agreement_effect import N_SETS, head_sets
 from align_eval.findings.budget.cells import (
     ARMS,
@@ -98,7 +98,7 @@ def measure_budget(
     """
     errors, left_out = _decode_strata(kept, seed, saliency, on_done)
     if not errors:
-        raise InputError(kept.folder, "; ".join(left_out) or "has no words", "use a corpus of several speakers")
+        raise InputError(kept.folder, listed(left_out, "; ") or "has no words", "use a corpus of several speakers")
     strata = []
     for reference, unit in errors:
         same_unit = {r: stratum for (r, u), stratum in errors.items() if u == unit}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from align_eval.engine.fitting_maps import REMEDY
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
 from align_eval.findings.budget.injection import SALIENCY
 from align_eval.findings.budget.records import Figure
@@ -100,7 +100,7 @@ def search_heads(
         if on_done:
             on_done(reference)
     if not strata:
-        raise InputError(kept.folder, "; ".join(left_out) or "has no words", "use a corpus of several speakers")
+        raise InputError(kept.folder, listed(left_out, "; ") or "has no words", "use a corpus of several speakers")
     settings = {"reading": asdict(reading), "saliency": saliency_spec, "splits": N_SPLITS}
     layers = [int(name.partition(".")[0]) for name in names]
     return HeadSearch(

@@ -15,11 +15,10 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, shorten
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.recordings import Stretch, by_start, join_stretches
 from align_eval.formats.hypothesis.word import hypothesis_word, number_in_text
-from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import HypothesisWord, Transcript
 from align_eval.text import composed

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.recordings import Stretch, join_stretches
 from align_eval.formats.hypothesis.word import has_words, hypothesis_word, number
@@ -61,7 +61,7 @@ def _stretch(document: Document, i: int, supervision: Any, kind: str) -> Stretch
     if items == [] and has_words(supervision.get("text")):
         raise InputError(where, f"has text but no words in its alignment {kind!r}", "align its words")
     if items is None and supervision.get("text"):
-        kinds = ", ".join(map(repr, alignment)) if isinstance(alignment, dict) else ""
+        kinds = listed(map(repr, alignment)) if isinstance(alignment, dict) else ""
         raise InputError(
             where, f"has no alignment of kind {kind!r}", f"name another with --tier; its kinds are {kinds or 'none'}"
         )

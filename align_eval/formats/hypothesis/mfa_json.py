@@ -12,12 +12,11 @@ from typing import Any
 
 from textgrid import IntervalTier, PointTier, TextGrid
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, shorten
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.textgrid import transcript_of
 from align_eval.formats.hypothesis.word import number
 from align_eval.formats.praat import any_interval
-from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, shorten
 from align_eval.formats.hypothesis import webvtt
 from align_eval.formats.hypothesis.document import Document, lines_of
 from align_eval.formats.hypothesis.subtitle_cues import ARROW, RawCue, raw_cue, split_cue
 from align_eval.formats.hypothesis.subtitles import words_of_cues
-from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Transcript
 

@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, shorten
 from align_eval.formats.hypothesis.word import is_label, n_words
-from align_eval.formats.praat_tokens import shorten
 
 ARROW = "-->"
 HIGHLIGHTS = ("u", "font")

@@ -19,10 +19,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, shorten
 from align_eval.formats.hypothesis.subtitle_cues import Cue, Span
 from align_eval.formats.hypothesis.word import hypothesis_word, is_label, n_words
-from align_eval.formats.praat_tokens import shorten
 from align_eval.records import HypothesisWord
 from align_eval.text import is_spoken
 

@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from textgrid import IntervalTier, PointTier, TextGrid
 
-from align_eval.errors import InputError, InputWarning
+from align_eval.errors import InputError, InputWarning, listed
 from align_eval.formats.hypothesis.document import Document
 from align_eval.formats.hypothesis.recordings import by_start
 from align_eval.formats.hypothesis.word import hypothesis_word
@@ -63,7 +63,7 @@ def transcript_of(document: Document, grid: TextGrid, tier: Tiers) -> Transcript
     words = tuple(_words(document, grid, tier))
     is_empty = all(label_kind(clean_label(word.text)) == "silence" for word in words)
     if is_empty and not wanted_tiers(tier) and (others := [t.name for t in grid.tiers if _has_words(t)]):
-        problem = f"the word tier is empty, and {', '.join(map(repr, others))} has text"
+        problem = f"the word tier is empty, and {listed(map(repr, others))} has text"
         raise InputError(document.path, problem, "name the tier of the words with --tier")
     end_s = float(grid.maxTime) if grid.maxTime is not None else None
     return Transcript(words, end_s=end_s)

@@ -18,8 +18,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from align_eval.errors import InputError
-from align_eval.formats.praat_tokens import shorten
+from align_eval.errors import InputError, shorten
 from align_eval.records import HypothesisWord
 from align_eval.text import (
     DEFAULT_POLICY,

@@ -40,7 +40,7 @@ def write_finding(path: Path, finding: DataclassInstance, remedy: str = "choose 
     write_tracebacks(tracebacks, getattr(finding, "failures", ()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise cannot_write(path, error, remedy) from error
 

@@ -149,7 +149,7 @@ def place_run(out: Path, run: Run, words: Path, details: Path, languages: Langua
         if languages:
             write_languages(out, languages)
         text = json.dumps(as_json(run), ensure_ascii=False, indent=1, allow_nan=False)
-        write_bytes(out / RUN_NAME, f"{text}\n".encode())
+        write_bytes(out / RUN_NAME, f"{text}\n".encode(errors="backslashreplace"))
     except OSError as error:
         raise cannot_write(out, error, "choose another --out") from error
 
@@ -170,7 +170,7 @@ def write_baseline(folder: Path, run: Run, words: pa.Table, note: str) -> None:
     try:
         write_words_table(folder / WORDS_NAME, words)
         text = json.dumps(as_json(replace(run, rows=())), ensure_ascii=False, indent=1, allow_nan=False)
-        (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8")
+        (folder / RUN_NAME).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         (folder / NOTE_NAME).write_text(note, encoding="utf-8")
     except OSError as error:
         raise cannot_write(folder, error, "choose another --accept") from error

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, reason
 from align_eval.formats.atomic import cannot_write, inside, write_bytes
 from align_eval.records import IntVector, check_word_of_token
 
@@ -163,7 +163,7 @@ def read_maps(path: Path) -> SavedMaps:
     except (
         OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
     ) as error:  # fmt: skip
-        problem = f"holds no maps of this version ({str(error)[:200]})"
+        problem = f"holds no maps of this version ({reason(error)})"
         raise InputError(path, problem, "run again with --keep heads") from error
     return maps
 

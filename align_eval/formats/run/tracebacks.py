@@ -51,7 +51,7 @@ def write_tracebacks(folder: Path, failures: Iterable[Failure]) -> None:
             path = inside(folder.parent, f"{folder.name}/{traceback_name(failure.id, failure.system)}")
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(failure.traceback, encoding="utf-8")
+                path.write_text(failure.traceback, encoding="utf-8", errors="backslashreplace")
 
 
 def drop_tracebacks(folder: Path) -> None:

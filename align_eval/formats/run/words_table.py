@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed, reason
 from align_eval.formats.atomic import check_name
 from align_eval.formats.run.words_check import check_rows, same_kind
 from align_eval.reading import check_size, refuse_special
@@ -259,8 +259,8 @@ def reading_parquet(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
-        detail = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise InputError(path, f"cannot be read as a words table ({detail[:200]})", "run again") from error
+        detail = (isinstance(error, OSError) and error.strerror) or reason(error)
+        raise InputError(path, f"cannot be read as a words table ({detail})", "run again") from error
 
 
 def in_schema(table: pa.Table, path: Path) -> pa.Table:
@@ -271,10 +271,10 @@ def in_schema(table: pa.Table, path: Path) -> pa.Table:
     count = Counter(table.column_names)
     missing = [name for name in SCHEMA.names if name not in count]
     if missing:
-        raise InputError(path, f"lacks the columns {', '.join(missing)}", "give words.parquet of a run, or run again")
+        raise InputError(path, f"lacks the columns {listed(missing)}", "give words.parquet of a run, or run again")
     twice = [name for name in SCHEMA.names if count[name] > 1]
     if twice:
-        raise InputError(path, f"has the columns {', '.join(twice)} twice", "run again")
+        raise InputError(path, f"has the columns {listed(twice)} twice", "run again")
     columns = [_cast(table.column(field.name), field, path) for field in SCHEMA]
     in_order = pa.table(columns, schema=SCHEMA)
     for column in FILE_NAMES:
@@ -295,6 +295,6 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArr
         cast = column.cast(field.type)
         cast.validate(full=True)
     except (pa.ArrowException, ValueError) as error:
-        problem = f"has a column of another type ({field.name}: {' '.join(str(error).split())[:200]})"
+        problem = f"has a column of another type ({field.name}: {reason(error)})"
         raise InputError(path, problem, "run again") from error
     return cast

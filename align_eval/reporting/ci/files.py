@@ -31,7 +31,7 @@ def write_comparison(out: Path, comparison: Comparison, *, strict: bool) -> None
     try:
         (out / "summary.md").write_text(summary(comparison), encoding="utf-8")
         (out / "junit.xml").write_text(junit(comparison, strict=strict), encoding="utf-8")
-        (out / "benchmark.json").write_text(benchmark(comparison), encoding="utf-8")
+        (out / "benchmark.json").write_text(benchmark(comparison), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise cannot_write(out, error, "choose another --out") from error
 

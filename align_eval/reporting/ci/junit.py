@@ -6,14 +6,11 @@ reason, if none is a regression and one is undecided.
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree as ET  # writes only; nothing is parsed
 
+from align_eval.errors import printable
 from align_eval.gate.verdicts import Check, Comparison, worst_of
 from align_eval.reporting.gate_sentences import METRICS, headline, sentence
-
-NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML does not allow, not even as references."""
 
 
 def junit(comparison: Comparison, *, strict: bool = False) -> str:
@@ -27,14 +24,14 @@ def junit(comparison: Comparison, *, strict: bool = False) -> str:
     n_skipped = sum(verdict == "undecided" and verdict not in failing for verdict in verdicts.values())
     counts = {"tests": str(len(cases)), "failures": str(n_failures), "errors": "0", "skipped": str(n_skipped)}
     root = ET.Element("testsuites", {"name": "align-eval compare", **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": _clean(headline(comparison)), **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": printable(headline(comparison)), **counts})
     for (system, reference, metric), checks in cases.items():
         name = f"{METRICS[metric]}, {reference} reference"
-        case = ET.SubElement(suite, "testcase", {"classname": _clean(system), "name": _clean(name)})
+        case = ET.SubElement(suite, "testcase", {"classname": printable(system), "name": printable(name)})
         verdict = verdicts[system, reference, metric]
         if verdict == "pass":
             continue
-        lines = [_clean(sentence(check)) for check in checks if check.verdict == verdict]
+        lines = [printable(sentence(check)) for check in checks if check.verdict == verdict]
         if verdict in failing:
             result = ET.SubElement(case, "failure", {"message": lines[0], "type": verdict})
         else:
@@ -42,7 +39,3 @@ def junit(comparison: Comparison, *, strict: bool = False) -> str:
         result.text = "\n".join(lines)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _clean(text: str) -> str:
-    return NOT_XML.sub("\ufffd", text)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from align_eval.errors import NotComparableError
+from align_eval.errors import NotComparableError, brief, listed, printable
 from align_eval.gate.compare import Side
 from align_eval.gate.verdicts import Comparison, SystemFigures, Verdict, worst_of
 from align_eval.reporting.gate_cells import system_cells
 from align_eval.reporting.gate_sentences import differences_text, headline, regressions, warning, worst_words
+
+_LINKS = re.compile(r"@|#|GH-(?=\d)|:(?=//)|www(?=\.)|:(?=[\w+-]+:)", re.IGNORECASE)
+"""Characters after which a space without width keeps GitHub from a mention, an issue, a link or an emoji."""
 
 MARKS: dict[Verdict, str] = {"pass": "✅", "undecided": "⚠️", "regression": "❌"}
 
@@ -25,8 +29,8 @@ def accepted_note(baseline: Side, run: Side, outcome: Comparison | NotComparable
     lines = [
         "# Accepted baseline",
         "",
-        f"Run `{run.run.signature.get('id', 'unsigned')}` replaces "
-        f"`{baseline.run.signature.get('id', 'unsigned')}` as the baseline.",
+        f"Run {_code(run.run.signature.get('id', 'unsigned'))} replaces "
+        f"{_code(baseline.run.signature.get('id', 'unsigned'))} as the baseline.",
         "",
     ]
     if isinstance(outcome, NotComparableError):
@@ -35,9 +39,15 @@ def accepted_note(baseline: Side, run: Side, outcome: Comparison | NotComparable
 
 
 def escaped(text: str) -> str:
-    """Return text on one line in which Markdown and HTML find no markup."""
-    plain = " ".join(html.escape(text, quote=False).split())
-    return "".join(f"\\{char}" if char in "\\`*_[]|~#" else char for char in plain)
+    """Return text on one line in which Markdown, HTML and GitHub find no markup, links, mentions and emoji."""
+    plain = " ".join(html.escape(printable(text), quote=False).split())
+    plain = _LINKS.sub("\\g<0>\0", plain)  # a text that is printable has no such character
+    marked = "".join(f"\\{char}" if char in "\\`*_[]|~#" else char for char in plain)
+    return marked.replace("\0", "&#8203;").replace("$", "&#36;")
+
+
+def _code(text: object) -> str:
+    return f"`{printable(str(text))}`" if "`" not in str(text) else escaped(str(text))
 
 
 def figures_row(comparison: Comparison, figures: SystemFigures) -> tuple[str, ...]:
@@ -71,7 +81,7 @@ def _body(comparison: Comparison) -> Iterator[str]:
     for old, new in comparison.renamed.items():
         yield f"Compared under another name: {escaped(f'{old} -> {new}')}.  "
     if comparison.new_systems:
-        yield f"Not in the baseline, not compared: {escaped('; '.join(comparison.new_systems))}.  "
+        yield f"Not in the baseline, not compared: {escaped(listed(comparison.new_systems, '; '))}.  "
     yield f"Signatures differ in: {escaped(differences_text(comparison.differences))}."
 
 
@@ -79,4 +89,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(map(escaped, row))} |"
+        yield f"| {' | '.join(escaped(brief(cell)) for cell in row)} |"

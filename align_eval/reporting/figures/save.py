@@ -1,11 +1,14 @@
-"""Writing figures to files."""
+"""Writing figures to files. All text is drawn as it is: neither mathematics nor TeX."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning, printable, reason
 from align_eval.formats.atomic import cannot_write
 
 if TYPE_CHECKING:
@@ -39,13 +42,18 @@ def save(picture: Figure, path: Path) -> None:
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "align-eval"}):
+        with (
+            mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "align-eval"}),
+            _text_as_text(picture, path),
+        ):
             _fix_layout(picture)
             picture.savefig(path, dpi=200, metadata=dates.get(path.suffix))
     except OSError as error:
         raise cannot_write(path, error, "choose another place") from error
     except ValueError as error:
-        raise InputError(path, f"cannot be written ({error})", "give a file that ends in .pdf, .svg or .png") from error
+        raise InputError(
+            path, f"cannot be written ({reason(error)})", "give a file that ends in .pdf, .svg or .png"
+        ) from error
 
 
 def save_png(picture: Figure, path: Path) -> None:
@@ -57,9 +65,34 @@ def save_png(picture: Figure, path: Path) -> None:
         If the file cannot be written.
     """
     try:
-        picture.savefig(path, dpi=120)
+        with _text_as_text(picture, path):
+            picture.savefig(path, dpi=120)
     except OSError as error:
         raise cannot_write(path, error, "choose another place") from error
+
+
+@contextmanager
+def _text_as_text(picture: Figure, path: Path) -> Iterator[None]:
+    """Draw every text of a figure as it is, escaped; warn once of characters that the font lacks."""
+    import matplotlib as mpl
+    from matplotlib.text import Text
+
+    for text in picture.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)
+        text.set_usetex(False)
+        text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with mpl.rc_context({"text.parse_math": False, "text.usetex": False}):  # for labels that drawing makes
+            yield
+    lacking = {str(warning.message) for warning in caught if "missing from" in str(warning.message)}
+    for warning in caught:
+        if str(warning.message) not in lacking:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if lacking:
+        problem = f"the font lacks {len(lacking)} of the characters, which are drawn as boxes"
+        warnings.warn(InputWarning(f"{path}: {problem}; set font.family in a matplotlibrc file"), stacklevel=4)
 
 
 def _fix_layout(picture: Figure) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from align_eval.corpus.audio import Samples
+from align_eval.errors import printable
 from align_eval.records import Word
 from align_eval.reporting.figures.style import COLOURS
 from align_eval.reporting.map_images import MapImage
@@ -95,7 +96,7 @@ def utterance_figure(
     axes[-1].set_xlabel("time, s", fontsize=8)
     axes[-1].tick_params(axis="x", labelsize=7)
     axes[-1].set_xlim(*span_s)
-    picture.suptitle(title, fontsize=9)
+    picture.suptitle(printable(title), fontsize=9)
     return picture
 
 
@@ -140,9 +141,11 @@ def _tiers(axis: Axes, tiers: Sequence[Tier], inches_per_s: float) -> None:
             if LETTER * len(word.text) > (word.end_s - word.start_s) * inches_per_s:
                 continue  # text wider than its box would run into the next word
             middle = (word.start_s + word.end_s) / 2
-            axis.text(middle, y + 0.47, _plain(word.text), ha="center", va="center", fontsize=6, clip_on=True)
+            axis.text(middle, y + 0.47, printable(word.text), ha="center", va="center", fontsize=6, clip_on=True)
     axis.set_ylim(0, len(tiers))
-    axis.set_yticks([len(tiers) - 0.5 - row for row in range(len(tiers))], [_plain(t.name) for t in tiers], fontsize=6)
+    axis.set_yticks(
+        [len(tiers) - 0.5 - row for row in range(len(tiers))], [printable(t.name) for t in tiers], fontsize=6
+    )
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
@@ -172,9 +175,9 @@ def _map(axis: Axes, panel: Panel, texts: Sequence[str]) -> None:
     words = np.array(image.word_of_row)
     first = np.flatnonzero(np.diff(words, prepend=-2))
     last = np.append(first[1:], n_rows)
-    names = [_plain(texts[words[row]]) if words[row] >= 0 else "(end)" for row in first]
+    names = [printable(texts[words[row]]) if words[row] >= 0 else "(end)" for row in first]
     axis.set_yticks(((first + last - 1) / 2).tolist(), names, fontsize=5)
-    axis.set_title(_plain(panel.name), fontsize=7, loc="left")
+    axis.set_title(printable(panel.name), fontsize=7, loc="left")
 
 
 def _boundaries(axis: Axes, tier: Tier) -> None:
@@ -186,8 +189,3 @@ def _boundaries(axis: Axes, tier: Tier) -> None:
     ):  # white rim for dark maps
         for time_s in times_s:
             axis.axvline(time_s, color=colour, linewidth=width, linestyle=style if width < 1 else "-", alpha=0.9)
-
-
-def _plain(text: str) -> str:
-    """Text with dollar signs escaped, so that matplotlib does not read it as mathematics."""
-    return text.replace("$", r"\$")

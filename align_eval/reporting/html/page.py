@@ -162,6 +162,6 @@ def _script() -> str:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, text.encode())
+        write_bytes(path, text.encode(errors="backslashreplace"))  # halves of surrogate pairs
     except OSError as error:
         raise cannot_write(path, error, "choose another --out") from error

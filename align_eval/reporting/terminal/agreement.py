@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from align_eval.findings.agreement.correlation import NORMALISATIONS
 from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding, AgreementRow
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
+from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 from align_eval.signature import signature_line
 
@@ -56,5 +55,5 @@ def _table(rows: Sequence[AgreementRow], n_utterances: int) -> Table:
                 cells += ["-", "-"]
             else:
                 cells += [number_text(row.value, row.ci_low, row.ci_high, 3), f"{row.squared:.3f}"]
-        table.add_row(Text(group), *cells, end_section=group == FAITHFUL)
+        add_row(table, group, *cells, end_section=group == FAITHFUL)
     return table

@@ -10,7 +10,7 @@ from rich.table import Table
 from align_eval.findings.budget.cells import ARMS
 from align_eval.findings.budget.records import Budget, Figure, Injection, Stratum
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
+from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 from align_eval.signature import signature_line
 
@@ -64,10 +64,10 @@ def _cells(stratum: Stratum) -> Table:
     add_columns(table, ("preparation", "path", *ARMS, "difference", "sign"), text=("preparation", "path", "sign"))
     for cell in stratum.cells:
         errors = (figure_text(cell.arms[arm]) for arm in ARMS)
-        table.add_row(cell.preparation, cell.path, *errors, figure_text(cell.difference, signed=True), cell.stands)
+        add_row(table, cell.preparation, cell.path, *errors, figure_text(cell.difference, signed=True), cell.stands)
         errors = (figure_text(cell.calibrated[arm]) for arm in ARMS)
         difference = figure_text(cell.calibrated_difference, signed=True)
-        table.add_row("", "calibrated", *errors, difference, "", style="dim")
+        add_row(table, "", "calibrated", *errors, difference, "", style="dim")
     return table
 
 
@@ -81,14 +81,16 @@ def _injection(injection: Injection, title: str) -> Table:
     )
     for arm, error in injection.arms.items():
         difference = injection.over_real.get(arm)
-        table.add_row(
+        add_row(
+            table,
             arm,
             figure_text(error),
             "" if difference is None else figure_text(difference, signed=True),
             figure_text(injection.calibrated[arm]),
         )
     table.add_section()
-    table.add_row(
+    add_row(
+        table,
         "cost of incompleteness",
         "",
         figure_text(injection.cost, signed=True),

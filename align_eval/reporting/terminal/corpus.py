@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from align_eval.corpus.check import Check
+from align_eval.errors import listed, shorten
 from align_eval.reporting.terminal.printing import print_line
 
 
@@ -31,4 +32,4 @@ def print_check(check: Check, console: Console) -> None:
 
 
 def _counts(items: Iterable[tuple[str, int]]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in items)
+    return listed(f"{shorten(name)} {n}" for name, n in items)

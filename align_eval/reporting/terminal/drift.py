@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from align_eval.findings.drift import Drift, DriftRow
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
+from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 from align_eval.signature import signature_line
 
@@ -47,5 +46,5 @@ def _table(drift: Drift, rows: Sequence[DriftRow]) -> Table:
         ]
         slope = number_text(row.slope_ms_per_min, row.ci_low, row.ci_high, 2, signed=True)
         extremes = (f"{min(medians_ms):+.0f}", f"{max(medians_ms):+.0f}")
-        table.add_row(Text(row.source), Text(row.align), f"{row.boundary}s", slope, *extremes)
+        add_row(table, row.source, row.align, f"{row.boundary}s", slope, *extremes)
     return table

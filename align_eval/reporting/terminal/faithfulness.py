@@ -7,7 +7,6 @@ from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from align_eval.findings.faithfulness.deletion import KINDS, SIZE_SHARE
 from align_eval.findings.faithfulness.records import (
@@ -21,7 +20,7 @@ from align_eval.findings.faithfulness.records import (
     Metric,
 )
 from align_eval.reporting.numbers import interval_text
-from align_eval.reporting.terminal.printing import print_line, titled_table
+from align_eval.reporting.terminal.printing import add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 
 MEANING = {
@@ -81,7 +80,7 @@ def _scores(finding: Faithfulness, pooling: str) -> Table:
         for fill in FILLS:
             table.add_column(f"{metric}, {fill}", justify="right")
     for order in dict.fromkeys(key[0] for key in rows):
-        table.add_row(Text(order), *(_cell(rows.get((order, metric, fill))) for metric in metrics for fill in FILLS))
+        add_row(table, order, *(_cell(rows.get((order, metric, fill))) for metric in metrics for fill in FILLS))
     return table
 
 
@@ -95,7 +94,7 @@ def _comparisons(finding: Faithfulness) -> Table:
         for metric in KINDS:
             for pooling in POOLINGS:
                 cells = [comparisons.get((source, metric, pooling, baseline)) for baseline in BASELINES]
-                table.add_row(Text(source), metric, pooling, *("-" if c is None else c.verdict for c in cells))
+                add_row(table, source, metric, pooling, *("-" if c is None else c.verdict for c in cells))
     return table
 
 
@@ -110,7 +109,7 @@ def _maps(finding: Faithfulness) -> Table:
     for metric, fill in keys:
         table.add_column(f"{metric}, {fill}" if fill else metric, justify="right")
     for source in dict.fromkeys(r.source for r in finding.map_rows):
-        table.add_row(Text(source), *(_cell(rows.get((source, metric, fill))) for metric, fill in keys))
+        add_row(table, source, *(_cell(rows.get((source, metric, fill))) for metric, fill in keys))
     return table
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from align_eval.errors import listed
 from align_eval.gate.verdicts import MIN_WORDS, Check, Comparison, worst_of
 from align_eval.reporting.gate_cells import system_cells
 from align_eval.reporting.gate_sentences import (
@@ -18,7 +19,7 @@ from align_eval.reporting.gate_sentences import (
     word_text,
     worst_words,
 )
-from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
+from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 
 STYLES = {"pass": "green", "undecided": "yellow", "regression": "red"}
 
@@ -41,7 +42,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for old, new in comparison.renamed.items():
         print_line(console, f"compared under another name: {old} -> {new}", "dim")
     if comparison.new_systems:
-        print_line(console, f"not in the baseline, not compared: {'; '.join(comparison.new_systems)}", "dim")
+        print_line(console, f"not in the baseline, not compared: {listed(comparison.new_systems, '; ')}", "dim")
     print_line(console, f"signatures differ in: {differences_text(comparison.differences)}", "dim")
     print_line(console, headline(comparison), STYLES[comparison.verdict])
 
@@ -52,8 +53,9 @@ def _table(comparison: Comparison, reference: str) -> Table:
     for figures in comparison.figures:
         if figures.reference == reference:
             checks = comparison.checks_on(figures.system, reference)
-            table.add_row(
-                Text(figures.system),
+            add_row(
+                table,
+                figures.system,
                 *system_cells(comparison, figures),
                 _verdict(check for check in checks if check.speaker is None),
                 _speakers(checks),

@@ -9,7 +9,7 @@ from rich.table import Table
 from align_eval.findings.heads.records import HeadSearch, HeadStratum, SetRow
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.terminal.budget import figure_text
-from align_eval.reporting.terminal.printing import add_columns, print_line, titled_table
+from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 from align_eval.signature import signature_line
 
@@ -53,7 +53,8 @@ def _sets(stratum: HeadStratum) -> Table:
     )
     for row in stratum.sets:
         beyond_ms = row.beyond_supervised_ms
-        table.add_row(
+        add_row(
+            table,
             row.name,
             "yes" if row.needs_reference else "no",
             figure_text(row.error_ms),
@@ -72,7 +73,7 @@ def _heads(stratum: HeadStratum) -> Table:
     add_columns(table, ("head", "error", "among the best in", "agreement", "norms"), text=["head"])
     for row in stratum.heads[:N_HEADS_SHOWN]:
         agreement = number_text(row.agreement.value, row.agreement.ci_low, row.agreement.ci_high, 2)
-        table.add_row(row.head, figure_text(row.error_ms), f"{row.among_best:.0%}", agreement, f"{row.norms:.1f}")
+        add_row(table, row.head, figure_text(row.error_ms), f"{row.among_best:.0%}", agreement, f"{row.norms:.1f}")
     return table
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from align_eval.errors import shorten
 from align_eval.formats.run.tracebacks import as_json
 from align_eval.records import Failure
 from align_eval.reporting.numbers import counted
@@ -34,7 +35,7 @@ def print_lint(
             times = "no times"
         else:
             times = f"{finding.start_s:.3f} to {finding.end_s:.3f} s"
-        print_line(console, f"{finding.rule}: {finding.place}: {finding.word!r} ({times}) {finding.problem}")
+        print_line(console, f"{finding.rule}: {finding.place}: {shorten(finding.word)!r} ({times}) {finding.problem}")
     counts = ", ".join(f"{n} {rule}" for rule, n in lint_counts(findings).items())
     print_line(console, f"lint: {counted(n_words, 'word')}, {counts or 'nothing found'}")
     for rule, n in (rounded or {}).items():
@@ -57,7 +58,7 @@ def rounding_line(rule: str, n: int, tolerance_s: float) -> str:
 def print_untimed(untimed: Sequence[LintFinding], console: Console) -> None:
     """Print the words of a reference that have no usable times, and their number."""
     for finding in untimed:
-        print_line(console, f"reference: {finding.place}: {finding.word!r} {finding.problem}")
+        print_line(console, f"reference: {finding.place}: {shorten(finding.word)!r} {finding.problem}")
     if untimed:
         one = "word of the reference has no usable times and is not scored."
         many = "words of the reference have no usable times and are not scored."

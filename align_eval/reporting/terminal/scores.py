@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from align_eval.errors import listed
 from align_eval.records import SECOND_REFERENCE, FlatRows, SystemName
 from align_eval.reporting.failures import failure_lines
 from align_eval.reporting.numbers import interval_text
-from align_eval.reporting.terminal.printing import print_line, titled_table
+from align_eval.reporting.terminal.printing import add_row, print_line, titled_table
 from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.statistics import FEW_CLUSTERS
 from align_eval.signature import run_signature_line
@@ -72,7 +72,7 @@ def print_languages(languages: Mapping[str, Mapping[str, Any]], console: Console
     for detected in languages.values():
         probabilities.setdefault(detected["detected"], []).append(detected["probability"])
     if probabilities:
-        counts = ", ".join(
+        counts = listed(
             f"{code} in {len(values)} utterances (probability at least {min(values):.2f})"
             for code, values in probabilities.items()
         )
@@ -127,7 +127,7 @@ def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[t
         if source == SECOND_REFERENCE:
             table.add_section()
         cells = [_cell(values.get(key), interval=i < N_WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
-        table.add_row(Text(source), Text(named_align(source, align)), *cells)
+        add_row(table, source, named_align(source, align), *cells)
     return table
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from align_eval.findings.toggles import HeuristicWorth, ToggleFinding
 from align_eval.reporting.numbers import number_text
-from align_eval.reporting.terminal.printing import print_line, titled_table
+from align_eval.reporting.terminal.printing import add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
 
 MEANING = (
@@ -43,7 +42,7 @@ def _table(rows: list[HeuristicWorth]) -> Table:
         errors = ("-", "-")
         if all_boundaries:
             errors = (f"{all_boundaries.with_ms:.1f}", f"{all_boundaries.without_ms:.1f}")
-        table.add_row(Text(heuristic), Text(change), *errors, *_worth(all_boundaries), *_worth(interior))
+        add_row(table, heuristic, change, *errors, *_worth(all_boundaries), *_worth(interior))
     return table
 
 
