@@ -313,8 +313,7 @@ class Failure:
     """An utterance or file that could not be used, with the reason; or a system that failed on an utterance.
 
     ``system`` names the system, or the source of several, where other systems timed the utterance; otherwise it is
-    None, and JSON files leave it out. The message is escaped (:func:`~align_eval.errors.printable`), and so are the
-    bytes of a name that is not UTF-8 in ``id``.
+    None, and JSON files leave it out. The message is escaped (:func:`~align_eval.errors.printable`).
     ``traceback`` is the text of the traceback of an unexpected error, which is a bug in align-eval. JSON files name the
     file that holds it (:mod:`align_eval.formats.run.tracebacks`); a failure that is read from a JSON file has none.
     Bytes of file names that are no UTF-8 are escaped in its texts, since no file of text can hold them.

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,12 @@ def read_audio(
 
     sound, first, last = _open_span(span, longest_s, lasts_s)
     samples = decode(sound, first, last)
-    mono = samples.mean(axis=1) if span.channel is None else samples[:, span.channel]
+    with np.errstate(invalid="ignore", over="ignore"):  # samples that are not finite are refused below
+        mono = samples.mean(axis=1) if span.channel is None else samples[:, span.channel]
     _check_finite(span, mono[:, np.newaxis])
     if warn:
-        doubts = [part.doubt for part in sound.parts if part.doubt]
-        _warn(span.path, [*doubts, *faults(samples, span.channel, is_lossy=sound.is_lossy)])
+        doubts = (part.doubt for part in sound.parts if part.doubt)
+        _warn(span.path, chain(doubts, faults(samples, span.channel, is_lossy=sound.is_lossy)))
     resampled = mono if sound.rate == SAMPLE_RATE else soxr.resample(mono, sound.rate, SAMPLE_RATE, quality="HQ")
     return np.ascontiguousarray(resampled, dtype=np.float32)
 
@@ -170,7 +172,9 @@ def warn_of_faults(samples: Samples) -> None:
 
 
 def _warn(place: object, problems: Iterable[str]) -> None:
-    for problem in problems:
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of samples far beyond full scale
+        listed = list(problems)
+    for problem in listed:
         warnings.warn(InputWarning(f"{place}: {problem}"), stacklevel=3)
 
 

@@ -32,12 +32,11 @@ from align_eval.corpus.file_search import (
     refuse_other_encoding,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
-from align_eval.errors import InputError, InputWarning, listed
+from align_eval.errors import InputError, InputWarning, listed, shorten
 from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import words_of
 from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import by_start
-from align_eval.formats.praat_tokens import shorten
 from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
 from align_eval.reading import MAX_RECORDING_BYTES, read_bytes

@@ -52,8 +52,8 @@ class Reference:
     paths : mapping
         File that messages name, by utterance id: the audio, or the file of words where there is no audio.
     ends_s : mapping
-        End of the recording in seconds, by utterance id, where audio or a TextGrid states it. For other utterances
-        ``duration_s`` is the end of the last word.
+        End of the recording in seconds, by utterance id, where audio or a TextGrid states it: that of the last word,
+        if it ends later. For other utterances ``duration_s`` is the end of the last word.
     """
 
     corpus: Corpus
@@ -151,7 +151,7 @@ def read_reference(
         Corpus(path.resolve().name, tuple(utterances), tuple(failures), marks=count_marks(marks)),
         words_checksum(utterances),
         paths=files.paths,
-        ends_s={id_: t.end_s for id_, t in files.transcripts.items() if t.end_s is not None},
+        ends_s={u.id: u.duration_s for u in utterances if files.transcripts[u.id].end_s is not None},
     )
 
 
@@ -185,7 +185,7 @@ def _utterance(id_: str, transcript: Transcript, spoken: Spoken) -> Utterance:
         language=None,
         speaker=transcript.speaker or (folders[0] if folders else None),
         recording=id_,
-        duration_s=transcript.end_s or max(word.end_s for word in words),
+        duration_s=max(transcript.end_s or 0.0, *(word.end_s for word in words)),
         spoken=() if all(word.timed for word in spoken.words) else spoken.words,
     )
 

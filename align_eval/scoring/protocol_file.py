@@ -22,6 +22,10 @@ DEFAULTS: dict[str, Any] = {"normaliser": "letters", "collars_ms": (), "cut_ms":
 """Values of optional keys; boundaries, words and measures are required."""
 
 
+LONGEST_MS = 1e9
+"""Largest number of milliseconds, the longest time of a word (11 days); not a number and infinity are none."""
+
+
 def read_protocols(path: Path) -> dict[str, Protocol]:
     """Read the protocols of a file, by name.
 
@@ -33,7 +37,7 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
     data = read_bytes(path, MAX_SETTINGS_BYTES)
     try:
         tables = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # as UnicodeDecodeError and TOMLDecodeError are
+    except (ValueError, RecursionError) as error:  # also of numbers too long
         raise InputError(path, f"cannot be read as TOML in UTF-8 ({reason(error)})", "see docs/protocols.md") from error
     if not tables:
         raise InputError(path, "has no protocol", "add a table, for example [mine]")
@@ -70,8 +74,9 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str, Any], str]:
 
 
 def _number(place: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(place, f"{value!r} is not a number", "write milliseconds as a plain number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LONGEST_MS:
+        problem = f"{value!r:.40} is not a number up to {LONGEST_MS:g}"
+        raise InputError(place, problem, "write milliseconds as a plain number")
     return float(value)
 
 

@@ -1,6 +1,7 @@
 """Reading audio files: exact samples at 16 kHz, times after resampling, and refusal of damaged files."""
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from align_eval.corpus.audio import audio_duration_s, read_audio
-from align_eval.errors import InputError
+from align_eval.errors import InputError, InputWarning
 from align_eval.records import AudioSpan
 
 RATE = 16_000
@@ -131,6 +132,23 @@ def test_a_sample_that_is_not_finite_is_refused_with_its_index(tmp_path, value):
     samples = np.zeros(RATE, dtype=np.float32)
     samples[[7000, 9000]] = value
     refused(write(tmp_path / "a.wav", samples, subtype="FLOAT"), "sample 7000 is not a finite number")
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_samples_far_beyond_full_scale_warn_of_nothing_but_the_file(tmp_path, value, n_channels):
+    """Their sums and differences overflow float32, of which numpy would warn; 3e38 is below its largest number."""
+    samples = np.zeros((RATE, n_channels), dtype=np.float32)
+    samples[7000:7002, 0] = value, -value
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", InputWarning)
+        if np.isfinite(value):
+            assert len(read_audio(AudioSpan(path))) == RATE
+        else:
+            with pytest.raises(InputError, match="sample 7000 is not a finite number"):
+                read_audio(AudioSpan(path))
 
 
 def test_audio_longer_than_the_window_is_refused_and_a_span_of_it_is_not(tmp_path):

@@ -367,6 +367,17 @@ def test_kaldi_long_recordings_without_segments_are_cut(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("end_s", "is_read"), [("2.5", True), ("2.481", True), ("2.479", False), ("2.3", False)])
+def test_kaldi_words_end_in_their_segment_but_for_a_frame(tmp_path, end_s, is_read):
+    """WORLD ends at 2.5 s of the recording; aligners round to frames, so that 20 ms more are taken as rounding."""
+    folder = make_corpus("kaldi", tmp_path)
+    (folder / "data/segments").write_text(f"anna-001 rec1 1.0 {end_s}\n")
+    corpus = load_corpus(folder)
+    failures = {failure.id: failure.message for failure in corpus.failures}
+    assert ("anna-001" in by_id(corpus)) == is_read
+    assert is_read or f"its segment (1 to {end_s} s) does not hold its words" in failures["anna-001"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -131,6 +131,9 @@ def test_references_without_audio_have_speakers_languages_and_kinds_by_the_same_
 
 def test_a_reference_says_where_a_recording_ends_only_where_it_is_known(tmp_path):
     assert read_reference(str(write_good(tmp_path, "textgrid"))).ends_s == {"a": 1.0}
+    late = GOOD["textgrid"].replace("0\n1\n<exists>", "0\n0.5\n<exists>")  # its words end at 0.9 s
+    reference = read_reference(str(write_good(tmp_path / "late", "textgrid", files={"textgrid": late})))
+    assert (reference.ends_s, reference.corpus.utterances[0].duration_s) == ({"a": 0.9}, 0.9)
     reference = read_reference(str(write_good(tmp_path, "ctm")))
     assert (reference.ends_s, reference.corpus.utterances[0].duration_s) == ({}, WORDS[-1][2])
 

@@ -1,5 +1,7 @@
 """Lhotse manifests, written by hand and by lhotse. They are among the tests with a model because lhotse needs torch."""
 
+import json
+
 import pytest
 
 from align_eval.corpus.audio import read_audio
@@ -101,6 +103,46 @@ def test_a_damaged_manifest_is_refused_with_its_name(tmp_path, line):
     (tmp_path / "cuts.jsonl").write_text(line + "\n")
     with pytest.raises(InputError, match=r"cuts\.jsonl: lhotse cannot read it"):
         load_corpus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("start", "x", "start is 'x', not a number"),
+        ("start", [1.0], "start is a list in JSON, not a number"),
+        ("duration", None, "duration is null, not a number"),
+        ("duration", True, "duration is True, not a number"),
+        ("language", 1.5, "its language is 1.5"),
+        ("text", {"a": 1}, "its text is {'a': 1}"),
+        ("speaker", [], r"its speaker is []"),
+        ("channel", [[0]], "its channels are [[[0]], [0]]"),
+        ("channel", "0", "its channel is '0'"),
+        ("alignment", {"word": [[1, 1.25, 0.25]]}, "its symbol is 1"),
+        ("alignment", {"word": [["hello", None, 0.25]]}, "start is null, not a number"),
+        ("alignment", {"word": [["hello", 1.25, 10**400]]}, "the times of 'hello' are not finite"),
+        ("duration", 1.0, "lasts from 1 to 2 s and does not hold its words"),
+    ],
+)
+def test_a_supervision_with_another_value_is_a_failure_and_the_others_are_read(folder, key, value, message):
+    """lhotse checks no types. The words of sup1 end at 2.5 s; a second one with the good values stands behind it."""
+    lines = (folder / "supervisions.jsonl").read_text().splitlines()
+    good = json.loads(lines[0])
+    odd = good | {"id": "odd", key: value}
+    (folder / "supervisions.jsonl").write_text(f"{lines[1]}\n{json.dumps(odd)}\n{lines[0]}\n")
+    corpus = load_corpus(folder)
+    assert [u.id for u in corpus.utterances] == ["sup1"]
+    assert message in failures_of(corpus)["odd"]
+
+
+@pytest.mark.parametrize("id_", [1, None, {"a": 1}, ["sup"]])
+def test_a_supervision_or_recording_without_a_text_as_id_is_a_failure(folder, id_):
+    for name in ("supervisions", "recordings"):
+        path = folder / f"{name}.jsonl"
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join([*lines, json.dumps(json.loads(lines[0]) | {"id": id_})]) + "\n")
+    corpus = load_corpus(folder)
+    assert [u.id for u in corpus.utterances] == ["sup1"]
+    assert {"item 4", "recording 3"} <= failures_of(corpus).keys()
 
 
 def test_a_converted_manifest_is_the_same_words_on_the_same_samples(folder, tmp_path):

@@ -25,6 +25,7 @@ from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.segmentation import Span
 from align_eval.corpus.readers.utterances import (
     cut_recording,
+    holds_words,
     make_corpus,
     make_word,
     span_utterance,
@@ -210,7 +211,7 @@ def _utterances(
     if span is None:
         return ([template], []) if duration_s <= WINDOW_S else cut_recording(template, parted)
     start_s, end_s = span[0], min(span[1], duration_s)
-    if start_s >= end_s or parted[0].start_s < start_s - 1e-3:
+    if not holds_words(start_s, end_s, parted):
         raise InputError(
             place, f"its segment ({start_s:.10g} to {end_s:.10g} s) does not hold its words", "correct segments"
         )

@@ -20,6 +20,7 @@ from align_eval.corpus.file_search import Files, find_audio, with_suffix
 from align_eval.corpus.folder import Corpus, check_inside
 from align_eval.corpus.readers.utterances import (
     cut_recording,
+    holds_words,
     make_corpus,
     make_word,
     span_utterance,
@@ -27,6 +28,7 @@ from align_eval.corpus.readers.utterances import (
     without_overlaps,
 )
 from align_eval.errors import InputError, listed, reason, shorten
+from align_eval.formats.hypothesis.word import number
 from align_eval.language_names import check_language
 from align_eval.reading import MAX_BYTES, read_bytes, read_head
 from align_eval.records import Failure, Utterance, Word
@@ -89,8 +91,14 @@ def load(path: Path, files: Files) -> Corpus:
     if errors and not manifests:
         raise next(iter(errors.values()))
     failures += [failure_of(file.name, error) for file, error in errors.items()]
-    items = [r for file in by_kind.get("recordings", ()) for r in manifests.get(file, ())]
-    recordings = {composed(r.id): r for r in items if isinstance(r.id, str)}
+    recordings: dict[str, Any] = {}
+    for file in by_kind.get("recordings", ()):
+        for i, recording in enumerate(manifests.get(file, ()), 1):
+            try:
+                check_types(recording, f"{file}, recording {i}", id=str)
+                recordings[composed(recording.id)] = recording
+            except InputError as error:
+                failures.append(failure_of(f"recording {i}", error))
     utterances: list[Utterance] = []
     marks: Counter[str] = Counter()
     for kind, file in ((name, file) for name in KINDS[1:] for file in by_kind.get(name, ())):
@@ -98,7 +106,7 @@ def load(path: Path, files: Files) -> Corpus:
             try:
                 new, too_long = _utterances(id_, recording, supervision, offset_s, file, marks)
             except Exception as error:
-                failures.append(failure_of(str(id_), error))  # lhotse takes any JSON for an id
+                failures.append(failure_of(id_, error))
                 continue
             utterances += new
             failures += too_long
@@ -122,21 +130,17 @@ def _read(path: Path) -> list[Any]:
 
 def _supervisions(items: Iterable[Any], kind: str, recordings: dict[str, Any]) -> Iterator[tuple[str, Any, Any, float]]:
     """Yield (id, recording or None, supervision or None, offset of the supervision's start in seconds)."""
-    for item in items:
+    for i, item in enumerate(items, 1):
+        id_ = item.id if isinstance(getattr(item, "id", None), str) else f"item {i}"
         if kind == "supervisions":
-            yield item.id, recordings.get(composed(str(item.recording_id))), item, 0.0
+            yield id_, recordings.get(composed(str(getattr(item, "recording_id", "")))), item, 0.0
             continue
         supervisions = getattr(item, "supervisions", [])
         recording = getattr(item, "recording", None)
         if recording is None or not supervisions:
-            yield item.id, recording, None, 0.0
+            yield id_, recording, None, 0.0
         for supervision in supervisions if recording is not None else ():
-            yield (
-                (item.id if len(supervisions) == 1 else f"{item.id}/{supervision.id}"),
-                recording,
-                supervision,
-                item.start,
-            )
+            yield (id_ if len(supervisions) == 1 else f"{id_}/{supervision.id}"), recording, supervision, item.start
 
 
 def _utterances(
@@ -148,6 +152,8 @@ def _utterances(
         raise InputError(
             place, "has no recording: it is mixed, padding, or its recording is in no manifest", "add the recording"
         )
+    if supervision is not None:
+        _check_supervision(recording, supervision, place)
     if supervision is None or ALIGNMENT not in (supervision.alignment or {}):
         raise InputError(
             place, f"has no alignment {ALIGNMENT!r}", "align it, as `lhotse workflows align-with-torchaudio`"
@@ -171,9 +177,10 @@ def _utterances(
         id_, sound, words, speaker=supervision.speaker, reference="unstated", language=language,
         recording=recording.id, channel=channel, duration_s=duration_s,
     )  # fmt: skip
-    start_s = max(float(supervision.start) + offset_s, 0.0)
-    end_s = min(start_s + float(supervision.duration), duration_s)
-    if not words[0].start_s >= start_s - 1e-3 or not start_s < end_s:
+    starts_s = number(place, "start", supervision.start), number(place, "start of its cut", offset_s)
+    start_s = max(sum(starts_s), 0.0)
+    end_s = min(start_s + number(place, "duration", supervision.duration), duration_s)
+    if not holds_words(start_s, end_s, words):
         raise InputError(
             place, f"lasts from {start_s:.10g} to {end_s:.10g} s and does not hold its words", "correct its times"
         )
@@ -182,14 +189,43 @@ def _utterances(
     return [span_utterance(template, words, start_s, end_s)], []
 
 
+def check_types(record: Any, place: str, **types: type | tuple[type, ...]) -> None:
+    """Refuse a record of lhotse, which checks no types, with an attribute of another type.
+
+    Raises
+    ------
+    InputError
+        Names the first such attribute with its value.
+    """
+    for name, kind in types.items():
+        value = getattr(record, name, None)
+        if not isinstance(value, kind):
+            raise InputError(place, f"its {name} is {shorten(repr(value))}", "write the manifest again")
+
+
+def _check_supervision(recording: Any, supervision: Any, place: str) -> None:
+    maybe_text = (str, type(None))
+    check_types(supervision, place, id=str, recording_id=str, channel=(int, list), alignment=(dict, type(None)))
+    check_types(supervision, place, text=maybe_text, language=maybe_text, speaker=maybe_text)
+    check_types(recording, place, id=str, sources=list)
+    for source in recording.sources:
+        check_types(source, f"{place}, source", type=str, channels=list)
+    for item in (supervision.alignment or {}).get(ALIGNMENT, ()):
+        check_types(item, f"{place}, alignment", symbol=str)
+    channels = [supervision.channel, *(source.channels for source in recording.sources)]
+    flat = [channel for held in channels for channel in (held if isinstance(held, list) else [held])]
+    if not all(isinstance(channel, int) for channel in flat):
+        raise InputError(place, f"its channels are {shorten(repr(channels))}", "write channels as whole numbers")
+
+
 def _words(supervision: Any, place: str, marks: Counter[str]) -> list[Word]:
     """Words of a supervision with times in its recording, unknown ones restored from its text."""
     words = []
     for item in supervision.alignment[ALIGNMENT]:
         label = clean_label(item.symbol)
         if label_kind(label) in ("word", "unknown"):
-            start_s = float(item.start)  # on the clock of the recording, not of the cut or supervision
-            words.append(make_word(label, start_s, start_s + float(item.duration), place))
+            start_s = number(place, "start", item.start)  # on the clock of the recording, not of the cut or supervision
+            words.append(make_word(label, start_s, start_s + number(place, "duration", item.duration), place))
         if label and label_kind(label) != "word":
             marks[shown(label)] += 1
     if not words:

@@ -10,13 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from align_eval.corpus.audio import audio_duration_s
-from align_eval.corpus.folder import Corpus, count_marks
+from align_eval.corpus.folder import END_TOLERANCE_S, Corpus, count_marks
 from align_eval.corpus.readers.segmentation import Segment, Span, cut_at_pauses
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.atomic import check_name
 from align_eval.records import AudioSpan, Failure, Utterance, Word
 from align_eval.text import clean_label, composed, shown, too_long
 from align_eval.units import MS_PER_S, WINDOW_S
+
+START_TOLERANCE_S = 1e-3
+"""Longest time by which the first word may start before its stretch, since manifests are rounded to milliseconds."""
 
 
 def make_corpus(
@@ -116,6 +119,16 @@ def without_overlaps(words: Sequence[Word], place: object) -> tuple[Word, ...]:
         message = f"{place}: words that overlap the next: {n_overlaps}; they are parted in the middle of the overlap"
         warnings.warn(message, InputWarning, stacklevel=2)
     return tuple(parted)
+
+
+def holds_words(start_s: float, end_s: float, words: Sequence[Word]) -> bool:
+    """Tell whether a stretch of a recording in seconds has a length and holds all its words but for rounding.
+
+    >>> [holds_words(1.0, end_s, [Word("one", 1.0, 1.5)]) for end_s in (1.5, 1.49, 1.4)]
+    [True, True, False]
+    """
+    first_s, last_s = words[0].start_s, words[-1].end_s
+    return start_s < end_s and start_s - START_TOLERANCE_S <= first_s and last_s <= end_s + END_TOLERANCE_S
 
 
 def cut_recording(

@@ -122,6 +122,8 @@ def _on_one_line(text: str) -> str:
 
 def _untimed_words(file: object, cue: Cue, start: int, stop: int | None) -> Iterator[HypothesisWord]:
     """Words of a line without a highlight, from character ``start`` to ``stop``, white space not counted."""
+    if start == stop:
+        return
     at = 0
     for token in cue.plain.split():
         first, last = max(start - at, 0), len(token) if stop is None else min(stop - at, len(token))
