@@ -9,6 +9,7 @@ from pathlib import Path
 
 from align_eval.corpus.folder import count_marks
 from align_eval.corpus.word_files import WordFiles, read_word_files
+from align_eval.formats.run.staging import holds_run
 from align_eval.formats.textgrids import Tiers
 from align_eval.records import Failure, HypothesisWord
 from align_eval.scoring.lint import TOLERANCE_S, LintFinding, lint_recording
@@ -40,6 +41,7 @@ def lint_path(
     tier: Tiers = None,
     labels: LabelPolicy = DEFAULT_POLICY,
     tolerance_s: float = TOLERANCE_S,
+    edited: bool = False,
 ) -> Linted:
     """Find implausible word times in a file, a folder of files, or a finished run.
 
@@ -55,6 +57,8 @@ def lint_path(
         Labels to keep or to drop (:func:`~align_eval.text.label_policy`).
     tolerance_s : float
         Overlap of words in seconds up to which it is taken as rounding.
+    edited : bool
+        Accept a run whose files were changed since it was written.
 
     Returns
     -------
@@ -67,8 +71,8 @@ def lint_path(
         If nothing can be read.
     """
     folder = Path(path)
-    if form is None and (folder / "run.json").is_file():
-        return _lint_run(folder, tolerance_s)
+    if form is None and holds_run(folder):
+        return _lint_run(folder, tolerance_s, edited=edited)
     return lint_word_files(read_word_files(folder, form, tier, labels), {}, tolerance_s)
 
 
@@ -104,9 +108,11 @@ def _linted(
     return Linted(form, n_words, tuple(findings), rounded=dict(rounded), tolerance_s=tolerance_s)
 
 
-def _lint_run(folder: Path, tolerance_s: float) -> Linted:
+def _lint_run(folder: Path, tolerance_s: float, *, edited: bool) -> Linted:
+    from align_eval.formats.run.folder import read_run
     from align_eval.formats.run.words_table import SAID_COLUMNS, read_words_table, words_said
 
+    read_run(folder, edited=edited)
     table = read_words_table(folder / "words.parquet")
     rows = table.select([*SAID_COLUMNS, "offset_s", "duration_s"]).to_pylist()
     # ends are on the clock of the audio file, as the words are

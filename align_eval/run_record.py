@@ -100,7 +100,11 @@ class RunSignature:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run: signature, scores, failures and flat rows. ``environment`` is informative and is never compared."""
+    """A run: signature, scores, failures and flat rows.
+
+    ``environment`` is informative and is never compared. ``files`` has the SHA-256 of the other files of its folder, by
+    name; it is empty for a run that was not written, and for one that was read with ``edited``.
+    """
 
     schema: int
     signature: dict[str, Any]
@@ -108,3 +112,4 @@ class Run:
     failures: tuple[Failure, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     flat_rows: tuple[FlatRows, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)

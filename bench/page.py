@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ import numpy as np
 import pyarrow as pa
 
 from align_eval.formats.run.audio_spans import read_audio_spans, write_audio_spans
-from align_eval.formats.run.folder import read_run, write_run
-from align_eval.formats.run.maps import FOLDER, SUFFIX
+from align_eval.formats.run.folder import WORDS_NAME, place_run, read_run
+from align_eval.formats.run.map_checksums import read_checksums, write_checksums
+from align_eval.formats.run.maps import maps_path
+from align_eval.formats.run.staging import staging
+from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.page import write_report
@@ -88,18 +92,24 @@ def repeat_run(run: Path, out: Path, n_words: int) -> int:
     n_copies = -(-n_words * n_systems // len(table))
     ids, at = table.column("utterance").to_pylist(), table.schema.get_field_index("utterance")
     spans, repeated, repeated_spans = read_audio_spans(run), [], {}
-    (out / FOLDER).mkdir(parents=True)
+    checksums = read_checksums(run)
     for copy in range(n_copies):
         names = pa.array([f"{id_}.{copy}" for id_ in ids], pa.string())
         repeated.append(table.set_column(at, table.schema.field(at), names))
-        for id_ in set(ids):
-            if id_ in spans:
-                repeated_spans[f"{id_}.{copy}"] = spans[id_]
-            if (run / FOLDER / f"{id_}{SUFFIX}").is_file():
-                os.link(run / FOLDER / f"{id_}{SUFFIX}", out / FOLDER / f"{id_}.{copy}{SUFFIX}")
+        repeated_spans |= {f"{id_}.{copy}": span for id_, span in spans.items()}
     words = pa.concat_tables(repeated)
-    write_run(out, original, words)
-    write_audio_spans(out, repeated_spans)
+    with staging(out) as new:
+        write_words_table(new / WORDS_NAME, words)
+        write_audio_spans(new, repeated_spans)
+        for id_ in checksums:
+            for copy in range(n_copies):
+                path = maps_path(new, f"{id_}.{copy}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.link(maps_path(run, id_), path)
+        write_checksums(
+            new, {f"{id_}.{copy}": checksum for id_, checksum in checksums.items() for copy in range(n_copies)}
+        )
+        place_run(out, new, original)
     return len(words) // n_systems
 
 
@@ -156,9 +166,8 @@ def main() -> None:
         view, spans = view_run(folder), read_audio_spans(folder)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, audio in (("sound and pictures", True), ("words alone", False)):
-            if not audio:
-                shutil.rmtree(folder / FOLDER)
-            written = write_report(page_file, view, Findings(), spans if audio else {}, audio=audio)
+            shown = view if audio else replace(view, maps_of=lambda _: None)
+            written = write_report(page_file, shown, Findings(), spans if audio else {}, audio=audio)
             pages[name] = {"size, MB": written.size_bytes / 1e6, **drive(browser, page_file)}
         version = browser.version
         browser.close()

@@ -81,6 +81,9 @@ SpokenText = Annotated[str, typer.Option(help="Spoken text.", callback=_as_typed
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 MarginMs = Annotated[float, typer.Option(help="Largest increase in mean absolute error to tolerate, in ms.")]
 ShiftMs = Annotated[float, typer.Option(help="Largest median shift of word starts or ends to tolerate, in ms.")]
+Edited = Annotated[
+    bool, typer.Option("--edited", help="Use runs and baselines whose files were changed since they were written.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 CORPUS_OPTIONS = {

@@ -10,6 +10,7 @@ import typer
 
 from align_eval.cli.common import (
     AsJson,
+    Edited,
     MarginMs,
     Seed,
     ShiftMs,
@@ -40,6 +41,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write compare.json, summary.md, junit.xml and benchmark.json to.")
     ] = None,
+    edited: Edited = False,
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
@@ -62,7 +64,7 @@ def compare(
 
     console = make_console(quiet=as_json)
     options = GateOptions(margin_ms=margin_ms, shift_ms=shift_ms, seed=seed)
-    old, new = read_side(baseline), read_side(run)
+    old, new = read_side(baseline, edited=edited), read_side(run, edited=edited)
     outcome = compare_or_reason(old, new, options, renamed=parse_map(map_ or ()), only=system or ())
     if accept:
         write_baseline(accept, new.run, new.words, accepted_note(old, new, outcome))

@@ -96,7 +96,7 @@ def reference(
     from align_eval.corpus.make_references import REPORT_NAME, audio_files, make_references
     from align_eval.corpus.pocketsphinx import read_lexicon
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.formats.run.staging import prepare_folder
     from align_eval.reporting.terminal.references import print_references
 
     folder = bundled_path(path) if path in BUNDLED else Path(path)

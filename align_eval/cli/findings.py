@@ -11,6 +11,7 @@ from align_eval.cli.common import (
     AsJson,
     CorpusName,
     Device,
+    Edited,
     Model,
     RunFolder,
     Seed,
@@ -63,7 +64,7 @@ def faithfulness(
     from align_eval.cli.progress import progress
     from align_eval.findings.faithfulness.records import FaithfulnessOptions
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.formats.run.staging import prepare_folder
     from align_eval.formats.run.tracebacks import as_json as finding_values
     from align_eval.formats.run.tracebacks import folder_of_finding
     from align_eval.reporting.terminal.faithfulness import print_faithfulness
@@ -97,6 +98,7 @@ def faithfulness(
 
 def agree(
     run: Annotated[Path, typer.Argument(help="Folder of a run with --keep heads and a saliency source.")],
+    edited: Edited = False,
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
@@ -112,7 +114,7 @@ def agree(
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.terminal.agreement import print_agreement
 
-    finding = measure_agreement(read_saved_run(run), seed)
+    finding = measure_agreement(read_saved_run(run, edited=edited), seed)
     write_finding(run / "agree.json", finding, MAKE_WRITABLE)
     console = make_console(quiet=as_json)
     print_agreement(finding, console)
@@ -133,6 +135,7 @@ def budget(
     saliency: Annotated[
         str, typer.Option(help="Saved source whose residual is injected. Any other than the default is exploratory.")
     ] = "gradient:at=encoder-output",
+    edited: Edited = False,
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
 ) -> None:
@@ -147,19 +150,19 @@ def budget(
     from align_eval.findings.budget.measure import measure_budget, with_holm
     from align_eval.findings.saved_run import read_saved_run
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.reporting.figures.waterfall import draw_budget
+    from align_eval.reporting.figures.waterfall import budget_png
     from align_eval.reporting.terminal.budget import print_budget
     from align_eval.reporting.terminal.scores import floors_ms
 
-    kept_runs = [read_saved_run(run) for run in runs]
+    kept_runs = [read_saved_run(run, edited=edited) for run in runs]
     with progress(sum(len(items) for kept in kept_runs for items in kept.items.values())) as on_done:
         findings = with_holm([measure_budget(kept, seed, on_done, saliency=saliency) for kept in kept_runs])
     console = make_console(quiet=as_json)
     for run, kept, finding in zip(runs, kept_runs, findings, strict=True):
-        write_finding(run / "budget.json", finding, MAKE_WRITABLE)
         references = {stratum.reference for stratum in finding.strata}
         floors = floors_ms(kept.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
-        draw_budget(run / "budget.png", finding, floors)
+        picture = {run / "budget.png": budget_png(finding, floors)}
+        write_finding(run / "budget.json", finding, MAKE_WRITABLE, picture)
         print_budget(finding, console, floors)
         print_line(console, f"written: {run}/budget.json, budget.png")
     if as_json:
@@ -168,6 +171,7 @@ def budget(
 
 def drift(
     run: RunFolder,
+    edited: Edited = False,
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
@@ -179,12 +183,11 @@ def drift(
     """
     from align_eval.findings.drift import measure_drift
     from align_eval.formats.run.finding_json import write_finding
-    from align_eval.reporting.figures.drift import draw_drift
+    from align_eval.reporting.figures.drift import drift_png
     from align_eval.reporting.terminal.drift import print_drift
 
-    finding = measure_drift(run, seed)
-    write_finding(run / "drift.json", finding, MAKE_WRITABLE)
-    draw_drift(run / "drift.png", finding)
+    finding = measure_drift(run, seed, edited=edited)
+    write_finding(run / "drift.json", finding, MAKE_WRITABLE, {run / "drift.png": drift_png(finding)})
     console = make_console(quiet=as_json)
     print_drift(finding, console)
     print_line(console, f"written: {run}/drift.json, drift.png")

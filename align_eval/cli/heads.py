@@ -11,6 +11,7 @@ from align_eval.cli.common import (
     AsJson,
     CorpusName,
     Device,
+    Edited,
     Model,
     exit_for_failures,
     load_chosen,
@@ -49,6 +50,7 @@ def search(
     ),
     align: Annotated[str, typer.Option(help="The path that sets are read by, as dtw or viterbi.")] = "dtw",
     device: Device = "cpu",
+    edited: Edited = False,
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, permutations and the bootstrap.")] = 0,
     **chosen: Any,
@@ -64,12 +66,13 @@ def search(
     from align_eval.findings.heads.measure import search_heads
     from align_eval.findings.saved_run import read_saved_run
     from align_eval.formats.run.finding_json import write_finding
+    from align_eval.formats.run.staging import holds_run
     from align_eval.reporting.terminal.heads import print_heads
 
     console = make_console(quiet=as_json)
     folder = Path(corpus)
     failures: tuple[Failure, ...] = ()
-    if not (folder / "run.json").is_file():
+    if not holds_run(folder):
         from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
         from align_eval.options import RunOptions
 
@@ -78,7 +81,7 @@ def search(
         options = RunOptions(sources=sources, aligns=["dtw"], keep="heads", device=device, seed=seed)
         loaded = load_chosen(corpus, chosen)
         failures = _run(loaded, model, options, folder, console)
-    kept = read_saved_run(folder)
+    kept = read_saved_run(folder, edited=edited)
     with progress(len(kept.items)) as on_done:
         finding = search_heads(kept, Reading(unit, prep, align), saliency, seed, on_done)
     write_finding(out, finding)
@@ -94,7 +97,7 @@ def _run(corpus: Corpus, model: str, options: RunOptions, folder: Path, console:
     from align_eval.cli.progress import progress
     from align_eval.engine.job import prepare_job
     from align_eval.engine.run import run_into
-    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.formats.run.staging import prepare_folder
     from align_eval.reporting.terminal.scores import print_run
 
     prepare_folder(folder)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Protocols, exit_for_failures, make_console, print_json
+from align_eval.cli.common import AsJson, Edited, Protocols, exit_for_failures, make_console, print_json
 from align_eval.reporting.terminal.printing import print_line
 
 
@@ -15,6 +15,7 @@ def merge(
     runs: Annotated[list[Path], typer.Argument(help="Folders of all shards, each written by run --shard i/n.")],
     out: Annotated[Path, typer.Option(help="Folder to write run.json, words.parquet, textgrids/ and maps/ to.")],
     protocols: Protocols = None,
+    edited: Edited = False,
     as_json: AsJson = False,
 ) -> None:
     """Combine the shards of a run. The result is byte for byte the run of the whole corpus.
@@ -30,7 +31,7 @@ def merge(
     from align_eval.reporting.terminal.scores import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
-    merged = merge_into(out, runs, read_protocols(protocols) if protocols else None)
+    merged = merge_into(out, runs, read_protocols(protocols) if protocols else None, edited=edited)
     console = make_console(quiet=as_json)
     print_run(merged, console)
     print_languages(read_languages(out), console)

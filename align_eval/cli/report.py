@@ -13,6 +13,7 @@ from align_eval.cli.common import (
     Channel,
     CorpusKind,
     Device,
+    Edited,
     Language,
     MarginMs,
     Model,
@@ -66,6 +67,7 @@ def report(
     form: Annotated[
         list[Form] | None, typer.Option(help="File format of figures; may be repeated. Default: pdf.")
     ] = None,
+    edited: Edited = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a run as one HTML page that needs no network: scores, charts, the verdict, and words to see and hear.
@@ -79,10 +81,11 @@ def report(
     from align_eval.reporting.run_view import view_run
     from align_eval.reporting.utterance_audio import find_audio
 
-    view = view_run(run)
+    view = view_run(run, edited=edited)
     findings = gather_findings(view, finding or ())
     options = GateOptions(margin_ms=margin_ms, shift_ms=shift_ms)
-    verdict = compare_or_reason(read_side(baseline), read_side(run), options) if baseline else None
+    sides = [read_side(folder, edited=edited) for folder in (baseline, run)] if baseline else []
+    verdict = compare_or_reason(sides[0], sides[1], options) if baseline else None
     spans = find_audio(run, view.run, corpus, kind, tier, channel)
     page = out or run / "report.html"
     content = write_report(page, view, findings, spans, verdict, audio=audio, max_mb=max_mb)

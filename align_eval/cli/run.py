@@ -75,7 +75,7 @@ def run(
     from align_eval.cli.progress import progress
     from align_eval.engine.job import prepare_job
     from align_eval.engine.run import run_into
-    from align_eval.formats.run.folder import prepare_folder
+    from align_eval.formats.run.staging import prepare_folder
     from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.heuristics import toggled_systems
     from align_eval.scoring.protocol_file import read_protocols

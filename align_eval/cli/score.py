@@ -12,6 +12,7 @@ from align_eval.cli.common import (
     AsJson,
     CorpusKind,
     DropLabel,
+    Edited,
     KeepLabel,
     Language,
     Protocols,
@@ -79,7 +80,8 @@ def score(
     Example: align-eval score demo hypotheses --out runs/theirs
     """
     from align_eval.corpus.bundled import BUNDLED
-    from align_eval.formats.run.folder import prepare_folder, write_run
+    from align_eval.formats.run.folder import write_run
+    from align_eval.formats.run.staging import prepare_folder
     from align_eval.reporting.terminal.lint import print_lint, print_untimed, score_values
     from align_eval.reporting.terminal.scores import print_run
     from align_eval.score_files import score_hypothesis
@@ -134,6 +136,7 @@ def lint(
         float, typer.Option(min=0, help="Overlap of words to take as rounding, in ms; it is counted, not listed.")
     ] = 2.0,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if there is a finding.")] = False,
+    edited: Edited = False,
     as_json: AsJson = False,
 ) -> None:
     """List words with impossible times: zero length, pile-ups, too long, overlapping, outside the audio, unordered.
@@ -145,7 +148,7 @@ def lint(
     from align_eval.text import label_policy
 
     labels = label_policy(keep_label, drop_label)
-    result = lint_path(path, form=form, tier=tier, labels=labels, tolerance_s=tolerance_ms / MS_PER_S)
+    result = lint_path(path, form=form, tier=tier, labels=labels, tolerance_s=tolerance_ms / MS_PER_S, edited=edited)
     if as_json:
         values = lint_values(result.findings, result.n_words, result.rounded)
         failures = [failure.message for failure in result.failures]

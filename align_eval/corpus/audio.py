@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.corpus.file_search import refuse_other_encoding
 from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning, reason, told_apart
@@ -274,7 +273,6 @@ def open_sound(path: Path) -> Sound:
             if path.exists():
                 refuse_special(path)
             raise InputError(path, "there is no such audio file", "check the path")
-        refuse_other_encoding(path)
         state = FileState.of(path)
     except OSError as error:
         raise cannot_read(path, error) from error

@@ -7,8 +7,8 @@ its result fits the utterance (:mod:`align_eval.engine.journal_entry`): a torn o
 audio file, package or code makes the utterance be processed again.
 
 The folder is removed once the run is written whole. Utterances that failed, or that one system failed, are not in the
-journal, so that they are tried again; the tracebacks of bugs are written into the run folder at once
-(:mod:`align_eval.formats.run.tracebacks`).
+journal, so that they are tried again; the tracebacks of bugs are written at once, beside the new files
+(:mod:`align_eval.formats.run.staging`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ import io
 import json
 import math
 import os
-import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,16 @@ from align_eval.engine.fitting_maps import read_fitting_maps
 from align_eval.engine.journal_entry import unpack
 from align_eval.engine.utterance import Result
 from align_eval.errors import InputError, InputWarning
-from align_eval.formats.atomic import TEMPORARY, cannot_write, check_name
-from align_eval.formats.run.folder import RUN_NAME, prepare_folder
+from align_eval.formats.atomic import cannot_write, check_name, writing
+from align_eval.formats.checksum import file_checksum
 from align_eval.formats.run.maps import FOLDER as MAPS
-from align_eval.formats.run.maps import drop_maps, maps_path, n_words_of, write_maps
+from align_eval.formats.run.maps import maps_path, n_words_of, write_maps
+from align_eval.formats.run.staging import FOLDER, open_no_link, staging
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
-from align_eval.formats.run.tracebacks import drop_tracebacks, write_tracebacks
+from align_eval.formats.run.tracebacks import write_tracebacks
 from align_eval.records import Failure, Utterance
 from align_eval.systems import System
 
-FOLDER = ".partial"
 NAME = "journal.jsonl"
 DIGEST_LENGTH = 64
 
@@ -59,15 +58,18 @@ class Journal:
     ----------
     n_resumed : int
         Utterances whose result was taken from the journal.
+    new : Path
+        Folder of the run's new files (:mod:`align_eval.formats.run.staging`), with its maps.
     """
 
-    def __init__(self, out: Path, file: io.FileIO) -> None:
+    def __init__(self, path: Path, file: io.FileIO, new: Path) -> None:
         self.n_resumed = 0
-        self._out = out
+        self.new = new
+        self._path = path
         self._file = file
         self._flushed_s = -math.inf
         self._at: dict[str, tuple[int, int]] = {}  # offset and length of the last whole line of each id
-        self._with_maps: set[str] = set()
+        self._maps: dict[str, str] = {}
         self._read()
 
     def get(self, utterance: Utterance, key: str | None, systems: Sequence[System]) -> Result | None:
@@ -89,14 +91,14 @@ class Journal:
             if not self._has_maps(id_, entry["maps"], result):
                 self._warn(f"the maps of {id_} are damaged or missing; they are made again")
                 return None
-            self._with_maps.add(id_)
+            self._maps[id_] = entry["maps"]
         self.n_resumed += 1
         return result
 
     def _has_maps(self, id_: str, checksum: object, result: Result) -> bool:
         """Tell whether the maps of a result are as they were written, and of its sources and words."""
-        path = maps_path(self._out, id_)
-        if _checksum(path) != checksum:
+        path = maps_path(self.new, id_)
+        if not path.is_file() or file_checksum(path) != checksum:
             return False
         try:
             maps = read_fitting_maps(path)
@@ -109,7 +111,7 @@ class Journal:
         }
 
     def put(self, id_: str, key: str | None, result: Result) -> None:
-        """Write the result of an utterance: its maps as a file of the run folder; with a key, the rest as a line.
+        """Write the result of an utterance: its maps as a file of the new run; with a key, the rest as a line.
 
         Raises
         ------
@@ -118,10 +120,7 @@ class Journal:
         """
         maps = None
         if result.saved:
-            path = maps_path(self._out, id_)
-            write_maps(path, result.saved)
-            maps = _checksum(path)
-            self._with_maps.add(id_)
+            maps = self._maps[id_] = write_maps(maps_path(self.new, id_), result.saved)
         if key is None:
             return
         entry = {"schema": SCHEMA_VERSION, "id": id_, "key": key, "maps": maps, "result": _pack(result)}
@@ -135,30 +134,37 @@ class Journal:
                 os.fsync(self._file.fileno())
                 self._flushed_s = time.monotonic()
         except OSError as error:
-            raise cannot_write(self._out, error, "choose another --out") from error
+            raise cannot_write(self._path, error, "choose another --out") from error
 
     def put_failure(self, failure: Failure) -> None:
-        """Write the traceback of a bug into the run folder; a resumed run tries the utterance again.
+        """Write the traceback of a bug; a resumed run tries the utterance again.
 
         Raises
         ------
         InputError
             Where it cannot be written.
         """
-        write_tracebacks(self._out / TRACEBACKS, [failure])
+        write_tracebacks(self.new / TRACEBACKS, [failure])
 
-    def finish(self) -> None:
-        """Remove the journal of a run that is written whole, and maps of utterances that are not part of it."""
-        for id_ in self._at.keys() - self._with_maps:
-            maps_path(self._out, id_).unlink(missing_ok=True)
-        for path in (*self._out.glob(f"*{TEMPORARY}"), *(self._out / MAPS).rglob(f"*{TEMPORARY}")):
-            path.unlink(missing_ok=True)  # a kill left it
-        shutil.rmtree(self._out / FOLDER, ignore_errors=True)
+    def maps(self) -> dict[str, str]:
+        """SHA-256 of the maps of this run by utterance id, once all are done; maps of other utterances are removed.
+
+        Raises
+        ------
+        InputError
+            Where a file cannot be removed.
+        """
+        ours = {maps_path(self.new, id_) for id_ in self._maps}
+        with writing(self.new):
+            for path in (self.new / MAPS).rglob("*"):
+                if path not in ours and not path.is_dir():  # a kill left it, or another run
+                    path.unlink()
+        return self._maps
 
     def _read(self) -> None:
         """Find the whole lines, and cut off what follows the last one: a kill leaves a torn line."""
         n_damaged = end = 0
-        with (self._out / FOLDER / NAME).open("rb") as lines:
+        with self._path.open("rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
@@ -173,39 +179,27 @@ class Journal:
             self._warn(f"{n_damaged} entries are damaged; their utterances are processed again")
 
     def _warn(self, message: str) -> None:
-        warnings.warn(InputWarning(f"{self._out / FOLDER / NAME}: {message}"), stacklevel=3)
+        warnings.warn(InputWarning(f"{self._path}: {message}"), stacklevel=3)
 
 
 @contextmanager
 def open_journal(out: Path) -> Iterator[Journal]:
     """Lock a run folder and open its journal: that of an interrupted run, or a new one.
 
-    A finished run in the folder stays until the new one is whole, but its maps are removed, so that they do not mix.
+    A finished run in the folder stays until the new one is whole. ``Journal.new`` is the place for the new files.
 
     Raises
     ------
     InputError
         Where another run uses the folder, or it cannot be written.
     """
-    prepare_folder(out)
-    with _locked(out / FOLDER / "lock", out):
-        path = out / FOLDER / NAME
-        if path.is_file() and not (out / RUN_NAME).is_file():  # a finished run names its tracebacks
-            drop_tracebacks(out / TRACEBACKS)
-        if not path.is_file() and (out / MAPS).is_dir():
-            drop_maps(out)
-        try:
+    path = out / FOLDER / NAME
+    with staging(out, kept=(MAPS,) if path.is_file() else (), resumable=True) as new:
+        with writing(out):
             # unbuffered: closing does not try again to write to a full disk
-            file = io.FileIO(path, "r+" if path.is_file() else "w+", opener=_open_no_link)
-        except OSError as error:
-            raise cannot_write(out, error, "choose another --out") from error
+            file = io.FileIO(path, "r+" if path.is_file() else "w+", opener=open_no_link)
         with file:
-            yield Journal(out, file)
-
-
-def _open_no_link(path: str | Path, flags: int) -> int:
-    """Open a file of the run folder; a link in its place would lead out of the folder."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
+            yield Journal(path, file, new)
 
 
 def _line(content: bytes) -> bytes:
@@ -227,8 +221,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
 
 def _checksum(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_checksum(path)
     except OSError:
         return None
 
@@ -245,46 +238,3 @@ def _pack(result: Result) -> dict[str, Any]:
         "pairing": pairing,
         "flat_rows": flat_rows,
     }
-
-
-@contextmanager
-def _locked(path: Path, holder: object) -> Iterator[None]:
-    """Hold the lock of a file, which is made with its folder; the system frees it when this process ends, however.
-
-    ``holder`` is the folder that the message says is in use. A lock file that another run removed meanwhile is made
-    again. Where the system has no such locks (Windows), nothing is locked.
-
-    Raises
-    ------
-    InputError
-        Where another process holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = _open_no_link(path, os.O_RDWR | os.O_CREAT)
-        except FileNotFoundError:
-            continue  # its folder was removed in between
-        except OSError as error:
-            raise cannot_write(path, error, "choose another --out") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            problem = (
-                "is in use by another run" if isinstance(error, BlockingIOError) else f"cannot be locked ({error})"
-            )
-            raise InputError(holder, problem, "wait for it to end, or choose another folder") from error
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                break
-        os.close(descriptor)
-    try:
-        yield
-    finally:
-        os.close(descriptor)

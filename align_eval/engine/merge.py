@@ -6,8 +6,8 @@ anew.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -19,18 +19,18 @@ from pyarrow.dataset import dataset
 
 from align_eval.corpus.folder import checksum_of_pieces
 from align_eval.engine.job import Shard
-from align_eval.engine.journal import FOLDER, open_journal
-from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
 from align_eval.errors import InputError, listed
-from align_eval.formats.atomic import inside, writing
+from align_eval.formats.atomic import write_bytes, writing
+from align_eval.formats.checksum import check_file
 from align_eval.formats.run.audio_spans import merge_audio_spans
-from align_eval.formats.run.folder import DETAILS_JSON, DETAILS_NAME, WORDS_NAME, place_run, read_run, remove_files
+from align_eval.formats.run.folder import DETAILS_JSON, DETAILS_NAME, WORDS_NAME, place_run, read_run
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.languages import read_languages
-from align_eval.formats.run.maps import FOLDER as MAPS
-from align_eval.formats.run.maps import SUFFIX
+from align_eval.formats.run.map_checksums import read_checksums, write_checksums
+from align_eval.formats.run.maps import maps_path
+from align_eval.formats.run.staging import staging
 from align_eval.formats.run.words_file import utterance_tables, words_writer
 from align_eval.records import sum_flat_rows
 from align_eval.run_record import Run
@@ -42,7 +42,9 @@ OF_THE_WHOLE = ("id", "corpus_checksum")
 """Settings in which the signature of a run differs from those of its shards."""
 
 
-def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Protocol] | None = None) -> Run:
+def merge_into(
+    out: Path, folders: Sequence[Path], protocols: Mapping[str, Protocol] | None = None, *, edited: bool = False
+) -> Run:
     """Merge the shards of a run into a folder: the files that the undivided run would have written.
 
     Parameters
@@ -52,14 +54,16 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
         Run folders of all shards, in any order.
     protocols : mapping of str to Protocol, optional
         User-defined protocols that the shards were scored by.
+    edited : bool
+        Accept shards whose files were changed since they were written.
 
     Raises
     ------
     InputError
         Where a shard is missing or given twice, they are of different runs, or the folder cannot be written.
     """
+    runs = [read_run(folder, edited=edited) for folder in folders]
     facts = [read_shard(folder) for folder in folders]
-    runs = [read_run(folder) for folder in folders]
     _check_numbers(folders, [f.shard for f in facts])
     _check_signatures(folders, runs)
     deciding = {name: value for name, value in runs[0].signature.items() if name not in ("id", "shard")}
@@ -69,8 +73,8 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
         raise InputError(folders[0], "was scored by other protocols", "give those of its run with --protocols")
     failed = [failure for f in facts for failure in f.utterance_failures]
     failures = by_id([*facts[0].corpus_failures, *failed])
-    with open_journal(out) as journal:
-        words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))
+    with staging(out) as new:
+        words = new / WORDS_NAME
         with words_writer(words) as put_rows:
             n_utterances = 0
             for _, rows in in_order(folders):
@@ -78,7 +82,7 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
                 n_utterances += 1
         if sum(failure.system is None for failure in failed) == n_utterances:
             raise all_failed(deciding["corpus"], failures)
-        _merge_details(folders, details)
+        _merge_details(folders, new / DETAILS_NAME)
         run = Run(
             schema=runs[0].schema,
             signature=with_id(deciding),
@@ -87,29 +91,31 @@ def merge_into(out: Path, folders: Sequence[Path], protocols: Mapping[str, Proto
             environment=runs[0].environment,
             flat_rows=sum_flat_rows(rows for run in runs for rows in run.flat_rows),
         )
-        merge_maps(folders, out)
-        remove_files(out, SHARD_NAME)
+        merge_maps(folders, new, edited=edited)
         languages = {id_: detected for folder in folders for id_, detected in read_languages(folder).items()}
-        merge_audio_spans(folders, out)
-        place_run(out, run, words, details, dict(sorted(languages.items())))
-        journal.finish()
-    return run
+        merge_audio_spans(folders, new)
+        return place_run(out, new, run, dict(sorted(languages.items())))
 
 
-def merge_maps(folders: Sequence[Path], out: Path) -> None:
-    """Copy the saved maps of shards.
+def merge_maps(folders: Sequence[Path], new: Path, *, edited: bool = False) -> None:
+    """Copy the saved maps of shards, and write their checksums.
 
     Raises
     ------
     InputError
-        Where they cannot be written.
+        Where they cannot be read or written, or are not those that the shard wrote.
     """
+    checksums: dict[str, str] = {}
     for folder in folders:
-        for path in sorted((folder / MAPS).rglob(f"*{SUFFIX}")):
-            target = inside(out, path.relative_to(folder).as_posix())
-            with writing(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+        for id_, checksum in read_checksums(folder).items():
+            path = maps_path(folder, id_)
+            if not edited:
+                check_file(path, checksum)
+            with writing(new):
+                content = path.read_bytes()
+                write_bytes(maps_path(new, id_), content)
+            checksums[id_] = sha256(content).hexdigest()
+    write_checksums(new, checksums)
 
 
 def in_order(folders: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:

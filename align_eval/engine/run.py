@@ -16,16 +16,16 @@ from align_eval.corpus.transcript_file import transcript_path
 from align_eval.engine.cache import MapCache
 from align_eval.engine.cache_folder import CacheFolder
 from align_eval.engine.job import Job, with_languages
-from align_eval.engine.journal import FOLDER, Journal, open_journal
+from align_eval.engine.journal import Journal, open_journal
 from align_eval.engine.ray_workers import ray_workers
-from align_eval.engine.shard_file import NAME as SHARD_NAME
 from align_eval.engine.shard_file import shard_facts, write_shard
 from align_eval.engine.utterance import Result, all_failed, by_id
 from align_eval.engine.workers import computing, local_workers, results
 from align_eval.formats.run.audio_spans import write_audio_spans
-from align_eval.formats.run.folder import DETAILS_NAME, SCHEMA_VERSION, WORDS_NAME, place_run, remove_files
+from align_eval.formats.run.folder import DETAILS_NAME, SCHEMA_VERSION, WORDS_NAME, place_run
 from align_eval.formats.run.json_lines import PutEntries, entries_writer
 from align_eval.formats.run.languages import Languages
+from align_eval.formats.run.map_checksums import write_checksums
 from align_eval.formats.run.maps import SavedMaps
 from align_eval.formats.run.words_file import PutRows, words_writer
 from align_eval.formats.run.words_table import words_table
@@ -83,16 +83,15 @@ def run_into(
         for failure in job.corpus.failures:
             journal.put_failure(failure)
         job = with_languages(job)
-        words, details = (out / FOLDER / name for name in (WORDS_NAME, DETAILS_NAME))
-        with words_writer(words) as put_rows, entries_writer(details) as put_details:
+        words = journal.new / WORDS_NAME
+        with words_writer(words) as put_rows, entries_writer(journal.new / DETAILS_NAME) as put_details:
             failures, flat_rows = process_job(job, checksum, put_rows, put_details, on_done=on_done, journal=journal)
         run = score_job(job, checksum, failures, dataset(words), protocols, flat_rows)
-        remove_files(out, SHARD_NAME)
         if job.shard:
-            write_shard(out, shard_facts(job, job.shard, failures), job.corpus.utterances, job.checksums)
-        write_audio_spans(out, {u.id: u.audio for u in job.utterances})
-        place_run(out, run, words, details, job.languages)
-        journal.finish()
+            write_shard(journal.new, shard_facts(job, job.shard, failures), job.corpus.utterances, job.checksums)
+        write_audio_spans(journal.new, {u.id: u.audio for u in job.utterances})
+        write_checksums(journal.new, journal.maps())
+        run = place_run(out, journal.new, run, job.languages)
     if on_resumed and journal.n_resumed:
         on_resumed(journal.n_resumed)
     return run, job.languages

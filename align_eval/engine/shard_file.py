@@ -15,7 +15,7 @@ from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.folder import checksum_pieces
 from align_eval.engine.job import Job, Shard
 from align_eval.errors import InputError
-from align_eval.formats.atomic import check_name, write_whole, writing
+from align_eval.formats.atomic import check_name
 from align_eval.formats.json_file import MAX_BYTES, Kind, decode_json
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.tracebacks import as_json
@@ -60,15 +60,10 @@ def write_shard(
     InputError
         Where it cannot be written.
     """
-
-    def write(path: Path) -> None:
-        head = json.dumps({"schema": SCHEMA_VERSION, **as_json(facts, folder=None)}, ensure_ascii=False)
-        with entries_writer(path, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
-            for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id), checksums):
-                put({id_: [audio, rest]})
-
-    with writing(out):
-        write_whole(out / NAME, write)
+    head = json.dumps({"schema": SCHEMA_VERSION, **as_json(facts, folder=None)}, ensure_ascii=False)
+    with entries_writer(out / NAME, head.removesuffix("}") + HEAD_ENDS, TAIL) as put:
+        for id_, audio, rest in checksum_pieces(sorted(utterances, key=lambda u: u.id), checksums):
+            put({id_: [audio, rest]})
 
 
 def read_shard(run: Path) -> ShardFacts:

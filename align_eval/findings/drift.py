@@ -139,15 +139,16 @@ class Slope:
         return slopes
 
 
-def measure_drift(folder: Path, seed: int = 0) -> Drift:
+def measure_drift(folder: Path, seed: int = 0, *, edited: bool = False) -> Drift:
     """Measure the drift of every system of a run under every kind of reference.
 
     Raises
     ------
     InputError
-        Where the folder holds no run, or no system has two words with times in one file.
+        Where the folder holds no run, or one that was changed (unless ``edited``), or no system has two words with
+        times in one file.
     """
-    run = read_run(folder)
+    run = read_run(folder, edited=edited)
     table = read_words_table(folder / "words.parquet")
     rows: list[DriftRow] = []
     minutes: list[DriftMinute] = []

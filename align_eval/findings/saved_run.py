@@ -23,7 +23,9 @@ from align_eval.alignment.aligner import parse_aligner
 from align_eval.alignment.word_times import align_map
 from align_eval.engine.fitting_maps import REMEDY, read_fitting_maps
 from align_eval.errors import InputError
+from align_eval.formats.checksum import check_file
 from align_eval.formats.run.folder import read_run
+from align_eval.formats.run.map_checksums import read_checksums
 from align_eval.formats.run.maps import SavedMaps, maps_path, n_words_of
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.records import RelevanceMap
@@ -55,6 +57,8 @@ class Item:
         Start and end of each word in seconds from the start of the utterance, the same origin as the maps.
     path : Path
         File of its maps. :attr:`maps` reads it on access, so that memory never holds the maps of a whole run.
+    checksum : str or None
+        SHA-256 of that file; None to accept any.
     of_reference : bool
         Whether the rows of its maps are the words of the reference, and not recognised words or those of a transcript.
     """
@@ -65,6 +69,7 @@ class Item:
     corpus_cluster: int
     reference_s: Floats
     path: Path
+    checksum: str | None
     of_reference: bool = False
 
     @property
@@ -81,7 +86,7 @@ class Item:
         except OSError as error:
             problem = f"cannot be read ({error.strerror}): the run saved no maps, or they were moved"
             raise InputError(self.path, problem, "run again with --keep heads") from error
-        maps = _read(self.path, state.st_mtime_ns, state.st_size)
+        maps = _read(self.path, self.checksum, state.st_mtime_ns, state.st_size)
         if self.of_reference:
             for unit in maps.word_of_token:
                 self.check_words(maps, unit)
@@ -102,8 +107,10 @@ class Item:
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, *_state: int) -> SavedMaps:
+def _read(path: Path, checksum: str | None, *_state: int) -> SavedMaps:
     """Maps of one utterance. The last two stay in memory, since findings go through a run item by item."""
+    if checksum is not None:
+        check_file(path, checksum)
     return read_fitting_maps(path)
 
 
@@ -130,7 +137,7 @@ class SavedRun:
     corpus_clusters: str
 
 
-def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
+def read_saved_run(folder: Path, needed: Sequence[str] = (), *, edited: bool = False) -> SavedRun:
     """Read a run folder with saved maps.
 
     Utterances that any system failed are left out, so that all sources are measured on the same speech.
@@ -141,6 +148,8 @@ def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
         Folder that ``run --out`` wrote.
     needed
         Sources, as specs without preparation, whose maps must be present.
+    edited
+        Accept files that were changed since the run was written.
 
     Raises
     ------
@@ -148,10 +157,11 @@ def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
         Where the folder holds no run, no maps, or not the maps of a needed source. In the last case the message names
         the options of ``run`` that save them.
     """
-    run = read_run(folder)
+    run = read_run(folder, edited=edited)
     table = read_words_table(folder / "words.parquet")
     failed = pa.array([failure.id for failure in run.failures], pa.string())
     table = table.filter(pc.invert(pc.is_in(table.column("utterance"), value_set=failed)))  # clusters without gaps
+    checksums = read_checksums(folder) if run.files else None
     items: dict[str, tuple[Item, ...]] = {}
     clusters: dict[str, str] = {}
     corpus_clusters, cluster_of_row = cluster_rows(table)
@@ -159,14 +169,19 @@ def read_saved_run(folder: Path, needed: Sequence[str] = ()) -> SavedRun:
     for reference in sorted(set(table.column("reference").to_pylist())):
         rows = table.filter(pc.equal(table.column("reference"), reference))
         clusters[reference], cluster = cluster_rows(rows)
-        of_kind = _items(folder, rows, cluster, reference, corpus_cluster)
+        of_kind = _items(folder, checksums, rows, cluster, reference, corpus_cluster)
         items[reference] = tuple(replace(item, of_reference=run.signature.get("text") == "words") for item in of_kind)
     require_stacks(folder, [item for same_kind in items.values() for item in same_kind], needed)
     return SavedRun(folder, run, items, clusters, corpus_clusters)
 
 
 def _items(
-    folder: Path, table: pa.Table, cluster: Ints, reference: str, corpus_cluster: Mapping[str, int]
+    folder: Path,
+    checksums: Mapping[str, str] | None,
+    table: pa.Table,
+    cluster: Ints,
+    reference: str,
+    corpus_cluster: Mapping[str, int],
 ) -> Iterable[Item]:
     first_row: dict[str, int] = {}
     for row, id_ in enumerate(table.column("utterance").to_pylist()):
@@ -180,9 +195,10 @@ def _items(
         words = slice(row, row + n_words[row])  # rows of the first system; all systems share the reference
         times = np.stack([start_s[words], end_s[words]], axis=1)
         path = maps_path(folder, id_)
-        if not path.is_file():
+        if not path.is_file() or not (checksums is None or id_ in checksums):
             raise InputError(path, "is not there: the run saved no maps", "run again with --keep heads")
-        yield Item(id_, reference, int(cluster[row]), corpus_cluster[id_], times, path)
+        checksum = None if checksums is None else checksums[id_]
+        yield Item(id_, reference, int(cluster[row]), corpus_cluster[id_], times, path, checksum)
 
 
 def require_stacks(place: object, items: Iterable[Item], needed: Sequence[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -94,6 +94,23 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def written_whole(path: Path, remedy: str = "choose another --out") -> Iterator[BinaryIO]:
+    """Open a file as :func:`whole_file` does, for a caller that does other work while it is open.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written. Errors inside the context pass unchanged.
+    """
+    with ExitStack() as stack:
+        with writing(path, remedy):
+            file = stack.enter_context(whole_file(path))
+        yield file
+        with writing(path, remedy):
+            stack.close()
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file of bytes (see :func:`whole_file`)."""
     with whole_file(path) as file:
@@ -101,8 +118,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of text in UTF-8 (see :func:`whole_file`)."""
-    write_bytes(path, text.encode())
+    """Write a file of text in UTF-8 (see :func:`whole_file`); halves of surrogate pairs are escaped."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
@@ -179,26 +196,3 @@ def writing(place: object, remedy: str = "choose another --out") -> Iterator[Non
         yield
     except OSError as error:
         raise cannot_write(place, error, remedy) from error
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` write a file under a temporary name, then move it to ``path``."""
-    temporary = beside_of(path)
-    try:
-        write(temporary)
-        move_whole(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def beside_of(path: Path) -> Path:
-    """The temporary name of a file, in the same folder."""
-    return path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
-
-
-def move_whole(written: Path, path: Path) -> None:
-    """Flush a finished file to disk and move it to its place on the same disk."""
-    with written.open("rb") as file:
-        os.fsync(file.fileno())
-    written.replace(path)

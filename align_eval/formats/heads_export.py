@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import writing
+from align_eval.formats.atomic import write_text, writing
 
 Head = tuple[int, int]
 Shape = tuple[int, int]
@@ -125,8 +125,7 @@ def write_heads(path: Path, heads: Sequence[Head], shape: Shape, form: str) -> N
     with writing(path):
         if form in JSON_FORMS and path.exists():
             text = json.dumps({**_read_object(path, form), **json.loads(text)}, ensure_ascii=False, indent=2)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        write_text(path, text + "\n")
 
 
 def _read_object(path: Path, form: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
 from align_eval.errors import InputError, InputWarning, listed
-from align_eval.formats.atomic import cannot_write
+from align_eval.formats.atomic import cannot_write, write_text
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid, rounding_messages
 from align_eval.records import Word
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, clean_label, composed, label_kind, shown
@@ -234,8 +234,7 @@ def write_words(
     buffer.close = lambda: None  # type: ignore[method-assign]  # textgrid's writer closes the buffer
     grid.write(buffer)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(buffer.getvalue(), encoding="utf-8")
+        write_text(path, buffer.getvalue())
     except OSError as error:
         raise cannot_write(path, error, "choose another name") from error
 

@@ -35,17 +35,17 @@ class Side:
     words: pa.Table
 
 
-def read_side(folder: Path) -> Side:
+def read_side(folder: Path, *, edited: bool = False) -> Side:
     """Read the folder of a run or of an accepted baseline.
 
     Raises
     ------
     InputError
-        If the folder is neither, or has no words.
+        If the folder is neither, was changed since it was written (unless ``edited``), or has no words.
     """
     if not folder.is_dir():
         raise InputError(folder, "there is no such folder", "pass the folder of a run or of an accepted baseline")
-    side = Side(str(folder), read_run(folder), read_words_table(folder / "words.parquet"))
+    side = Side(str(folder), read_run(folder, edited=edited), read_words_table(folder / "words.parquet"))
     if not side.words.num_rows:
         raise InputError(folder / "words.parquet", "holds no words", "run again")
     return side

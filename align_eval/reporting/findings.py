@@ -76,7 +76,7 @@ def gather_findings(view: RunView, paths: Sequence[Path] = ()) -> Findings:
             else:
                 warnings.warn(InputWarning(f"{path}: is of run {run_id} and is not shown"), stacklevel=2)
     if findings.drift is None and _longest_min(view.words) >= LONG_MIN:
-        findings = replace(findings, drift=measure_drift(view.folder))
+        findings = replace(findings, drift=measure_drift(view.folder, edited=not view.run.files))
     return findings
 
 

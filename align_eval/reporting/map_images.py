@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.engine.fitting_maps import read_fitting_maps
-from align_eval.formats.run.maps import SavedMaps, maps_path
+from align_eval.formats.run.maps import SavedMaps
 from align_eval.relevance.source import parse_source
 from align_eval.reporting.run_view import family_of
 
@@ -34,18 +32,6 @@ class MapImage:
     word_of_row: tuple[int, ...]
     frame_s: float
     start_s: float
-
-
-def saved_maps(folder: Path, utterance: str) -> SavedMaps | None:
-    """Read the maps of an utterance from a run folder; None if the run saved none.
-
-    Raises
-    ------
-    InputError
-        If the file exists and cannot be read.
-    """
-    path = maps_path(folder, utterance)
-    return read_fitting_maps(path) if path.is_file() else None
 
 
 def map_images(maps: SavedMaps) -> dict[str, MapImage]:

@@ -15,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from align_eval.engine.fitting_maps import MapsOf, maps_reader
 from align_eval.findings.agreement.measure import SALIENCIES
 from align_eval.formats.run.folder import read_run
+from align_eval.formats.run.map_checksums import read_checksums
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.records import SECOND_REFERENCE
 from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
@@ -102,25 +104,28 @@ class StratumView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run folder, read for display."""
+    """A run folder, read for display. ``maps_of`` reads the saved maps of an utterance."""
 
     folder: Path
     run: Run
     words: pa.Table
     strata: tuple[StratumView, ...]
+    maps_of: MapsOf
 
 
-def view_run(folder: Path) -> RunView:
+def view_run(folder: Path, *, edited: bool = False) -> RunView:
     """Read a run folder.
 
     Raises
     ------
     InputError
-        If the folder holds no run.
+        If the folder holds no run, or its files were changed since it was written (unless ``edited``).
     """
-    run, words = read_run(folder), read_words_table(folder / "words.parquet")
+    run, words = read_run(folder, edited=edited), read_words_table(folder / "words.parquet")
     references = sorted(set(words.column("reference").to_pylist()), key=by_trust)
-    return RunView(folder, run, words, tuple(_stratum(run, words, reference) for reference in references))
+    strata = tuple(_stratum(run, words, reference) for reference in references)
+    maps_of = maps_reader(folder, read_checksums(folder) if run.files else None)
+    return RunView(folder, run, words, strata, maps_of)
 
 
 def default_pair(view: RunView) -> tuple[str | None, str | None]:

@@ -182,7 +182,7 @@ def test_a_window_of_a_long_recording_is_played_at_its_place(run, opened, tmp_pa
         i = table.schema.get_field_index(name)
         table = table.set_column(i, table.schema.field(i), pc.add(table[name], 10.0))
     pq.write_table(table, folder / "words.parquet")
-    command("report", folder)
+    command("report", folder, "--edited")
     page = opened(folder / "report.html")
     open_word(page, "ledger")
     row = next(r for r in read_words_table(run / "words.parquet").to_pylist() if r["word"] == "ledger")
@@ -201,7 +201,7 @@ def test_long_utterances_show_and_play_20_s_around_a_word(opened, tmp_path):
         i = table.schema.get_field_index(name)
         table = table.set_column(i, table.schema.field(i), pc.add(table[name], 50.0))
     pq.write_table(table, folder / "words.parquet")
-    command("report", folder)
+    command("report", folder, "--edited")
     page = opened(folder / "report.html")
     row = next(r for r in table.to_pylist() if r["word_index"] == 1)
     open_word(page, row["word"])
@@ -279,7 +279,7 @@ def test_markup_in_a_transcript_is_text(run, opened, tmp_path):
     data["failures"] = [{"id": "x", "message": HOSTILE}]
     data["signature"]["corpus"] = HOSTILE
     (folder / "run.json").write_text(json.dumps(data))
-    command("report", folder)
+    command("report", folder, "--edited")
     page = opened(folder / "report.html")
     assert page.locator("h1").inner_text().endswith(HOSTILE)
     page.locator("#find").fill("alert(1)")

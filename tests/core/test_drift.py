@@ -41,7 +41,7 @@ def run_of(folder, utterances, error_s):
         )
 
     write_run(
-        folder, Run(1, SIGNATURE, ()), words_table(utterances, [SYSTEM], {u.id: {SYSTEM: found(u)} for u in utterances})
+        folder, Run(2, SIGNATURE, ()), words_table(utterances, [SYSTEM], {u.id: {SYSTEM: found(u)} for u in utterances})
     )
     return folder
 
@@ -109,7 +109,7 @@ def test_there_is_no_slope_through_points_at_one_time():
 
 
 def test_a_run_without_times_is_refused(tmp_path):
-    write_run(tmp_path, Run(1, SIGNATURE, ()), words_table(TALKS, [SYSTEM], {}))
+    write_run(tmp_path, Run(2, SIGNATURE, ()), words_table(TALKS, [SYSTEM], {}))
     with pytest.raises(InputError, match="no file has two words with times; run again on longer recordings"):
         measure_drift(tmp_path)
 

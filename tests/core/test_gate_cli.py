@@ -67,7 +67,8 @@ def test_runs_that_are_not_comparable_are_exit_code_3_with_the_key(folders):
     [
         (["missing", "same"], "there is no such folder"),
         (["baseline", "empty"], "is no run of this version"),
-        (["baseline", "broken"], "cannot be read as a words table"),
+        (["baseline", "broken"], "words.parquet: was edited since the run was written"),
+        (["baseline", "broken", "--edited"], "cannot be read as a words table"),
         (["baseline", "same", "--margin-ms", "0"], "is not a positive number of milliseconds"),
         (["baseline", "same", "--system", "dtw"], f"there is no system 'dtw'; choose one of: {LABEL}"),
         (["baseline", "same", "--map", "dtw"], "is not of the form 'OLD -> NEW'"),

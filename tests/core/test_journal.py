@@ -73,8 +73,6 @@ def test_results_come_back_to_the_last_bit(tmp_path):
         assert {id_: journal.get(spoken(id_), KEY, SYSTEMS) for id_ in written} == written
         assert journal.n_resumed == 3
         assert journal.get(spoken("other"), KEY, SYSTEMS) is None
-        journal.finish()
-    assert not (tmp_path / FOLDER).exists()
 
 
 def test_a_result_under_another_key_is_not_used(tmp_path):
@@ -136,9 +134,10 @@ def test_maps_that_are_not_as_they_were_written_are_made_again(tmp_path):
     with open_journal(tmp_path) as journal:
         for id_ in ("s/a", "s/b", "s/c"):
             journal.put(id_, KEY, result(0, saved=saved()))
-    damaged = maps_path(tmp_path, "s/a")
+    new = tmp_path / FOLDER / "new"
+    damaged = maps_path(new, "s/a")
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
-    maps_path(tmp_path, "s/b").unlink()
+    maps_path(new, "s/b").unlink()
     with open_journal(tmp_path) as journal:
         for id_ in ("s/a", "s/b"):
             with pytest.warns(InputWarning, match=f"the maps of {id_} are damaged or missing"):
@@ -150,12 +149,12 @@ def test_maps_of_utterances_that_are_no_part_of_the_finished_run_are_removed(tmp
     with open_journal(tmp_path) as journal:
         for id_ in ("old", "again"):
             journal.put(id_, KEY, result(0, saved=saved()))
-    (tmp_path / "maps" / "old.safetensors.77.writing").write_bytes(b"torn")
-    (tmp_path / "maps" / "notes.txt").write_text("mine")
+    maps = tmp_path / FOLDER / "new" / "maps"
+    (maps / "old.safetensors.77.writing").write_bytes(b"torn")
     with open_journal(tmp_path) as journal:
         journal.get(spoken("again"), KEY, SYSTEMS)
-        journal.finish()
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["again.safetensors", "notes.txt"]
+        assert list(journal.maps()) == ["again"]
+    assert sorted(path.name for path in maps.iterdir()) == ["again.safetensors"]
 
 
 def test_two_runs_in_one_folder_refuse_each_other(tmp_path):

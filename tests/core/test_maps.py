@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from align_eval.engine.fitting_maps import read_fitting_maps
+from align_eval.engine.fitting_maps import maps_reader, read_fitting_maps
 from align_eval.errors import InputError
-from align_eval.formats.run.maps import SavedMaps, drop_maps, read_maps, write_maps
+from align_eval.formats.run.map_checksums import read_checksums, write_checksums
+from align_eval.formats.run.maps import SavedMaps, read_maps, write_maps
 
 
 def saved_maps() -> SavedMaps:
@@ -58,17 +59,25 @@ def test_a_missing_file_is_refused(tmp_path):
         read_maps(tmp_path / "nothing")
 
 
-def test_dropping_maps_leaves_the_rest_of_the_folder(tmp_path):
-    write_maps(tmp_path / "maps" / "a.safetensors", saved_maps())
-    (tmp_path / "maps" / "notes.txt").write_text("mine")
-    drop_maps(tmp_path)
-    assert (tmp_path / "maps" / "a.safetensors").is_file()  # no run.json: the maps may belong to something else
-    for name in ("run.json", "budget.json", "words.parquet"):
-        (tmp_path / name).write_text("{}")
-    drop_maps(tmp_path)
-    drop_maps(tmp_path)  # nothing to drop is no error
-    remaining = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
-    assert remaining == ["maps", "maps/notes.txt", "run.json", "words.parquet"]
+def test_a_reader_has_the_maps_that_the_run_noted_and_no_others(tmp_path):
+    checksums = {id_: write_maps(tmp_path / "maps" / f"{id_}.safetensors", saved_maps()) for id_ in "ab"}
+    write_checksums(tmp_path, checksums)
+    assert read_checksums(tmp_path) == checksums
+    maps_of = maps_reader(tmp_path, checksums)
+    assert maps_of("a").details == saved_maps().details
+    assert maps_of("none") is None  # an utterance that failed
+    changed, foreign = (tmp_path / "maps" / f"{id_}.safetensors" for id_ in "bc")
+    write_maps(changed, replace(saved_maps(), frame_s=0.04))
+    write_maps(foreign, saved_maps())
+    for id_ in "bc":
+        with pytest.raises(InputError, match=rf"{id_}\.safetensors: was edited since .*; run again, or give --edited"):
+            maps_of(id_)
+    changed.unlink()
+    with pytest.raises(InputError, match=r"b\.safetensors: cannot be read \(No such file"):
+        maps_of("b")
+    edited = maps_reader(tmp_path, None)
+    assert edited("c").details == saved_maps().details
+    assert edited("b") is None
 
 
 def stack_of(*shape: int, dtype: type = np.float32) -> dict[str, np.ndarray]:

@@ -14,10 +14,11 @@ import soundfile
 from align_eval.corpus.audio import read_audio
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.audio_spans import NAME, read_audio_spans, write_audio_spans
+from align_eval.formats.run.map_checksums import maps_reader
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word
 from align_eval.reporting.html.embed import Stretch, choose_stretches, embed_media
-from align_eval.reporting.map_images import map_images, saved_maps
+from align_eval.reporting.map_images import map_images
 from align_eval.reporting.run_view import view_run
 from align_eval.reporting.spectrogram import spectrogram
 from align_eval.reporting.utterance_audio import find_audio, flac, read_samples
@@ -53,7 +54,7 @@ def test_sound_equals_the_samples_to_sixteen_bits():
 
 def test_rows_of_a_map_are_scaled_by_their_greatest_value(reported):
     """Levels are square roots: a quarter of the greatest value has half its level. Controls have no image."""
-    maps = saved_maps(reported, "a")
+    maps = maps_reader(reported, None)("a")
     images = map_images(maps)
     assert RANDOM in maps.stacks
     assert set(images) == set(maps.stacks) - {RANDOM}
@@ -65,7 +66,7 @@ def test_rows_of_a_map_are_scaled_by_their_greatest_value(reported):
 
 
 def test_heads_are_shown_as_their_mean(reported):
-    maps = saved_maps(reported, "a")
+    maps = maps_reader(reported, None)("a")
     assert maps.stacks[EVERY].shape[0] == 4
     assert map_images(maps)[EVERY].levels.shape == maps.stacks[EVERY].shape[1:]
 
@@ -123,7 +124,7 @@ def test_missing_audio_is_a_warning(tmp_path):
 
 def test_embedded_media_unpack_to_spectrogram_and_sound(reported):
     spans = read_audio_spans(reported)
-    media = embed_media(reported, [whole("a", 2.0)], spans, 10**7, audio=True)
+    media = embed_media(maps_reader(reported, None), [whole("a", 2.0)], spans, 10**7, audio=True)
     assert media.left_out == []
     (entry,) = media.entries["a"]
     samples = read_audio(spans["a"])
@@ -140,16 +141,17 @@ def test_an_utterance_that_does_not_fit_is_listed_and_a_shorter_one_still_fits(t
     folder = write_reported(tmp_path / "run", short)
     write_reported(tmp_path / "long", [long], longer_s=20.0)
     (tmp_path / "long" / "maps" / "a.safetensors").rename(folder / "maps" / "a.safetensors")
+    maps_of = maps_reader(folder, None)
     spans = {**read_audio_spans(folder), **read_audio_spans(tmp_path / "long")}
     ids = [whole("a", 21.0), whole("b", 2.0), whole("c", 2.0)]
-    every = embed_media(folder, ids, spans, 10**8, audio=True).entries
+    every = embed_media(maps_of, ids, spans, 10**8, audio=True).entries
     room = len(json.dumps(every)) - len(json.dumps(every["a"])) + 2000
-    media = embed_media(folder, ids, spans, room, audio=True)
+    media = embed_media(maps_of, ids, spans, room, audio=True)
     assert (set(media.entries), media.left_out) == ({"b", "c"}, ["a"])
 
 
 def test_without_sound_the_spectrograms_remain(reported):
-    media = embed_media(reported, [whole("a", 2.0)], read_audio_spans(reported), 10**7, audio=False)
+    media = embed_media(maps_reader(reported, None), [whole("a", 2.0)], read_audio_spans(reported), 10**7, audio=False)
     assert not media.has_sound
     assert set(media.entries["a"][0]) == {"maps", "spectrogram", "from", "to"}
 
@@ -177,13 +179,14 @@ def test_long_utterances_are_embedded_20_s_around_a_word():
 
 def test_a_stretch_has_its_samples_and_no_other_is_tried_after_one_that_does_not_fit(tmp_path):
     folder = write_reported(tmp_path / "run", longer_s=70.0)
+    maps_of = maps_reader(folder, None)
     spans = read_audio_spans(folder)
     stretches = [Stretch("a", at, at + 20.0, whole=False) for at in (10.0, 40.0)]
-    media = embed_media(folder, stretches, spans, 10**8, audio=True)
+    media = embed_media(maps_of, stretches, spans, 10**8, audio=True)
     samples = read_audio(spans["a"], longest_s=float("inf"))
     for entry, at in zip(media.entries["a"], (10, 40), strict=True):
         assert (entry["from"], entry["to"], entry["maps"]) == (at, at + 20, {})
         assert base64.b64decode(entry["audio"]) == flac(samples[at * 16000 : (at + 20) * 16000])
     assert media.left_out == []
-    media = embed_media(folder, [stretches[0], whole("b", 2.0)], spans, 1000, audio=True)
+    media = embed_media(maps_of, [stretches[0], whole("b", 2.0)], spans, 1000, audio=True)
     assert (media.entries, media.left_out) == ({}, ["a", "b"])

@@ -160,11 +160,11 @@ def write_grid(path: Path, tiers: list[tuple[str, str]]) -> Path:
 
 
 def many_tiers(folder: Path) -> None:
-    read_words(write_grid(folder / "a.TextGrid", [(f"tier {i}", "a") for i in range(2000)]))
+    read_words(write_grid(folder / "a.TextGrid", [(f"tier {i}", "a") for i in range(900)]))
 
 
 def many_word_tiers(folder: Path) -> None:
-    read_words(write_grid(folder / "a.TextGrid", [(f"words {i}", "a") for i in range(2000)] + 2 * [("words", "a")]))
+    read_words(write_grid(folder / "a.TextGrid", [(f"words {i}", "a") for i in range(900)] + 2 * [("words", "a")]))
 
 
 def many_columns(folder: Path) -> None:
@@ -181,7 +181,7 @@ def many_systems(_: Path) -> None:
 def test_a_message_lists_some_of_many(tmp_path, failing):
     with pytest.raises(InputError) as caught:
         failing(tmp_path)
-    assert re.search(r" and 1,9\d\d more", str(caught.value))
+    assert re.search(r" and (1,9|8)\d\d more", str(caught.value))
     assert len(str(caught.value)) < 3000
 
 
@@ -364,7 +364,7 @@ def test_a_file_whose_name_is_not_utf_8_is_one_failure(tmp_path):
     assert done.returncode == 2
     run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert {failure["id"] for failure in run["failures"]} == {r"caf\udce9"}
-    assert "its name is not UTF-8" in run["failures"][0]["message"]
+    assert r"the name 'caf\udce9' cannot name a file" in run["failures"][0]["message"]
     assert align_eval("lint", tmp_path / "run").returncode == 0
 
 

@@ -466,9 +466,27 @@ CASES = {
     ),
     "report, audio that is not named": Case(
         lambda folder: [timit_and_textgrids(folder), run(folder), make(folder, **{"run/audio.json": "{"})],
-        "report run",
+        "report run --edited",
         "audio.json: does not say where audio is",
-        "report run --corpus c --kind folder",
+        "report run --edited --corpus c --kind folder",
+    ),
+    "report, a file that was edited": Case(
+        lambda folder: [run(folder), (folder / "run" / "audio.json").write_text('{"schema": 1, "spans": {}}')],
+        "report run",
+        "audio.json: was edited since the run was written",
+        "report run --edited",
+    ),
+    "lint, a file that was edited": Case(
+        lambda folder: [run(folder), make(folder, **{"run/maps.json": "{"})],
+        "lint run",
+        "maps.json: was edited since the run was written",
+        "lint run --edited",
+    ),
+    "lint, an interrupted run": Case(
+        lambda folder: [run(folder), (folder / "run" / "run.json").unlink(), (folder / "run" / ".partial").mkdir()],
+        "lint run",
+        "run: holds a run that was interrupted; give the command that wrote it again",
+        "score r.srt r.srt --out run",
     ),
     "corpus convert, kind": Case(
         timit_and_textgrids, "corpus convert c out", "name one with --kind", "corpus convert c out --kind timit"
@@ -492,6 +510,12 @@ CASES = {
         "choose another --out",
         "score r.srt h.srt --out out",
     ),
+    "score, a folder of no run": Case(
+        lambda folder: [write_good(folder, "srt", "r"), make(folder, **{"out/maps/mine": ""})],
+        "score r.srt r.srt --out out",
+        "out/maps: is of no run, and a run would replace it; move it, or choose another --out",
+        "score r.srt r.srt --out another",
+    ),
     # compare
     "compare, an unknown system": Case(
         compared, "compare old old --system x", "there is no system 'x'; choose one of: attention", "compare old old"
@@ -504,6 +528,12 @@ CASES = {
     ),
     "compare, a baseline to write": Case(
         compared, "compare old elsewhere --accept file", "choose another --accept", "compare old elsewhere --accept new"
+    ),
+    "compare, a baseline of no run": Case(
+        lambda folder: [compared(folder), make(folder, **{"new/words.parquet": ""})],
+        "compare old old --accept new",
+        "new/words.parquet: is of no run, and a run would replace it; move it, or choose another --accept",
+        "compare old old --accept other",
     ),
     "compare, a folder to write": Case(
         compared, "compare old old --out file", "choose another --out", "compare old old --out out"

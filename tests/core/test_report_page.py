@@ -232,9 +232,7 @@ def test_a_baseline_that_cannot_be_compared_is_reported(folder, tmp_path):
 
 def test_one_system_alone_has_a_page(tmp_path):
     """As `score` writes it: no second system, no maps."""
-    folder = write_reported(tmp_path / "run", late_s={ATTENTION: 0.060})
-    for path in (folder / "maps").iterdir():
-        path.unlink()
+    folder = write_reported(tmp_path / "run", late_s={ATTENTION: 0.060}, saved=None)
     data = data_of(page_of(folder))
     assert data["pair"] == [0, None]
     assert "rho" not in data

@@ -26,7 +26,7 @@ ROW = ScoreRow(
 
 def printed(*rows: ScoreRow, failures: tuple[Failure, ...] = (), **signature: object) -> str:
     file = StringIO()
-    print_run(Run(1, SIGNATURE | signature, rows, failures), Console(file=file, width=200))
+    print_run(Run(2, SIGNATURE | signature, rows, failures), Console(file=file, width=200))
     return file.getvalue()
 
 
@@ -62,7 +62,7 @@ def test_values_are_in_their_columns_with_their_intervals():
 
 def test_a_narrow_terminal_shows_whole_names_and_values():
     file = StringIO()
-    print_run(Run(1, SIGNATURE, (ROW,)), Console(file=file, width=80))
+    print_run(Run(2, SIGNATURE, (ROW,)), Console(file=file, width=80))
     ((source, align, value, *_),) = system_lines(file.getvalue())
     assert (source, align, value) == ("attention:heads=all", "dtw", "61.3 [50, 74]")
 

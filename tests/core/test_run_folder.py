@@ -1,6 +1,7 @@
 """Run folders: read back as written, with TextGrids that open."""
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from align_eval.errors import InputError
 from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import read_run, write_run
 from align_eval.formats.run.languages import read_languages
+from align_eval.formats.run.staging import OWNED
 from align_eval.formats.run.textgrids import batched_by_rows
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.formats.textgrids import words_of_tier
@@ -34,7 +36,7 @@ WORDS = words_table(
     [russian(id_) for id_ in ("s1/a", "s1/b", "failed")], SYSTEMS, {"s1/a": HYPOTHESES, "s1/b": HYPOTHESES}
 )
 RUN = Run(
-    schema=1,
+    schema=2,
     signature=SIGNATURE | {"systems": [["attention", "dtw"]]},
     rows=score_table(WORDS),
     failures=(Failure("failed", "failed.wav: holds no samples «»; remove it"),),
@@ -43,10 +45,11 @@ RUN = Run(
 
 
 def test_a_run_is_read_back_equal_from_its_folder_and_from_its_file(tmp_path):
-    write_run(tmp_path / "deep" / "run", RUN, WORDS)
+    written = write_run(tmp_path / "deep" / "run", RUN, WORDS)
     assert len(RUN.rows) > 10
-    assert read_run(tmp_path / "deep" / "run") == RUN
-    assert read_run(tmp_path / "deep" / "run" / "run.json") == RUN
+    assert replace(written, files={}) == RUN
+    assert read_run(tmp_path / "deep" / "run") == written
+    assert read_run(tmp_path / "deep" / "run" / "run.json") == written
 
 
 def test_the_words_are_read_back_and_score_the_same(tmp_path):
@@ -58,10 +61,11 @@ def test_the_words_are_read_back_and_score_the_same(tmp_path):
 
 def test_a_run_without_intervals_and_failures_is_read_back_equal(tmp_path):
     single = words_table([russian("a")], SYSTEMS, {"a": HYPOTHESES})
-    run = Run(1, SIGNATURE, score_table(single))
+    run = Run(2, SIGNATURE, score_table(single))
     assert run.rows[0].ci_low is None
-    write_run(tmp_path, run, single)
-    assert read_run(tmp_path) == run
+    written = write_run(tmp_path, run, single)
+    assert read_run(tmp_path) == written
+    assert read_run(tmp_path, edited=True) == run
 
 
 def test_writing_again_gives_the_same_bytes(tmp_path):
@@ -114,7 +118,7 @@ def test_words_of_no_length_are_points_so_that_none_is_lost(tmp_path):
 
 
 def without(key: str) -> str:
-    run = {"schema": 1, "signature": {}, "rows": [], "failures": [], "environment": {}}
+    run = {"schema": 2, "signature": {}, "rows": [], "failures": [], "environment": {}, "files": {}}
     return json.dumps({name: value for name, value in run.items() if name != key})
 
 
@@ -122,10 +126,10 @@ def without(key: str) -> str:
     "text",
     [
         "",
-        '{"schema": 1, "sign',
+        '{"schema": 2, "sign',
         "[]",
         "null",
-        *map(without, ("schema", "signature", "rows", "failures", "environment")),
+        *map(without, ("schema", "signature", "rows", "failures", "environment", "files")),
         without("rows")[:-1] + ', "rows": [{"metric": "wbe_mean"}]}',
         without("failures")[:-1] + ', "failures": [{"id": "a", "message": "m", "other": 1}]}',
     ],
@@ -191,10 +195,48 @@ def test_stretches_of_a_file_are_one_textgrid_even_if_ids_of_others_come_between
 
 
 def test_no_temporary_files_remain_of_a_run_that_could_not_be_written(tmp_path):
-    (tmp_path / "textgrids").write_text("a file")
+    """A TextGrid has no place where a folder has its name: one utterance is named as the folder of another's file."""
+    table = words_table([russian("a"), russian("a.TextGrid/b")], SYSTEMS, {"a": HYPOTHESES})
     with pytest.raises(InputError, match="cannot be written"):
+        write_run(tmp_path, RUN, table)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_what_no_run_wrote_is_not_replaced(tmp_path, name):
+    """The user may name a folder that has, say, maps of another program."""
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"{re.escape(name)}: is of no run, .*; move it, or choose another --out"):
         write_run(tmp_path, RUN, WORDS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["textgrids", "words.parquet"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_run_replaces_another_with_the_results_that_were_made_from_it(tmp_path):
+    write_run(tmp_path, RUN, WORDS)
+    for name in (*OWNED, "notes.txt"):
+        if not (tmp_path / name).exists():
+            (tmp_path / name).write_text("of the earlier run")
+    write_run(tmp_path, RUN, WORDS)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"run.json", "words.parquet", "textgrids", "notes.txt"}
+
+
+def test_files_that_were_changed_added_or_removed_are_refused_unless_that_is_allowed(tmp_path):
+    write_run(tmp_path, RUN, WORDS, details={"s1/a": {"mass": 1}})
+    whole = {name: (tmp_path / name).read_bytes() for name in ("details.json", "words.parquet")}
+    changed = {"details.json": b"{}", "words.parquet": whole["words.parquet"] + b" ", "audio.json": b"{}"}
+    for name, content in changed.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{re.escape(name)}: was edited since the run was written"):
+            read_run(tmp_path)
+        assert read_run(tmp_path, edited=True) == RUN
+        (tmp_path / name).unlink()
+        if name in whole:
+            with pytest.raises(InputError, match=rf"{re.escape(name)}: cannot be read"):
+                read_run(tmp_path)
+            (tmp_path / name).write_bytes(whole[name])
+    assert read_run(tmp_path).files.keys() == whole.keys()
 
 
 def test_detected_languages_are_written_and_go_with_their_run(tmp_path):

@@ -120,7 +120,7 @@ def run():
         "id": "0", "model": "m", "model_checksum": "a", "corpus": "c", "corpus_checksum": "b", "text": "words",
         "context": "full", "device": "cpu", "dtype": "float32", "seed": 0, "packages": {},
     }  # fmt: skip
-    return Run(1, signature, score_table(table))
+    return Run(2, signature, score_table(table))
 
 
 def test_the_floor_is_the_mean_disagreement_at_interior_boundaries(run):

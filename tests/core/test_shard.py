@@ -18,7 +18,9 @@ from align_eval.engine.job import Shard, in_shard, parse_shard
 from align_eval.engine.merge import in_order, merge_into
 from align_eval.engine.shard_file import ShardFacts, write_shard
 from align_eval.errors import InputError
-from align_eval.formats.run.folder import write_run
+from align_eval.formats.run.audio_spans import write_audio_spans
+from align_eval.formats.run.folder import WORDS_NAME, place_run, write_run
+from align_eval.formats.run.staging import staging
 from align_eval.formats.run.words_file import words_writer, write_words_table
 from align_eval.formats.run.words_table import read_words_table, words_table
 from align_eval.options import Plan
@@ -107,8 +109,18 @@ def run_of(corpus: Corpus, shard: Shard | None = None) -> tuple[Run, pa.Table, S
         protocols=PROTOCOLS,
     )
     failures = tuple(sorted([*corpus.failures, *failed], key=lambda f: f.id))
-    run = Run(1, signature, score_table(words), failures, {"python": "3"})
+    run = Run(2, signature, score_table(words), failures, {"python": "3"})
     return run, words, ShardFacts(shard, corpus.failures, tuple(failed), ()) if shard else None
+
+
+def write_whole(out: Path, corpus: Corpus, run: Run, words: pa.Table, facts: ShardFacts | None = None) -> Run:
+    """Write the folder of a run or, with its facts, of a shard."""
+    with staging(out) as new:
+        write_words_table(new / WORDS_NAME, words)
+        write_audio_spans(new, {u.id: u.audio for u in corpus.utterances})
+        if facts:
+            write_shard(new, facts, corpus.utterances)
+        return place_run(out, new, run)
 
 
 def write_parts(corpus: Corpus, folder: Path, count: int) -> list[Path]:
@@ -116,8 +128,7 @@ def write_parts(corpus: Corpus, folder: Path, count: int) -> list[Path]:
     for number, out in enumerate(parts, start=1):
         of_shard = in_shard(corpus, Shard(number, count))
         run, words, facts = run_of(of_shard, Shard(number, count))
-        write_run(out, run, words)
-        write_shard(out, facts, of_shard.utterances)
+        write_whole(out, of_shard, run, words, facts)
     return parts
 
 
@@ -126,9 +137,8 @@ def test_shards_together_are_the_run_that_nobody_divided(corpus, tmp_path, count
     run, words, _ = run_of(corpus)
     parts = write_parts(corpus, tmp_path, count)
     merged = merge_into(tmp_path / "merged", parts[::-1])
-    assert merged == run
     assert read_words_table(tmp_path / "merged" / "words.parquet").equals(words)
-    write_run(tmp_path / "whole", run, words)
+    assert write_whole(tmp_path / "whole", corpus, run, words) == merged
     for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
         assert (tmp_path / "merged" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
 
@@ -146,9 +156,10 @@ def test_a_shard_that_is_missing_or_there_twice_is_named(corpus, tmp_path):
 
 def test_shards_of_different_runs_are_refused_with_what_differs(corpus, tmp_path):
     parts = write_parts(corpus, tmp_path, 2)
-    run, words, facts = run_of(in_shard(corpus, Shard(2, 2)), Shard(2, 2))
-    write_run(parts[1], replace(run, signature=run.signature | {"context": "fit", "seed": 1}), words)
-    write_shard(parts[1], facts, in_shard(corpus, Shard(2, 2)).utterances)
+    second = in_shard(corpus, Shard(2, 2))
+    run, words, facts = run_of(second, Shard(2, 2))
+    other = replace(run, signature=run.signature | {"context": "fit", "seed": 1})
+    write_whole(parts[1], second, other, words, facts)
     with pytest.raises(InputError, match=r"part2: differs from .*part1 in context, seed; make every shard"):
         merge_into(parts[0].parent / "merged", parts)
 

@@ -31,7 +31,7 @@ class Finding:
 
 OF_FINDING = {"finding": "test", "id": "a", "run": SIGNATURE["id"], "seed": 0}
 FINDING = Finding(1, OF_FINDING, SIGNATURE, (BUG, BAD_INPUT))
-RUN = Run(1, SIGNATURE, (), (BUG, BAD_INPUT))
+RUN = Run(2, SIGNATURE, (), (BUG, BAD_INPUT))
 WORD = Word("one", 0.5, 1.0)
 UTTERANCE = Utterance("w", AudioSpan(Path("w.wav")), (WORD,), "one", "en", None, "w", 2.0, "manual")
 WORDS = words_table([UTTERANCE], (SystemName("gradient", "dtw"),), {"w": {SystemName("gradient", "dtw"): (WORD,)}})
@@ -90,20 +90,17 @@ def test_tracebacks_of_an_interrupted_run_are_removed_when_it_resumes(tmp_path):
     with open_journal(tmp_path) as journal:
         journal.put_failure(BUG)
     assert (tmp_path / FOLDER / NAME).is_file()
-    assert (tmp_path / "tracebacks" / "s1" / "u.txt").is_file()
-    with open_journal(tmp_path):
-        assert not (tmp_path / "tracebacks").exists()
+    assert (tmp_path / FOLDER / "new" / "tracebacks" / "s1" / "u.txt").is_file()
+    with open_journal(tmp_path) as journal:
+        assert not (journal.new / "tracebacks").exists()
 
 
-@pytest.mark.parametrize("write", [write_finding, lambda path, _: write_run(path.parent, RUN, WORDS)])
-def test_an_entry_that_cannot_be_removed_is_named_with_the_remedy(tmp_path, write):
+def test_an_entry_that_cannot_be_removed_is_named_with_the_remedy(tmp_path):
     """A file at the place of the folder was not written by this package, and is left unchanged."""
     path = tmp_path / "finding.json"
-    (tmp_path / "run.json").write_text("{}")
-    for name in ("tracebacks", "finding.tracebacks"):
-        (tmp_path / name).write_text("mine")
+    (tmp_path / "finding.tracebacks").write_text("mine")
     with pytest.raises(InputError, match=r"tracebacks: cannot be removed \(.*\); remove it, or choose another --out"):
-        write(path, FINDING)
+        write_finding(path, FINDING)
     assert (tmp_path / "finding.tracebacks").read_text() == "mine"
 
 

@@ -183,7 +183,7 @@ def test_interior_leaves_out_the_outer_boundaries_of_every_window(long_run):
 
 def test_there_is_one_textgrid_a_recording(long_run, tmp_path):
     words, table = long_run
-    write_run(tmp_path, Run(1, SIGNATURE, score_table(table)), table)
+    write_run(tmp_path, Run(2, SIGNATURE, score_table(table)), table)
     assert sorted(path.name for path in (tmp_path / "textgrids").iterdir()) == ["short.TextGrid", "talk.TextGrid"]
     grid, _ = read_textgrid(tmp_path / "textgrids" / "talk.TextGrid")
     reference, system = (words_of_tier(tier) for tier in grid.tiers)

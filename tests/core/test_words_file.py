@@ -65,5 +65,5 @@ def test_a_file_that_is_no_words_table_or_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match=r"words\.parquet: cannot be read as a words table"):
         list(utterance_tables(tmp_path / "words.parquet"))
     match = r"words\.parquet: cannot be written"
-    with pytest.raises(InputError, match=match), words_writer(tmp_path / "none" / "words.parquet"):
+    with pytest.raises(InputError, match=match), words_writer(tmp_path / "words.parquet" / "words.parquet"):
         pass

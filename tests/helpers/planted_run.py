@@ -16,8 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from align_eval.formats.run.folder import write_run
-from align_eval.formats.run.maps import SavedMaps, write_maps
+from align_eval.formats.run.folder import WORDS_NAME, place_run
+from align_eval.formats.run.map_checksums import write_checksums
+from align_eval.formats.run.maps import SavedMaps, maps_path, write_maps
+from align_eval.formats.run.staging import staging
+from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, Failure, SystemName, Utterance, Word
 from align_eval.run_record import Run
@@ -170,8 +173,9 @@ def write_planted(
     ]  # fmt: skip
     results = {r.id: dict.fromkeys(SYSTEMS, r.words) for r in records if r.id not in failed}
     failures = tuple(Failure(id_, f"{id_}.wav: the file is empty; remove it") for id_ in failed)
-    write_run(folder, Run(1, dict(SIGNATURE), (), failures), words_table(records, SYSTEMS, results))
-    for u in utterances:
-        if u.id not in failed:
-            write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u, signals, tokens, details))
+    with staging(folder) as new:
+        write_words_table(new / WORDS_NAME, words_table(records, SYSTEMS, results))
+        maps = {u.id: maps_of(u, signals, tokens, details) for u in utterances if u.id not in failed}
+        write_checksums(new, {id_: write_maps(maps_path(new, id_), saved) for id_, saved in maps.items()})
+        place_run(folder, new, Run(2, dict(SIGNATURE), (), failures))
     return folder

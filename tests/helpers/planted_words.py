@@ -115,4 +115,4 @@ def noise_that_loses(table: pa.Table, loss_ms: float) -> float:
 
 
 def side(table: pa.Table, place: str = "run", **signature: object) -> Side:
-    return Side(place, Run(1, SIGNATURE | signature, ()), table)
+    return Side(place, Run(2, SIGNATURE | signature, ()), table)

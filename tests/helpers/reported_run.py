@@ -6,7 +6,7 @@ these are their mean errors and biases, and the two are 40 ms apart. The audio o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 import soundfile
 
 from align_eval.formats.run.audio_spans import write_audio_spans
-from align_eval.formats.run.folder import write_run
-from align_eval.formats.run.maps import write_maps
+from align_eval.formats.run.folder import WORDS_NAME, place_run, write_baseline
+from align_eval.formats.run.map_checksums import write_checksums
+from align_eval.formats.run.maps import SavedMaps, maps_path, write_maps
+from align_eval.formats.run.staging import staging
 from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, SystemName, Utterance, Word
@@ -37,6 +39,7 @@ def write_reported(
     texts: Mapping[str, str] | None = None,
     late_s: Mapping[SystemName, float] | None = None,
     longer_s: float = 1.0,
+    saved: Callable[[Planted], SavedMaps] | None = maps_of,
 ) -> Path:
     """Write the run; ``texts`` are other names for words, ``longer_s`` is what follows the last word."""
     records, late_s = [], late_s or LATE_S
@@ -49,14 +52,16 @@ def write_reported(
         text = " ".join(w.text for w in words)
         record = Utterance(u.id, AudioSpan(audio), words, text, "en", u.speaker, u.id, duration_s, u.reference)
         records.append(record)
-        write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u))
     results = {
         r.id: {s: tuple(Word(w.text, w.start_s + by, w.end_s + by) for w in r.words) for s, by in late_s.items()}
         for r in records
     }
     table = words_table(records, late_s, results)
-    write_run(folder, Run(1, dict(RUN_SIGNATURE), score_table(table)), table)
-    write_audio_spans(folder, {u.id: u.audio for u in records})
+    with staging(folder) as new:
+        write_words_table(new / WORDS_NAME, table)
+        write_audio_spans(new, {u.id: u.audio for u in records})
+        write_checksums(new, {u.id: write_maps(maps_path(new, u.id), saved(u)) for u in utterances if saved})
+        place_run(folder, new, Run(2, dict(RUN_SIGNATURE), score_table(table)))
     return folder
 
 
@@ -70,7 +75,7 @@ def ends_after_starts(table: pa.Table) -> pa.Table:
 
 
 def write_many_words(folder: Path, n_speakers: int, n_systems: int) -> int:
-    """Write a run of words alone, about 25 a speaker, without scores, and return how many words there are."""
+    """Write a run of words alone, without scores and TextGrids: about 25 words a speaker; return their number."""
     rng = np.random.default_rng(0)
     table = ends_after_starts(corpus(rng, n_speakers))
     source, align = (table.schema.get_field_index(name) for name in ("source", "align"))
@@ -82,8 +87,6 @@ def write_many_words(folder: Path, n_speakers: int, n_systems: int) -> int:
         for column, name in zip((source, align), names, strict=True):
             of_system = of_system.set_column(column, table.schema.field(column), pa.array([name] * len(table)))
         tables.append(of_system)
-    folder.mkdir(parents=True)
-    write_run(folder, Run(1, dict(RUN_SIGNATURE), ()), table.slice(0, 8))
     in_order = pa.concat_tables(tables).sort_by([(key, "ascending") for key in ("utterance", "system", "word_index")])
-    write_words_table(folder / "words.parquet", in_order.drop_columns(["system"]))
+    write_baseline(folder, Run(2, dict(RUN_SIGNATURE), ()), in_order.drop_columns(["system"]), "")
     return len(table)

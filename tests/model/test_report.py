@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from align_eval.findings.heads.measure import search_heads
 from align_eval.findings.saved_run import read_saved_run
 from align_eval.formats.run.audio_spans import read_audio_spans
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
-from align_eval.formats.run.maps import write_maps
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SystemName, Word
 from align_eval.reporting.figures.explained import draw_explained
@@ -30,6 +28,7 @@ from align_eval.reporting.map_images import MapImage, map_images
 from align_eval.reporting.run_view import view_run
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
+from tests.helpers.reported_run import write_reported
 
 ATTENTION, GRADIENT = SystemName("attention:heads=all", "viterbi"), SystemName("gradient:at=encoder-output", "viterbi")
 
@@ -38,15 +37,14 @@ pytestmark = pytest.mark.usefixtures("few_draws")
 
 
 @pytest.fixture(scope="module")
-def folder(few_draws, reported, tmp_path_factory):  # noqa: ARG001
+def folder(few_draws, tmp_path_factory):  # noqa: ARG001
     """Heads 60, 40, 20 and 0 ms late, gradients exact; the budget in the run's folder, the heads beside it."""
 
     def late(u: Planted, n_tokens: int) -> np.ndarray:
         return np.concatenate([exact(u, n_tokens, shift) for shift in (3, 2, 1, 0)])
 
-    folder = shutil.copytree(reported, tmp_path_factory.mktemp("findings") / "run")
-    for u in SPEAKERS:
-        write_maps(folder / "maps" / f"{u.id}.safetensors", maps_of(u, {**EXACT, EVERY: late}))
+    folder = tmp_path_factory.mktemp("findings") / "run"
+    write_reported(folder, saved=lambda u: maps_of(u, {**EXACT, EVERY: late}))
     run = read_saved_run(folder)
     (budget,) = with_holm([measure_budget(run, 0)])
     write_finding(folder / "budget.json", budget)

@@ -118,7 +118,7 @@ def test_saved_maps_give_the_times_of_the_run(tiny_en, clip, tmp_path, source, u
     maps = maps_of_passes(tiny_en, passes_of(tiny_en, Speech(samples, texts, "en")), collector.add)([system.source])
     saved = collector.saved(samples, maps)
     write_maps(tmp_path / "maps", saved)
-    item = Item(clip.id, "manual", 0, 0, np.zeros((len(texts), 2)), tmp_path / "maps")
+    item = Item(clip.id, "manual", 0, 0, np.zeros((len(texts), 2)), tmp_path / "maps", None)
     values = prepared(item.maps.stacks[system.source.stack], system.source.prep)
     timed = words(samples, texts, [system], lambda _: maps)[system]
     expected = [(word.start_s, word.end_s) for word in timed]

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from align_eval.api import evaluate
-from align_eval.engine.journal import FOLDER
+from align_eval.engine.journal import FOLDER, NAME
 from align_eval.formats.run import words_file
 from align_eval.formats.run.folder import write_run
 from tests.helpers.command_line import align_eval
@@ -54,7 +54,7 @@ def test_a_run_that_is_cut_off_while_it_writes_leaves_the_one_before_it_and_goes
         patched.setattr(run, "_rows", interrupted_at_the_fifth(run._rows))
         assert align_eval(*command).returncode != 0
     partial = {name for name in files_of(tmp_path / "out") if name.startswith(FOLDER)}
-    assert f"{FOLDER}/words.parquet" in partial
+    assert f"{FOLDER}/{NAME}" in partial
     assert {name: data for name, data in files_of(tmp_path / "out").items() if name not in partial} == before
     assert align_eval(*command).returncode == 0
     assert files_of(tmp_path / "out") == before

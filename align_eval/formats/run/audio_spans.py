@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from align_eval.formats.atomic import cannot_write, check_name, write_whole
+from align_eval.formats.atomic import check_name
 from align_eval.formats.json_file import Kind, read_json
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.records import AudioSpan
@@ -72,12 +72,6 @@ def _as_json(span: AudioSpan) -> dict[str, Any]:
 
 
 def _write(folder: Path, spans: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    def write(path: Path) -> None:
-        with entries_writer(path, f'{{"schema": {SCHEMA_VERSION}, "spans": {{', "}}") as put:
-            for id_, span in spans:
-                put({id_: span})
-
-    try:
-        write_whole(folder / NAME, write)
-    except OSError as error:
-        raise cannot_write(folder / NAME, error, "choose another --out") from error
+    with entries_writer(folder / NAME, f'{{"schema": {SCHEMA_VERSION}, "spans": {{', "}}") as put:
+        for id_, span in spans:
+            put({id_: span})

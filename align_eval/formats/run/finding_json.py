@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from align_eval.formats.atomic import cannot_write
+from align_eval.formats.atomic import write_together, writing
 from align_eval.formats.json_file import Kind, decode_json, read_limited
 from align_eval.formats.run.tracebacks import (
     as_json,
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def write_finding(path: Path, finding: DataclassInstance, remedy: str = "choose another --out") -> None:
-    """Write a finding, and before it the tracebacks that it names.
+def write_finding(
+    path: Path,
+    finding: DataclassInstance,
+    remedy: str = "choose another --out",
+    beside: Mapping[Path, bytes] | None = None,
+) -> None:
+    """Write a finding, and before it its other files and the tracebacks that it names.
+
+    Parameters
+    ----------
+    beside
+        Content of the files that are made of the finding, such as a picture. Where the finding is there, they are its.
 
     Raises
     ------
@@ -36,13 +47,13 @@ def write_finding(path: Path, finding: DataclassInstance, remedy: str = "choose 
     """
     tracebacks = folder_of_finding(path)
     text = json.dumps(as_json(finding, tracebacks.name), ensure_ascii=False, indent=1, allow_nan=False)
-    drop_tracebacks(tracebacks)
-    write_tracebacks(tracebacks, getattr(finding, "failures", ()))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise cannot_write(path, error, remedy) from error
+    failures = getattr(finding, "failures", ())
+    with writing(path, remedy):
+        if tracebacks.exists() or any(failure.traceback for failure in failures):
+            path.unlink(missing_ok=True)  # it names the earlier ones
+            drop_tracebacks(tracebacks)
+            write_tracebacks(tracebacks, failures)
+        write_together({**(beside or {}), path: f"{text}\n".encode(errors="backslashreplace")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import check_name, writing
+from align_eval.formats.atomic import check_name, writing, written_whole
 from align_eval.formats.json_file import Kind, decode_json
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ PutEntries = Callable[[Mapping[str, Any]], None]
 
 @contextmanager
 def entries_writer(path: Path, head: str = "{", tail: str = "}") -> Iterator[PutEntries]:
-    """Open a table for writing.
+    """Open a table for writing. It takes its place if the context ends without an error.
 
     Parameters
     ----------
@@ -38,9 +38,6 @@ def entries_writer(path: Path, head: str = "{", tail: str = "}") -> Iterator[Put
     InputError
         If the file cannot be written.
     """
-    with writing(path):
-        # paths may hold bytes that are no UTF-8, which are escaped as JSON does
-        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
     separator = f"{head}\n"
 
     def put(entries: Mapping[str, Any]) -> None:
@@ -48,16 +45,14 @@ def entries_writer(path: Path, head: str = "{", tail: str = "}") -> Iterator[Put
         for key, value in entries.items():
             text = json.dumps(value, ensure_ascii=False, allow_nan=False)
             with writing(path):
-                file.write(f"{separator}{json.dumps(key, ensure_ascii=False)}: {text}")
+                line = f"{separator}{json.dumps(key, ensure_ascii=False)}: {text}"
+                file.write(line.encode(errors="backslashreplace"))  # a path may hold bytes that are no UTF-8
             separator = ENTRY_BREAK
 
-    try:
+    with written_whole(path) as file:
         yield put
         with writing(path):
-            file.write(f"{'' if separator == ENTRY_BREAK else head}\n{tail}\n")
-    finally:
-        with writing(path):
-            file.close()
+            file.write(f"{'' if separator == ENTRY_BREAK else head}\n{tail}\n".encode())
 
 
 def read_entries(path: Path, type_: type[T], kind: Kind) -> Iterator[tuple[str, T]]:

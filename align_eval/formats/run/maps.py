@@ -11,6 +11,7 @@ Reference: the safetensors format, a JSON header and raw arrays; reading execute
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -30,8 +31,6 @@ from align_eval.records import IntVector, check_word_of_token
 FOLDER = "maps"
 SUFFIX = ".safetensors"
 SCHEMA_VERSION = 2
-MADE_OF_MAPS = ("agree.json", "budget.json", "budget.png", "report.html")
-"""Files that are computed from the maps of a run."""
 
 MOST = 1.01
 """Largest value of a stack on reading: a share of its row, with room for the rounding of half precision."""
@@ -71,8 +70,13 @@ class SavedMaps:
     letters: Mapping[str, IntVector] = field(default_factory=dict)
 
 
-def write_maps(path: Path, maps: SavedMaps) -> None:
-    """Write the maps of an utterance atomically.
+def write_maps(path: Path, maps: SavedMaps) -> str:
+    """Write the maps of an utterance.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
 
     Raises
     ------
@@ -90,9 +94,10 @@ def write_maps(path: Path, maps: SavedMaps) -> None:
         "details": {spec: dict(details) for spec, details in maps.details.items()},
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"align_eval": json.dumps(header, sort_keys=True, allow_nan=False)}
-        write_bytes(path, save(tensors, metadata=metadata))
+        content = save(tensors, metadata=metadata)
+        write_bytes(path, content)
+        return hashlib.sha256(content).hexdigest()
     except OSError as error:
         raise cannot_write(path, error, "choose another --out") from error
     except SafetensorError as error:
@@ -113,26 +118,6 @@ def maps_path(out: Path, id_: str) -> Path:
 def has_maps(out: Path) -> bool:
     """Tell whether a run folder has maps."""
     return any((out / FOLDER).rglob(f"*{SUFFIX}"))
-
-
-def drop_maps(out: Path) -> None:
-    """Remove the maps of an earlier run from its folder, and the findings made from them.
-
-    Otherwise they would mix with those of the new run. A folder without ``run.json`` is left unchanged.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be removed.
-    """
-    if not (out / "run.json").is_file():
-        return
-    stale = [*(out / FOLDER).rglob(f"*{SUFFIX}"), *(out / name for name in MADE_OF_MAPS)]
-    for path in stale:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(path, f"cannot be removed ({error.strerror})", "choose another --out") from error
 
 
 def read_maps(path: Path) -> SavedMaps:

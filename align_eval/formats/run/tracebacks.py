@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import inside, is_file_name, writing
+from align_eval.formats.atomic import inside, is_file_name, write_text, writing
 from align_eval.records import Failure
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def write_tracebacks(folder: Path, failures: Iterable[Failure]) -> None:
         if failure.traceback:
             path = inside(folder.parent, f"{folder.name}/{traceback_name(failure.id, failure.system)}")
             with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(failure.traceback, encoding="utf-8", errors="backslashreplace")
+                write_text(path, failure.traceback)
 
 
 def drop_tracebacks(folder: Path) -> None:

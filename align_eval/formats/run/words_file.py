@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import writing
+from align_eval.formats.atomic import writing, written_whole
 from align_eval.formats.run.words_table import SCHEMA, in_schema, reading_parquet
 
 BLOCK = 256
@@ -29,7 +29,7 @@ PutRows = Callable[[pa.Table], None]
 
 @contextmanager
 def words_writer(path: Path) -> Iterator[PutRows]:
-    """Open a words table for writing. The file is complete if the context ends without an error.
+    """Open a words table for writing. It takes its place if the context ends without an error.
 
     Raises
     ------
@@ -38,8 +38,6 @@ def words_writer(path: Path) -> Iterator[PutRows]:
     """
     pending: list[pa.Table] = []
     n_pending = 0
-    with writing(path):
-        writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
     def write_block() -> None:
         nonlocal n_pending
@@ -61,12 +59,15 @@ def words_writer(path: Path) -> Iterator[PutRows]:
             if n_pending == BLOCK:
                 write_block()
 
-    try:
-        yield put
-        write_block()
-    finally:
+    with written_whole(path) as file:
         with writing(path):
-            writer.close()
+            writer = pq.ParquetWriter(file, SCHEMA, compression="zstd")
+        try:
+            yield put
+            write_block()
+        finally:
+            with writing(path):
+                writer.close()
 
 
 def write_words_table(path: Path, table: pa.Table) -> None:

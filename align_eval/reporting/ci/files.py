@@ -27,13 +27,16 @@ def write_comparison(out: Path, comparison: Comparison, *, strict: bool) -> None
     InputError
         If a file cannot be written.
     """
-    write_finding(out / "compare.json", comparison)
-    try:
-        (out / "summary.md").write_text(summary(comparison), encoding="utf-8")
-        (out / "junit.xml").write_text(junit(comparison, strict=strict), encoding="utf-8")
-        (out / "benchmark.json").write_text(benchmark(comparison), encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise cannot_write(out, error, "choose another --out") from error
+    texts = {
+        "summary.md": summary(comparison),
+        "junit.xml": junit(comparison, strict=strict),
+        "benchmark.json": benchmark(comparison),
+    }
+    write_finding(
+        out / "compare.json",
+        comparison,
+        beside={out / name: text.encode(errors="backslashreplace") for name, text in texts.items()},
+    )
 
 
 def append_summary(file: Path, comparison: Comparison) -> None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from align_eval.findings.drift import Boundary, Drift
 from align_eval.reporting.charts.curves import MEDIAN_LABEL, MINUTES_LABEL, median_errors
-from align_eval.reporting.figures.save import save_png
+from align_eval.reporting.figures.save import png
 from align_eval.reporting.figures.style import INK
 
 STYLES: dict[Boundary, str] = {"start": "-", "end": "--"}
 
 
-def draw_drift(path: Path, drift: Drift) -> None:
-    """Draw the median signed error of every minute as PNG: one panel per kind of reference, one colour per system.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
+def drift_png(drift: Drift) -> bytes:
+    """Draw the median signed error of every minute as PNG: one panel per kind of reference, one colour per system."""
     from matplotlib.figure import Figure
 
     references = list(dict.fromkeys(row.reference for row in drift.rows))
@@ -40,4 +32,4 @@ def draw_drift(path: Path, drift: Drift) -> None:
     axes[0].set_ylabel(MEDIAN_LABEL)
     s = drift.signature
     picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}", fontsize=10)
-    save_png(picture, path)
+    return png(picture)

@@ -15,7 +15,7 @@ from align_eval.reporting.figures.tolerance import tolerance_figure
 from align_eval.reporting.figures.utterance import Panel, Tier, utterance_figure
 from align_eval.reporting.figures.waterfall import budget_figure
 from align_eval.reporting.findings import Findings
-from align_eval.reporting.map_images import map_images, saved_maps
+from align_eval.reporting.map_images import map_images
 from align_eval.reporting.run_view import RunView, default_pair, family_of, stack_of
 from align_eval.reporting.terminal.scores import floors_ms
 from align_eval.reporting.utterance_audio import read_samples
@@ -77,7 +77,7 @@ def _utterances(view: RunView, spans: Mapping[str, AudioSpan]) -> Iterator[tuple
         top_word.setdefault(columns.utterance[i], i)
     for id_, i in list(top_word.items())[:N_UTTERANCES]:
         around_s = float(columns.start_s[i]) - float(columns.utterance_rows[id_]["offset_s"])
-        maps = saved_maps(view.folder, id_)
+        maps = view.maps_of(id_)
         images = map_images(maps) if maps is not None else {}
         tiers, panels = [Tier("reference", "reference", _words(view, id_, None))], []
         texts = [word.text for word in tiers[0].words]

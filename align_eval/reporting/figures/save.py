@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.errors import InputError, InputWarning, printable, reason
-from align_eval.formats.atomic import cannot_write
+from align_eval.formats.atomic import write_bytes, writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,40 +40,33 @@ def save(picture: Figure, path: Path) -> None:
     """
     import matplotlib as mpl
 
+    form = path.suffix.lower()
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    content = BytesIO()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with (
             mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "align-eval"}),
             _text_as_text(picture, path),
         ):
             _fix_layout(picture)
-            picture.savefig(path, dpi=200, metadata=dates.get(path.suffix))
-    except OSError as error:
-        raise cannot_write(path, error, "choose another place") from error
+            picture.savefig(content, format=form.removeprefix(".") or None, dpi=200, metadata=dates.get(form))
     except ValueError as error:
-        raise InputError(
-            path, f"cannot be written ({reason(error)})", "give a file that ends in .pdf, .svg or .png"
-        ) from error
+        problem = f"cannot be written ({reason(error)})"
+        raise InputError(path, problem, "give a file that ends in .pdf, .svg or .png") from error
+    with writing(path, "choose another place"):
+        write_bytes(path, content.getvalue())
 
 
-def save_png(picture: Figure, path: Path) -> None:
-    """Write a figure as PNG for the screen.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    try:
-        with _text_as_text(picture, path):
-            picture.savefig(path, dpi=120)
-    except OSError as error:
-        raise cannot_write(path, error, "choose another place") from error
+def png(picture: Figure) -> bytes:
+    """Draw a figure as PNG for the screen."""
+    content = BytesIO()
+    with _text_as_text(picture, "a figure"):
+        picture.savefig(content, format="png", dpi=120)
+    return content.getvalue()
 
 
 @contextmanager
-def _text_as_text(picture: Figure, path: Path) -> Iterator[None]:
+def _text_as_text(picture: Figure, place: object) -> Iterator[None]:
     """Draw every text of a figure as it is, escaped; warn once of characters that the font lacks."""
     import matplotlib as mpl
     from matplotlib.text import Text
@@ -92,7 +86,7 @@ def _text_as_text(picture: Figure, path: Path) -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if lacking:
         problem = f"the font lacks {len(lacking)} of the characters, which are drawn as boxes"
-        warnings.warn(InputWarning(f"{path}: {problem}; set font.family in a matplotlibrc file"), stacklevel=4)
+        warnings.warn(InputWarning(f"{place}: {problem}; set font.family in a matplotlibrc file"), stacklevel=4)
 
 
 def _fix_layout(picture: Figure) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from align_eval.findings.budget.records import Budget, Stratum
 from align_eval.reporting.charts.waterfall import Bar, Cost, Waterfall, waterfall
-from align_eval.reporting.figures.save import save_png
+from align_eval.reporting.figures.save import png
 from align_eval.reporting.figures.style import INK
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ WIDTH = 0.7
 """Width of a bar; bars are 1 apart."""
 
 
-def draw_budget(path: Path, budget: Budget, floors_ms: Mapping[str, float] | None = None) -> None:
+def budget_png(budget: Budget, floors_ms: Mapping[str, float] | None = None) -> bytes:
     """Draw a waterfall for every kind of reference and token unit, side by side, as PNG.
 
     Parameters
@@ -29,17 +28,12 @@ def draw_budget(path: Path, budget: Budget, floors_ms: Mapping[str, float] | Non
     floors_ms
         Disagreement of two references in ms, by kind of reference. It is drawn as a line, below which no system is
         better than another.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
     """
-    save_png(budget_figure(budget, floors_ms), path)
+    return png(budget_figure(budget, floors_ms))
 
 
 def budget_figure(budget: Budget, floors_ms: Mapping[str, float] | None = None) -> Figure:
-    """Make the figure that :func:`draw_budget` writes."""
+    """Make the figure that :func:`budget_png` draws."""
     from matplotlib.figure import Figure
 
     picture = Figure(figsize=(6.2 * len(budget.strata), 4.6), layout="constrained")

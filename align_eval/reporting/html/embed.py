@@ -6,15 +6,15 @@ import base64
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from align_eval.corpus.audio import Samples
+from align_eval.engine.fitting_maps import MapsOf
 from align_eval.records import AudioSpan
-from align_eval.reporting.map_images import MapImage, map_images, saved_maps
+from align_eval.reporting.map_images import MapImage, map_images
 from align_eval.reporting.spectrogram import spectrogram
 from align_eval.reporting.utterance_audio import flac, read_samples
 from align_eval.reporting.word_columns import WordColumns
@@ -110,7 +110,7 @@ def choose_stretches(words: Iterable[tuple[str, float, float, float]]) -> list[S
 
 
 def embed_media(
-    folder: Path, stretches: Sequence[Stretch], spans: Mapping[str, AudioSpan], room_bytes: int, *, audio: bool
+    maps_of: MapsOf, stretches: Sequence[Stretch], spans: Mapping[str, AudioSpan], room_bytes: int, *, audio: bool
 ) -> Media:
     """Embed the spectrogram, maps and sound of each stretch that fits.
 
@@ -135,7 +135,7 @@ def embed_media(
             refused[id_] = None
             continue
         samples = _samples(spans[id_], stretch) if id_ in spans else None
-        maps = saved_maps(folder, id_) if stretch.whole else None
+        maps = maps_of(id_) if stretch.whole else None
         if samples is None and maps is None:
             continue
         entry = _entry(samples, map_images(maps) if maps is not None else {}, audio=audio)

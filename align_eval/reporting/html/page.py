@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from align_eval.errors import InputError, NotComparableError
-from align_eval.formats.atomic import cannot_write, write_bytes
+from align_eval.formats.atomic import write_bytes, writing
 from align_eval.gate.verdicts import Comparison
 from align_eval.records import AudioSpan
 from align_eval.reporting.failures import failure_lines
@@ -91,14 +91,14 @@ def write_report(
         raise InputError(view.folder / "words.parquet", "holds no words", "run again")
     pair = default_pair(view)
     ranking = rank_words(columns, *pair)
-    rho = word_agreement(view.folder, columns, pair, view.run.failures)
+    rho = word_agreement(view.maps_of, columns, pair, view.run.failures)
     limit_bytes = max_mb * MB - PAGE_BYTES
     selected = select_words(columns, ranking, WORDS_SHARE * limit_bytes)
     data = pack_words(view, columns, selected, pair, rho)
     media_bytes = int(limit_bytes - words_bytes(len(selected), len(columns.errors_s)))
     on_page = set(selected)
     stretches = choose_stretches(word_place(columns, i) for i in ranking if i in on_page)
-    media = embed_media(view.folder, stretches, spans, media_bytes, audio=audio)
+    media = embed_media(view.maps_of, stretches, spans, media_bytes, audio=audio)
     has_sources = any(system["stack"] is not None for system in data["systems"])
     text = _render(
         **_run_sections(view, findings, verdict),
@@ -109,7 +109,8 @@ def write_report(
         data=data,
         media=media.entries,
     )
-    _write(path, text)
+    with writing(path):
+        write_bytes(path, text.encode())
     return Written(
         path.stat().st_size,
         len(selected),
@@ -157,11 +158,3 @@ def _render(**values: Any) -> str:
 def _script() -> str:
     parts = [(HERE / "script" / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return f'"use strict";\n(() => {{\n{"".join(parts)}}})();\n'
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, text.encode(errors="backslashreplace"))  # halves of surrogate pairs
-    except OSError as error:
-        raise cannot_write(path, error, "choose another --out") from error

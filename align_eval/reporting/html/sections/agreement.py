@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from align_eval.engine.fitting_maps import MapsOf
 from align_eval.findings.agreement.correlation import agreement
 from align_eval.formats.run.maps import n_words_of
 from align_eval.records import Failure
 from align_eval.relevance.source import parse_source
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import Plane, axes, figure, line
-from align_eval.reporting.map_images import saved_maps
 from align_eval.reporting.numbers import minus, signed
 from align_eval.reporting.run_view import RunView, family_of, stack_of
 from align_eval.reporting.word_columns import WordColumns
@@ -32,14 +31,14 @@ MIN_WORDS = 8
 
 
 def word_agreement(
-    folder: Path, columns: WordColumns, pair: tuple[str | None, str | None], failures: Sequence[Failure]
+    maps_of: MapsOf, columns: WordColumns, pair: tuple[str | None, str | None], failures: Sequence[Failure]
 ) -> Floats | None:
     """Correlate the maps behind two systems, word by word.
 
     Parameters
     ----------
-    folder
-        A run folder with saved maps.
+    maps_of
+        Reads the saved maps of an utterance.
     pair
         An attention system and a saliency system with the same token unit.
 
@@ -61,7 +60,7 @@ def word_agreement(
     n_words = Counter(columns.utterance)
     rho: dict[str, Floats] = {}
     for id_ in columns.utterance_rows:
-        maps = saved_maps(folder, id_) if id_ not in failed else None
+        maps = maps_of(id_) if id_ not in failed else None
         if maps is None or n_words_of(maps, unit) != n_words[id_]:
             continue
         if attention in maps.stacks and saliency in maps.stacks:

@@ -1,0 +1,42 @@
+"""SHA-256 of files, and the check of a file against the one that was noted."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from align_eval.errors import InputError
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_file(path: Path, checksum: str | None) -> None:
+    """Check that a file of a run is the one that the run wrote.
+
+    Parameters
+    ----------
+    checksum
+        SHA-256 that the run noted; None where it noted none, so that the file is foreign.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cannot be read, or has another checksum.
+    """
+    try:
+        found = file_checksum(path)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "run again") from error
+    if found != checksum:
+        remedy = "run again, or give --edited to use it as it is"
+        raise InputError(path, f"was edited since the run was written (SHA-256 {found[:12]})", remedy)
