@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from align_eval.corpus.file_search import refuse_other_encoding
 from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning, reason, told_apart
@@ -273,6 +274,7 @@ def open_sound(path: Path) -> Sound:
             if path.exists():
                 refuse_special(path)
             raise InputError(path, "there is no such audio file", "check the path")
+        refuse_other_encoding(path)
         state = FileState.of(path)
     except OSError as error:
         raise cannot_read(path, error) from error
@@ -293,6 +295,7 @@ def decode(sound: Sound, first: int, last: int, dtype: str = "float32") -> npt.N
     InputError
         If they cannot be decoded, or there are fewer than the header states.
     """
+    _check_sound(sound)  # to open a named pipe in its place would block
     pieces = [np.zeros((0, sound.n_channels), dtype)]
     offset = 0
     for part, length in zip(sound.parts, sound.lengths, strict=True):

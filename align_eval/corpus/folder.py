@@ -29,6 +29,7 @@ from align_eval.corpus.file_search import (
     listed_apart,
     read_text,
     refuse_broken_link,
+    refuse_other_encoding,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError, InputWarning, listed, shorten
@@ -197,6 +198,7 @@ def _pair(folder: Path, id_: str, audio: list[Path], grids: list[Path]) -> tuple
         if len(paths) > 1:
             names = listed_apart(p.name for p in paths)
             raise InputError(place, f"{len(paths)} {what} have this name: {names}", "keep one of them")
+        refuse_other_encoding(paths[0])
         refuse_broken_link(paths[0])
     return audio[0], grids[0]
 

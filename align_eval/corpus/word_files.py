@@ -18,6 +18,7 @@ from align_eval.corpus.file_search import (
     list_files,
     listed_apart,
     refuse_broken_link,
+    refuse_other_encoding,
     warn_of_broken_links,
     with_suffix,
 )
@@ -185,6 +186,7 @@ class _FolderReader:
                 of_forms = len({path.suffix.lower() for path in paths}) == len(paths)
                 remedy = "choose a form with --format, or keep one of them" if of_forms else "keep one of them"
                 raise InputError(paths[0].parent / name, problem, remedy)
+            refuse_other_encoding(paths[0])
             refuse_broken_link(paths[0])
             document = read_document(paths[0])
             forms = (self._form,) if self._form else claimants(document)

@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from align_eval.errors import InputError
+from align_eval.reading import refuse_special
 
 MAX_BYTES = 200_000_000
 """Largest accepted file: the failures of a million utterances in ``run.json``."""
@@ -79,6 +80,7 @@ def read_limited(path: Path, kind: Kind, max_bytes: int = MAX_BYTES) -> bytes:
         If it cannot be read or is larger.
     """
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
     except OSError as error:

@@ -109,10 +109,10 @@ def test_missing_maps_are_named_with_a_command_that_a_shell_takes(tmp_path):
 
 def test_heads_are_by_layer_and_their_mean_is_refused(tmp_path):
     def numbered(u: Planted, n_tokens: int) -> np.ndarray:
-        return np.arange(4, dtype=np.float32)[:, None, None] + np.zeros_like(exact(u, n_tokens))
+        return np.arange(4, dtype=np.float32)[:, None, None] / 4 + np.zeros_like(exact(u, n_tokens))
 
     heads = heads_of(read_saved_run(write_planted(tmp_path, signals={EVERY: numbered})).items["manual"][0], EVERY)
-    assert heads[:, :, 0, 0].tolist() == [[0, 1], [2, 3]]  # 0.0, 0.1, 1.0, 1.1
+    assert heads[:, :, 0, 0].tolist() == [[0, 0.25], [0.5, 0.75]]  # 0.0, 0.1, 1.0, 1.1
     (mean, *_) = read_saved_run(write_planted(tmp_path, signals={EVERY: moved(0)})).items["manual"]
     assert mean.maps.details[EVERY]["heads"] == HEADS
     with pytest.raises(

@@ -55,12 +55,6 @@ def test_an_id_that_cannot_name_a_file_is_refused_and_other_entries_are_read(tmp
         next(entries)
 
 
-def test_a_path_whose_bytes_are_no_utf_8_is_read_back(tmp_path):
-    with entries_writer(tmp_path / "table.json") as put:
-        put({"a": "caf\udce9.wav"})
-    assert list(read_entries(tmp_path / "table.json", Any, KIND)) == [("a", "caf\udce9.wav")]
-
-
 def test_a_table_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken").write_text("a file, where a folder is needed")
     match = r"table\.json: cannot be written \("

@@ -90,7 +90,7 @@ def test_a_run_without_audio_json_has_no_audio(tmp_path):
 )  # fmt: skip
 def test_a_damaged_file_of_spans_is_refused_with_a_remedy(tmp_path, text):
     (tmp_path / NAME).write_text(text)
-    with pytest.raises(InputError, match=r"audio\.json: does not say where audio is .*give --corpus"):
+    with pytest.raises(InputError, match=r"audio\.json.*: does not say where audio is .*give --corpus"):
         read_audio_spans(tmp_path)
 
 

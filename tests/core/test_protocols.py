@@ -299,5 +299,5 @@ def test_a_file_without_a_valid_protocol_is_refused_with_its_place(tmp_path, tex
 def test_a_file_that_is_no_text_or_is_missing_is_refused(tmp_path, content):
     if content:
         (tmp_path / "mine.toml").write_bytes(content)
-    with pytest.raises(InputError, match=r"mine\.toml: cannot be read as TOML"):
+    with pytest.raises(InputError, match=r"mine\.toml: cannot be read (as TOML|\(No such file)"):
         read_protocols(tmp_path / "mine.toml")

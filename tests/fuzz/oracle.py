@@ -63,9 +63,11 @@ def _outcome(call: Callable[[], object]) -> str:
 
 def _for_memory(error: BaseException | None) -> bool:
     """Tell whether an error was made of a MemoryError, which the limit of this process raised."""
-    while error is not None:
+    seen: list[BaseException] = []  # an error can be the context of its own cause
+    while error is not None and error not in seen:
         if isinstance(error, MemoryError):
             return True
+        seen.append(error)
         error = error.__cause__ or error.__context__
     return False
 
