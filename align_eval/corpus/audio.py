@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from align_eval.corpus.file_search import refuse_other_encoding
 from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning, reason, told_apart
-from align_eval.reading import cannot_read, changed, refuse_special
+from align_eval.reading import cannot_read, changed, refuse_other_encoding, refuse_special
 from align_eval.records import AudioSpan, FileState
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 

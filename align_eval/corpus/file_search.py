@@ -62,21 +62,6 @@ def refuse_broken_link(path: Path) -> None:
         raise InputError(path, _broken(path), "restore its target, or remove the link")
 
 
-def refuse_other_encoding(path: Path) -> None:
-    """Refuse a path that is not UTF-8: neither tables nor JSON hold it.
-
-    Raises
-    ------
-    InputError
-        If the path cannot be written in UTF-8.
-    """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        problem = "its name is not UTF-8, or the locale is not"
-        raise InputError(path, problem, "rename it, or set LC_ALL=C.UTF-8") from error
-
-
 def warn_of_broken_links(files: Files, *suffixes: str) -> None:
     """Warn of each broken link, except where its name has one of the suffixes: the reader of these files refuses it."""
     for path in files:

@@ -29,7 +29,6 @@ from align_eval.corpus.file_search import (
     listed_apart,
     read_text,
     refuse_broken_link,
-    refuse_other_encoding,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
 from align_eval.errors import InputError, InputWarning, listed, shorten
@@ -39,7 +38,7 @@ from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import by_start
 from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
-from align_eval.reading import MAX_RECORDING_BYTES, read_bytes
+from align_eval.reading import MAX_RECORDING_BYTES, read_bytes, refuse_other_encoding
 from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
 from align_eval.text import (
     DEFAULT_POLICY,

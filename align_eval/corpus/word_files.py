@@ -18,7 +18,6 @@ from align_eval.corpus.file_search import (
     list_files,
     listed_apart,
     refuse_broken_link,
-    refuse_other_encoding,
     warn_of_broken_links,
     with_suffix,
 )
@@ -28,6 +27,7 @@ from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.textgrids import Tiers
+from align_eval.reading import refuse_other_encoding
 from align_eval.records import Failure, Transcript, listed_failures
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, composed
 

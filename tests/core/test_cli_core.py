@@ -110,8 +110,7 @@ def test_the_list_of_sources_has_every_choice_of_a_key():
         ),
         (
             ["run", "demo", "--protocols", "mine.toml", "--out", "out"],
-            "error: mine.toml: cannot be read as TOML in UTF-8 ([Errno 2] No such file or directory: 'mine.toml'); "
-            "see docs/protocols.md",
+            "error: mine.toml: cannot be read (No such file or directory); check the path and its permissions",
         ),
         (
             ["run", "demo", "--task", "translate", "--out", "out"],

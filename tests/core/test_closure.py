@@ -121,8 +121,8 @@ DO_NOT = re.compile(
     r"(reporting|cli|gate|findings|api|systems|heuristics|options|signature|import_closure|run_record|score_files|lint_files|__main__)(\..*)?"
     r"|scoring\.(?!pairing$|normaliser$).+"
     r"|engine\.(journal|cache|cache_folder|run|job|merge|forecast|ray_workers|workers|shard_file)"
-    r"|formats\.(?!run$|run\.maps$|atomic$).+"
-    r"|corpus\.(?!audio$|sound$|sound\.|transcript_file$|disk_names$).+"
+    r"|formats\.(?!run$|run\.maps$|run\.json_lines$|json_file$|atomic$).+"
+    r"|corpus\.(?!audio$|sound$|sound\.|transcript_file$|disk_names$|checksums$).+"
 )
 
 

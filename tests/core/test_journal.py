@@ -341,12 +341,8 @@ def test_a_line_without_an_id_is_damaged_and_removes_no_file(tmp_path, content):
     with open_journal(out) as journal:
         journal.put("a", KEY, result(0))
     replace_line(out, content)
-    opened = open_journal(out)
-    with pytest.warns(InputWarning, match="1 entries are damaged"):
-        journal = opened.__enter__()
-    assert journal.get(spoken("a"), KEY, SYSTEMS) is None
-    journal.finish()
-    opened.__exit__(None, None, None)
+    with pytest.warns(InputWarning, match="1 entries are damaged"), open_journal(out) as journal:
+        assert journal.get(spoken("a"), KEY, SYSTEMS) is None
     assert (tmp_path / "mine.safetensors").read_text() == "mine"
 
 

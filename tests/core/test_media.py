@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 from align_eval.corpus.audio import read_audio
+from align_eval.engine.fitting_maps import maps_reader
 from align_eval.errors import InputError, InputWarning
 from align_eval.formats.run.audio_spans import NAME, read_audio_spans, write_audio_spans
-from align_eval.formats.run.map_checksums import maps_reader
 from align_eval.formats.textgrids import write_words
 from align_eval.records import AudioSpan, Word
 from align_eval.reporting.html.embed import Stretch, choose_stretches, embed_media

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import resource
@@ -84,7 +85,7 @@ def _limited() -> Iterator[None]:
 
     cpu, space = resource.getrlimit(resource.RLIMIT_CPU), resource.getrlimit(resource.RLIMIT_AS)
     before = signal.signal(signal.SIGPROF, stop)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + 3 * MOST_CPU_S), cpu[1]))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + 3 * MOST_CPU_S) + 1, cpu[1]))
     if STATUS.is_file():
         resource.setrlimit(resource.RLIMIT_AS, (_status_bytes("VmSize") + 3 * MOST_BYTES // 2, space[1]))
     signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S)

@@ -22,6 +22,7 @@ from align_eval.engine.journal import FOLDER, NAME
 from align_eval.errors import BugError
 from align_eval.findings.faithfulness import measure as faithfulness
 from align_eval.formats.run.folder import read_run, write_run
+from align_eval.formats.run.staging import NEW
 from align_eval.model import forward, language
 from align_eval.options import Plan, RunOptions
 from align_eval.records import Failure
@@ -103,7 +104,7 @@ def test_a_run_that_was_cut_off_after_it_does_it_again(workplace, tmp_path, bug,
         assert run(workplace, tmp_path / "out") == 70
     lines = (tmp_path / "out" / FOLDER / NAME).read_text().splitlines()
     assert [json.loads(line[65:])["id"] for line in lines] == OTHERS
-    assert traceback_of(tmp_path / "out")
+    assert traceback_of(tmp_path / "out" / FOLDER / NEW)
     bug()
     assert run(workplace, tmp_path / "out") == 0
     assert not (tmp_path / "out" / "tracebacks").exists()
@@ -126,7 +127,7 @@ def test_where_every_utterance_meets_it_the_run_ends_with_70_and_the_tracebacks_
 ):
     monkeypatch.setattr(word_times, "dtw_token_frames", None)
     assert run(workplace, tmp_path / "out") == 70
-    assert "TypeError: 'NoneType' object is not callable" in traceback_of(tmp_path / "out", "u00004")
+    assert "TypeError: 'NoneType' object is not callable" in traceback_of(tmp_path / "out" / FOLDER / NEW, "u00004")
     first, *rest = capsys.readouterr().err.split("error: ")[1].splitlines()
     assert first.startswith("corpus corpus: every utterance failed: utterance u00000: a bug in align-eval (TypeError")
     assert rest[0] == "Traceback (most recent call last):"

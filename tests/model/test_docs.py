@@ -20,6 +20,7 @@ from whisper.model import Whisper
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path
 from align_eval.corpus.folder import load_folder
+from align_eval.formats.checksum import file_checksum
 from align_eval.formats.textgrids import read_words
 from align_eval.model.load import load_model
 from align_eval.records import AudioSpan
@@ -347,7 +348,11 @@ def test_check_demo_accepts_the_accepted_figures_and_refuses_a_moved_or_missing_
                 }
             )  # fmt: skip
         path = tmp_path / "run.json"
-        path.write_text(json.dumps({"schema": 1, "signature": {}, "rows": rows, "failures": [], "environment": {}}))
+        words = tmp_path / "words.parquet"
+        words.write_bytes(b"")
+        files = {words.name: file_checksum(words)}
+        run = {"schema": 2, "signature": {}, "rows": rows, "failures": [], "environment": {}, "files": files}
+        path.write_text(json.dumps(run))
         return path
 
     def check(figures: dict[str, float]) -> Done:

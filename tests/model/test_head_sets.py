@@ -28,7 +28,7 @@ def test_a_words_error_is_of_its_interior_boundaries(tmp_path):
     times[0, 0] += 1
     times[-1, 1] += 1
     np.testing.assert_allclose(word_errors_ms(item, times), 10)
-    one = Item(item.id, item.reference, 0, 0, item.reference_s[:1], item.path)
+    one = Item(item.id, item.reference, 0, 0, item.reference_s[:1], item.path, item.checksum)
     assert np.isnan(word_errors_ms(one, times[:1])).all()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pyarrow.parquet as pq
@@ -32,9 +33,10 @@ def test_the_command_line_writes_what_the_library_returns_and_writes(speech, tmp
     assert align_eval("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "streamed").returncode == 0
     found = evaluate(corpus, str(model), **SYSTEMS)
     write_run(tmp_path / "whole", found.run, found.words, found.details)
-    streamed = files_of(tmp_path / "streamed")
-    assert streamed.pop("audio.json")
-    assert streamed == files_of(tmp_path / "whole")
+    streamed, whole = files_of(tmp_path / "streamed"), files_of(tmp_path / "whole")
+    run, run_of_library = (json.loads(files.pop("run.json")) for files in (streamed, whole))
+    assert run["files"].pop("audio.json") == hashlib.sha256(streamed.pop("audio.json")).hexdigest()
+    assert (run, streamed) == (run_of_library, whole)
     assert pq.ParquetFile(tmp_path / "streamed" / "words.parquet").num_row_groups == 3
     assert json.loads(streamed["details.json"]) == found.details
     assert list(found.details) == sorted(found.details)
