@@ -60,21 +60,6 @@ def refuse_special(path: Path) -> None:
             raise InputError(path, f"is {name}, not a file", "give a file, or remove it")
 
 
-def refuse_other_encoding(path: Path) -> None:
-    """Refuse a path that is not UTF-8: neither tables nor JSON hold it.
-
-    Raises
-    ------
-    InputError
-        If the path cannot be written in UTF-8.
-    """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        problem = "its name is not UTF-8, or the locale is not"
-        raise InputError(path, problem, "rename it, or set LC_ALL=C.UTF-8") from error
-
-
 def cannot_read(path: object, error: OSError) -> InputError:
     """The input error of a file that cannot be read."""
     return InputError(path, f"cannot be read ({error.strerror or error})", "check the path and its permissions")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
 from align_eval.errors import InputError, InputWarning, reason, told_apart
-from align_eval.reading import cannot_read, changed, refuse_other_encoding, refuse_special
+from align_eval.reading import cannot_read, changed, refuse_special
 from align_eval.records import AudioSpan, FileState
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
@@ -309,6 +309,21 @@ def decode(sound: Sound, first: int, last: int, dtype: str = "float32") -> npt.N
 def _check_sound(sound: Sound) -> None:
     if sound.temporary is None:  # ffmpeg decoded the file as it was
         check_unchanged(sound.path, sound.state)
+
+
+def refuse_other_encoding(path: Path) -> None:
+    """Refuse a path that is not UTF-8: neither tables nor JSON hold it.
+
+    Raises
+    ------
+    InputError
+        If the path cannot be written in UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        problem = "its name is not UTF-8, or the locale is not"
+        raise InputError(path, problem, "rename it, or set LC_ALL=C.UTF-8") from error
 
 
 def check_unchanged(path: Path, before: FileState | None) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from align_eval.corpus.audio import audio_duration_s
+from align_eval.corpus.audio import audio_duration_s, refuse_other_encoding
 from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.failing import failure_of
@@ -38,7 +38,7 @@ from align_eval.formats.hypothesis.document import read_document
 from align_eval.formats.hypothesis.recordings import by_start
 from align_eval.formats.textgrids import Tiers, WordTier, read_word_tier
 from align_eval.language_names import check_language
-from align_eval.reading import MAX_RECORDING_BYTES, read_bytes, refuse_other_encoding
+from align_eval.reading import MAX_RECORDING_BYTES, read_bytes
 from align_eval.records import AudioSpan, Failure, HypothesisWord, Transcript, Utterance, Word
 from align_eval.text import (
     DEFAULT_POLICY,

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from align_eval.corpus.audio import refuse_other_encoding
 from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import (
     list_files,
@@ -27,7 +28,6 @@ from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.textgrids import Tiers
-from align_eval.reading import refuse_other_encoding
 from align_eval.records import Failure, Transcript, listed_failures
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, composed
 

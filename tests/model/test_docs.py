@@ -25,6 +25,7 @@ from align_eval.formats.textgrids import read_words
 from align_eval.model.load import load_model
 from align_eval.records import AudioSpan
 from tests.helpers.command_line import Done, align_eval, start
+from tests.helpers.planted_words import SIGNATURE
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [
@@ -351,7 +352,7 @@ def test_check_demo_accepts_the_accepted_figures_and_refuses_a_moved_or_missing_
         words = tmp_path / "words.parquet"
         words.write_bytes(b"")
         files = {words.name: file_checksum(words)}
-        run = {"schema": 2, "signature": {}, "rows": rows, "failures": [], "environment": {}, "files": files}
+        run = {"schema": 2, "signature": SIGNATURE, "rows": rows, "failures": [], "environment": {}, "files": files}
         path.write_text(json.dumps(run))
         return path
 
