@@ -84,12 +84,15 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     temporary = _beside(path)
+    file = temporary.open("wb")
     try:
-        with temporary.open("wb") as file:
-            yield file
-            _flush(file, path)
+        yield file
+        _flush(file, path)
+        file.close()
         os.replace(temporary, path)
     except BaseException:
+        with suppress(OSError):  # closing writes what is left; the first error counts
+            file.close()
         _remove(temporary)
         raise
 
@@ -125,14 +128,15 @@ def write_text(path: Path, text: str) -> None:
 def write_together(files: Mapping[Path, bytes]) -> None:
     """Write files that belong together. The last one vouches for the others: where it is there, all are of one kind.
 
-    All are written before any takes its place. The last one is removed before the others take theirs.
+    All are written before any takes its place. Earlier files of that kind are removed before, the last one first. A
+    single file takes its place at once.
 
     Raises
     ------
     OSError
-        If a file cannot be written. Unless one cannot be renamed, all earlier files are unchanged.
+        If a file cannot be written. Unless one cannot be renamed or removed, all earlier files are unchanged.
     """
-    *_, voucher = files
+    *others, voucher = files
     written = {path: _beside(path) for path in files}
     try:
         for path, data in files.items():
@@ -140,7 +144,8 @@ def write_together(files: Mapping[Path, bytes]) -> None:
             with written[path].open("wb") as file:
                 file.write(data)
                 _flush(file, path)
-        voucher.unlink(missing_ok=True)
+        for path in (voucher, *others) if others else ():
+            path.unlink(missing_ok=True)
         for path, temporary in written.items():
             os.replace(temporary, path)
     except BaseException:

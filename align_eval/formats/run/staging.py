@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from align_eval.errors import InputError
-from align_eval.formats.atomic import cannot_write, flush_folder, inside, writing
+from align_eval.formats.atomic import FULL, cannot_write, flush_folder, inside, writing
 
 FOLDER = ".partial"
 NEW, PLACING = "new", "placing"
@@ -49,6 +49,8 @@ def prepare_folder(out: Path, option: str = "--out") -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise cannot_write(out, error, f"choose another {option}") from error
         raise InputError(out, f"cannot be made ({error.strerror})", f"choose another {option}") from error
 
 
