@@ -229,7 +229,8 @@ def restore_unknown(
     if not marks:
         return list(words)
     spoken = [word for word in transcript if match_key(word)]
-    keys = ["" if i in set(marks) else match_key(word) for i, word in enumerate(words)]
+    is_mark = set(marks)
+    keys = ["" if i in is_mark else match_key(word) for i, word in enumerate(words)]
     spoken_keys = [match_key(word) for word in spoken]
     in_both = Counter(keys)
     n_pairs = sum(in_both[key] * n for key, n in Counter(spoken_keys).items())

@@ -177,11 +177,14 @@ def _cells(pairing: Pairing, words: Sequence[Word | HypothesisWord]) -> list[_Ce
                 hypothesis=" ".join(word.text for word in unit_words),
             )
     last_of_unit = [unit.hypothesis[-1] for unit in pairing.units]
+    inserted: dict[int, list[dict[str, object]]] = {}
     for i in pairing.inserted:
         n_before, word = bisect_left(last_of_unit, i), words[i]
         row = pairing.units[n_before - 1].reference[-1] if n_before else 0
         entry: dict[str, object] = {"word": word.text, "start_s": word.start_s, "end_s": word.end_s}
-        cells[row] = replace(cells[row], inserted=(*cells[row].inserted, entry))
+        inserted.setdefault(row, []).append(entry)
+    for row, entries in inserted.items():
+        cells[row] = replace(cells[row], inserted=tuple(entries))
     return cells
 
 
