@@ -33,7 +33,7 @@ def finding_of(call: Callable[[], object]) -> str | None:
     """Judge one call; None if it did what it may, else the reason with its traceback."""
     before = None
     for _ in range(2):
-        start_bytes, start_s = _reset_peak(), _cpu_s()
+        start_bytes, start_s = reset_peak(), _cpu_s()
         try:
             with _limited():
                 outcome = _outcome(call)
@@ -41,7 +41,7 @@ def finding_of(call: Callable[[], object]) -> str | None:
             return f"{type(error).__name__}: {str(error)[:300]}\n{traceback.format_exc(limit=-12)[-6000:]}"
         if (cpu_s := _cpu_s() - start_s) > MOST_CPU_S:
             return f"took {cpu_s:.1f} s"
-        if (used := _peak_bytes() - start_bytes) > MOST_BYTES:
+        if (used := peak_bytes() - start_bytes) > MOST_BYTES:
             return f"took {used / 1e6:.0f} MB"
         if before is not None and outcome != before:
             return f"gave another result the second time:\n{before[:2000]}\n{outcome[:2000]}"
@@ -102,7 +102,7 @@ def _cpu_s() -> float:
     return sum(os.times()[:4])
 
 
-def _reset_peak() -> int:
+def reset_peak() -> int:
     """Let the system measure the peak of memory anew, where it can; return the memory in use, in bytes."""
     if not STATUS.is_file():
         return 0
@@ -110,7 +110,7 @@ def _reset_peak() -> int:
     return _status_bytes("VmRSS")
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     return _status_bytes("VmHWM") if STATUS.is_file() else 0
 
 

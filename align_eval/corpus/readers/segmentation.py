@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from align_eval.corpus.pauses import pauses_between
 from align_eval.records import Word
@@ -79,22 +80,16 @@ def cut_at_pauses(
     overlapped = [word for word, overlaps in zip(words, is_overlapped, strict=True) if overlaps]
     clear = [word for word, overlaps in zip(words, is_overlapped, strict=True) if not overlaps]
     walls = _merged([*barriers, *((w.start_s, w.end_s) for w in overlapped)])
-    stack = [part for run in _between_barriers(clear, walls, duration_s) for part in _at_long_pauses(run)]
+    runs = [part for run in _between_barriers(clear, walls, duration_s) for part in _at_long_pauses(run)]
     segments: list[Segment] = []
     too_long: list[Segment] = []
-    while stack:
-        segment = stack.pop()
-        words_s = segment.words[-1].end_s - segment.words[0].start_s
-        pause = max(pauses_between(segment.words), key=lambda pause: pause.length_s, default=None)
-        pause_s = pause.length_s if pause else 0.0
-        if words_s + 2 * MARGIN_S <= max_s:
-            segments.append(_trimmed(segment))
-        elif pause is None or pause_s < SHORTEST_PAUSE_S:
-            too_long.append(_trimmed(segment))
-        else:
-            stack.append(Segment(segment.words[: pause.next_word], segment.start_s, pause.cut_s))
-            stack.append(Segment(segment.words[pause.next_word :], pause.cut_s, segment.end_s))
-    return Segmentation(tuple(reversed(segments)), tuple(overlapped), tuple(reversed(too_long)))
+    for segment in (part for run in runs for part in _at_longest_pauses(run, max_s)):
+        (segments if _fits(segment.words, max_s) else too_long).append(_trimmed(segment))
+    return Segmentation(tuple(segments), tuple(overlapped), tuple(too_long))
+
+
+def _fits(words: Sequence[Word], max_s: float) -> bool:
+    return words[-1].end_s - words[0].start_s + 2 * MARGIN_S <= max_s
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:
@@ -146,6 +141,24 @@ def _at_long_pauses(segment: Segment) -> list[Segment]:
             parts.append(Segment(segment.words[start : pause.next_word], start_s, pause.cut_s))
             start, start_s = pause.next_word, pause.cut_s
     return [*parts, Segment(segment.words[start:], start_s, segment.end_s)]
+
+
+def _at_longest_pauses(segment: Segment, max_s: float) -> list[Segment]:
+    """The segment divided at its longest pause, and each part likewise until it fits or has no pause to cut at.
+
+    A cut changes no other pause, so that all pauses are visited once, from the longest to the shortest.
+    """
+    words = segment.words
+    bounds, cuts_s = [0, len(words)], [segment.start_s, segment.end_s]
+    for pause in sorted(pauses_between(words), key=lambda pause: -pause.length_s):
+        if pause.length_s < SHORTEST_PAUSE_S:
+            break
+        k = bisect_left(bounds, pause.next_word)
+        if not _fits((words[bounds[k - 1]], words[bounds[k] - 1]), max_s):
+            bounds.insert(k, pause.next_word)
+            cuts_s.insert(k, pause.cut_s)
+    spans = zip(pairwise(bounds), pairwise(cuts_s), strict=True)
+    return [Segment(words[first:end], start_s, end_s) for (first, end), (start_s, end_s) in spans]
 
 
 def _trimmed(segment: Segment) -> Segment:

@@ -26,11 +26,15 @@ from safetensors.numpy import save
 
 from align_eval.errors import InputError, reason
 from align_eval.formats.atomic import cannot_write, inside, write_bytes
+from align_eval.reading import refuse_special
 from align_eval.records import IntVector, check_word_of_token
 
 FOLDER = "maps"
 SUFFIX = ".safetensors"
 SCHEMA_VERSION = 2
+
+MAX_MAPS_BYTES = 2**32
+"""Largest file of one utterance: the maps of all heads of large-v3, 640 of 448 by 1500 values, are 1.7 GB."""
 
 MOST = 1.01
 """Largest value of a stack on reading: a share of its row, with room for the rounding of half precision."""
@@ -129,6 +133,9 @@ def read_maps(path: Path) -> SavedMaps:
         If the file cannot be read, has another schema version, or holds arrays or fields that do not fit each other.
     """
     try:
+        refuse_special(path)
+        if path.stat().st_size > MAX_MAPS_BYTES:
+            raise InputError(path, f"is longer than {MAX_MAPS_BYTES} bytes", "run again with fewer sources")
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["align_eval"])
             if header["schema"] != SCHEMA_VERSION:
@@ -145,6 +152,8 @@ def read_maps(path: Path) -> SavedMaps:
         )
         _check_header(maps)
         _check_arrays(maps)
+    except InputError:
+        raise
     except (
         OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
     ) as error:  # fmt: skip

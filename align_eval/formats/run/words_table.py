@@ -35,7 +35,10 @@ from align_eval.reading import check_size, refuse_special
 from align_eval.records import HypothesisWord, Pairing, SystemName, Unit, Utterance, Word
 
 MAX_WORDS_BYTES = 2**31
-"""Largest words table, unpacked, as its file states it: some twenty million rows."""
+"""Largest words table, unpacked, as its file states it."""
+
+MAX_ROWS = 20_000_000
+"""Most rows of a words table that is read at once. A small file can state many, since Parquet packs equal values."""
 
 INSERTED = pa.struct(
     [
@@ -249,7 +252,10 @@ def read_words_table(path: Path) -> pa.Table:
         with pq.ParquetFile(path) as file:
             groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
             n_bytes = sum(group.total_byte_size for group in groups)
-            check_size(path, max(n_bytes, file.metadata.num_rows), MAX_WORDS_BYTES)
+            check_size(path, n_bytes, MAX_WORDS_BYTES)
+            if (n_rows := file.metadata.num_rows) > MAX_ROWS:
+                problem = f"has {n_rows} rows, of which {MAX_ROWS} can be read"
+                raise InputError(path, problem, "divide the corpus, and run its parts")
             table = file.read()
     return in_schema(table, path)
 
