@@ -199,7 +199,9 @@ def open_journal(out: Path) -> Iterator[Journal]:
             # unbuffered: closing does not try again to write to a full disk
             file = io.FileIO(path, "r+" if path.is_file() else "w+", opener=open_no_link)
         with file:
-            yield Journal(path, file, new)
+            with writing(out):
+                journal = Journal(path, file, new)
+            yield journal
 
 
 def _line(content: bytes) -> bytes:

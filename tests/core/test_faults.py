@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.corpus.folder import corpus_checksum
 from align_eval.engine.job import Shard
 from align_eval.engine.shard_file import ShardFacts, write_shard
 from align_eval.findings.budget.records import Figure
@@ -35,7 +35,7 @@ from align_eval.scoring.summary import score_table
 from align_eval.signature import run_signature
 from align_eval.systems import parse_system
 from tests.helpers.command_line import align_eval
-from tests.helpers.faults import READERS, Verb, try_faults
+from tests.helpers.faults import Trial, Verb, agrees, compares, reports, try_faults
 from tests.helpers.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
 from tests.helpers.reported_run import ATTENTION, GRADIENT, write_reported
 
@@ -91,7 +91,7 @@ def scored(place: Path, old: Path | None) -> Verb:
         late = [type(w)(w.text, w.start_s + 0.01 * (i + 1), w.end_s + 0.01 * (i + 1)) for w in words]
         write_words(place / "hypothesis" / f"{planted.id}.TextGrid", {"words": late}, 3.0)
     command = ("score", place / "reference", place / "hypothesis", "--out", place / "run")
-    return Verb(place / "run", old, command, readers=READERS)
+    return Verb(place / "run", old, command, readers=(compares, agrees, reports))
 
 
 def score(place: Path, old: Path) -> Verb:
@@ -104,7 +104,7 @@ def score_anew(place: Path, _: Path) -> Verb:
 
 def report(place: Path, old: Path) -> Verb:
     command = ("report", place / "run", "--max-mb", "3", "--margin-ms", "9", "--baseline", old)
-    return Verb(place / "run", old, command, readers=READERS)
+    return Verb(place / "run", old, command, readers=(compares,))
 
 
 def merge(place: Path, old: Path) -> Verb:
@@ -113,7 +113,7 @@ def merge(place: Path, old: Path) -> Verb:
         audio = place / f"{planted.id}.wav"
         soundfile.write(audio, [number / 100] * 1600, 16000)
         parts.append(write_part(place / f"part{number}", planted, Shard(number, 2), audio))
-    return Verb(place / "run", old, ("merge", *parts, "--out", place / "run"), readers=READERS)
+    return Verb(place / "run", old, ("merge", *parts, "--out", place / "run"), readers=(compares, agrees))
 
 
 def accept(place: Path, old: Path) -> Verb:
@@ -122,7 +122,7 @@ def accept(place: Path, old: Path) -> Verb:
     run = write_reported(place / "late", SPEAKERS[:2], late_s=late_s)
     assert align_eval("compare", old, old, "--accept", place / "old").returncode == 0
     command = ("compare", place / "old", run, "--accept", place / "baseline")
-    return Verb(place / "baseline", place / "old", command, readers=READERS[:1])
+    return Verb(place / "baseline", place / "old", command, readers=(compares,))
 
 
 def compare(place: Path, old: Path) -> Verb:
@@ -145,17 +145,26 @@ def export(place: Path, _: Path) -> Verb:
 
 
 def agree(place: Path, old: Path) -> Verb:
-    return Verb(place / "run", old, ("agree", place / "run"), readers=READERS)
+    return Verb(place / "run", old, ("agree", place / "run"), readers=(reports,))
 
 
 def drift(place: Path, old: Path) -> Verb:
     run = shutil.copytree(old, place / "old")
     assert align_eval("drift", run, "--seed", 1).returncode == 0
-    return Verb(place / "run", run, ("drift", place / "run"), readers=READERS[2:], group=("drift.png", "drift.json"))
+    return Verb(place / "run", run, ("drift", place / "run"), readers=(reports,), group=("drift.png", "drift.json"))
+
+
+def settle(place: Path, old: Path) -> Verb:
+    """A reader that finishes the placing of a new run, whose process was lost when the first file was to be removed."""
+    verb = scored(place, old)
+    n = 1 + next(i for i, line in enumerate(Trial(verb).log) if line.startswith("unlink run/run.json"))
+    verb.kill_at(n)
+    decided = verb.folder.rename(place / "decided")
+    return Verb(place / "run", decided, compares(place / "run"), readers=(agrees,))
 
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.validate)])
-@pytest.mark.parametrize("verb", [score, score_anew, report, merge, accept, compare, export, agree, drift])
+@pytest.mark.parametrize("verb", [score, score_anew, settle, report, merge, accept, compare, export, agree, drift])
 def test_a_disk_that_fails_leaves_the_old_the_new_or_what_is_refused(tmp_path, old, verb, every):
     tally = try_faults(verb(tmp_path, old), every, verb.__name__)
     assert tally.n_faults > 3

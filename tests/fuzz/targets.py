@@ -129,15 +129,23 @@ def linted(_folder: Path, file: Path) -> object:
     return lint_path(file)
 
 
-def scored(folder: Path, file: Path) -> object:
-    """Scores of the damaged file against the whole one, and the other way round."""
-    whole = next(path for path in folder.iterdir() if path.name.startswith("whole"))
-    scores = [read_or_none(lambda pair=pair: score_hypothesis(*pair)) for pair in ((whole, file), (file, whole))]
-    for found in filter(None, scores):
-        table = found.words.to_pydict()
-        lengths = {len(column) for column in table.values()}
-        check(len(lengths) == 1, "columns of the words differ in length")
-    return [found and (found.run, found.words.to_pydict()) for found in scores]
+def scored_as_hypothesis(folder: Path, file: Path) -> object:
+    return scored(whole_beside(folder), file)
+
+
+def scored_as_reference(folder: Path, file: Path) -> object:
+    return scored(file, whole_beside(folder))
+
+
+def whole_beside(folder: Path) -> Path:
+    return next(path for path in folder.iterdir() if path.name.startswith("whole"))
+
+
+def scored(reference: Path, hypothesis: Path) -> object:
+    found = score_hypothesis(reference, hypothesis)
+    table = found.words.to_pydict()
+    check(len({len(column) for column in table.values()}) == 1, "columns of the words differ in length")
+    return found.run, table
 
 
 def read_or_none(read: Callable[[], object]) -> object:
@@ -330,6 +338,6 @@ READERS: dict[str, Target] = {
     "audio": Target(sounds, (sound_length, samples)),
     "specs": Target(spec_texts, (spec,)),
     "protocols": Target(protocol_files, (protocols,)),
-    "scores": Target(hypotheses, (scored,)),
+    "scores": Target(hypotheses, (scored_as_hypothesis, scored_as_reference)),
 }
 """Readers of other programs' files, and of the text of options."""

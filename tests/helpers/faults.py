@@ -31,7 +31,9 @@ from tests.helpers.command_line import Done, align_eval
 KILLED = 9
 N_KILLS = 20
 
-MAKE_ROOM = re.compile(r"^error: .*: cannot be written \(No space .*\); make room and give the same command again$", re.M)
+MAKE_ROOM = re.compile(
+    r"^error: .*: cannot be written \(No space .*\); make room and give the same command again$", re.M
+)
 NOT_WRITTEN = re.compile(r"^error: .*: cannot be (written|made) \(Input/output error\); ", re.M)
 
 REMOVALS = ("unlink", "remove", "rmdir")
@@ -40,12 +42,19 @@ OTHERS = ("replace", "rename", "mkdir", "fsync")
 Snapshot = dict[str, bytes]
 
 Reader = Callable[[Path], tuple[object, ...]]
+"""From a run folder to a command that reads it."""
 
-READERS: tuple[Reader, ...] = (
-    lambda run: ("compare", run, run),
-    lambda run: ("agree", run),
-    lambda run: ("report", run, "--no-audio"),
-)
+
+def compares(run: Path) -> tuple[object, ...]:
+    return "compare", run, run
+
+
+def agrees(run: Path) -> tuple[object, ...]:
+    return "agree", run
+
+
+def reports(run: Path) -> tuple[object, ...]:
+    return "report", run, "--no-audio"
 
 
 class Fault(Enum):
@@ -176,7 +185,7 @@ class Verb:
     group
         The files that the command writes together, the last of which vouches for the others.
     readers
-        Commands that read the folder, as functions of its path. They read a copy, into which they may write.
+        Commands that read the folder. They read a copy, into which they may write.
     """
 
     folder: Path
@@ -193,6 +202,19 @@ class Verb:
 
     def do(self) -> Done:
         return align_eval(*self.command)
+
+    def kill_at(self, n: int) -> None:
+        """Do it in a process that ends at an operation, without any clean-up."""
+        self.restore()
+        child = os.fork()
+        if not child:
+            try:
+                with faulty(Disk(self.folder, Fault.KILL, n)):
+                    self.do()
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == KILLED, f"not killed at operation {n}"
 
     def read(self, reader: int) -> Done:
         """Run a reader on a copy of the folder, so that the folder stays as it was found."""
@@ -248,17 +270,8 @@ class Trial:
             self._finish(n)
 
     def kill_at(self, n: int) -> None:
-        """End a process at an operation, without any clean-up; judge the folder, and finish."""
-        self.verb.restore()
-        child = os.fork()
-        if not child:
-            try:
-                with faulty(Disk(self.verb.folder, Fault.KILL, n)):
-                    self.verb.do()
-            finally:
-                os._exit(0)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == KILLED, self._at(n)
+        """Lose the process at an operation; judge the folder, and finish."""
+        self.verb.kill_at(n)
         self._judge(f"kill at {self._at(n)}")
         self._finish(n)
 
@@ -269,7 +282,8 @@ class Trial:
         done = self.verb.do()
         assert done.returncode == 0, f"again after {self._at(n)}: {done}"
         assert snapshot(self.verb.folder) == self.new, f"again after {self._at(n)}"
-        assert not (self.verb.folder / FOLDER).exists()
+        left = [path for path in (self.verb.folder / FOLDER).rglob("*") if path.is_file() and path.name != "lock"]
+        assert not left, f"again after {self._at(n)}"
 
     def _judge(self, place: str) -> str:
         """Tell which state the folder is in, as readers find it: the old one, the new one, or one that they refuse."""
@@ -283,22 +297,21 @@ class Trial:
         if state == "refused":
             for done in (read, *map(self.verb.read, range(len(self.verb.readers)))):
                 assert done.returncode == EXIT_BAD_INPUT, f"{place}: {done}"
-                assert "was interrupted" in done.stderr or not self.old and not snapshot(self.verb.folder), f"{place}: {done}"
+                assert "was interrupted" in done.stderr or (not self.old and not snapshot(self.verb.folder)), (
+                    f"{place}: {done}"
+                )
         else:
             expected = self.new_printed if state == "new" else self.old_printed
             assert (read.returncode, read.stdout) == expected[reader], f"{place}, {state}: {read}"
         return state
 
     def _state(self, place: str) -> str:
-        if self.verb.is_run:
-            try:
-                read_run(self.verb.folder)
-            except InputError as error:
-                is_there = (self.verb.folder / RUN_NAME).exists()
-                assert not is_there, f"{place}: {error}"
-                assert "was interrupted" in str(error) or not snapshot(self.verb.folder), f"{place}: {error}"
-                return "refused"
+        refusal = _refusal(self.verb.folder) if self.verb.is_run else None
         found = snapshot(self.verb.folder)
+        if refusal:
+            assert RUN_NAME not in found, f"{place}: {refusal}"
+            assert "was interrupted" in refusal or not found, f"{place}: {refusal}"
+            return "refused"
         if found in (self.old, self.new):
             return "new" if found == self.new else "old"
         outside = {name: data for name, data in found.items() if name not in self.verb.group}
@@ -309,12 +322,22 @@ class Trial:
         *others, voucher = self.verb.group
         assert voucher not in found, f"{place}: {voucher} beside files of another"
         there = {name: found[name] for name in others if name in found}
-        assert all(data == self.new.get(name) for name, data in there.items()), f"{place}: files of an earlier {voucher}"
+        assert all(data == self.new.get(name) for name, data in there.items()), (
+            f"{place}: files of an earlier {voucher}"
+        )
         return "absent"
 
     def _printed(self) -> list[tuple[int, str]]:
         done = map(self.verb.read, range(len(self.verb.readers)))
         return [(d.returncode, d.stdout) for d in done]
+
+
+def _refusal(folder: Path) -> str | None:
+    try:
+        read_run(folder)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def spread(n: int, most: int) -> list[int]:
@@ -323,7 +346,7 @@ def spread(n: int, most: int) -> list[int]:
 
 
 def try_faults(verb: Verb, every: bool, name: str) -> Tally:
-    """Try a full disk and one error at every operation, and 20 kills; else a full disk at a tenth of them, and 2 kills."""
+    """Try a full disk and one error at every operation, and 20 kills; or a full disk at a tenth of them, and 2."""
     trial = Trial(verb)
     n = trial.tally.n_operations
     numbers: Sequence[int] = range(1, n + 1) if every else spread(n, max(3, n // 10))

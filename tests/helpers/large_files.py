@@ -249,9 +249,9 @@ def read_csv(path: Path) -> object:
 
 
 FORMS = {
-    "ctm": ("a.ctm", lines("", lambda i, t, s, e: f"rec{i // 1000} 1 {s % 250:.2f} {e - s - 0.1:.2f} {t}\n"), 20),
+    "ctm": ("a.ctm", lines("", lambda i, t, s, e: f"rec{i // 1000} 1 {s % 250:.2f} {e - s - 0.1:.2f} {t}\n"), 30),
     "srt": ("a.srt", lines("", lambda i, t, s, e: f"{i + 1}\n{clock(s, ',')} --> {clock(e, ',')}\n{t}\n\n"), 40),
-    "webvtt": ("a.vtt", lines("WEBVTT\n\n", lambda _, t, s, e: f"{clock(s, '.')} --> {clock(e, '.')}\n{t}\n\n"), 50),
+    "webvtt": ("a.vtt", lines("WEBVTT\n\n", lambda _, t, s, e: f"{clock(s, '.')} --> {clock(e, '.')}\n{t}\n\n"), 40),
     "openai-whisper": ("a.json", json_of(segments(language="en"), word()), 25),
     "faster-whisper": ("a.json", json_of(lambda e: [{"text": "x", "start": 0.0, "words": e}], word()), 25),
     "whisper-timestamped": ("a.json", json_of(segments(), word(text="text")), 25),
@@ -281,7 +281,7 @@ FORMS = {
         json_of(lambda e: {"text": "x", "chunks": e}, lambda _, t, s, e: {"text": f" {t}", "timestamp": [s, e]}),
         25,
     ),
-    "lhotse": ("a.jsonl.gz", lhotse, 25),
+    "lhotse": ("a.jsonl.gz", lhotse, 40),
 }
 
 
@@ -311,9 +311,9 @@ def corpus(kind: str) -> Callable[[Path], object]:
 
 KINDS = [
     *(Large(form, name, MAX_BYTES, make, hypothesis(form), memory) for form, (name, make, memory) in FORMS.items()),
-    Large("TextGrid, long", "long.TextGrid", MAX_RECORDING_BYTES, LONG, read_word_tier, 20),
-    Large("TextGrid, short", "short.TextGrid", MAX_RECORDING_BYTES, SHORT, read_word_tier, 40),
-    Large("TextGrid, scored", "scored.TextGrid", MAX_RECORDING_BYTES, SHORT, hypothesis("textgrid"), 50),
+    Large("long TextGrid", "long.TextGrid", MAX_RECORDING_BYTES, LONG, read_word_tier, 50),
+    Large("short TextGrid", "short.TextGrid", MAX_RECORDING_BYTES, SHORT, read_word_tier, 50),
+    Large("scored TextGrid", "scored.TextGrid", MAX_RECORDING_BYTES, SHORT, hypothesis("textgrid"), 50),
     Large("NITE XML", "a.A.words.xml", MAX_RECORDING_BYTES, XML, lambda p: list(word_entries(read_xml(p), p)), 25),
     Large("Kaldi ctm", "ctm", MAX_BYTES, FORMS["ctm"][1], read_ctm, 30),
     Large(
@@ -324,7 +324,7 @@ KINDS = [
         lambda p: list(read_lines(p)),
         15,
     ),
-    Large("Buckeye", "a.words", MAX_BYTES, BUCKEYE, read_buckeye_words, 30),
+    Large("Buckeye", "a.words", MAX_BYTES, BUCKEYE, read_buckeye_words, 35),
     Large(
         "TIMIT",
         "a.wrd",
@@ -345,7 +345,7 @@ KINDS = [
         60,
     ),
     Large("Kaldi corpus", "ctm", MAX_BYTES, kaldi_corpus, corpus("kaldi"), 60),
-    Large("LibriSpeech lists", "1-1.alignment.txt", MAX_BYTES, librispeech_lists, corpus("librispeech"), 60),
+    Large("LibriSpeech lists", "1-1.alignment.txt", MAX_BYTES, librispeech_lists, corpus("librispeech"), 35),
     Large("Lhotse corpus", "supervisions.jsonl.gz", MAX_BYTES, lhotse_corpus, corpus("lhotse"), 60, "lhotse"),
     Large("protocols", "mine.toml", MAX_SETTINGS_BYTES, protocol_tables, read_protocols, 60),
     Large("run.json", "run.json", JSON_BYTES, run_json, lambda p: read_run(p, edited=True), 20),
@@ -367,7 +367,7 @@ KINDS = [
         MAX_WORDS,
         lambda p, n: p.write_text(" ".join(t for _, t, *_ in timed(n))),
         paired,
-        20_000,
+        5_000,
         unit="words",
     ),
 ]

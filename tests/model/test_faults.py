@@ -17,7 +17,7 @@ import pytest
 from align_eval.model import forward
 from align_eval.relevance import stack
 from tests.helpers.command_line import align_eval
-from tests.helpers.faults import READERS, Verb, try_faults
+from tests.helpers.faults import Verb, agrees, compares, try_faults
 from tests.helpers.planted_run import SPEAKERS, write_planted
 
 CLIPS = ("en_praatio_bobby", "en_praatio_damon")
@@ -87,18 +87,18 @@ def workplace(few_draws, tiny_en, demo, tmp_path_factory) -> Iterator[Path]:  # 
 
 
 def run_anew(place: Path, workplace: Path) -> Verb:
-    return Verb(place / "run", None, run(workplace, place / "run"), readers=READERS[:2])
+    return Verb(place / "run", None, run(workplace, place / "run"), readers=(compares, agrees))
 
 
 def rerun(place: Path, workplace: Path) -> Verb:
     """Another plan over a finished run: its maps, its finding and its report go with it."""
-    return Verb(place / "run", workplace / "old", run(workplace, place / "run"), readers=READERS[:2])
+    return Verb(place / "run", workplace / "old", run(workplace, place / "run"), readers=(compares, agrees))
 
 
 def budget(place: Path, _: Path) -> Verb:
     old = write_planted(place / "old", SPEAKERS[:2])
     assert align_eval("budget", old, "--seed", 1).returncode == 0
-    return Verb(place / "run", old, ("budget", place / "run"), readers=READERS[:1], group=("budget.png", "budget.json"))
+    return Verb(place / "run", old, ("budget", place / "run"), readers=(compares,), group=("budget.png", "budget.json"))
 
 
 @pytest.mark.parametrize(
