@@ -121,8 +121,8 @@ def accept(place: Path, old: Path) -> Verb:
     late_s = {ATTENTION: 0.070, GRADIENT: 0.030}
     run = write_reported(place / "late", SPEAKERS[:2], late_s=late_s)
     assert align_eval("compare", old, old, "--accept", place / "old").returncode == 0
-    command = ("compare", place / "old", run, "--accept", place / "baseline")
-    return Verb(place / "baseline", place / "old", command, readers=(compares,))
+    command = ("compare", place / "old", run, "--accept", place / "run")
+    return Verb(place / "run", place / "old", command, readers=(compares,))
 
 
 def compare(place: Path, old: Path) -> Verb:
@@ -163,8 +163,17 @@ def settle(place: Path, old: Path) -> Verb:
     return Verb(place / "run", decided, compares(place / "run"), readers=(agrees,))
 
 
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.validate)])
-@pytest.mark.parametrize("verb", [score, score_anew, settle, report, merge, accept, compare, export, agree, drift])
+CHEAP = (score, score_anew, settle, report, accept, compare, export, agree)
+"""Merged shards are placed as scores are; drift is written as a comparison is."""
+
+
+@pytest.mark.parametrize(
+    ("verb", "every"),
+    [
+        *((verb, False) for verb in CHEAP),
+        *(pytest.param(verb, True, marks=pytest.mark.validate) for verb in (*CHEAP, merge, drift)),
+    ],
+)
 def test_a_disk_that_fails_leaves_the_old_the_new_or_what_is_refused(tmp_path, old, verb, every):
     tally = try_faults(verb(tmp_path, old), every, verb.__name__)
     assert tally.n_faults > 3

@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import signal
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -85,7 +84,7 @@ def _limited() -> Iterator[None]:
 
     cpu, space = resource.getrlimit(resource.RLIMIT_CPU), resource.getrlimit(resource.RLIMIT_AS)
     before = signal.signal(signal.SIGPROF, stop)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + 3 * MOST_CPU_S) + 1, cpu[1]))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(_cpu_s() + 3 * MOST_CPU_S) + 1, cpu[1]))
     if STATUS.is_file():
         resource.setrlimit(resource.RLIMIT_AS, (_status_bytes("VmSize") + 3 * MOST_BYTES // 2, space[1]))
     signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S)

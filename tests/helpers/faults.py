@@ -13,7 +13,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -25,11 +25,12 @@ from unittest import mock
 from align_eval.errors import EXIT_BAD_INPUT, InputError
 from align_eval.formats.atomic import TEMPORARY
 from align_eval.formats.run.folder import read_run
-from align_eval.formats.run.staging import FOLDER, RUN_NAME
+from align_eval.formats.run.staging import FOLDER, PLACING, RUN_NAME
 from tests.helpers.command_line import Done, align_eval
 
 KILLED = 9
 N_KILLS = 20
+RENAME_OF_RUN = f"replace run/{FOLDER}/{PLACING}/"
 
 MAKE_ROOM = re.compile(
     r"^error: .*: cannot be written \(No space .*\); make room and give the same command again$", re.M
@@ -346,14 +347,18 @@ def spread(n: int, most: int) -> list[int]:
 
 
 def try_faults(verb: Verb, every: bool, name: str) -> Tally:
-    """Try a full disk and one error at every operation, and 20 kills; or a full disk at a tenth of them, and 2."""
+    """Try a full disk and one error at every operation, and 20 kills.
+
+    Without ``every``, a full disk at a tenth of the operations, and kills at the first renames into the folder, where a
+    mix would begin.
+    """
     trial = Trial(verb)
     n = trial.tally.n_operations
-    numbers: Sequence[int] = range(1, n + 1) if every else spread(n, max(3, n // 10))
-    for number in numbers:
+    renames = [i for i, line in enumerate(trial.log, 1) if line.startswith(RENAME_OF_RUN)]
+    for number in range(1, n + 1) if every else spread(n, max(3, n // 10)):
         for fault in (Fault.FULL, Fault.ONCE) if every else (Fault.FULL,):
             trial.fail_at(number, fault)
-    for number in spread(n, N_KILLS if every else 2):
+    for number in spread(n, N_KILLS) if every else (renames[:3] or spread(n, 2)):
         trial.kill_at(number)
     print(f"\nfaults of {name}: {trial.tally}")
     return trial.tally

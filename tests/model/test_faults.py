@@ -104,7 +104,6 @@ def budget(place: Path, _: Path) -> Verb:
 @pytest.mark.parametrize(
     ("verb", "every"),
     [
-        (run_anew, False),
         (rerun, False),
         *(pytest.param(verb, True, marks=pytest.mark.validate) for verb in (run_anew, rerun, budget)),
     ],
