@@ -98,7 +98,7 @@ class Journal:
     def _has_maps(self, id_: str, checksum: object, result: Result) -> bool:
         """Tell whether the maps of a result are as they were written, and of its sources and words."""
         path = maps_path(self.new, id_)
-        if not path.is_file() or file_checksum(path) != checksum:
+        if not path.is_file() or _checksum(path) != checksum:
             return False
         try:
             maps = read_fitting_maps(path)

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from align_eval.errors import InputError
+from align_eval.reading import refuse_special
 
 
 def file_checksum(path: Path) -> str:
@@ -34,6 +35,7 @@ def check_file(path: Path, checksum: str | None) -> None:
         If the file is missing, cannot be read, or has another checksum.
     """
     try:
+        refuse_special(path)
         found = file_checksum(path)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "run again") from error

@@ -1,6 +1,7 @@
 """Run folders: read back as written, with TextGrids that open."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from functools import partial
@@ -237,6 +238,15 @@ def test_files_that_were_changed_added_or_removed_are_refused_unless_that_is_all
                 read_run(tmp_path)
             (tmp_path / name).write_bytes(whole[name])
     assert read_run(tmp_path).files.keys() == whole.keys()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_named_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path):
+    write_run(tmp_path, RUN, WORDS)
+    (tmp_path / "words.parquet").unlink()
+    os.mkfifo(tmp_path / "words.parquet")
+    with pytest.raises(InputError, match=r"words\.parquet: is a named pipe"):
+        read_run(tmp_path)
 
 
 def test_detected_languages_are_written_and_go_with_their_run(tmp_path):
