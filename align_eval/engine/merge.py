@@ -23,7 +23,7 @@ from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
 from align_eval.errors import InputError, listed
 from align_eval.formats.atomic import write_bytes, writing
-from align_eval.formats.checksum import check_file
+from align_eval.formats.checksum import check_same
 from align_eval.formats.run.audio_spans import merge_audio_spans
 from align_eval.formats.run.folder import DETAILS_JSON, DETAILS_NAME, WORDS_NAME, place_run, read_run
 from align_eval.formats.run.json_lines import entries_writer, read_entries
@@ -32,6 +32,7 @@ from align_eval.formats.run.map_checksums import read_checksums, write_checksums
 from align_eval.formats.run.maps import maps_path
 from align_eval.formats.run.staging import staging
 from align_eval.formats.run.words_file import utterance_tables, words_writer
+from align_eval.reading import opened
 from align_eval.records import sum_flat_rows
 from align_eval.run_record import Run
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
@@ -109,12 +110,13 @@ def merge_maps(folders: Sequence[Path], new: Path, *, edited: bool = False) -> N
     for folder in folders:
         for id_, checksum in read_checksums(folder).items():
             path = maps_path(folder, id_)
-            if not edited:
-                check_file(path, checksum)
-            with writing(new):
-                content = path.read_bytes()
-                write_bytes(maps_path(new, id_), content)
+            with opened(path) as file:
+                content = file.read()
             checksums[id_] = sha256(content).hexdigest()
+            if not edited:
+                check_same(path, checksums[id_], checksum)
+            with writing(new):
+                write_bytes(maps_path(new, id_), content)
     write_checksums(new, checksums)
 
 

@@ -39,6 +39,17 @@ def check_file(path: Path, checksum: str | None) -> None:
         found = file_checksum(path)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "run again") from error
+    check_same(path, found, checksum)
+
+
+def check_same(path: Path, found: str, checksum: str | None) -> None:
+    """Check the checksum of a file that was read against the one that the run noted (see :func:`check_file`).
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
     if found != checksum:
         remedy = "run again, or give --edited to use it as it is"
         raise InputError(path, f"was edited since the run was written (SHA-256 {found[:12]})", remedy)
