@@ -282,7 +282,7 @@ def test_progress_obeys_no_id(attack, is_terminal):
      "<b>", "[a](b)", "![a](b)", "`a`", "a|b", "~~a~~", "&lt;", "<!-- a", "a@example.org"],
 )  # fmt: skip
 def test_markdown_has_no_markup_link_mention_or_emoji(text):
-    """What GitHub looks for after rendering is broken by a space without width."""
+    """GitHub looks for mentions after rendering: a space without width breaks them."""
     shown = escaped(text)
     assert text not in shown
     assert "<" not in shown

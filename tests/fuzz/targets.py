@@ -37,9 +37,6 @@ from tests.helpers.hypothesis_files import GOOD, HYPOTHESES, SUFFIX
 LATEST_S = 2e6
 """Latest time of a word: its start and its length are bounded by 1e6 s each."""
 
-NAMES_ARE_HELD = False
-"""Whether every id that a reader returns has to be a file name (:func:`~align_eval.formats.atomic.is_file_name`)."""
-
 
 @dataclass(frozen=True)
 class Fixture:
@@ -208,7 +205,7 @@ def kind_detected(folder: Path, _file: Path) -> object:
 
 
 def to_score(folder: Path, _file: Path) -> object:
-    """Of a folder of audio with TextGrids every recording is an utterance or a failure."""
+    """Each recording of a folder of audio with TextGrids becomes an utterance or a failure."""
     corpus = checked_corpus(load_corpus(folder, kind=folder.name, to_score=True))
     if folder.name == "folder":
         stems = {path.stem for path in folder.iterdir() if path.suffix in (".TextGrid", ".flac")}
@@ -261,7 +258,6 @@ def checked_transcripts(transcripts: Iterable[Transcript]) -> Iterable[Transcrip
         for word in (*transcript.words, *transcript.dropped):
             check_word(word)
         check(transcript.end_s is None or math.isfinite(transcript.end_s), f"ends at {transcript.end_s}")
-    check_names(transcript.id for transcript in transcripts if transcript.id is not None)
     return transcripts
 
 
@@ -293,9 +289,9 @@ def checked_corpus(corpus: Corpus) -> Corpus:
 
 
 def check_names(names: Iterable[str]) -> None:
-    if NAMES_ARE_HELD:
-        for name in names:
-            check(is_file_name(name), f"{name!r} cannot name a file")
+    """Names of corpora and of folders of word times become file names. Those inside one file are as it has them."""
+    for name in names:
+        check(is_file_name(name), f"{name!r} cannot name a file")
 
 
 # Text of options

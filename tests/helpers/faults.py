@@ -59,7 +59,7 @@ def reports(run: Path) -> tuple[object, ...]:
 
 
 class Fault(Enum):
-    """What happens at the operation of a number: nothing, a full disk from then on, one error, or the end."""
+    """The fault at the chosen operation: none, a full disk from then on, one error, or the end of the process."""
 
     NONE, FULL, ONCE, KILL = range(4)
 
@@ -342,7 +342,7 @@ def _refusal(folder: Path) -> str | None:
 
 
 def spread(n: int, most: int) -> list[int]:
-    """At most so many numbers, evenly from 1 to ``n``, both included."""
+    """Numbers spread evenly from 1 to ``n``, both included, and no more than asked for."""
     return sorted({1 + round(i * (n - 1) / max(most - 1, 1)) for i in range(most)})
 
 

@@ -375,7 +375,7 @@ KINDS = [
 
 @dataclass(frozen=True)
 class Cost:
-    """What a call took: the size of its file, seconds of processor time, and bytes beyond those in use before."""
+    """The cost of a call: the size of its file, seconds of processor time, and bytes beyond those in use before."""
 
     size: int
     cpu_s: float
