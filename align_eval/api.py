@@ -18,7 +18,7 @@ from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.records import AudioSpan, SystemName, Word
 from align_eval.run_record import Run
-from align_eval.systems import make_systems
+from align_eval.systems import ALIGN, ATTENTION, chosen_heads, make_systems, names_best, with_heads
 from align_eval.text import split_words
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def align(
     audio: str | Path | Samples,
     text: str,
     *,
-    source: str = "gradient:at=encoder-output",
-    align: str = "viterbi",
+    source: str = f"{ATTENTION},prep=log",
+    align: str = ALIGN,
     language: str | None = None,
     channel: int | None = None,
 ) -> tuple[Word, ...]:
@@ -96,7 +96,9 @@ def align(
     text : str
         The spoken words, separated by white space; in a language without spaces, its characters are the words.
     source, align : str
-        Specs, as ``attention:heads=all`` and ``dtw``. A preset's name may stand in place of ``align``.
+        Specs, as ``attention:heads=all`` and ``dtw``. A preset's name may stand in place of ``align``. The default is
+        attention of the heads that were chosen for the model's weights, with the path with silence; for other weights,
+        a warning says that the model's alignment heads are used.
     language : str, optional
         Name or code of the language, or ``auto`` to detect it; multilingual models need it.
     channel : int, optional
@@ -117,13 +119,14 @@ def align(
     >>> model = load_model("tiny.en")  # doctest: +SKIP
     >>> align(model, "speech.wav", "and you always want to see it")  # doctest: +SKIP
     """
-    (system,) = make_systems([source], [align])
+    make_systems([with_heads(source, "alignment")], [align])  # refused before the model is loaded
     if not isinstance(text, str):
         raise InputError("text", f"is a {type(text).__name__}", "give one string, words separated by white space")
     if isinstance(model, str | Path):
         from align_eval.model.load import load_model
 
         model = load_model(model)
+    (system,) = make_systems(_with_chosen_heads(model, [source]), [align])
     speech = _speech(model, audio, text, language, channel)
     return align_speech(model, speech, [system])[system]
 
@@ -159,7 +162,7 @@ def explain(
     """
     from align_eval.engine.saved_maps import StackCollector
 
-    systems = make_systems(sources, [align])
+    systems = make_systems(_with_chosen_heads(model, sources), [align])
     speech = _speech(model, audio, text, language, channel)
     collector = StackCollector("maps")
     maps = maps_of_passes(model, passes_of(model, speech), collector.add)(sources_of(systems))
@@ -262,6 +265,19 @@ def _with_options_in_signature(function: Callable[..., Any]) -> None:
 
 
 _with_options_in_signature(evaluate)
+
+
+def _with_chosen_heads(model: Whisper, sources: Sequence[str]) -> list[str]:
+    """Write out the best heads of a model in specs; warn where none were chosen for its weights."""
+    if not any(names_best(source) for source in sources):
+        return list(sources)
+    from align_eval.model.load import weights_checksum
+
+    heads = chosen_heads(weights_checksum(model))
+    if not heads:
+        message = "no heads were chosen for these weights: the model's alignment heads are used"
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return [with_heads(source, heads or "alignment") for source in sources]
 
 
 def _speech(

@@ -7,7 +7,7 @@ the command line from them; :func:`align_eval.evaluate` takes them as keywords.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
@@ -40,7 +40,10 @@ class RunOptions:
     presets: Sequence[str] | None = option(
         None, "A source and aligner by name, as openai; may be repeated.", flag="preset"
     )
-    best: bool = option(False, "Add the preset with the best heads that were found for this model.")
+    saliency: str | None = option(
+        None, "Saliency of the default run, as spes:at=encoder-output; default: the gradient at the encoder output."
+    )
+    grid: bool = option(False, "Score a grid of 17 systems: heads, depths, preparations and paths.")
     toggle: bool = option(False, "Add each heuristic of the presets switched alone: its effect in ms.")
     text: Text = option(
         "words",
@@ -82,6 +85,11 @@ class RunOptions:
             raise InputError("batch", problem if self.batch > 1 else f"is {self.batch}", "use --batch 1")
         if self.keep != "nothing" and self.text != "words":
             raise InputError("keep", f"maps of {self.text} belong to no reference word", "keep maps with --text words")
+
+        named = [name for name in ("sources", "aligns", "presets") if getattr(self, name) is not None]
+        if named and (self.grid or self.saliency):
+            flag = "--grid" if self.grid else "--saliency"
+            raise InputError(flag, f"is of the default run, and --{named[0][:-1]} replaces it", "leave one of them out")
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> RunOptions:
@@ -133,24 +141,41 @@ class SystemSpecs:
 
         return make_systems(self.sources, self.aligns, self.presets)
 
+    @property
+    def names_best(self) -> bool:
+        """True if the heads of a source depend on the model's weights."""
+        from align_eval.systems import names_best
 
-def specs_of(options: RunOptions, best: str | None = None) -> SystemSpecs:
+        return any(names_best(source) for source in self.sources)
+
+    def with_heads(self, heads: Sequence[str]) -> SystemSpecs:
+        """The specs with the best heads written out; see :func:`~align_eval.systems.with_heads`."""
+        from align_eval.systems import with_heads
+
+        return replace(self, sources=tuple(with_heads(source, heads) for source in self.sources))
+
+
+def specs_of(options: RunOptions) -> SystemSpecs:
     """Fill in the defaults of sources, aligns and presets.
 
-    Without any of them, the default table: openai's preset, and attention and gradient with two preparations and two
-    paths. With ``toggle`` and no source, a preset's name as an aligner stands for the preset alone. ``best`` is the
-    best preset of the model, if it is asked for.
+    Without any of them, the systems that the answer needs (:func:`~align_eval.systems.answer_specs`), or the grid:
+    openai's preset, and attention and gradient with two preparations and two paths. With ``toggle`` and no source, a
+    preset's name as an aligner stands for the preset alone. Sources without aligns get both of the grid's, and aligns
+    without sources get the grid's sources.
     """
-    from align_eval.systems import DEFAULT_ALIGNS, DEFAULT_SOURCES, PRESETS
+    from align_eval.systems import ALIGN, GRID_ALIGNS, GRID_SOURCES, PRESETS, SALIENCY, answer_specs
 
-    nothing = options.sources is options.aligns is options.presets is None and not best
-    default_sources = DEFAULT_SOURCES if nothing or options.aligns is not None else ()
-    sources = default_sources if options.sources is None else tuple(options.sources)
-    aligns = DEFAULT_ALIGNS if options.aligns is None else tuple(options.aligns)
-    presets = (("openai",) if nothing else ()) if options.presets is None else tuple(options.presets)
-    presets += (best,) if best else ()
+    nothing = options.sources is options.aligns is options.presets is None
+    if nothing:
+        if options.grid:
+            return SystemSpecs(GRID_SOURCES, GRID_ALIGNS, ("openai",))
+        return SystemSpecs(answer_specs(options.saliency or SALIENCY), (ALIGN,), ("openai",))
+    presets = () if options.presets is None else tuple(options.presets)
     if options.toggle and options.sources is None:
         named = tuple(name for name in options.aligns or () if name in PRESETS)
         others = tuple(name for name in options.aligns or () if name not in PRESETS)
         return SystemSpecs((), others, presets + named)
+    default_sources = GRID_SOURCES if options.aligns is not None else ()
+    sources = default_sources if options.sources is None else tuple(options.sources)
+    aligns = GRID_ALIGNS if options.aligns is None else tuple(options.aligns)
     return SystemSpecs(sources, aligns, presets)

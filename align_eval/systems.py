@@ -6,12 +6,15 @@ says how near each comes to the program itself; tests hold that against the prog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from align_eval.alignment.aligner import ALIGNER_OPTIONS, Aligner, parse_aligner
 from align_eval.errors import InputError
 from align_eval.records import SystemName
+from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.source import Source, parse_source
 from align_eval.spec import parse_spec
 
@@ -91,7 +94,7 @@ BEST_OF_WEIGHTS = {
 }
 """Best preset by the checksum of the weights that its heads were chosen for, whatever the file is called."""
 
-DEFAULT_SOURCES = (
+GRID_SOURCES = (
     "attention:heads=alignment",
     "attention:heads=alignment,prep=log",
     "attention:heads=all",
@@ -101,7 +104,7 @@ DEFAULT_SOURCES = (
     "gradient:at=encoder-output",
     "gradient:at=encoder-output,prep=log",
 )
-DEFAULT_ALIGNS = ("dtw", "viterbi")
+GRID_ALIGNS = ("dtw", "viterbi")
 
 
 def make_systems(sources: Sequence[str], aligns: Sequence[str], presets: Iterable[str] = ()) -> tuple[System, ...]:
@@ -120,28 +123,66 @@ def make_systems(sources: Sequence[str], aligns: Sequence[str], presets: Iterabl
     return tuple(dict.fromkeys(systems))
 
 
-def best_preset(weights: str) -> str:
-    """The name of the preset that was chosen for weights.
+SALIENCY = "gradient:at=encoder-output"
+"""Saliency that is used where none is named."""
+
+AMOUNTS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Amounts of a residual among which the answer chooses, beside 0, which is attention itself."""
+
+ATTENTION, OTHERS = "attention:heads=best", "attention:heads=rest"
+ALIGN = "viterbi"
+"""Attention and path of the default run: heads chosen for the weights, and the path with silence."""
+
+_SYMBOLIC = re.compile(r"\bheads=(best|rest)\b")
+
+
+def answer_specs(saliency: str = SALIENCY) -> tuple[str, ...]:
+    """Sources of the default run: what the answer needs (:mod:`align_eval.scoring.answer`), by the path ``ALIGN``.
+
+    Attention, the saliency, and attention plus the residual of the saliency, and of the other heads, at every amount.
+    """
+    source = parse_source(saliency).with_options(prep="log")
+    injected = [
+        f"residual:of=({of}),to=({ATTENTION}),amount={amount!r}" for of in (source.stack, OTHERS) for amount in AMOUNTS
+    ]
+    return (f"{ATTENTION},prep=log", source.text, *injected)
+
+
+def names_best(spec: str) -> bool:
+    """True if the heads of a spec depend on the model's weights: ``heads=best`` or ``heads=rest``."""
+    return _SYMBOLIC.search(spec) is not None
+
+
+def with_heads(spec: str, heads: Sequence[str] | Literal["alignment"]) -> str:
+    """A spec with the best heads of a model written out, and all others for ``rest``.
+
+    Parameters
+    ----------
+    spec : str
+        Spec of a source.
+    heads : sequence of str, or "alignment"
+        Layers and heads, as ``("0.3", "1.1")``. With ``alignment``, ``best`` is the model's alignment heads, and
+        ``rest`` is refused where the spec is parsed.
+    """
+    literal = {"best": "+".join(heads), "rest": "-".join(("all", *heads))}
+    if heads == "alignment":
+        literal = {"best": "alignment", "rest": "rest"}
+    return _SYMBOLIC.sub(lambda match: f"heads={literal[match[1]]}", spec)
+
+
+def chosen_heads(weights: str) -> tuple[str, ...] | None:
+    """Heads that were chosen for weights on other speech, or None.
 
     Parameters
     ----------
     weights : str
         Their checksum (:func:`~align_eval.model.load.weights_checksum`).
-
-    Raises
-    ------
-    InputError
-        Where none was.
     """
     if weights not in BEST_OF_WEIGHTS:
-        known = ", ".join(name.removeprefix("best-") for name in BEST_OF_WEIGHTS.values())
-        raise InputError(
-            f"--best, weights {weights[:12]}",
-            f"no heads were chosen for these weights, only for those of {known}",
-            "search their heads (align-eval heads search) and give them: --source attention:heads=...,prep=log "
-            "--align viterbi",
-        )
-    return BEST_OF_WEIGHTS[weights]
+        return None
+    options = PRESETS[BEST_OF_WEIGHTS[weights]].source.options
+    assert isinstance(options, AttentionOptions)
+    return tuple(options.heads.split("+"))
 
 
 def find_preset(name: str) -> System:

@@ -36,7 +36,7 @@ from align_eval.scoring.boundaries import medians_of_others
 from align_eval.scoring.inference import student_interval
 from align_eval.scoring.metrics import Difference, mean_by
 from align_eval.scoring.statistics import draw_weights, number_clusters
-from align_eval.systems import best_preset, find_preset
+from align_eval.systems import BEST_OF_WEIGHTS, find_preset
 from align_eval.units import FRAME_S, MS_PER_S, SAMPLE_RATE, START_S
 
 FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
@@ -321,7 +321,7 @@ def main() -> None:
     a = parser.parse_args()
     aligners = [parse_aligner(text) for text in a.align or (ALIGNS[1:] if a.verb == "gain" else ALIGNS)]
     model = load_model(a.model, device=a.device)
-    best = find_preset(best_preset(weights_checksum(model))).source.text
+    best = find_preset(BEST_OF_WEIGHTS[weights_checksum(model)]).source.text
     sources = [parse_source(text) for text in a.source or [best, *SOURCES]]
     for path in a.corpus:
         corpus = load_corpus(path, language="en", tier=a.tier)

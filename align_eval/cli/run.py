@@ -31,6 +31,7 @@ from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError, printable
 from align_eval.options import RunOptions, specs_of
 from align_eval.reporting.terminal.printing import print_dropped, print_line
+from align_eval.systems import ALIGN, ATTENTION
 
 if TYPE_CHECKING:
     from align_eval.engine.job import Job
@@ -63,17 +64,17 @@ def run(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Score word times from attention and from saliency against a corpus's TextGrids.
+    """Say how far off the word times of Whisper are on a corpus, and what attention's incompleteness is worth.
 
-    Without --source, --align and --preset, the default table: openai-whisper's own times, and attention (alignment
-    heads, all heads) and gradient (encoder output, 3/4 depth), each with two preparations and two paths.
+    Without --source, --align and --preset: Whisper's own times, attention read well, a saliency, and attention plus
+    what the saliency shows and attention lacks. --grid scores 17 systems of heads, depths, preparations and paths.
 
-    Examples: align-eval run demo --source attention:heads=all --source gradient --align viterbi --out runs/demo
+    Examples: align-eval run demo --out runs/demo
 
     align-eval run demo --align openai --toggle --out runs/toggles
     """
     from align_eval.cli.progress import progress
-    from align_eval.engine.job import prepare_job
+    from align_eval.engine.job import ANY_HEADS, prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.staging import prepare_folder
     from align_eval.formats.run.tracebacks import FOLDER
@@ -86,8 +87,8 @@ def run(
     user_protocols = read_protocols(protocols) if protocols else None
     run_values = {name: value for name, value in options.items() if name not in CORPUS_OPTIONS}
     run_options = RunOptions.from_command_line(run_values)
-    if run_options.toggle and not run_options.best:  # refused before the model is loaded
-        specs = specs_of(run_options)
+    if run_options.toggle:  # refused before the corpus is loaded
+        specs = specs_of(run_options).with_heads(ANY_HEADS)
         toggled_systems(specs.sources, specs.aligns, specs.presets)
     loaded = load_chosen(corpus, options)
     if not dry_run:
@@ -155,11 +156,10 @@ def align(
     text: SpokenText,
     out: Annotated[Path | None, typer.Option(help="TextGrid to write; by default, the words are printed.")] = None,
     model: Model = "tiny.en",
-    source: Annotated[str, typer.Option(help="A relevance source.")] = "gradient:at=encoder-output",
-    align: Annotated[str, typer.Option(help="An aligner, or a preset's name.")] = "viterbi",
-    best: Annotated[
-        bool, typer.Option("--best", help="Use the preset with the best heads that were found for this model.")
-    ] = False,
+    source: Annotated[
+        str, typer.Option(help="A relevance source; heads=best are those chosen for the model.")
+    ] = f"{ATTENTION},prep=log",
+    align: Annotated[str, typer.Option(help="An aligner, or a preset's name.")] = ALIGN,
     language: Language = None,
     channel: Channel = None,
     device: Device = "cpu",
@@ -172,13 +172,9 @@ def align(
     from align_eval.api import align as align_text
     from align_eval.corpus.audio import audio_duration_s
     from align_eval.formats.textgrids import write_words
-    from align_eval.model.load import load_model, weights_checksum
-    from align_eval.systems import PRESETS, best_preset
+    from align_eval.model.load import load_model
 
     loaded = load_model(model, device=device)
-    if best:
-        preset = PRESETS[best_preset(weights_checksum(loaded))]
-        source, align = preset.source.text, preset.aligner.text
     words = align_text(loaded, audio, text, source=source, align=align, language=language, channel=channel)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))

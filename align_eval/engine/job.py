@@ -22,15 +22,19 @@ from align_eval.corpus.second_reference import (
 )
 from align_eval.corpus.transcript_file import transcripts_checksum
 from align_eval.corpus.windows import windowed, with_room_for_windows
+from align_eval.engine.head_choice import heads_by_agreement
 from align_eval.errors import InputError
 from align_eval.heuristics import toggled_systems
 from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
 from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance, listed_failures
-from align_eval.systems import System
+from align_eval.systems import SALIENCY, System, chosen_heads
 from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
+
+ANY_HEADS = ("0.0",)
+"""Stands for the best heads of a model while a spec is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Job:
         Settings that only some runs have, for the signature.
     shard : Shard or None
     specs : SystemSpecs
-        The systems as they were named.
+        The systems as they were named, with the best heads written out.
     languages : dict
         Detected languages and their probabilities by utterance id; see :func:`with_languages`.
     checksums : FileChecksums
@@ -102,14 +106,10 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         Where the corpus or the model cannot be used at all, or a spec is unknown.
     """
     from align_eval.model.load import check_precision, load_model, weights_checksum
-    from align_eval.systems import best_preset
 
     model_name = model if isinstance(model, str) else "a loaded model"
-    if options.best:
-        model = load_model(model, device=options.device) if isinstance(model, str) else model
-        check_precision(model)
-    specs = specs_of(options, best_preset(weights_checksum(model)) if options.best else None)
-    systems = _systems(specs, toggle=options.toggle)
+    specs = specs_of(options)
+    _systems(specs.with_heads(ANY_HEADS), toggle=options.toggle)  # refused before corpus and model are loaded
     shard = parse_shard(options.shard) if options.shard else None
     if isinstance(corpus, str | Path):
         corpus = load_corpus(corpus)
@@ -127,6 +127,19 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     utterances = _in_order(corpus, options)
     if {u.id for u in utterances} != {u.id for u in corpus.utterances}:  # some were cut
         settings["window_s"] = options.window_s
+    plan = Plan(
+        model_name,
+        (),
+        # without the words of a second reference, which decide nothing and would go to every worker
+        replace(options, device=loaded.device.type, second_reference=None),
+    )
+    if specs.names_best:
+        heads = chosen_heads(weights_checksum(loaded))
+        if not heads:
+            heads, n_used = heads_by_agreement(loaded, utterances, plan)
+            settings["heads_by_agreement"] = [SALIENCY, n_used]
+        specs = specs.with_heads(heads)
+    plan = replace(plan, systems=_systems(specs, toggle=options.toggle))
     checksums = FileChecksums()
     if options.text == "transcript":
         settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances, checksums)
@@ -141,8 +154,7 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         utterances = in_shard(replace(corpus, utterances=utterances), shard).utterances
     return Job(
         model=loaded,
-        # without the words of a second reference, which decide nothing and would go to every worker
-        plan=Plan(model_name, systems, replace(options, device=loaded.device.type, second_reference=None)),
+        plan=plan,
         corpus=corpus,
         utterances=utterances,
         second_reference=second,

@@ -9,6 +9,8 @@ Paper: Radford et al. 2022 (Whisper, arXiv 2212.04356); openai-whisper reads wor
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import Tensor
 from whisper.model import Whisper
@@ -129,12 +131,13 @@ def select_heads(
     """
     if spec == "alignment":
         return alignment_heads(model)
+    every = [(layer, head) for layer in range(n_layer) for head in range(n_head)]
     if spec == "all":
-        return [(layer, head) for layer in range(n_layer) for head in range(n_head)]
+        return every
     if spec.startswith("layer."):
         heads = [(int(spec.removeprefix("layer.")), head) for head in range(n_head)]
     else:
-        heads = [(int(layer), int(head)) for layer, head in (pair.split(".") for pair in spec.split("+"))]
+        heads = [(int(layer), int(head)) for layer, head in re.findall(r"([0-9]+)\.([0-9]+)", spec)]
     for layer, head in heads:
         if layer >= n_layer or head >= n_head:
             raise InputError(
@@ -142,4 +145,9 @@ def select_heads(
                 f"the model has no layer {layer}, head {head}",
                 f"layers are 0 to {n_layer - 1}, heads 0 to {n_head - 1}",
             )
-    return heads
+    if not spec.startswith("all-"):
+        return heads
+    others = [pair for pair in every if pair not in heads]
+    if not others:
+        raise InputError(f"source {source}:heads={spec}", "leaves no head", "leave out fewer")
+    return others

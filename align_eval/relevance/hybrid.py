@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -19,13 +20,16 @@ def hybrid(_model: Whisper, shared: Pass, options: HybridOptions, stack_of: Stac
     """
     stacks = [stack_of(source) for source in options.inner]
     a, b = (mean_distribution(text_rows(stack.values, stack.first_row, shared.text)) for stack in stacks)
-    details: dict[str, Any] = {
-        key: dict(stack.details) for key, stack in zip("ab", stacks, strict=True) if stack.details
-    }
-    flat = sorted({row for stack in stacks for row in stack.details.get(FLAT_ROWS, [])})
-    if flat:
-        details[FLAT_ROWS] = flat
-    return Stack(((1 - options.alpha) * a + options.alpha * b)[None], details)
+    return Stack(
+        ((1 - options.alpha) * a + options.alpha * b)[None], joint_details(dict(zip("ab", stacks, strict=True)))
+    )
+
+
+def joint_details(stacks: Mapping[str, Stack]) -> dict[str, Any]:
+    """Details of the stacks that a map is made of, by their keys, and the rows that are flat in any of them."""
+    details: dict[str, Any] = {key: dict(stack.details) for key, stack in stacks.items() if stack.details}
+    flat = sorted({row for stack in stacks.values() for row in stack.details.get(FLAT_ROWS, [])})
+    return {**details, FLAT_ROWS: flat} if flat else details
 
 
 def mean_distribution(values: Tensor) -> Tensor:

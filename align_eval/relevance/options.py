@@ -18,7 +18,7 @@ Unit = Literal["subword", "character"]
 Prompt = Literal["no-timestamps", "timestamp"]
 """Last token before the text: the one for "no timestamps", or the timestamp 0."""
 
-_HEADS = re.compile(r"alignment|all|layer\.[0-9]+|[0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*")
+_HEADS = re.compile(r"alignment|all(-[0-9]+\.[0-9]+)*|layer\.[0-9]+|[0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*")
 _HEADS_BY_UTTERANCE = re.compile(r"(top|nearest)[1-9][0-9]*")
 _LAYER = re.compile(r"all|[0-9]+")
 _AT = re.compile(r"mel|conv|encoder-output|encoder\.([0-9]+)(?:/([0-9]+))?")
@@ -43,14 +43,15 @@ class SourceOptions:
 class AttentionOptions(SourceOptions):
     """Cross-attention weights.
 
-    ``heads``: ``alignment`` (the model's alignment heads), ``all``, ``layer.L``, or ``L.H+L.H``; layers and heads count
-    from 0. Two choices are made anew for each utterance: ``top10``, the ten heads whose weights have the largest norms
-    by column and row (Yeh, Meng, Tang 2025), and ``nearest6``, for each row the six heads whose weights lie nearest to
-    their peak (stable-ts). ``softmax``: over the real frames (``cropped``, as in openai-whisper) or the ``full``
-    window. ``rows`` that the preparation standardises or scales over: the ``text`` and its end; ``all`` decoder rows,
-    as in openai-whisper; from the ``start`` token before the text on; or the ``later`` ones, without the first token.
-    ``median``: width in frames of a median filter over the logits before the softmax; 1 is no filter. ``prompt``: last
-    token before the text.
+    ``heads``: ``alignment`` (the model's alignment heads), ``all``, ``all-L.H-L.H`` (all but these), ``layer.L``, or
+    ``L.H+L.H``; layers and heads count from 0. ``best``, where a model is given: those chosen for its weights, and
+    ``rest``: all others. Two choices are made anew for each utterance: ``top10``, the ten heads whose weights have the
+    largest norms by column and row (Yeh, Meng, Tang 2025), and ``nearest6``, for each row the six heads whose weights
+    lie nearest to their peak (stable-ts). ``softmax``: over the real frames (``cropped``, as in openai-whisper) or the
+    ``full`` window. ``rows`` that the preparation standardises or scales over: the ``text`` and its end; ``all``
+    decoder rows, as in openai-whisper; from the ``start`` token before the text on; or the ``later`` ones, without the
+    first token. ``median``: width in frames of a median filter over the logits before the softmax; 1 is no filter.
+    ``prompt``: last token before the text.
     """
 
     heads: str = field(default="alignment", metadata=ALWAYS)
@@ -61,7 +62,7 @@ class AttentionOptions(SourceOptions):
 
     def __post_init__(self) -> None:
         if not _HEADS_BY_UTTERANCE.fullmatch(self.heads):
-            _check_heads(self.heads, "alignment, all, layer.L, L.H+L.H, topN, nearestN")
+            _check_heads(self.heads, "alignment, all, all-L.H-L.H, layer.L, L.H+L.H, topN, nearestN")
         if self.median < 1 or self.median % 2 == 0:
             raise ValueError(f"median={self.median} is no odd number of frames")
 
@@ -208,9 +209,11 @@ def _refuse_zscore(prep: Preparation) -> None:
         raise ValueError(f"prep={prep} divides by the variance over rows, and here all rows are equal: use prep=log")
 
 
-def _check_heads(heads: str, known: str = "alignment, all, layer.L, L.H+L.H") -> None:
+def _check_heads(heads: str, known: str = "alignment, all, all-L.H-L.H, layer.L, L.H+L.H") -> None:
+    if heads in ("best", "rest"):
+        raise ValueError(f"heads={heads} depends on the model's weights: give it where a model is given, as to run")
     if not _HEADS.fullmatch(heads):
         raise ValueError(f"heads={heads} is none of {known}")
-    pairs = heads.split("+")
+    pairs = re.findall(r"[0-9]+\.[0-9]+", heads)
     if len(set(pairs)) < len(pairs):
         raise ValueError(f"heads={heads} names a head twice")

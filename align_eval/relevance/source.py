@@ -69,6 +69,27 @@ class HybridOptions(NestedOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualOptions(NestedOptions):
+    """Attention with an amount of what a saliency shows and attention lacks, in the logarithm.
+
+    The residual of a token is its log saliency minus its best line in log attention over the frames, scaled to the
+    spread of that row of log attention. The map is log attention plus ``amount`` times the residual, rows normalised.
+    ``of``: the saliency, and ``to``: the attention, in parentheses, without ``prep`` or ``unit``; either may be any
+    source. At amount 0 the map is that of ``to``.
+    """
+
+    prep: Preparation = "log"
+    of: str = field(default="(gradient:at=encoder-output)", metadata=ALWAYS)
+    to: str = field(default="(attention:heads=all)", metadata=ALWAYS)
+    amount: float = field(default=0.5, metadata=ALWAYS)
+
+    def __post_init__(self) -> None:
+        self.parse_inner("of", "to")
+        if not 0 <= self.amount <= 16:
+            raise ValueError(f"amount={self.amount:g} is not between 0 and 16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlShuffledOptions(NestedOptions):
     """Another source with its rows permuted among the tokens, so that no token keeps its row.
 
@@ -132,6 +153,7 @@ SOURCE_OPTIONS: dict[str, type[SourceOptions]] = {
     "attention-norm": AttentionNormOptions,
     "value-zeroing": ValueZeroingOptions,
     "hybrid": HybridOptions,
+    "residual": ResidualOptions,
     "control-uniform": ControlUniformOptions,
     "control-diagonal": ControlDiagonalOptions,
     "control-energy": ControlEnergyOptions,
@@ -154,6 +176,7 @@ SOURCE_FUNCTIONS = {
     "attention-norm": "align_eval.relevance.attention_norm:attention_norm",
     "value-zeroing": "align_eval.relevance.value_zeroing:value_zeroing",
     "hybrid": "align_eval.relevance.hybrid:hybrid",
+    "residual": "align_eval.relevance.residual:residual_source",
     "control-uniform": "align_eval.relevance.controls:control_uniform",
     "control-diagonal": "align_eval.relevance.controls:control_diagonal",
     "control-energy": "align_eval.relevance.controls:control_energy",
@@ -172,7 +195,7 @@ SOURCE_FUNCTIONS = {
 A new source is one function, its options, and one line in either table.
 """
 
-MADE_OF_OTHERS = ("hybrid", "control-shuffled")
+MADE_OF_OTHERS = ("hybrid", "residual", "control-shuffled")
 """Sources whose function takes a last argument: a function from another source to its stack."""
 
 FLAT_ROWS = "flat_rows"

@@ -6,18 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from align_eval.findings.budget.residual import (
-    LAMBDAS,
-    arms,
-    entropy,
-    injected,
-    normalised,
-    permuted_tokens,
-    rescaled,
-    residual,
-    rolled,
-    sharpened,
-)
+from align_eval.findings.budget.residual import LAMBDAS, arms, entropy, permuted_tokens, rolled, sharpened
+from align_eval.relevance.injection import injected, normalised, rescaled, residual, scaled_residual
 
 FRAME_S = 0.02
 
@@ -202,3 +192,18 @@ def test_every_arm_is_a_distribution_and_the_random_residual_as_large_as_the_rea
         assert np.exp(values).sum(axis=1) == pytest.approx(1), (arm, amount)
     sizes = {arm: (found[arm, 1.0] - a).std(axis=1) for arm in ("real", "random weights")}
     assert sizes["random weights"] == pytest.approx(sizes["real"])
+
+
+def test_a_scaled_residual_has_the_spread_of_attention_row_by_row():
+    log_attention, log_saliency = log_map(0), log_map(1, spread=7.0)
+    scaled = scaled_residual(log_attention, log_saliency)
+    np.testing.assert_allclose(scaled.std(axis=1), log_attention.std(axis=1), rtol=1e-12)
+    factor = scaled / residual(log_attention, log_saliency)  # the same for all frames of a row
+    np.testing.assert_allclose(factor, np.broadcast_to(factor[:, :1], factor.shape))
+
+
+def test_attention_at_another_temperature_lacks_nothing_even_in_float32():
+    log_attention = log_map(0)
+    same = normalised(0.3 * log_attention).astype(np.float32).astype(np.float64)
+    assert np.abs(residual(log_attention, same)).max() > 0  # rounding, which a scale would blow up
+    assert not scaled_residual(log_attention, same).any()

@@ -116,7 +116,7 @@ SOURCE_REFUSALS = {
     "attention:heads=all,": "unknown key ''; keys of attention: heads, prep, unit, softmax, rows, median, "
     "prompt, as key=value",
     "attention:heads=all,heads=all": "source 'attention:heads=all,heads=all': key 'heads' given twice",
-    "attention:heads=some": "heads=some is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
+    "attention:heads=some": "heads=some is none of alignment, all, all-L.H-L.H, layer.L, L.H+L.H, topN, nearestN",
     "attention:heads=3.2+": "heads=3.2+ is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
     "attention:heads=": "heads= is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
     "attention:prep=square": "source 'attention:prep=square', key 'prep': 'square' is not a choice; "

@@ -29,6 +29,7 @@ import math
 
 import numpy as np
 
+from align_eval.relevance.injection import injected, normalised, rescaled, residual
 from align_eval.scoring.boundaries import Floats
 
 LAMBDAS = (0.0, 0.25, 0.5, 1.0)
@@ -39,40 +40,6 @@ LEAST_ROLL_S = 0.2
 
 ENTROPY_TOLERANCE = 1e-9
 """Largest difference, in nats, between the entropy of a sharpened map and its target."""
-
-
-def residual(log_attention: Floats, log_saliency: Floats) -> Floats:
-    """Part of log saliency that log attention does not explain: ``log S - (a + b log A)``.
-
-    Least squares over each token's frames give a and b.
-
-    Parameters
-    ----------
-    log_attention, log_saliency : float64[n_tokens, n_frames]
-
-    Returns
-    -------
-    float64[n_tokens, n_frames]
-        Each row has mean zero and is uncorrelated with its log attention. Where attention is constant over frames,
-        b is 0.
-
-    Raises
-    ------
-    ValueError
-        Where the shapes differ.
-    """
-    if log_attention.shape != log_saliency.shape:
-        raise ValueError(f"saliency {log_saliency.shape} is not of attention's shape {log_attention.shape}")
-    x = log_attention - log_attention.mean(axis=1, keepdims=True)
-    y = log_saliency - log_saliency.mean(axis=1, keepdims=True)
-    varies = np.ptp(log_attention, axis=1) > 0
-    slope = np.divide((x * y).sum(axis=1), (x * x).sum(axis=1), out=np.zeros(len(x)), where=varies)
-    return np.asarray(y - slope[:, None] * x)
-
-
-def injected(log_attention: Floats, residual: Floats, amount: float) -> Floats:
-    """``log A + amount * R``, float64[n_tokens, n_frames]; for an amount of 0 the bytes of attention."""
-    return log_attention.copy() if amount == 0 else log_attention + amount * residual
 
 
 def rolled(residual: Floats, frame_s: float, rng: np.random.Generator) -> Floats:
@@ -113,18 +80,6 @@ def permuted_tokens(residual: Floats, seed: int) -> Floats:
     row_of = np.empty(n_rows, dtype=np.int64)
     row_of[order] = np.roll(order, 1)
     return residual[row_of]
-
-
-def rescaled(residual: Floats, like: Floats) -> Floats:
-    """The residual with the standard deviation of each row set to that of the same row of ``like``; zeros stay."""
-    std, target = residual.std(axis=1, keepdims=True), like.std(axis=1, keepdims=True)
-    return np.asarray(residual * np.divide(target, std, out=np.zeros_like(std), where=std > 0))
-
-
-def normalised(log_map: Floats) -> Floats:
-    """Rows shifted so that their exponentials sum to one, float64[n_tokens, n_frames]."""
-    shifted = log_map - log_map.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def entropy(log_map: Floats) -> Floats:
