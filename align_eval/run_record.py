@@ -29,12 +29,14 @@ class ScoreRow:
     protocol, metric, unit : str
     value : float
     ci_low, ci_high : float or None
-        95 % interval; None where there is one cluster, so that nothing can be resampled.
+        95 % interval; None with fewer than five effective clusters, or if no resampling changes the value.
     n_words : int
     clusters : str
         The unit that is resampled: speakers or recordings.
     n_clusters : int
+        Clusters with scored words.
     n_effective_clusters : float
+        Their effective number, given how many words of each were scored.
     protocol_hash : str
         Hash of the rules of the protocol; numbers of different hashes are never compared.
     """

@@ -45,8 +45,9 @@ from align_eval.relevance.options import AttentionOptions, GradientOptions, Spes
 from align_eval.relevance.spes import pool_map, reliability, sampler
 from align_eval.relevance.spes_masks import identical_scales
 from align_eval.relevance.stack import mass_on_padding
+from align_eval.scoring.inference import student_interval
 from align_eval.scoring.metrics import Ratio
-from align_eval.scoring.statistics import draw_weights, estimate
+from align_eval.scoring.statistics import draw_weights
 from align_eval.units import FRAME_S, START_S
 
 Pool = Callable[[Tensor], Tensor]
@@ -189,7 +190,7 @@ def main() -> None:
 
 def mean_and_interval(values: list[float]) -> list[float | None]:
     """Mean over utterances with its interval."""
-    return list(estimate(Ratio(np.array(values), np.ones(len(values))), draw_weights(len(values), seed=0)))
+    return list(student_interval(Ratio(np.array(values), np.ones(len(values))), draw_weights(len(values), seed=0)))
 
 
 def agreement_summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[float | None]]]:

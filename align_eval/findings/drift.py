@@ -22,8 +22,9 @@ from align_eval.findings.saved_run import finding_signature
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.inference import student_interval
 from align_eval.scoring.metrics import count_by, sum_by
-from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters
 from align_eval.units import MS_PER_S
 
 SCHEMA_VERSION = 1
@@ -43,7 +44,8 @@ class DriftRow:
     boundary : str
         ``start`` or ``end``.
     slope_ms_per_min : float
-        Growth of the signed error in ms per minute. ``ci_low`` and ``ci_high`` are its 95 % interval.
+        Growth of the signed error in ms per minute. ``ci_low`` and ``ci_high`` are its 95 % interval, None with fewer
+        than five effective clusters.
     n_words : int
         Words with times.
     longest_min : float
@@ -51,7 +53,7 @@ class DriftRow:
     clusters : str
         Name of the resampling units.
     n_clusters, n_effective_clusters
-        Their number, and their effective number given unequal sizes.
+        Number of those with words that have times, and their effective number given unequal sizes.
     """
 
     source: str
@@ -138,6 +140,10 @@ class Slope:
         np.divide(shared, spread, out=slopes, where=defined)
         return slopes
 
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Number of points of each cluster."""
+        return count_by(self.cluster, n_clusters)
+
 
 def measure_drift(folder: Path, seed: int = 0, *, edited: bool = False) -> Drift:
     """Measure the drift of every system of a run under every kind of reference.
@@ -189,9 +195,10 @@ def _row(
     at_s, error_s = _errors(words, boundary)
     audio = _numbered(words, "audio")
     slope = Slope(at_s / S_PER_MIN, error_s * MS_PER_S, audio, cluster)
-    value, low, high = estimate(slope, weights)
+    value, low, high = student_interval(slope, weights)
     if np.isnan(value):
         return
+    counts = slope.sizes(weights.shape[1])
     longest_s = max(float(np.ptp(at_s[audio == i])) for i in range(int(audio.max()) + 1))
     yield DriftRow(
         *key,
@@ -202,8 +209,8 @@ def _row(
         n_words=len(at_s),
         longest_min=longest_s / S_PER_MIN,
         clusters=clusters,
-        n_clusters=weights.shape[1],
-        n_effective_clusters=effective_clusters(count_by(cluster, weights.shape[1])),
+        n_clusters=int(np.count_nonzero(counts)),
+        n_effective_clusters=effective_clusters(counts),
     )
 
 

@@ -10,11 +10,11 @@ from pyarrow.dataset import Dataset
 
 from align_eval.heuristics import Toggled
 from align_eval.scoring.boundaries import Bools
-from align_eval.scoring.inference import flip_test, holm
+from align_eval.scoring.inference import flip_test, holm, student_interval
 from align_eval.scoring.metrics import Difference, Ratio, boundary_metrics, sum_by
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.recognition import Recognition, is_common, only, per_row
-from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import are_enough, draw_weights, effective_clusters
 from align_eval.scoring.summary import BOUNDARIES, WBE
 from align_eval.scoring.system_rows import Kind, kinds_of, read_recognition
 
@@ -42,9 +42,10 @@ class HeuristicWorth:
     worth_ms : float
         ``without_ms - with_ms``: positive where the heuristic helps.
     ci_low, ci_high : float or None
-        95 % interval of ``worth_ms`` over clusters, both systems resampled together.
+        95 % interval of ``worth_ms`` over clusters, both systems resampled together; None with fewer than five
+        effective clusters.
     p_value : float or None
-        From flipping the signs of whole clusters; None with a single cluster.
+        From flipping the signs of whole clusters; None with fewer than five effective clusters.
     p_holm : float or None
         ``p_value`` adjusted (Holm) for the number of heuristics of the preset.
     clusters : str
@@ -116,7 +117,7 @@ def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int
     counts = error_with.denominator
     if not counts.any():
         return None  # every utterance has a single word (no interior boundary) or failed
-    value, low, high = estimate(Difference(error_without, error_with), draw_weights(n_clusters, seed))
+    value, low, high = student_interval(Difference(error_without, error_with), draw_weights(n_clusters, seed))
     once = np.ones((1, n_clusters))
     n_words = sum_by(base.times.cluster, base.times.n_words, n_clusters)
     return HeuristicWorth(
@@ -132,12 +133,12 @@ def _worth(words: Dataset, kind: Kind, item: Toggled, boundaries: str, seed: int
         worth_ms=value,
         ci_low=low,
         ci_high=high,
-        p_value=flip_test(error_without.numerator - error_with.numerator, counts, seed) if n_clusters > 1 else None,
+        p_value=flip_test(error_without.numerator - error_with.numerator, counts, seed) if are_enough(counts) else None,
         p_holm=None,
         n_words=int(n_words.sum()),
         clusters=kind.clusters,
-        n_clusters=n_clusters,
-        n_effective_clusters=effective_clusters(n_words),
+        n_clusters=int(np.count_nonzero(counts)),
+        n_effective_clusters=effective_clusters(counts),
     )
 
 

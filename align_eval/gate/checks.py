@@ -99,7 +99,7 @@ def _loss(
     if speaker is None and can_reject(len(clusters)):
         resampled, n_units = words.clusters, len(clusters)
         sums = (sum_by(cluster, values[has_known], n_units) for values in (word_sums_ms, n_known))
-        error = standard_error(Ratio(*sums), weights_of(n_units, options.seed))
+        error = standard_error(Ratio(*sums), weights_of(n_units, options.seed), counts=np.ones(n_units))
     test = margin_test(value, error, n_units, options.margin_ms)
     check = _check(words, speaker, "wbe_mean", options.margin_ms, test, int(has_known.sum()))
     means_ms = np.divide(word_sums_ms, n_known, out=np.zeros(len(word_sums_ms)), where=has_known)

@@ -19,8 +19,8 @@ from align_eval.gate.signatures import check_comparable, signature_differences
 from align_eval.gate.verdicts import Comparison, GateOptions, SystemFigures, worst_of
 from align_eval.run_record import Run
 from align_eval.scoring.boundaries import Floats
+from align_eval.scoring.inference import NOT_NEGATIVE, student_interval
 from align_eval.scoring.metrics import Ratio, sum_by
-from align_eval.scoring.statistics import estimate
 from align_eval.units import MS_PER_S
 
 SCHEMA_VERSION = 1
@@ -141,7 +141,7 @@ def _figures(words: PairedWords, seed: int) -> SystemFigures:
     baseline_error = mean_error(words.baseline_start_s, words.baseline_end_s)
     run_error = mean_error(words.run_start_s, words.run_end_s)
     baseline_ms = float(baseline_error.evaluate(np.ones((1, n_clusters)))[0])
-    run_ms, ci_low, ci_high = estimate(run_error, weights_of(n_clusters, seed))
+    run_ms, ci_low, ci_high = student_interval(run_error, weights_of(n_clusters, seed), bounds=NOT_NEGATIVE)
     return SystemFigures(
         system=words.system,
         reference=words.reference,

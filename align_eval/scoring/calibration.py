@@ -60,6 +60,10 @@ class CalibratedOnHalves:
             values[rows] = self._mean(weights[rows])
         return values
 
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Number of errors of each cluster."""
+        return self.chosen.sizes(n_clusters)
+
     def _mean(self, weights: Floats) -> Floats:
         n_counted = weights[:, self.cluster].sum(axis=1)
         total, n_defined = np.zeros(len(weights)), np.zeros(len(weights))

@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit  # the quantile of Student's t; loading scipy.stats takes a second
 
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.metrics import Statistic, chunks
-from align_eval.scoring.statistics import CONFIDENCE, Drawn, evaluate_draws
+from align_eval.scoring.statistics import CONFIDENCE, Drawn, are_enough, effective_clusters, evaluate_draws
 
 N_FLIPS = 9999
 
@@ -33,64 +32,94 @@ POWER = 0.80
 ROUNDING = 1e-9
 """Sums in another order differ by less than this, relative to the sum. Smaller differences count as equal."""
 
+SHARE = (0.0, 1.0)
+CORRELATION = (-1.0, 1.0)
+NOT_NEGATIVE = (0.0, math.inf)
+UNBOUNDED = (-math.inf, math.inf)
+"""Bounds of a statistic."""
+
 Stands = Literal["stands", "depends on the reference"]
 
 
-def student_interval(statistic: Statistic, drawn: Drawn) -> tuple[float, float | None, float | None]:
+def student_interval(
+    statistic: Statistic, drawn: Drawn, *, counts: Floats | None = None, bounds: tuple[float, float] = UNBOUNDED
+) -> tuple[float, float | None, float | None]:
     """Value and 95 % interval: the value plus or minus Student's t times the bootstrap standard error.
 
-    The interval is for statistics that choose among candidates, for which the percentile interval fails: a draw chooses
+    Degrees of freedom are the effective number of clusters minus one. With the plain number minus one, and the standard
+    error corrected by it, intervals of uneven clusters are too narrow: in simulation they cover 92 to 94 % with 7 to 54
+    clusters of log-normal sizes, and 94 to 95 % with the effective number.
+
+    A percentile interval is narrower still. It also fails for statistics that choose among candidates: a draw chooses
     among fewer distinct clusters and breaks near ties differently than the data, so the draws do not centre on the
-    value. With 40 simulated speakers and tied candidates (chosen by leaving out one speaker at a time), the percentile
-    interval covered the truth in all corpora and found next to nothing. The spread of the draws is right if one
-    candidate is clearly best, and a tenth to a third too wide among ties, where the interval covers 97 to 99 %.
+    value. There, the spread of the draws is right if one candidate is clearly best, and a tenth to a third too wide
+    among ties, where the interval covers 97 to 99 %.
 
     Parameters
     ----------
     statistic : Statistic
     drawn : number[n_draws, n_clusters]
         Bootstrap weights, see :func:`~align_eval.scoring.statistics.draw_weights`.
+    counts : float64[n_clusters], optional
+        Scored entries of each cluster, from which the effective number follows; by default, the statistic's own sizes.
+    bounds : (float, float), optional
+        Least and greatest possible value, as :data:`SHARE` or :data:`NOT_NEGATIVE`. The interval is cut off there.
 
     Returns
     -------
     value, low, high : float
-        ``low`` and ``high`` are None with a single cluster.
+        ``low`` and ``high`` are None below :data:`~align_eval.scoring.statistics.FEWEST_CLUSTERS` effective clusters,
+        and where all draws are equal: the data then show no spread, which is not the same as certainty.
 
     References: Hesterberg 2015, "t interval with bootstrap standard error".
     """
     n_clusters = drawn.shape[1]
+    counts = statistic.sizes(n_clusters) if counts is None else counts
     value = float(statistic.evaluate(np.ones((1, n_clusters)))[0])
-    error = standard_error(statistic, drawn)
-    if error is None:
+    error = standard_error(statistic, drawn, counts)
+    if error is None or error <= ROUNDING * max(1.0, abs(value)):
         return value, None, None
-    reach = error * float(stdtrit(n_clusters - 1, (1 + CONFIDENCE) / 2))
-    return value, value - reach, value + reach
+    reach = error * student_quantile((1 + CONFIDENCE) / 2, effective_clusters(counts) - 1)
+    return value, max(bounds[0], value - reach), min(bounds[1], value + reach)
 
 
-def standard_error(statistic: Statistic, drawn: Drawn) -> float | None:
-    """Bootstrap standard error, corrected by sqrt(n / (n - 1)) for n clusters, in the unit of the statistic.
+def student_quantile(share: float, freedom: float) -> float:
+    """Quantile of Student's t with these degrees of freedom, whole or not."""
+    from scipy.special import stdtrit  # loaded with the first interval; scipy.stats takes a second
 
-    Draws in which the statistic is undefined are left out. None with a single cluster or fewer than two draws left.
+    return float(stdtrit(freedom, share))
+
+
+def standard_error(statistic: Statistic, drawn: Drawn, counts: Floats | None = None) -> float | None:
+    """Bootstrap standard error, in the unit of the statistic; None with too few effective clusters.
+
+    It is corrected by sqrt(n / (n - 1)) for n effective clusters. Draws in which the statistic is undefined are left
+    out; None with fewer than two draws left. ``counts`` is as in :func:`student_interval`.
     """
-    n_clusters = drawn.shape[1]
+    counts = statistic.sizes(drawn.shape[1]) if counts is None else counts
+    if not are_enough(counts):
+        return None
     draws = evaluate_draws(statistic, drawn)
     draws = draws[np.isfinite(draws)]
-    if n_clusters < 2 or len(draws) < 2:
+    if len(draws) < 2:
         return None
-    return float(draws.std(ddof=1) * math.sqrt(n_clusters / (n_clusters - 1)))
+    n_effective = effective_clusters(counts)
+    return float(draws.std(ddof=1) * math.sqrt(n_effective / (n_effective - 1)))
 
 
 def smallest_effect(statistic: Statistic, drawn: Drawn) -> float | None:
     """Smallest true difference found with 80 % power at a two-sided level of 5 %, in the unit of the statistic.
 
-    It is the standard error times the sum of Student's t at 97.5 % and at 80 % (1.96 + 0.84 with many clusters). None
-    without a standard error, or with so few clusters that no effect, however large, brings :func:`flip_test` below 5 %.
+    It is the standard error times the sum of Student's t at 97.5 % and at 80 % (1.96 + 0.84 with many clusters), with
+    the degrees of freedom of :func:`student_interval`. None without a standard error, or with so few clusters that no
+    effect, however large, brings :func:`flip_test` below 5 %.
     """
-    n_clusters = drawn.shape[1]
-    error = standard_error(statistic, drawn)
-    if error is None or not can_reject(n_clusters):
+    counts = statistic.sizes(drawn.shape[1])
+    error = standard_error(statistic, drawn, counts)
+    if error is None or not can_reject(int(np.count_nonzero(counts))):
         return None
-    return float(stdtrit(n_clusters - 1, 1 - LEVEL / 2) + stdtrit(n_clusters - 1, POWER)) * error
+    freedom = effective_clusters(counts) - 1
+    return (student_quantile(1 - LEVEL / 2, freedom) + student_quantile(POWER, freedom)) * error
 
 
 def can_reject(n_clusters: int) -> bool:

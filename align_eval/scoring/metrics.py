@@ -34,6 +34,9 @@ class Statistic(Protocol):
     def evaluate(self, weights: Floats) -> Floats:
         """Value for each row of ``(draw, cluster)`` weights."""
 
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Scored entries of each cluster, ``float64[n_clusters]``: boundaries, words or utterances."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -47,6 +50,10 @@ class Ratio:
         total = weights @ self.denominator
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(total > 0, (weights @ self.numerator) / total, np.nan))
+
+    def sizes(self, _n_clusters: int, /) -> Floats:
+        """Denominator of each cluster."""
+        return self.denominator
 
 
 def mean_by(cluster: Ints, values: npt.ArrayLike, n_clusters: int) -> Ratio:
@@ -74,6 +81,10 @@ class Median:
             medians[rows] = np.where(half[:, 0] > 0, middle, np.nan)
         return medians
 
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Number of values of each cluster."""
+        return count_by(self.cluster, n_clusters)
+
 
 @dataclass(frozen=True, slots=True)
 class MeanOf:
@@ -84,6 +95,10 @@ class MeanOf:
     def evaluate(self, weights: Floats) -> Floats:
         """Value for each row of ``(draw, cluster)`` weights."""
         return np.asarray(np.mean([part.evaluate(weights) for part in self.parts], axis=0))
+
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Entries of each cluster that every part scores."""
+        return _least_sizes(self.parts, n_clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,10 @@ class Difference:
         """Value for each row of ``(draw, cluster)`` weights."""
         return np.asarray(self.of.evaluate(weights) - self.minus.evaluate(weights))
 
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Entries of each cluster that both parts score."""
+        return _least_sizes((self.of, self.minus), n_clusters)
+
 
 @dataclass(frozen=True, slots=True)
 class Smallest:
@@ -107,6 +126,10 @@ class Smallest:
     def evaluate(self, weights: Floats) -> Floats:
         """Value for each row of ``(draw, cluster)`` weights; NaN if one of the parts is NaN."""
         return np.asarray(np.min([part.evaluate(weights) for part in self.parts], axis=0))
+
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Entries of each cluster that every part scores."""
+        return _least_sizes(self.parts, n_clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +144,14 @@ class Combination:
         for factor, part in self.parts:
             total += factor * part.evaluate(weights)
         return total
+
+    def sizes(self, n_clusters: int, /) -> Floats:
+        """Entries of each cluster that every part scores."""
+        return _least_sizes([part for _, part in self.parts], n_clusters)
+
+
+def _least_sizes(parts: Sequence[Statistic], n_clusters: int) -> Floats:
+    return np.asarray(np.min([part.sizes(n_clusters) for part in parts], axis=0))
 
 
 def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:

@@ -73,6 +73,10 @@ class ChosenOnHalves:
             np.divide(total, n_defined * count, out=values[rows], where=n_defined > 0)
         return values
 
+    def sizes(self, _n_clusters: int, /) -> Floats:
+        """Number of errors of each cluster."""
+        return self.counts
+
     def chosen_candidates(self) -> Ints:
         """Numbers of the candidates that the two halves choose, ``int64[n_splits, 2]``, each cluster counted once.
 

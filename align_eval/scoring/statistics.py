@@ -32,7 +32,10 @@ BLOCK_ROWS = 16
 order, which can change the last bit."""
 
 FEW_CLUSTERS = 10
-"""Below this many effective clusters a percentile interval is too narrow and describes only these recordings."""
+"""Below this many effective clusters an interval describes only these recordings."""
+
+FEWEST_CLUSTERS = 5
+"""Below this many effective clusters there is neither interval nor test: their spread cannot be told from so few."""
 
 
 def cluster_rows(table: pa.Table) -> tuple[str, Ints]:
@@ -97,10 +100,18 @@ def encoded(table: pa.Table, column: str) -> tuple[pa.Array, Ints]:
     return array.dictionary, np.asarray(array.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def effective_clusters(words_per_cluster: Floats) -> float:
-    """Kish's effective number of clusters of unequal size, (sum n)^2 / sum n^2."""
-    total = words_per_cluster.sum()
-    return float(total**2 / (words_per_cluster**2).sum()) if total else 0.0
+def effective_clusters(counts: Floats) -> float:
+    """Kish's effective number of clusters of unequal size, (sum n)^2 / sum n^2.
+
+    Sizes are numbers of scored entries (words, boundaries, utterances): a cluster of none is no cluster.
+    """
+    total = counts.sum()
+    return float(total**2 / (counts**2).sum()) if total else 0.0
+
+
+def are_enough(counts: Floats) -> bool:
+    """True if clusters of these numbers of scored entries suffice for an interval or a test."""
+    return effective_clusters(counts) >= FEWEST_CLUSTERS
 
 
 def draw_weights(n_clusters: int, seed: int) -> Drawn:
@@ -118,28 +129,6 @@ def draw_weights(n_clusters: int, seed: int) -> Drawn:
 def evaluate_draws(statistic: Statistic, drawn: Drawn) -> Floats:
     """Value of the statistic in each draw, ``float64[n_draws]``, computed in blocks of draws."""
     return np.concatenate([statistic.evaluate(block.astype(np.float64)) for block in _blocks(drawn)])
-
-
-def estimate(statistic: Statistic, drawn: Drawn) -> tuple[float, float | None, float | None]:
-    """Value and 95 % percentile interval of a statistic.
-
-    Draws in which the statistic is undefined are left out.
-
-    Returns
-    -------
-    value, low, high : float
-        ``low`` and ``high`` are None with a single cluster, or if no draw is left.
-    """
-    n_clusters = drawn.shape[1]
-    value = float(statistic.evaluate(np.ones((1, n_clusters)))[0])
-    if n_clusters < 2:
-        return value, None, None
-    draws = evaluate_draws(statistic, drawn)
-    draws = draws[np.isfinite(draws)]
-    if not len(draws):
-        return value, None, None
-    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return value, float(low), float(high)
 
 
 def _blocks(drawn: Drawn) -> Iterator[Drawn]:

@@ -19,12 +19,13 @@ from pyarrow.dataset import Dataset, dataset
 
 from align_eval.records import SystemName
 from align_eval.run_record import ScoreRow
-from align_eval.scoring.boundaries import Bools, calibrated
+from align_eval.scoring.boundaries import Bools, Floats, calibrated
+from align_eval.scoring.inference import NOT_NEGATIVE, SHARE, UNBOUNDED, student_interval
 from align_eval.scoring.metrics import TOLERANCES_MS, Ratio, Statistic, boundary_metrics, count_by, sum_by
 from align_eval.scoring.protocol_metrics import is_near, protocol_metrics
 from align_eval.scoring.protocols import PROTOCOLS, Protocol
 from align_eval.scoring.recognition import Recognition, is_common, only, per_row, recognition_metrics
-from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import Drawn, draw_weights, effective_clusters
 from align_eval.scoring.system_rows import Kind, kinds_of, read_columns, read_recognition
 
 WBE = "wbe"
@@ -80,11 +81,9 @@ def score_words(
         in_all = _recognised_by_all(words, kind)
         for system in kind.systems:
             recognition = read_recognition(words, kind, system)
-            words_of_cluster = sum_by(recognition.times.cluster, recognition.times.n_words, n_clusters)
+            scored_words = _scored_words(recognition, n_clusters)
             for score in _scores(recognition, in_all.get(system), text, all_protocols, n_clusters):
-                value, low, high = (
-                    (float(score.value), None, None) if isinstance(score.value, int) else estimate(score.value, drawn)
-                )
+                value, low, high, counts = _interval(score, drawn, scored_words)
                 if math.isnan(value):
                     continue  # nothing to count: single words have no interior boundary
                 rows.append(
@@ -103,12 +102,37 @@ def score_words(
                         unit=score.unit,
                         n_words=score.n_words,
                         clusters=kind.clusters,
-                        n_clusters=n_clusters,
-                        n_effective_clusters=effective_clusters(words_of_cluster),
+                        n_clusters=int(np.count_nonzero(counts)),
+                        n_effective_clusters=effective_clusters(counts),
                         protocol_hash=all_protocols[score.protocol].hash,
                     )
                 )
     return tuple(rows)
+
+
+def _scored_words(recognition: Recognition, n_clusters: int) -> Floats:
+    """Number of words of each cluster that a system recognised and timed, ``float64[n_clusters]``."""
+    times = only(recognition.times, recognition.is_same(PROTOCOLS[WBE].normaliser))
+    return sum_by(times.cluster, times.scored * times.n_words, n_clusters)
+
+
+def _interval(score: _Score, drawn: Drawn, scored_words: Floats) -> tuple[float, float | None, float | None, Floats]:
+    """Value and interval of a score, and the numbers of entries by cluster that the interval rests on.
+
+    These are the entries of the score, or the scored words of the system where those are worth fewer clusters: coverage
+    counts the words of every speaker, and says little if only one of them was timed.
+    """
+    if isinstance(score.value, int):
+        return float(score.value), None, None, scored_words
+    counts = min(score.value.sizes(drawn.shape[1]), scored_words, key=effective_clusters)
+    return *student_interval(score.value, drawn, counts=counts, bounds=_bounds(score.metric, score.unit)), counts
+
+
+def _bounds(metric: str, unit: str) -> tuple[float, float]:
+    """Possible values of a metric: a bias has either sign, and more errors than words make a rate above 1."""
+    if metric.endswith("_bias"):
+        return UNBOUNDED
+    return SHARE if unit == "share" and metric != "recognition_error_rate" else NOT_NEGATIVE
 
 
 def _recognised_by_all(words: Dataset, kind: Kind) -> dict[SystemName, Bools]:

@@ -22,7 +22,7 @@ from align_eval.scoring.inference import flip_test, smallest_effect, standard_er
 from align_eval.scoring.inference import student_interval as interval
 from align_eval.scoring.metrics import Difference
 from align_eval.scoring.selection import ChosenOnHalves
-from align_eval.scoring.statistics import draw_weights, estimate
+from align_eval.scoring.statistics import draw_weights, evaluate_draws
 from tests.helpers.leave_one_out import LeaveOneOut
 from tests.helpers.simulated import REFERENCE_SD_MS, Signal, corpus, folded_mean, noise_for
 
@@ -60,7 +60,7 @@ def simulate(n, of, minus, how, truth, shared=0) -> Shares:
         a, b = (how(c.totals, c.counts) for c in chosen)
         difference, weights = Fixed(Difference(a, b)), draw_weights(40, seed)
         value, low, high = interval(difference, weights)
-        _, percentile_low, percentile_high = estimate(difference, weights)
+        percentile_low, percentile_high = np.quantile(evaluate_draws(difference, weights), [0.025, 0.975])
         totals = a.own_totals() - b.own_totals()
         p = flip_test(totals, a.counts, seed, standard_error(difference, weights))
         rows.append(
@@ -98,6 +98,9 @@ class Fixed:
         if key not in self.known:
             self.known[key] = self.statistic.evaluate(weights)
         return self.known[key]
+
+    def sizes(self, n_clusters):
+        return self.statistic.sizes(n_clusters)
 
 
 def is_at_most_5_percent(rejected: int, n: int) -> bool:

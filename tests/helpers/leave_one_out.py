@@ -41,6 +41,10 @@ class LeaveOneOut:
             np.divide((part * errors).sum(axis=1), total, out=values[rows], where=defined)
         return values
 
+    def sizes(self, _n_clusters: int, /) -> Floats:
+        """Number of errors of each cluster."""
+        return self.counts
+
     def chosen_candidates(self) -> Ints:
         """Number of the candidate that is chosen for each cluster, ``(cluster,)``, each cluster counted once."""
         if _alone(self.counts[None]).any():

@@ -36,8 +36,9 @@ from align_eval.findings.budget.cells import ALL_HEADS, in_unit
 from align_eval.findings.saved_run import Item, SavedRun, finding_signature, heads_of, mean_map, require_stacks
 from align_eval.relevance.source import parse_source
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.inference import CORRELATION, NOT_NEGATIVE, SHARE, student_interval
 from align_eval.scoring.metrics import mean_by
-from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import draw_weights, effective_clusters
 
 SALIENCIES = (
     "gradient",
@@ -182,16 +183,15 @@ def summarise_agreement(
 
     Notes
     -----
-    Correlations are averaged without Fisher's transform, as in the paper. The interval is None where a single cluster
-    has a defined value.
+    Correlations are averaged without Fisher's transform, as in the paper. The interval is None where fewer than five
+    effective clusters have defined values.
     """
     defined = np.isfinite(values)
     if not defined.any():
         return None
     mean = mean_by(cluster[defined], values[defined], weights.shape[1])
     count = mean.denominator
-    value, low, high = estimate(mean, weights)
-    several = np.count_nonzero(count) > 1
+    value, low, high = student_interval(mean, weights, bounds=CORRELATION)
     return AgreementRow(
         source=source,
         saliency=saliency,
@@ -201,8 +201,8 @@ def summarise_agreement(
         level=level,
         value=value,
         squared=value**2,
-        ci_low=low if several else None,
-        ci_high=high if several else None,
+        ci_low=low,
+        ci_high=high,
         n=int(count.sum()),
         n_undefined=int((~defined).sum()),
         clusters=clusters,
@@ -214,16 +214,16 @@ def summarise_agreement(
 def _figures(items: Sequence[Item], cluster: Ints, weights: Floats, heads: str, spec: str) -> list[MapFigure]:
     """Coverage, entropies and noise ceiling of a saliency and of the mean over heads."""
 
-    def mean(values: Sequence[float]) -> tuple[float, float | None, float | None]:
-        return estimate(mean_by(cluster, values, weights.shape[1]), weights)
+    def mean(values: Sequence[float], bounds: tuple[float, float] = SHARE) -> tuple[float, float | None, float | None]:
+        return student_interval(mean_by(cluster, values, weights.shape[1]), weights, bounds=bounds)
 
     attention = [mean_map(item, heads) for item in items]
     saliency = [mean_map(item, spec) for item in items]
     coverage = [float(relevance_coverage(a, s).mean()) for a, s in zip(attention, saliency, strict=True)]
     figures = [
         MapFigure("coverage", heads, spec, *mean(coverage)),
-        MapFigure("entropy", heads, spec, *mean([float(entropy(a).mean()) for a in attention])),
-        MapFigure("entropy", spec, spec, *mean([float(entropy(s).mean()) for s in saliency])),
+        MapFigure("entropy", heads, spec, *mean([float(entropy(a).mean()) for a in attention], NOT_NEGATIVE)),
+        MapFigure("entropy", spec, spec, *mean([float(entropy(s).mean()) for s in saliency], NOT_NEGATIVE)),
     ]
     reliabilities = [item.maps.details.get(spec, {}).get("reliability") for item in items]
     if None not in reliabilities:

@@ -10,9 +10,18 @@ from align_eval.findings.budget.cells import Errors
 from align_eval.findings.budget.injection import REAL
 from align_eval.findings.budget.records import Figure, Injection
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.inference import flip_test, smallest_effect, standard_error, stands, student_interval
+from align_eval.scoring.inference import (
+    NOT_NEGATIVE,
+    UNBOUNDED,
+    flip_test,
+    smallest_effect,
+    standard_error,
+    stands,
+    student_interval,
+)
 from align_eval.scoring.metrics import Difference, Smallest, Statistic
 from align_eval.scoring.selection import ChosenOnHalves
+from align_eval.scoring.statistics import are_enough
 
 SHIFTS_MS = (-10.0, 0.0, 10.0)
 """Shifts of the reference under which a difference must keep its sign."""
@@ -65,16 +74,17 @@ def summarise_injection(
     cost = incompleteness_cost(injected)
     calibrated = {arm: errors.calibrated() for arm, errors in injected.items()}
     calibrated_cost = Smallest([Difference(calibrated[arm], calibrated[REAL]) for arm in differences])
+    is_tested = primary and are_enough(chosen.counts)
     return Injection(
-        arms={arm: student_figure(errors.statistic(), weights) for arm, errors in injected.items()},
+        arms={arm: student_figure(errors.statistic(), weights, NOT_NEGATIVE) for arm, errors in injected.items()},
         over_real={arm: student_figure(difference, weights) for arm, difference in differences.items()},
         cost=student_figure(cost, weights),
-        calibrated={arm: student_figure(statistic, weights) for arm, statistic in calibrated.items()},
+        calibrated={arm: student_figure(statistic, weights, NOT_NEGATIVE) for arm, statistic in calibrated.items()},
         calibrated_cost=student_figure(calibrated_cost, weights),
         stands=sign_consistency(
             lambda reference, shift_ms: incompleteness_cost(every[reference], shift_ms), n_clusters_of(every)
         ),
-        p_value=_largest_p_value(injected, differences, chosen, weights, seed) if primary else None,
+        p_value=_largest_p_value(injected, differences, chosen, weights, seed) if is_tested else None,
         p_holm=None,
         smallest_effect_ms=smallest_effect(cost, weights),
         chosen=_choice_counts(real, chosen),
@@ -96,9 +106,9 @@ def _largest_p_value(
     )
 
 
-def student_figure(statistic: Statistic, weights: Floats) -> Figure:
+def student_figure(statistic: Statistic, weights: Floats, bounds: tuple[float, float] = UNBOUNDED) -> Figure:
     """Value of a statistic with its interval by Student's t."""
-    return Figure(*student_interval(statistic, weights))
+    return Figure(*student_interval(statistic, weights, bounds=bounds))
 
 
 def n_clusters_of(every: Mapping[str, InjectionErrors]) -> dict[str, int]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from align_eval.errors import InputError, listed
 from align_eval.findings.budget.agreement_effect import N_SETS, head_sets
 from align_eval.findings.budget.cells import (
@@ -56,7 +58,7 @@ from align_eval.findings.saved_run import (
     with_interior,
 )
 from align_eval.scoring.boundaries import Floats
-from align_eval.scoring.inference import holm
+from align_eval.scoring.inference import NOT_NEGATIVE, holm
 from align_eval.scoring.metrics import Difference, count_by
 from align_eval.scoring.statistics import draw_weights, effective_clusters
 
@@ -178,6 +180,7 @@ def _stratum(
     injected_upper = {r: errors.injected_upper for r, errors in every.items()}
     n_clusters = n_clusters_of(injected)
     cluster = stratum.injected[REAL].cluster
+    counts = count_by(cluster, n_clusters[reference])
     weights = draw_weights(n_clusters[reference], seed)
     primary = unit == PRIMARY_UNIT and saliency == SALIENCY
     return Stratum(
@@ -186,16 +189,16 @@ def _stratum(
         n_utterances=len(stratum.items),
         n_boundaries=len(cluster),
         clusters=clusters,
-        n_clusters=n_clusters[reference],
-        n_effective_clusters=effective_clusters(count_by(cluster, n_clusters[reference])),
+        n_clusters=int(np.count_nonzero(counts)),
+        n_effective_clusters=effective_clusters(counts),
         candidates={arm: stratum.cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(
             _cell(prep, path, reference, every, n_clusters, weights) for prep in PREPARATIONS for path in PATHS
         ),
         injection=summarise_injection(stratum.injected, injected, weights, seed, primary=primary),
         injection_upper=summarise_injection(stratum.injected_upper, injected_upper, weights, seed, primary=False),
-        start=student_figure(coalition(stratum.cells, ()), weights),
-        end=student_figure(coalition(stratum.cells, PLAYERS), weights),
+        start=student_figure(coalition(stratum.cells, ()), weights, NOT_NEGATIVE),
+        end=student_figure(coalition(stratum.cells, PLAYERS), weights, NOT_NEGATIVE),
         shapley={player: student_figure(share, weights) for player, share in shapley(stratum.cells).items()},
         last_step={player: student_figure(share, weights) for player, share in last_step(stratum.cells).items()},
         head_sets=head_sets(stratum.items, unit, saliency, seed),
@@ -217,9 +220,9 @@ def _cell(
     return Cell(
         preparation=prep,
         path=path,
-        arms={arm: student_figure(cells[prep, path, arm].statistic(), weights) for arm in ARMS},
+        arms={arm: student_figure(cells[prep, path, arm].statistic(), weights, NOT_NEGATIVE) for arm in ARMS},
         difference=student_figure(swap_gain(cells, prep, path), weights),
         stands=sign_consistency(lambda kind, shift_ms: swap_gain(every[kind].cells, prep, path, shift_ms), n_clusters),
-        calibrated={arm: student_figure(statistic, weights) for arm, statistic in calibrated.items()},
+        calibrated={arm: student_figure(statistic, weights, NOT_NEGATIVE) for arm, statistic in calibrated.items()},
         calibrated_difference=student_figure(Difference(attention, saliency), weights),
     )

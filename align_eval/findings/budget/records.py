@@ -41,7 +41,7 @@ class Injection:
         Whether the cost has the same sign under every kind of reference and every shift of the reference.
     p_value : float or None
         For the primary contrast only: the largest p-value of the placebos, each from flipping the signs of whole
-        clusters, because the real residual must beat all of them.
+        clusters, because the real residual must beat all of them. None with fewer than five effective clusters.
     p_holm : float or None
         ``p_value`` adjusted over kinds of reference and runs.
     smallest_effect_ms : float or None

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.scoring.boundaries import Floats, Ints
-from align_eval.scoring.metrics import sum_by
-from align_eval.scoring.statistics import CONFIDENCE
+from align_eval.scoring.metrics import count_by, sum_by
+from align_eval.scoring.statistics import CONFIDENCE, are_enough
 
 
 class NoVariationError(ValueError):
@@ -41,9 +41,9 @@ class WordEffect:
     slope_ms_per_sd : float
         The same per standard deviation of agreement within words, the variation that the slope comes from.
     ci_low, ci_high : float or None
-        95 % interval of ``slope_ms``; None with a single cluster.
+        95 % interval of ``slope_ms``; None with fewer than five effective clusters.
     p : float or None
-        Two-sided p-value of a slope of zero; None with a single cluster.
+        Two-sided p-value of a slope of zero; None likewise.
     n_observations, n_words, n_clusters : int
         Numbers used in the fit.
     n_left_out : int
@@ -117,7 +117,7 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
 
     model = sm.OLS(within[:, 0], within[:, 1:])
     ci_low = ci_high = p = None
-    if n_clusters > 1:
+    if are_enough(count_by(clusters, n_clusters)):
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": True}, use_t=True)
         ci_low, ci_high = (float(end) for end in fit.conf_int(1 - CONFIDENCE)[0])
         p = float(fit.pvalues[0])

@@ -151,6 +151,10 @@ class ClippedErrorRate:
             rate = np.where(words > 0, (weights @ self.errors) / words, np.nan)
         return error_rate_score(rate, self.kind)
 
+    def sizes(self, _n_clusters: int, /) -> Floats:
+        """Number of words of each cluster."""
+        return self.n_words
+
 
 def error_rate_score(rate: Floats, kind: Kind) -> Floats:
     """Score of curves of error rates after clipping at 1: float64[..., n_levels] to float64[...]."""

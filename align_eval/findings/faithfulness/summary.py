@@ -44,8 +44,9 @@ from align_eval.findings.faithfulness.records import (
 )
 from align_eval.records import Utterance
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.inference import NOT_NEGATIVE, SHARE, UNBOUNDED, student_interval
 from align_eval.scoring.metrics import Difference, MeanOf, Ratio, Statistic, sum_by
-from align_eval.scoring.statistics import cluster_rows, draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import Drawn, cluster_rows, draw_weights, effective_clusters
 
 
 class _Score(NamedTuple):
@@ -96,19 +97,21 @@ def summarise(
     n_clusters = int(cluster.max()) + 1
     weights = draw_weights(n_clusters, seed)
     scores = _scores(form, done, cluster, n_clusters)
+    n_units = sum_by(cluster, [c.n_units for c in done], n_clusters)
     rows = []
     for key, score in scores.items():
-        value, low, high = estimate(score.statistic, weights)
+        bounds = SHARE if form == "wer" or key[1] == "size" else UNBOUNDED
+        value, low, high = _interval(score.statistic, n_units, weights, bounds)
         if not math.isnan(value):
             rows.append(FaithfulnessRow(*key, value, low, high, len(done), score.n_undefined))
-    n_units = sum_by(cluster, [c.n_units for c in done], n_clusters)
-    return tuple(rows), tuple(_comparisons(scores, weights)), effective_clusters(n_units)
+    return tuple(rows), tuple(_comparisons(scores, n_units, weights)), effective_clusters(n_units)
 
 
 def summarise_maps(done: Sequence[UtteranceCurves], cluster: Ints, seed: int) -> tuple[MapRow, ...]:
     """Share of change that maps leave unexplained, by fill, and their sensitivity; parameters as in `summarise`."""
     n_clusters = int(cluster.max()) + 1
     weights = draw_weights(n_clusters, seed)
+    n_units = sum_by(cluster, [c.n_units for c in done], n_clusters)
     sums: dict[tuple[str, MapMetric, Fill | None], Floats] = {}  # (cluster, numerator and denominator)
 
     def add(source: str, metric: MapMetric, fill: Fill | None, i: int, ratio: tuple[float, float]) -> None:
@@ -121,10 +124,18 @@ def summarise_maps(done: Sequence[UtteranceCurves], cluster: Ints, seed: int) ->
             add(source, "sensitivity", None, i, (value, 1.0))
     rows = []
     for (source, metric, fill), ratio in sums.items():
-        value, low, high = estimate(Ratio(ratio[:, 0], ratio[:, 1]), weights)
+        value, low, high = _interval(Ratio(ratio[:, 0], ratio[:, 1]), n_units, weights, NOT_NEGATIVE)
         if not math.isnan(value):  # it is NaN where no mask changed anything
             rows.append(MapRow(source, metric, fill, value, low, high, len(done)))
     return tuple(rows)
+
+
+def _interval(
+    statistic: Statistic, n_units: Floats, weights: Drawn, bounds: tuple[float, float] = UNBOUNDED
+) -> tuple[float, float | None, float | None]:
+    """Value and interval; ``n_units`` are tokens or words by cluster, of which those that the score counts matter."""
+    counts = np.where(statistic.sizes(len(n_units)) != 0, n_units, 0.0)
+    return student_interval(statistic, weights, counts=counts, bounds=bounds)
 
 
 def hallucinations(done: Sequence[UtteranceCurves]) -> tuple[Hallucinations, ...]:
@@ -228,7 +239,7 @@ def _own_log_prob_score(curve: Floats, kind: Kind) -> float | None:
     return gain / largest if largest > 0 else None
 
 
-def _comparisons(scores: Mapping[_Key, _Score], weights: Floats) -> Iterable[Comparison]:
+def _comparisons(scores: Mapping[_Key, _Score], n_units: Floats, weights: Drawn) -> Iterable[Comparison]:
     """Every source against every baseline, per metric and pooling, where the difference is defined."""
     sources = [order for order in dict.fromkeys(key[0] for key in scores) if order not in BASELINES]
     for source in sources:
@@ -239,16 +250,22 @@ def _comparisons(scores: Mapping[_Key, _Score], weights: Floats) -> Iterable[Com
                 )
                 for fill in FILLS
             }
-            comparison = _comparison(source, baseline, metric, pooling, differences, weights)
+            comparison = _comparison(source, baseline, metric, pooling, differences, n_units, weights)
             if comparison:
                 yield comparison
 
 
 def _comparison(
-    source: str, baseline: str, metric: Kind, pooling: Pooling, differences: Mapping[Fill, Difference], weights: Floats
+    source: str,
+    baseline: str,
+    metric: Kind,
+    pooling: Pooling,
+    differences: Mapping[Fill, Difference],
+    n_units: Floats,
+    weights: Drawn,
 ) -> Comparison | None:
     """The comparison of a source with a baseline, or None where the difference is undefined."""
-    estimates = {fill: estimate(difference, weights) for fill, difference in differences.items()}
+    estimates = {fill: _interval(difference, n_units, weights) for fill, difference in differences.items()}
     if any(math.isnan(value) for value, _, _ in estimates.values()):
         return None
     verdicts = {fill: verdict(low, high) for fill, (_, low, high) in estimates.items()}

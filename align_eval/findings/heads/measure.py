@@ -35,10 +35,10 @@ from align_eval.findings.saved_run import (
     with_interior,
 )
 from align_eval.scoring.boundaries import Bools, Floats, Ints
-from align_eval.scoring.inference import flip_test
+from align_eval.scoring.inference import CORRELATION, NOT_NEGATIVE, flip_test, student_interval
 from align_eval.scoring.metrics import Difference, Ratio, mean_by, sum_by
 from align_eval.scoring.selection import halves
-from align_eval.scoring.statistics import draw_weights, effective_clusters, estimate
+from align_eval.scoring.statistics import are_enough, draw_weights, effective_clusters
 
 N_RANKING_SPLITS = 4 * N_SPLITS
 """Splits over which the stability of rankings is measured."""
@@ -137,7 +137,7 @@ def _stratum(
         n_utterances=len(evidence.items),
         n_boundaries=int(counts.sum()),
         clusters=clusters,
-        n_clusters=n_clusters,
+        n_clusters=int(np.count_nonzero(counts)),
         n_effective_clusters=effective_clusters(counts),
         heads=_head_rows(evidence, names, counts, seed),
         sets=_set_rows(evidence, names, counts, fixed, seed),
@@ -168,8 +168,8 @@ def _head_rows(evidence: Evidence, names: Sequence[str], counts: Floats, seed: i
         rows.append(
             HeadRow(
                 head=name,
-                error_ms=Figure(*estimate(Ratio(totals[head], counts), weights)),
-                agreement=Figure(*estimate(agreement, weights)),
+                error_ms=Figure(*student_interval(Ratio(totals[head], counts), weights, bounds=NOT_NEGATIVE)),
+                agreement=Figure(*student_interval(agreement, weights, bounds=CORRELATION)),
                 norms=float(evidence.norms[:, head].mean()),
                 error_rank=int(rank[head]),
                 among_best=float(times_best[head] / (2 * len(splits))),
@@ -223,10 +223,10 @@ def _set_row(
         name=name,
         heads=tuple(names[head] for head in choice.heads),
         needs_reference=choice.needs_reference,
-        error_ms=Figure(*estimate(Ratio(choice.totals, counts), weights)),
+        error_ms=Figure(*student_interval(Ratio(choice.totals, counts), weights, bounds=NOT_NEGATIVE)),
         own_error_ms=None if own_total is None else float(own_total / counts.sum()),
-        beyond_supervised_ms=Figure(*estimate(beyond, weights)) if is_other else None,
-        p_value=flip_test(choice.totals - supervised, counts, seed) if is_other else None,
+        beyond_supervised_ms=Figure(*student_interval(beyond, weights)) if is_other else None,
+        p_value=flip_test(choice.totals - supervised, counts, seed) if is_other and are_enough(counts) else None,
         chosen={names[head]: float(share[head]) for head in np.argsort(-share, kind="stable") if share[head]},
     )
 

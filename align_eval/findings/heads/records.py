@@ -74,7 +74,8 @@ class SetRow:
     beyond_supervised_ms : Figure or None
         Error minus that of the supervised search, paired.
     p_value : float or None
-        p-value of that difference, from flipping the signs of whole clusters.
+        p-value of that difference, from flipping the signs of whole clusters; None with fewer than five effective
+        clusters.
     chosen : mapping
         Share of the halves that choose each head.
     """
