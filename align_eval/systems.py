@@ -94,6 +94,9 @@ BEST_OF_WEIGHTS = {
 }
 """Best preset by the checksum of the weights that its heads were chosen for, whatever the file is called."""
 
+CHOSEN_ON = r"LJ\d{3}-\d{4}"
+"""Ids of the corpus that those heads were chosen on, LJSpeech."""
+
 GRID_SOURCES = (
     "attention:heads=alignment",
     "attention:heads=alignment,prep=log",

@@ -22,7 +22,7 @@ from align_eval.corpus.second_reference import (
 )
 from align_eval.corpus.transcript_file import transcripts_checksum
 from align_eval.corpus.windows import windowed, with_room_for_windows
-from align_eval.engine.head_choice import heads_by_agreement
+from align_eval.engine.answer import HEADS_BY_AGREEMENT
 from align_eval.errors import InputError
 from align_eval.heuristics import toggled_systems
 from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
@@ -136,8 +136,10 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     if specs.names_best:
         heads = chosen_heads(weights_checksum(loaded))
         if not heads:
+            from align_eval.engine.head_choice import heads_by_agreement
+
             heads, n_used = heads_by_agreement(loaded, utterances, plan)
-            settings["heads_by_agreement"] = [SALIENCY, n_used]
+            settings[HEADS_BY_AGREEMENT] = [SALIENCY, n_used]
         specs = specs.with_heads(heads)
     plan = replace(plan, systems=_systems(specs, toggle=options.toggle))
     checksums = FileChecksums()

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow.dataset import dataset
 
 from align_eval.corpus.folder import checksum_of_pieces
+from align_eval.engine.answer import answers
 from align_eval.engine.job import Shard
 from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
@@ -84,13 +85,17 @@ def merge_into(
         if sum(failure.system is None for failure in failed) == n_utterances:
             raise all_failed(deciding["corpus"], failures)
         _merge_details(folders, new / DETAILS_NAME)
+        rows = score_words(dataset(words), text=deciding["text"], seed=deciding["seed"], protocols=protocols)
+        answer, no_answer = answers(dataset(words), rows, deciding)
         run = Run(
             schema=runs[0].schema,
             signature=with_id(deciding),
-            rows=score_words(dataset(words), text=deciding["text"], seed=deciding["seed"], protocols=protocols),
+            rows=rows,
             failures=failures + facts[0].second_failures,
             environment=runs[0].environment,
             flat_rows=sum_flat_rows(rows for run in runs for rows in run.flat_rows),
+            answer=answer,
+            no_answer=no_answer,
         )
         merge_maps(folders, new, edited=edited)
         languages = {id_: detected for folder in folders for id_, detected in read_languages(folder).items()}

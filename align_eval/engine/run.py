@@ -13,6 +13,7 @@ from align_eval.corpus.audio import check_unchanged
 from align_eval.corpus.folder import corpus_checksum
 from align_eval.corpus.second_reference import partners
 from align_eval.corpus.transcript_file import transcript_path
+from align_eval.engine.answer import answers
 from align_eval.engine.cache import MapCache
 from align_eval.engine.cache_folder import CacheFolder
 from align_eval.engine.job import Job, with_languages
@@ -172,23 +173,28 @@ def score_job(
     protocols: Mapping[str, Protocol] | None = None,
     flat_rows: tuple[FlatRows, ...] = (),
 ) -> Run:
-    """Score the words of a job, and sign them."""
+    """Score the words of a job, sign them, and answer what attention's incompleteness costs."""
     plan = job.plan
+    signature = run_signature(
+        plan,
+        model_checksum=model_checksum,
+        corpus=job.corpus.name,
+        corpus_checksum=corpus_checksum(job.corpus.utterances, job.checksums),
+        settings=job.settings,
+        protocols=PROTOCOLS | dict(protocols or {}),
+    )
+    rows = score_words(words, text=plan.options.text, seed=plan.options.seed, protocols=protocols)
+    answer, no_answer = answers(words, rows, signature)
     return Run(
         schema=SCHEMA_VERSION,
-        signature=run_signature(
-            plan,
-            model_checksum=model_checksum,
-            corpus=job.corpus.name,
-            corpus_checksum=corpus_checksum(job.corpus.utterances, job.checksums),
-            settings=job.settings,
-            protocols=PROTOCOLS | dict(protocols or {}),
-        ),
-        rows=score_words(words, text=plan.options.text, seed=plan.options.seed, protocols=protocols),
+        signature=signature,
+        rows=rows,
         failures=by_id([*job.corpus.failures, *failures])
         + (job.second_reference.failures if job.second_reference else ()),
         environment=run_environment(),
         flat_rows=flat_rows,
+        answer=answer,
+        no_answer=no_answer,
     )
 
 

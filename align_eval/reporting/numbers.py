@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from align_eval.findings.budget.records import Figure
-    from align_eval.run_record import ScoreRow
+    from align_eval.run_record import Figure, ScoreRow
 
 MISSING = "–"
 

@@ -16,7 +16,6 @@ import soundfile
 from align_eval.corpus.folder import corpus_checksum
 from align_eval.engine.job import Shard
 from align_eval.engine.shard_file import ShardFacts, write_shard
-from align_eval.findings.budget.records import Figure
 from align_eval.findings.heads.records import HeadSearch, HeadStratum, SetRow
 from align_eval.formats.run.audio_spans import write_audio_spans
 from align_eval.formats.run.finding_json import write_finding
@@ -29,7 +28,7 @@ from align_eval.formats.run.words_table import words_table
 from align_eval.formats.textgrids import write_words
 from align_eval.options import Plan
 from align_eval.records import AudioSpan, Utterance
-from align_eval.run_record import Run
+from align_eval.run_record import Figure, Run
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.summary import score_table
 from align_eval.signature import run_signature

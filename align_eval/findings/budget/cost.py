@@ -8,7 +8,8 @@ import numpy as np
 
 from align_eval.findings.budget.cells import Errors
 from align_eval.findings.budget.injection import REAL
-from align_eval.findings.budget.records import Figure, Injection
+from align_eval.findings.budget.records import Injection
+from align_eval.run_record import Figure
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import (
     NOT_NEGATIVE,

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from align_eval.findings.budget.agreement_effect import HeadSets
+from align_eval.run_record import Figure
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A value in ms with its 95 % interval; the interval is None where there is a single cluster."""
-
-    value: float
-    ci_low: float | None
-    ci_high: float | None
 
 
 @dataclass(frozen=True, slots=True)

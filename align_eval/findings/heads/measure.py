@@ -12,7 +12,6 @@ from align_eval.engine.fitting_maps import REMEDY
 from align_eval.errors import InputError, listed
 from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
 from align_eval.findings.budget.injection import SALIENCY
-from align_eval.findings.budget.records import Figure
 from align_eval.findings.heads.evidence import Evidence, HeadSet, Reading, gather
 from align_eval.findings.heads.records import (
     OWN_NORMS,
@@ -34,6 +33,7 @@ from align_eval.findings.saved_run import (
     require_stacks,
     with_interior,
 )
+from align_eval.run_record import Figure
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.inference import CORRELATION, NOT_NEGATIVE, flip_test, student_interval
 from align_eval.scoring.metrics import Difference, Ratio, mean_by, sum_by

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from align_eval.errors import InputError, listed
-from align_eval.findings.budget.records import Figure
 from align_eval.formats.heads_export import Head, Shape, check_heads, parse_heads
 from align_eval.formats.run.finding_json import finding_of, read_finding
+from align_eval.run_record import Figure
 
 SCHEMA_VERSION = 1
 

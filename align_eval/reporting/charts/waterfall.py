@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from align_eval.findings.budget.records import Figure, Stratum
+from align_eval.findings.budget.records import Stratum
 from align_eval.reporting.numbers import signed
+from align_eval.run_record import Figure
 
 STEPS = ("preparation", "path", "heads", "swap")
 LABELS = {

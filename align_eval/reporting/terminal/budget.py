@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from align_eval.findings.budget.cells import ARMS
-from align_eval.findings.budget.records import Budget, Figure, Injection, Stratum
+from align_eval.findings.budget.records import Budget, Injection, Stratum
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.run_record import Figure
 from align_eval.signature import signature_line
 
 CELLS_MEANING = (

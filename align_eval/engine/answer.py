@@ -1,0 +1,151 @@
+"""The answer of a run, and the systems that it compares, found among all of the run (:mod:`align_eval.scoring.answer`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pyarrow.dataset import Dataset
+
+from align_eval.records import SECOND_REFERENCE, SystemName
+from align_eval.relevance.options import AttentionOptions
+from align_eval.relevance.source import SOURCE_OPTIONS, ResidualOptions, Source, parse_source
+from align_eval.run_record import Answer, Figure, HeadsFrom, ScoreRow
+from align_eval.scoring.answer import AnswerSystems, answer_of, totals_of
+from align_eval.scoring.system_rows import Kind, kinds_of
+from align_eval.systems import BEST_OF_WEIGHTS, CHOSEN_ON, PRESETS
+
+HEADS_BY_AGREEMENT = "heads_by_agreement"
+"""Setting in the signature of a run whose heads were chosen by agreement: the saliency, and the utterances used."""
+
+
+def answers(
+    words: Dataset, rows: Sequence[ScoreRow], signature: Mapping[str, Any]
+) -> tuple[tuple[Answer, ...] | None, str | None]:
+    """The answers of a run, or None and the reason why there is none.
+
+    Parameters
+    ----------
+    words : Dataset
+        Words table.
+    rows : sequence of ScoreRow
+        For the distance of a second reference.
+    signature : mapping
+        Its seed, and how the heads were chosen.
+    """
+    found: list[Answer] = []
+    reason = "the run has no words"
+    for kind in kinds_of(words):
+        systems, reason = answer_systems(kind.systems, signature.get(HEADS_BY_AGREEMENT), _ids(words, kind))
+        for of_saliency in systems:
+            totals = totals_of(words, kind, of_saliency)
+            if totals is None:
+                reason = f"{kind.reference} reference: no word boundary was timed by every system"
+                continue
+            found.append(answer_of(totals, kind, of_saliency, signature["seed"], _floor_ms(rows, kind.reference)))
+    return (tuple(found), None) if found else (None, reason)
+
+
+def answer_systems(
+    names: Sequence[SystemName], by_agreement: Sequence[Any] | None, ids: Sequence[str]
+) -> tuple[tuple[AnswerSystems, ...], str]:
+    """The systems that an answer compares, for every saliency whose residual was added to attention.
+
+    Attention is the source that a residual is added to. The answer needs openai's own way, attention and the saliency
+    alone by the logarithm and the path of the residual, and the residual of the other heads.
+
+    Parameters
+    ----------
+    names : sequence of SystemName
+        All systems of a run.
+    by_agreement : sequence or None
+        See :data:`HEADS_BY_AGREEMENT`.
+    ids : sequence of str
+        Utterances, to tell whether the heads were chosen on them.
+
+    Returns
+    -------
+    systems : tuple of AnswerSystems
+    reason : str
+        The first thing that is missing, where there is no answer.
+    """
+    whisper = PRESETS["openai"].name
+    if whisper not in names:
+        return (), "the run lacks Whisper's own word times (--preset openai)"
+    families: dict[tuple[str, str], dict[str, dict[float, SystemName]]] = {}
+    for name, source in _own(names):
+        if isinstance(source.options, ResidualOptions):
+            saliency, attended = source.options.inner
+            amounts = families.setdefault((attended.stack, name.align), {}).setdefault(saliency.stack, {})
+            amounts[source.options.amount] = name
+    found, reason = [], "the run adds no saliency to attention (leave out --source, --align, --preset and --grid)"
+    for (to, align), by_saliency in families.items():
+        attention, control = _by_log(to, align), by_saliency.get(_rest(to), {})
+        for of, amounts in by_saliency.items():
+            if parse_source(of).name == "attention":
+                continue
+            missing = [name for name in (attention, _by_log(of, align)) if name not in names]
+            if missing or control.keys() != amounts.keys():
+                reason = f"the run lacks {missing[0] if missing else f'the control {_rest(to)} at the same amounts'}"
+                continue
+            heads = _heads(parse_source(to))
+            circular = by_agreement is not None and by_agreement[0] == of
+            found.append(
+                AnswerSystems(
+                    whisper=whisper,
+                    attention=attention,
+                    saliency=_by_log(of, align),
+                    residual=dict(sorted(amounts.items())),
+                    control=dict(sorted(control.items())),
+                    source=parse_source(of).name,
+                    heads=heads,
+                    heads_from=_heads_from(heads, by_agreement, ids),
+                    circular=circular,
+                )
+            )
+    return tuple(found), reason
+
+
+def _own(names: Sequence[SystemName]) -> Iterator[tuple[SystemName, Source]]:
+    """The systems whose source is one of ours, parsed."""
+    for name in names:
+        if name.source.partition(":")[0] in SOURCE_OPTIONS:
+            yield name, parse_source(name.source)
+
+
+def _by_log(stack: str, align: str) -> SystemName:
+    return SystemName(parse_source(stack).with_options(prep="log").text, align)
+
+
+def _heads(source: Source) -> str:
+    return source.options.heads if isinstance(source.options, AttentionOptions) else source.text
+
+
+def _rest(to: str) -> str:
+    """Stack of the heads outside those of an attention source."""
+    source = parse_source(to)
+    return source.with_options(heads="-".join(("all", *_heads(source).split("+")))).stack
+
+
+def _heads_from(heads: str, by_agreement: Sequence[Any] | None, ids: Sequence[str]) -> HeadsFrom:
+    if by_agreement:
+        return "agreement"
+    if heads not in {_heads(PRESETS[name].source) for name in BEST_OF_WEIGHTS.values()}:
+        return "named"
+    n_known = sum(re.match(CHOSEN_ON, id_) is not None for id_ in ids)
+    return "this corpus" if 2 * n_known > len(ids) else "other speech"
+
+
+def _ids(words: Dataset, kind: Kind) -> list[str]:
+    from align_eval.scoring.system_rows import read_columns
+
+    return list(dict.fromkeys(read_columns(words, kind, kind.systems[0], ["utterance"]).column(0).to_pylist()))
+
+
+def _floor_ms(rows: Sequence[ScoreRow], reference: str) -> Figure | None:
+    key = (SECOND_REFERENCE, reference, "interior", "none", "wbe_mean")
+    for row in rows:
+        if (row.source, row.reference, row.boundaries, row.calibration, row.metric) == key:
+            return Figure(row.value, row.ci_low, row.ci_high)
+    return None
