@@ -155,6 +155,9 @@ class SystemName:
     source: str
     align: str
 
+    def __str__(self) -> str:
+        return f"{self.source} | {self.align}"
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

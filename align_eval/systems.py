@@ -7,15 +7,16 @@ says how near each comes to the program itself; tests hold that against the prog
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from align_eval.alignment.aligner import ALIGNER_OPTIONS, Aligner, parse_aligner
 from align_eval.errors import InputError
-from align_eval.records import SystemName
+from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.relevance.options import AttentionOptions
-from align_eval.relevance.source import Source, parse_source
+from align_eval.relevance.source import SOURCE_OPTIONS, ResidualOptions, Source, parse_source
 from align_eval.spec import parse_spec
 
 
@@ -221,3 +222,28 @@ def pair(source_text: str, align: str) -> System:
         defaults = [f.name for f in fields(options) if f.init and getattr(options, f.name) == f.default]
         source = source.with_options(**{key: getattr(theirs, key) for key in defaults})
     return System(source, preset.aligner)
+
+
+def short_names(names: Iterable[SystemName]) -> dict[SystemName, str]:
+    """A short name for every system: ``whisper``, ``attention``, ``gradient``, ``attention+gradient 0.25``.
+
+    Two systems of one short name keep their specs, as do the files of other programs.
+    """
+    names = list(dict.fromkeys(names))
+    short = {name: _short_name(name) for name in names}
+    shared = {text for text, n in Counter(short.values()).items() if n > 1}
+    return {name: str(name) if text in shared else text for name, text in short.items()}
+
+
+def _short_name(name: SystemName) -> str:
+    if name.source.partition(":")[0] not in SOURCE_OPTIONS:
+        return name.source if name.source == SECOND_REFERENCE else str(name)
+    if name == PRESETS["openai"].name:
+        return "whisper"
+    preset = next((of for of, system in PRESETS.items() if system.name == name and not of.startswith("best-")), None)
+    source = parse_source(name.source)
+    if preset or not isinstance(source.options, ResidualOptions):
+        return preset or source.name
+    of, to = source.options.inner
+    added = "other heads" if of.name == to.name == "attention" else of.name
+    return f"{to.name}+{added} {source.options.amount:g}"

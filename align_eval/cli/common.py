@@ -84,6 +84,7 @@ ShiftMs = Annotated[float, typer.Option(help="Largest median shift of word start
 Edited = Annotated[
     bool, typer.Option("--edited", help="Use runs and baselines whose files were changed since they were written.")
 ]
+AllScores = Annotated[bool, typer.Option("--all", help="Print the scores of every system before the answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 CORPUS_OPTIONS = {

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from align_eval.cli.common import AsJson, Edited, Protocols, exit_for_failures, make_console, print_json
+from align_eval.cli.common import (
+    AllScores,
+    AsJson,
+    Edited,
+    Protocols,
+    exit_for_failures,
+    make_console,
+    print_json,
+    print_next,
+)
 from align_eval.reporting.terminal.printing import print_line
 
 
@@ -16,6 +25,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="Folder to write run.json, words.parquet, textgrids/ and maps/ to.")],
     protocols: Protocols = None,
     edited: Edited = False,
+    every: AllScores = False,
     as_json: AsJson = False,
 ) -> None:
     """Combine the shards of a run. The result is byte for byte the run of the whole corpus.
@@ -28,15 +38,18 @@ def merge(
     from align_eval.formats.run.languages import read_languages
     from align_eval.formats.run.maps import has_maps
     from align_eval.formats.run.tracebacks import FOLDER
+    from align_eval.reporting.terminal.answer import print_answer
     from align_eval.reporting.terminal.scores import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
     merged = merge_into(out, runs, read_protocols(protocols) if protocols else None, edited=edited)
     console = make_console(quiet=as_json)
-    print_run(merged, console)
+    print_run(merged, console, tables=every or merged.answer is None)
     print_languages(read_languages(out), console)
     maps = ", maps/" if has_maps(out) else ""
     print_line(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
+    print_answer(merged, console)
+    print_next(console, out)
     if as_json:
         print_json(merged)
     exit_for_failures(merged.failures, out / "run.json", out / FOLDER)

@@ -11,6 +11,7 @@ import typer
 
 from align_eval.cli.common import (
     CORPUS_OPTIONS,
+    AllScores,
     AsJson,
     Channel,
     CorpusName,
@@ -61,6 +62,7 @@ def run(
         bool,
         typer.Option("--dry-run", help="Process a few utterances, forecast time and memory, and write nothing."),
     ] = False,
+    every: AllScores = False,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
@@ -108,9 +110,8 @@ def run(
         )
     specs = job.specs
     toggled = toggled_systems(specs.sources, specs.aligns, specs.presets) if run_options.toggle else ()
-    _print_run(out, scored, languages, toggled, with_maps=run_options.keep != "nothing", as_json=as_json)
-    if not as_json:
-        print_dropped("corpus", loaded.marks, console)
+    print_dropped("corpus", loaded.marks, console)
+    _print_run(out, scored, languages, toggled, with_maps=run_options.keep != "nothing", tables=every, as_json=as_json)
     exit_for_failures(scored.failures, out / "run.json", out / FOLDER)
 
 
@@ -125,13 +126,21 @@ def _print_forecast(job: Job, *, as_json: bool) -> None:
 
 
 def _print_run(
-    out: Path, run: Run, languages: Languages, toggled: Sequence[Toggled], *, with_maps: bool, as_json: bool
+    out: Path,
+    run: Run,
+    languages: Languages,
+    toggled: Sequence[Toggled],
+    *,
+    with_maps: bool,
+    tables: bool,
+    as_json: bool,
 ) -> None:
     """Print a finished run, and measure, write and print the effect of heuristics where that was asked for."""
+    from align_eval.reporting.terminal.answer import print_answer
     from align_eval.reporting.terminal.scores import print_languages, print_run
 
     console = make_console(quiet=as_json)
-    print_run(run, console)
+    print_run(run, console, tables=tables or run.answer is None)
     print_languages(languages, console)
     if toggled:
         from pyarrow.dataset import dataset
@@ -146,6 +155,7 @@ def _print_run(
     maps = ["maps/"] * with_maps
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *maps]
     print_line(console, f"written: {out}/{', '.join(names)}")
+    print_answer(run, console)
     print_next(console, out)
     if as_json:
         print_json(run)

@@ -1,4 +1,4 @@
-"""The answer of a run, and the systems that it compares, found among all of the run (:mod:`align_eval.scoring.answer`)."""
+"""The answer of a run, and the systems that it compares among all of the run (:mod:`align_eval.scoring.answer`)."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from align_eval.formats.run.map_checksums import read_checksums
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.records import SECOND_REFERENCE
 from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
+from align_eval.reporting.reference_order import by_trust
 from align_eval.reporting.terminal.scores import clusters_label, named_align
 from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.boundaries import Floats, Ints
@@ -33,9 +34,6 @@ Family = Literal["attention", "saliency", "hybrid", "control", "external", "refe
 
 BOUNDARIES = "interior"
 """Boundaries that distributions and curves count."""
-
-TRUST = ("manual", "automatic")
-"""Kinds of reference, the most trusted first."""
 
 Key = tuple[str, str, str]
 """Boundaries, calibration and metric of a score row of the protocol ``wbe``."""
@@ -177,11 +175,6 @@ def number_systems(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[s
     number: dict[tuple[str, str], int] = {}
     row_numbers = np.array([number.setdefault(pair, len(number)) for pair in pairs], dtype=np.int64)
     return row_numbers, list(number)
-
-
-def by_trust(reference: str) -> tuple[int, str]:
-    """A sort key for kinds of reference: manual times first."""
-    return (TRUST.index(reference) if reference in TRUST else len(TRUST), reference)
 
 
 def _stratum(run: Run, words: pa.Table, reference: str) -> StratumView:

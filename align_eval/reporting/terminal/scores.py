@@ -1,4 +1,4 @@
-"""Score table of a run on the terminal."""
+"""Score tables of a run on the terminal, its failures and its signature."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from align_eval.reporting.terminal.printing import add_row, print_line, titled_t
 from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.statistics import FEW_CLUSTERS
 from align_eval.signature import run_signature_line
-from align_eval.systems import PRESETS
+from align_eval.systems import PRESETS, short_names
 
 _Key = tuple[str, str, str]
 """boundaries, calibration, metric"""
@@ -79,8 +79,18 @@ def print_languages(languages: Mapping[str, Mapping[str, Any]], console: Console
         print_line(console, f"languages detected: {counts}")
 
 
-def print_run(run: Run, console: Console) -> None:
-    """Print one table per kind of reference, then the failures and the signature."""
+def print_run(run: Run, console: Console, *, tables: bool = True) -> None:
+    """Print one table per kind of reference, if asked, and then the failures and the signature."""
+    if tables:
+        _print_tables(run, console)
+    for line in flat_row_lines(run.flat_rows):
+        print_line(console, line, "yellow")
+    for line in failure_lines(run.failures) if run.failures else ():
+        print_line(console, line, "red")
+    print_line(console, run_signature_line(run), "dim")
+
+
+def _print_tables(run: Run, console: Console) -> None:
     for reference in sorted({row.reference for row in run.rows}):
         rows = [row for row in run.rows if row.reference == reference]
         columns = COLUMNS if console.width >= NARROW_WIDTH else NARROW_COLUMNS
@@ -91,14 +101,12 @@ def print_run(run: Run, console: Console) -> None:
         console.print(score_table_of(rows, reference, columns))
         for line in recognition_lines(rows):
             print_line(console, line)
+    for name, short in short_names(SystemName(row.source, row.align) for row in run.rows).items():
+        if short != str(name):
+            print_line(console, f"{short}: {name}", "dim")
     print_line(console, MEANING, "dim")
     if any(row.source == SECOND_REFERENCE for row in run.rows):
         print_line(console, FLOOR_MEANING, "dim")
-    for line in flat_row_lines(run.flat_rows):
-        print_line(console, line, "yellow")
-    for line in failure_lines(run.failures) if run.failures else ():
-        print_line(console, line, "red")
-    print_line(console, run_signature_line(run), "dim")
 
 
 def flat_row_lines(flat_rows: Sequence[FlatRows]) -> list[str]:
@@ -116,18 +124,18 @@ def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[t
     first = rows[0]
     label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
     table = titled_table(f"{reference} reference: {first.n_words} words, {label}")
-    table.add_column("source", overflow="fold")
-    table.add_column("align", overflow="fold")
+    table.add_column("system", overflow="fold")
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    by_system: dict[tuple[str, str], dict[_Key, ScoreRow]] = {}
+    by_system: dict[SystemName, dict[_Key, ScoreRow]] = {}
     for row in rows:
-        by_system.setdefault((row.source, row.align), {})[row.boundaries, row.calibration, row.metric] = row
-    for (source, align), values in sorted(by_system.items(), key=lambda item: item[0][0] == SECOND_REFERENCE):
-        if source == SECOND_REFERENCE:
+        by_system.setdefault(SystemName(row.source, row.align), {})[row.boundaries, row.calibration, row.metric] = row
+    short = short_names(by_system)
+    for system, values in sorted(by_system.items(), key=lambda item: item[0].source == SECOND_REFERENCE):
+        if system.source == SECOND_REFERENCE:
             table.add_section()
         cells = [_cell(values.get(key), interval=i < N_WITH_INTERVAL) for i, (_, key) in enumerate(columns)]
-        add_row(table, source, named_align(source, align), *cells)
+        add_row(table, short[system], *cells)
     return table
 
 

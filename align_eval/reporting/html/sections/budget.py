@@ -11,7 +11,8 @@ from align_eval.findings.budget.records import Budget, Stratum
 from align_eval.reporting.charts.waterfall import LABELS, STEPS, Bar, Cost, Waterfall, waterfall
 from align_eval.reporting.html.svg import Plane, axes, box, figure, line, text
 from align_eval.reporting.numbers import figure_text
-from align_eval.reporting.run_view import RunView, by_trust
+from align_eval.reporting.reference_order import by_trust
+from align_eval.reporting.run_view import RunView
 from align_eval.reporting.terminal.scores import floors_ms
 from align_eval.run_record import Figure
 from align_eval.signature import signature_line

@@ -12,7 +12,7 @@ from align_eval.reporting.charts.head_map import HeadCell, HeadMap, agreement_ma
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import WIDTH, Plane, box, figure, text
 from align_eval.reporting.numbers import figure_text
-from align_eval.reporting.run_view import by_trust
+from align_eval.reporting.reference_order import by_trust
 from align_eval.signature import signature_line
 
 LEFT, TOP = 44, 24
