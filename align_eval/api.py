@@ -18,7 +18,7 @@ from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.records import AudioSpan, SystemName, Word
 from align_eval.run_record import Run
-from align_eval.systems import ALIGN, ATTENTION, chosen_heads, make_systems, names_best, with_heads
+from align_eval.systems import ALIGN, BEST, chosen_heads, make_systems, names_best, with_heads
 from align_eval.text import split_words
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def align(
     audio: str | Path | Samples,
     text: str,
     *,
-    source: str = f"{ATTENTION},prep=log",
+    source: str = BEST,
     align: str = ALIGN,
     language: str | None = None,
     channel: int | None = None,

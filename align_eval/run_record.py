@@ -93,7 +93,7 @@ class AmountRow:
     amount : float
     error_ms, calibrated_ms : float
     moved : float
-        Share of boundaries that it moves.
+        Share of boundaries that it moves by at least half an encoder frame.
     chosen : int
         How often halves of the clusters chose it, of 40; amount 0 is attention itself.
     """

@@ -134,6 +134,7 @@ AMOUNTS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Amounts of a residual among which the answer chooses, beside 0, which is attention itself."""
 
 ATTENTION, OTHERS = "attention:heads=best", "attention:heads=rest"
+BEST = f"{ATTENTION},prep=log"
 ALIGN = "viterbi"
 """Attention and path of the default run: heads chosen for the weights, and the path with silence."""
 
@@ -149,7 +150,7 @@ def answer_specs(saliency: str = SALIENCY) -> tuple[str, ...]:
     injected = [
         f"residual:of=({of}),to=({ATTENTION}),amount={amount!r}" for of in (source.stack, OTHERS) for amount in AMOUNTS
     ]
-    return (f"{ATTENTION},prep=log", source.text, *injected)
+    return (BEST, source.text, *injected)
 
 
 def names_best(spec: str) -> bool:
@@ -235,9 +236,16 @@ def short_names(names: Iterable[SystemName]) -> dict[SystemName, str]:
     return {name: str(name) if text in shared else text for name, text in short.items()}
 
 
+def is_own(name: SystemName) -> bool:
+    """True if a system is made of one of our sources: not a file of another program, nor a second reference."""
+    return name.source.partition(":")[0] in SOURCE_OPTIONS
+
+
 def _short_name(name: SystemName) -> str:
-    if name.source.partition(":")[0] not in SOURCE_OPTIONS:
-        return name.source if name.source == SECOND_REFERENCE else str(name)
+    if name.source == SECOND_REFERENCE:
+        return f"{name.source} {name.align}"
+    if not is_own(name):
+        return name.source
     if name == PRESETS["openai"].name:
         return "whisper"
     preset = next((of for of, system in PRESETS.items() if system.name == name and not of.startswith("best-")), None)

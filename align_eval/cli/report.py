@@ -134,9 +134,10 @@ def explain(
     from align_eval.model.load import load_model
     from align_eval.reporting.figures.explained import draw_explained
     from align_eval.reporting.figures.save import require_matplotlib
+    from align_eval.systems import BEST, SALIENCY
 
     require_matplotlib()
-    sources = source or ["attention:heads=all", "gradient:at=encoder-output"]
+    sources = source or [BEST, SALIENCY]
     words = read_words(reference, tier) if reference else None
     result = explain_text(load_model(model, device=device), audio, text, sources, align, language, channel)
     draw_explained(out, f"{audio.name}, {model}", result.samples, result.texts, result.words, result.maps, words)

@@ -32,7 +32,6 @@ from align_eval.cli.from_record import with_options_of
 from align_eval.errors import InputError, printable
 from align_eval.options import RunOptions, specs_of
 from align_eval.reporting.terminal.printing import print_dropped, print_line
-from align_eval.systems import ALIGN, ATTENTION
 
 if TYPE_CHECKING:
     from align_eval.engine.job import Job
@@ -167,9 +166,9 @@ def align(
     out: Annotated[Path | None, typer.Option(help="TextGrid to write; by default, the words are printed.")] = None,
     model: Model = "tiny.en",
     source: Annotated[
-        str, typer.Option(help="A relevance source; heads=best are those chosen for the model.")
-    ] = f"{ATTENTION},prep=log",
-    align: Annotated[str, typer.Option(help="An aligner, or a preset's name.")] = ALIGN,
+        str | None, typer.Option(help="A relevance source. Default: attention of the heads chosen for the model.")
+    ] = None,
+    align: Annotated[str, typer.Option(help="An aligner, or a preset's name.")] = "viterbi",
     language: Language = None,
     channel: Channel = None,
     device: Device = "cpu",
@@ -183,9 +182,10 @@ def align(
     from align_eval.corpus.audio import audio_duration_s
     from align_eval.formats.textgrids import write_words
     from align_eval.model.load import load_model
+    from align_eval.systems import BEST
 
     loaded = load_model(model, device=device)
-    words = align_text(loaded, audio, text, source=source, align=align, language=language, channel=channel)
+    words = align_text(loaded, audio, text, source=source or BEST, align=align, language=language, channel=channel)
     if out:
         write_words(out, {"words": words}, audio_duration_s(audio))
     if as_json:

@@ -10,11 +10,11 @@ from pyarrow.dataset import Dataset
 
 from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.relevance.options import AttentionOptions
-from align_eval.relevance.source import SOURCE_OPTIONS, ResidualOptions, Source, parse_source
+from align_eval.relevance.source import ResidualOptions, Source, parse_source
 from align_eval.run_record import Answer, Figure, HeadsFrom, ScoreRow
 from align_eval.scoring.answer import AnswerSystems, answer_of, totals_of
-from align_eval.scoring.system_rows import Kind, kinds_of
-from align_eval.systems import BEST_OF_WEIGHTS, CHOSEN_ON, PRESETS
+from align_eval.scoring.system_rows import Kind, kinds_of, read_columns
+from align_eval.systems import BEST_OF_WEIGHTS, CHOSEN_ON, PRESETS, is_own
 
 HEADS_BY_AGREEMENT = "heads_by_agreement"
 """Setting in the signature of a run whose heads were chosen by agreement: the saliency, and the utterances used."""
@@ -110,7 +110,7 @@ def answer_systems(
 def _own(names: Sequence[SystemName]) -> Iterator[tuple[SystemName, Source]]:
     """The systems whose source is one of ours, parsed."""
     for name in names:
-        if name.source.partition(":")[0] in SOURCE_OPTIONS:
+        if is_own(name):
             yield name, parse_source(name.source)
 
 
@@ -138,8 +138,6 @@ def _heads_from(heads: str, by_agreement: Sequence[Any] | None, ids: Sequence[st
 
 
 def _ids(words: Dataset, kind: Kind) -> list[str]:
-    from align_eval.scoring.system_rows import read_columns
-
     return list(dict.fromkeys(read_columns(words, kind, kind.systems[0], ["utterance"]).column(0).to_pylist()))
 
 

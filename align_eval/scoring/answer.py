@@ -24,7 +24,6 @@ from align_eval.scoring.boundaries import Bools, Floats, WordTimes, calibrated, 
 from align_eval.scoring.inference import (
     LEVEL,
     NOT_NEGATIVE,
-    ROUNDING,
     standard_error,
     student_interval,
     student_quantile,
@@ -36,6 +35,9 @@ from align_eval.scoring.selection import ChosenOnHalves
 from align_eval.scoring.statistics import Drawn, are_enough, draw_weights, effective_clusters
 from align_eval.scoring.system_rows import Kind, read_columns, read_recognition
 from align_eval.units import MS_PER_S
+
+MOVED_MS = 10.0
+"""Half an encoder frame: a boundary that differs by less was not moved."""
 
 WORD_ID = ("utterance", "word_index")
 
@@ -83,7 +85,7 @@ class Totals:
     raw, calibrated : float64[n_systems, n_clusters]
         Total absolute error in ms. Calibrated errors are NaN where a cluster has no other to be calibrated on.
     moved : float64[n_systems]
-        Share of boundaries whose times differ from those of attention.
+        Share of boundaries that lie at least :data:`MOVED_MS` from those of attention.
     counts : float64[n_clusters]
         Number of boundaries, at least one per cluster.
     n_words : int
@@ -112,7 +114,7 @@ def totals_of(words: Dataset, kind: Kind, systems: AnswerSystems) -> Totals | No
     for name, of in times.items():
         errors_ms = _errors_ms(of, starts, ends)
         raw[name] = sum_by(cluster, np.abs(errors_ms), n_clusters)
-        moved[name] = float((np.abs(errors_ms - attention_ms) > ROUNDING * MS_PER_S).mean())
+        moved[name] = float((np.abs(errors_ms - attention_ms) >= MOVED_MS).mean())
         shifted = calibrated(of, "interior")
         shifted_ms = np.full(len(cluster), np.nan) if shifted is None else _errors_ms(shifted, starts, ends)
         calibrated_totals[name] = sum_by(cluster, np.abs(shifted_ms), n_clusters)

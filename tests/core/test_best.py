@@ -1,4 +1,4 @@
-"""The best presets by weights: their names, their heads, and the refusal for other weights."""
+"""The heads that were chosen for weights, and the systems of the default run that are made with them."""
 
 import re
 
@@ -8,7 +8,20 @@ from align_eval.errors import InputError
 from align_eval.formats.heads_export import export_heads, parse_heads
 from align_eval.heuristics import HEURISTICS
 from align_eval.options import RunOptions, specs_of
-from align_eval.systems import BEST_OF_WEIGHTS, PRESETS, best_preset, make_systems
+from align_eval.records import SystemName
+from align_eval.systems import (
+    AMOUNTS,
+    BEST_OF_WEIGHTS,
+    GRID_ALIGNS,
+    GRID_SOURCES,
+    PRESETS,
+    chosen_heads,
+    make_systems,
+    names_best,
+    parse_system,
+    short_names,
+    with_heads,
+)
 
 SHAPES = {"best-tiny.en": (4, 6), "best-base": (6, 8)}
 """Layers of the decoders, and heads per layer."""
@@ -23,11 +36,10 @@ def test_every_best_preset_is_that_of_weights_whose_heads_it_names():
 
 
 @pytest.mark.parametrize("weights", BEST_OF_WEIGHTS)
-def test_it_is_found_by_the_whole_checksum(weights):
+def test_heads_are_found_by_the_whole_checksum(weights):
     assert re.fullmatch("[0-9a-f]{64}", weights)
-    assert best_preset(weights) == BEST_OF_WEIGHTS[weights]
-    with pytest.raises(InputError):
-        best_preset(weights[:12])
+    assert "+".join(chosen_heads(weights)) == PRESETS[BEST_OF_WEIGHTS[weights]].source.options.heads
+    assert chosen_heads(weights[:12]) is None
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -42,21 +54,82 @@ def test_its_parts_can_be_switched_off(name):
     assert {h.key for h in HEURISTICS[name]} == {"heads", "prep", "silence", "boundary", "states", "unit"}
 
 
-def test_other_weights_are_refused_with_what_to_do():
-    message = (
-        r"--best, weights 0123456789ab: no heads were chosen for these weights, only for those of tiny\.en, base; "
-        r"search their heads \(align-eval heads search\) and give them: --source attention:heads="
+def test_best_and_rest_are_all_heads_once():
+    assert with_heads("attention:heads=best,prep=log", ("0.3", "1.1")) == "attention:heads=0.3+1.1,prep=log"
+    assert with_heads("attention:heads=rest", ("0.3", "1.1")) == "attention:heads=all-0.3-1.1"
+    nested = "residual:of=(attention:heads=rest),to=(attention:heads=best),amount=0.5"
+    written = "residual:of=(attention:heads=all-2.0),to=(attention:heads=2.0),amount=0.5"
+    assert with_heads(nested, ("2.0",)) == written
+    assert names_best(nested)
+    assert not names_best(written)
+    assert with_heads("attention:heads=best", "alignment") == "attention:heads=alignment"
+
+
+@pytest.mark.parametrize("heads", ["best", "rest"])
+def test_heads_that_depend_on_weights_are_refused_where_there_is_no_model(heads):
+    with pytest.raises(InputError, match=f"heads={heads} depends on the model's weights: give it where a model is"):
+        parse_system(f"attention:heads={heads}", "viterbi")
+
+
+def default_systems(saliency=None):
+    return specs_of(RunOptions(saliency=saliency)).with_heads(("0.3", "1.1")).systems()
+
+
+def test_the_default_run_is_what_the_answer_needs_and_no_more():
+    """openai's way, attention, the saliency, and two sources added to attention at each of seven amounts."""
+    systems = default_systems()
+    assert tuple(2.0**-k for k in range(6, -1, -1)) == AMOUNTS
+    assert systems[:3] == (
+        PRESETS["openai"],
+        parse_system("attention:heads=0.3+1.1,prep=log", "viterbi"),
+        parse_system("gradient:at=encoder-output,prep=log", "viterbi"),
     )
-    with pytest.raises(InputError, match=message):
-        best_preset("0123456789abcdef" * 4)
+    added = [system.source.options for system in systems[3:]]
+    assert [options.amount for options in added] == [*AMOUNTS, *AMOUNTS]
+    assert [options.inner[0].text for options in added] == [
+        *["gradient:at=encoder-output"] * 7,
+        *["attention:heads=all-0.3-1.1"] * 7,
+    ]
+    assert {options.inner[1].text for options in added} == {"attention:heads=0.3+1.1"}
+    assert {system.aligner.text for system in systems[1:]} == {"viterbi"}
 
 
-def test_it_joins_what_else_is_asked_for_and_replaces_the_default_table():
-    assert specs_of(RunOptions(), "best-base").presets == ("best-base",)
-    assert specs_of(RunOptions(), "best-base").sources == ()
-    asked = RunOptions(sources=["attention:heads=all"], aligns=["dtw"], presets=["openai"])
-    specs = specs_of(asked, "best-base")
-    assert (specs.sources, specs.aligns) == (("attention:heads=all",), ("dtw",))
-    assert specs.presets == ("openai", "best-base")
-    assert PRESETS["best-base"] in specs.systems()
-    assert PRESETS["best-base"] not in specs_of(asked).systems()
+def test_another_saliency_takes_the_place_of_the_gradient():
+    spes = default_systems("spes:at=encoder-output")
+    assert {s.source.options.inner[0].name for s in spes[3:]} == {"spes", "attention"}
+    assert [s for s in spes if "gradient" in s.source.text] == []
+    assert default_systems("gradient:prep=log") == default_systems()  # the answer prepares every map alike
+
+
+def test_the_grid_is_asked_for_and_has_openais_way_and_eight_sources_by_two_paths():
+    specs = specs_of(RunOptions(grid=True))
+    assert (specs.sources, specs.aligns, specs.presets) == (GRID_SOURCES, GRID_ALIGNS, ("openai",))
+    assert len(specs.systems()) == 17
+
+
+@pytest.mark.parametrize("named", [{"sources": ["attention"]}, {"aligns": ["dtw"]}, {"presets": ["openai"]}])
+def test_named_systems_replace_the_default_run_and_its_options(named):
+    assert len(specs_of(RunOptions(**named)).systems()) in (1, 2, 8)
+    for option in ({"grid": True}, {"saliency": "spes"}):
+        with pytest.raises(InputError, match=r"is of the default run, and --\w+ replaces it; leave one of them out"):
+            RunOptions(**named, **option)
+
+
+def test_short_names_are_those_of_the_answer():
+    assert list(short_names(system.name for system in default_systems()).values()) == [
+        "whisper",
+        "attention",
+        "gradient",
+        *(f"attention+gradient {amount:g}" for amount in AMOUNTS),
+        *(f"attention+other heads {amount:g}" for amount in AMOUNTS),
+    ]
+
+
+def test_two_systems_of_one_short_name_keep_their_specs():
+    both = [SystemName("attention:heads=all", align) for align in ("dtw", "viterbi")]
+    theirs = SystemName("whisperx", "given")
+    assert list(short_names([*both, theirs]).values()) == [
+        "attention:heads=all | dtw",
+        "attention:heads=all | viterbi",
+        "whisperx",
+    ]

@@ -130,10 +130,10 @@ def test_the_floor_is_the_mean_disagreement_at_interior_boundaries(run):
 def test_every_table_shows_the_floor_under_the_systems(run):
     file = StringIO()
     print_run(run, Console(file=file, width=200))
-    lines = [line for line in file.getvalue().splitlines() if "dtw" in line or "hand" in line]
-    systems = [re.split(r"\s{2,}", line.strip()) for line in lines]
-    assert systems[0][:2] == ["attention:heads=all", "dtw"]
-    assert systems[1][:4] == ["second reference", "hand", "22.5", "15.0"]
+    lines = [re.split(r"\s{2,}", line.strip()) for line in file.getvalue().splitlines()]
+    systems = [line for line in lines if line[0] in ("attention", "second reference hand")]
+    assert systems[0][0] == "attention"
+    assert systems[1][:3] == ["second reference hand", "22.5", "15.0"]
     assert "It is the floor" in file.getvalue().replace("\n", " ")
 
 

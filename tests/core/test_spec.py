@@ -12,7 +12,7 @@ from align_eval.errors import InputError
 from align_eval.relevance.options import AttentionOptions, GradientOptions
 from align_eval.relevance.source import SOURCE_OPTIONS
 from align_eval.spec import format_spec, parse_spec
-from align_eval.systems import DEFAULT_ALIGNS, DEFAULT_SOURCES, make_systems, parse_system
+from align_eval.systems import GRID_ALIGNS, GRID_SOURCES, make_systems, parse_system
 from tests.helpers.maps import canonical_align, canonical_source
 
 
@@ -117,8 +117,8 @@ SOURCE_REFUSALS = {
     "prompt, as key=value",
     "attention:heads=all,heads=all": "source 'attention:heads=all,heads=all': key 'heads' given twice",
     "attention:heads=some": "heads=some is none of alignment, all, all-L.H-L.H, layer.L, L.H+L.H, topN, nearestN",
-    "attention:heads=3.2+": "heads=3.2+ is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
-    "attention:heads=": "heads= is none of alignment, all, layer.L, L.H+L.H, topN, nearestN",
+    "attention:heads=3.2+": "heads=3.2+ is none of alignment, all, all-L.H-L.H, layer.L, L.H+L.H, topN, nearestN",
+    "attention:heads=": "heads= is none of alignment, all, all-L.H-L.H, layer.L, L.H+L.H, topN, nearestN",
     "attention:prep=square": "source 'attention:prep=square', key 'prep': 'square' is not a choice; "
     "choose one of zscore-median, log, zscore, norm, mean-norm, mean",
     "gradient:reduce=L2": "key 'reduce': 'L2' is not a choice; choose one of l2, l1, input",
@@ -183,10 +183,10 @@ def test_what_means_the_same_is_one_system():
     assert make_systems(["attention"], ["openai"], ["openai", "openai"]) == (OPENAI,)
 
 
-def test_the_default_table_is_canonical_and_has_no_doubles():
-    systems = make_systems(DEFAULT_SOURCES, DEFAULT_ALIGNS, ["openai"])
-    assert len(systems) == len(DEFAULT_SOURCES) * len(DEFAULT_ALIGNS) + 1
-    assert tuple(canonical_source(s) for s in DEFAULT_SOURCES) == DEFAULT_SOURCES
+def test_the_grid_is_canonical_and_has_no_doubles():
+    systems = make_systems(GRID_SOURCES, GRID_ALIGNS, ["openai"])
+    assert len(systems) == len(GRID_SOURCES) * len(GRID_ALIGNS) + 1
+    assert tuple(canonical_source(s) for s in GRID_SOURCES) == GRID_SOURCES
 
 
 @pytest.mark.parametrize(

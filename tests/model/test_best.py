@@ -1,31 +1,32 @@
-"""``--best`` knows tiny.en by its weights, whatever their file is called and whatever heads it names."""
+"""``heads=best`` knows tiny.en by its weights, whatever their file is called and whatever heads it names."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from align_eval.api import evaluate
 from align_eval.corpus.bundled import bundled_path
+from align_eval.engine.answer import HEADS_BY_AGREEMENT
 from align_eval.engine.job import prepare_job
-from align_eval.errors import InputError
+from align_eval.findings.agreement.correlation import agreement
 from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.load import load_model, model_checksum, weights_checksum
 from align_eval.options import RunOptions
-from align_eval.systems import PRESETS, best_preset
+from align_eval.systems import PRESETS, SALIENCY, chosen_heads
 from tests.helpers.command_line import align_eval
 from tests.helpers.tiny_run import write_corpus, write_model
 
 BEST = PRESETS["best-tiny.en"]
-REFUSAL = (
-    "no heads were chosen for these weights, only for those of tiny.en, base; search their heads (align-eval heads "
-    "search) and give them: --source attention:heads=...,prep=log --align viterbi\n"
-)
+SPEECH = bundled_path("demo") / "en_praatio_bobby.flac"
+UNKNOWN = "no heads were chosen for these weights: the model's alignment heads are used"
 
 
 def renamed_folder(path: Path, model) -> Path:  # noqa: ARG001  # as saved_checkpoint
@@ -53,18 +54,18 @@ def test_other_heads_and_another_name_leave_the_checksum_of_the_weights(mine, ti
     assert alignment_heads(loaded) != alignment_heads(tiny_en)
     assert weights_checksum(loaded) == weights_checksum(tiny_en)
     assert model_checksum(loaded) != model_checksum(tiny_en)
-    assert best_preset(weights_checksum(loaded)) == "best-tiny.en"
+    assert chosen_heads(weights_checksum(loaded)) == chosen_heads(weights_checksum(tiny_en))
 
 
 @pytest.mark.filterwarnings("ignore::align_eval.errors.InputWarning")
-def test_best_aligns_with_the_heads_that_were_chosen_for_these_weights(mine):
-    audio = bundled_path("demo") / "en_praatio_bobby.flac"
-    asked = ("align", audio, "--text", "bobby ripped the ledger", "--model", mine)
-    best = align_eval(*asked, "--best")
-    assert (best.returncode, len(best.stdout.splitlines())) == (0, 4)
+def test_align_reads_the_heads_that_were_chosen_for_these_weights(mine):
+    asked = ("align", SPEECH, "--text", "bobby ripped the ledger", "--model", mine)
+    default = align_eval(*asked)
+    assert (default.returncode, len(default.stdout.splitlines())) == (0, 4)
+    assert UNKNOWN not in default.stderr
     named = align_eval(*asked, "--source", BEST.source.text, "--align", BEST.aligner.text)
-    assert best.stdout == named.stdout
-    assert align_eval(*asked).stdout != best.stdout
+    assert default.stdout == named.stdout
+    assert align_eval(*asked, "--source", "attention:heads=alignment,prep=log").stdout != default.stdout
 
 
 def test_one_changed_weight_is_another_model(tiny_en):
@@ -79,24 +80,53 @@ def test_one_changed_weight_is_another_model(tiny_en):
     assert weights_checksum(tiny_en) == before
 
 
-def test_best_in_a_run_adds_its_preset(tiny_en, tmp_path):
-    """By name, and of a model in memory; with other systems or alone."""
+def test_a_run_writes_the_heads_out(tiny_en, tmp_path):
+    """By name, and of a model in memory."""
     corpus = str(write_corpus(tmp_path / "corpus", 1))
     for model in ("tiny.en", tiny_en):
-        job = prepare_job(corpus, model, RunOptions(best=True))
+        job = prepare_job(corpus, model, RunOptions(sources=["attention:heads=best,prep=log"], aligns=["viterbi"]))
         assert job.plan.systems == (BEST,)
-        assert job.specs.presets == ("best-tiny.en",)
-    with_others = RunOptions(best=True, sources=["attention:heads=all"], aligns=["dtw"])
-    first, other = prepare_job(corpus, tiny_en, with_others).plan.systems
-    assert (first, other.source.text) == (BEST, "attention:heads=all")
+        assert job.specs.sources == (BEST.source.text,)
+        assert HEADS_BY_AGREEMENT not in job.settings
 
 
-def test_best_is_refused_for_other_weights_with_what_to_do(tmp_path, random_model):
+def test_other_weights_align_by_their_alignment_heads_and_say_so(tmp_path):
     corpus, model = write_corpus(tmp_path / "corpus", 1), write_model(tmp_path / "model")
-    message = f"error: --best, weights {weights_checksum(random_model)[:12]}: {REFUSAL}"
-    run = align_eval("run", corpus, "--model", model, "--best", "--out", tmp_path / "out")
-    assert (run.returncode, run.stdout, run.stderr) == (2, "", message)
-    align = align_eval("align", corpus / "u00000.wav", "--text", "two plus seven", "--model", model, "--best")
-    assert (align.returncode, align.stdout, align.stderr) == (2, "", message)
-    with pytest.raises(InputError, match="--best, weights "):
-        prepare_job(str(corpus), random_model, RunOptions(best=True))
+    asked = ("align", corpus / "u00000.wav", "--text", "two plus seven", "--model", model)
+    default = align_eval(*asked)
+    assert (default.returncode, UNKNOWN in default.stderr) == (0, True)
+    named = align_eval(*asked, "--source", "attention:heads=alignment,prep=log", "--align", "viterbi")
+    assert (named.stdout, UNKNOWN in named.stderr) == (default.stdout, False)
+
+
+def test_other_weights_choose_the_heads_that_agree_with_the_gradient(random_model, tmp_path):
+    """By the agreement of `agree`, over all utterances; shards choose on the whole corpus, so they choose the same."""
+    corpus = str(write_corpus(tmp_path / "corpus", 3))
+    sources = ["attention:heads=best,prep=log", "attention:heads=all", SALIENCY]
+    options = RunOptions(sources=sources, aligns=["viterbi"], keep="heads")
+    job = prepare_job(corpus, random_model, options)
+    assert job.settings[HEADS_BY_AGREEMENT] == [SALIENCY, 3]
+    chosen = job.plan.systems[0].source.options.heads.split("+")
+
+    maps = []
+    evaluate(
+        corpus,
+        random_model,
+        **{name: getattr(options, name) for name in ("sources", "aligns", "keep")},
+        on_maps=lambda _, of: maps.append(of),
+    )
+    by_head = []
+    for saved in maps:
+        heads, gradient = saved.stacks["attention:heads=all"][:, :-1], saved.stacks[SALIENCY].mean(axis=0)[:-1]
+        words = saved.word_of_token["subword"][:-1]
+        by_head.append([agreement(head, gradient, words, "rows", "pearson").utterance for head in heads])
+    names = maps[0].details["attention:heads=all"]["heads"]
+    n_chosen = len(chosen)
+    best = np.argsort(-np.mean(by_head, axis=0), kind="stable")[:n_chosen]
+    assert n_chosen == min(10, max(1, len(names) // 2))
+    assert {names[head] for head in best} == set(chosen)
+
+    for number in (1, 2):
+        part = prepare_job(corpus, random_model, replace(options, shard=f"{number}/2"))
+        assert part.plan.systems == job.plan.systems
+        assert part.settings[HEADS_BY_AGREEMENT] == [SALIENCY, 3]

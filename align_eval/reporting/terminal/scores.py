@@ -16,7 +16,7 @@ from align_eval.reporting.terminal.printing import add_row, print_line, titled_t
 from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.statistics import FEW_CLUSTERS
 from align_eval.signature import run_signature_line
-from align_eval.systems import PRESETS, short_names
+from align_eval.systems import PRESETS, is_own, short_names
 
 _Key = tuple[str, str, str]
 """boundaries, calibration, metric"""
@@ -102,7 +102,7 @@ def _print_tables(run: Run, console: Console) -> None:
         for line in recognition_lines(rows):
             print_line(console, line)
     for name, short in short_names(SystemName(row.source, row.align) for row in run.rows).items():
-        if short != str(name):
+        if is_own(name) and short != str(name):
             print_line(console, f"{short}: {name}", "dim")
     print_line(console, MEANING, "dim")
     if any(row.source == SECOND_REFERENCE for row in run.rows):
