@@ -56,7 +56,7 @@ def test_a_regression_has_system_milliseconds_and_words():
     assert line.startswith(f"regression: {LABEL}, manual reference; all words: ")
     assert "starts 60.0 ms later in the median (limit 20 ms), ends 60.0 ms later in the median (limit 20 ms); " in line
     assert "; worst: 'w" in line
-    assert line in printed(SHIFTED)
+    assert line.replace(LABEL, "attention") in printed(SHIFTED)  # the only system: its short name is enough
     (lost,) = regressions(LOST)
     assert f"{len(range(0, len(TABLE), 10))} of {len(TABLE)} words lost their times, the longest 300 ms; " in lost
 
@@ -67,7 +67,7 @@ def test_an_undecided_verdict_is_a_warning_with_the_smallest_loss():
     text = printed(UNDECIDED)
     expected = f"the smallest loss that {len(TABLE)} words could have shown is {overall.smallest:.1f} ms"
     assert overall.verdict == "undecided"
-    assert f"warning: undecided: {LABEL}" in text
+    assert "warning: undecided: attention, manual reference" in text
     assert expected in text
 
 
@@ -89,7 +89,7 @@ def test_the_ten_worst_words_are_listed():
     lines = printed(SHIFTED).splitlines()
     first = lines.index("words that lost most:")
     listed = lines[first + 1 : first + 11]
-    assert all(line.startswith("  'w") and line.endswith(f" ms, {LABEL}") for line in listed)
+    assert all(line.startswith("  'w") and line.endswith(" ms, attention") for line in listed)
     worst = next(c for c in SHIFTED.checks if c.speaker is None and c.metric == "wbe_mean").worst
     assert [line.split("'")[1] for line in listed] == [word.word for word in worst]
 

@@ -10,6 +10,7 @@ from align_eval.errors import NotComparableError, brief, listed, printable
 from align_eval.gate.compare import Side
 from align_eval.gate.verdicts import Comparison, SystemFigures, Verdict, worst_of
 from align_eval.reporting.gate_cells import system_cells
+from align_eval.reporting.gate_names import with_short_names
 from align_eval.reporting.gate_sentences import differences_text, headline, regressions, warning, worst_words
 
 _LINKS = re.compile(r"@|#|GH-(?=\d)|:(?=//)|www(?=\.)|:(?=[\w+-]+:)", re.IGNORECASE)
@@ -58,6 +59,7 @@ def figures_row(comparison: Comparison, figures: SystemFigures) -> tuple[str, ..
 
 
 def _body(comparison: Comparison) -> Iterator[str]:
+    comparison = with_short_names(comparison)
     yield escaped(headline(comparison))
     for reference in dict.fromkeys(figures.reference for figures in comparison.figures):
         yield from ("", f"### {escaped(reference)} reference", "")

@@ -11,6 +11,7 @@ from rich.text import Text
 from align_eval.errors import listed
 from align_eval.gate.verdicts import MIN_WORDS, Check, Comparison, worst_of
 from align_eval.reporting.gate_cells import system_cells
+from align_eval.reporting.gate_names import with_short_names
 from align_eval.reporting.gate_sentences import (
     differences_text,
     headline,
@@ -28,6 +29,7 @@ COLUMNS = ("system", "baseline ms", "run ms", "loss ms", "starts ms", "ends ms",
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print one table per kind of reference, then regressions, undecided verdicts, worst words and the verdict."""
+    comparison = with_short_names(comparison)
     for reference in dict.fromkeys(figures.reference for figures in comparison.figures):
         console.print(_table(comparison, reference))
     for line in regressions(comparison):
