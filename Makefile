@@ -27,7 +27,7 @@ PEERS_WITHOUT_DEPENDENCIES := stable-ts torchaudio
 # Packages that torch requires on Linux, where it is built for CUDA. Other machines and builds have other packages.
 CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
-.PHONY: demo check-demo test test-core test-all test-validate test-fuzz test-lowest validate peers lint style types format lock \
+.PHONY: demo check-demo check-grid test test-core test-all test-validate test-fuzz test-lowest validate peers lint style types format lock \
   bench bench-small pictures docs clean
 
 demo: $(VENV)/.demo
@@ -37,6 +37,11 @@ demo: $(VENV)/.demo
 check-demo: $(VENV)/.demo
 	$(BIN)/python scripts/check_demo.py runs/demo corpora/demo/baseline.json
 	$(BIN)/align-eval compare corpora/demo/baseline runs/demo
+
+# The 17 systems of the grid on the demo, with their accepted figures.
+check-grid: $(VENV)/.demo
+	$(BIN)/align-eval run demo --model tiny.en --grid --out runs/grid
+	$(BIN)/python scripts/check_demo.py runs/grid corpora/demo/grid.json
 
 test test-core test-all test-validate test-fuzz test-lowest: export OMP_NUM_THREADS := 1
 

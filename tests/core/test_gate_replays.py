@@ -18,6 +18,8 @@ from align_eval.formats.run.folder import write_baseline
 from align_eval.formats.run.words_table import read_words_table
 from align_eval.gate.compare import compare, read_side
 from align_eval.gate.verdicts import MIN_WORDS
+from align_eval.records import SystemName
+from align_eval.systems import short_names
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_words import corpus, moved, side, without
 
@@ -25,6 +27,7 @@ BASELINE = bundled_path("demo") / "baseline"
 WORDS = read_words_table(BASELINE / "words.parquet")
 SPEAKERS = WORDS.column("speaker").to_pylist()
 SYSTEMS = list(dict.fromkeys(zip(WORDS.column("source").to_pylist(), WORDS.column("align").to_pylist(), strict=True)))
+NAMES = short_names(SystemName(*system) for system in SYSTEMS)
 LARGE = [name for name, n in Counter(SPEAKERS).items() if n / len(SYSTEMS) >= MIN_WORDS]
 
 
@@ -41,7 +44,7 @@ def gate(tmp_path: Path, words, *options: str):
 
 def regressed_systems(output: str) -> set[str]:
     """Systems in the lines of regressions that have a value in ms and words with their places."""
-    pattern = r"^regression: (.* \| .*), (?:manual|automatic) reference; .*\d ms.*; worst: '.+' \(\S+, \d+\.\d\d s\) "
+    pattern = r"^regression: (.*), (?:manual|automatic) reference; .*\d ms.*; worst: '.+' \(\S+, \d+\.\d\d s\) "
     return {match.group(1) for match in re.finditer(pattern, output, re.MULTILINE)}
 
 
@@ -56,7 +59,7 @@ def test_shifted_words_of_one_speaker_are_caught(tmp_path, speaker, by_ms):
     later = np.where(of_speaker(speaker), by_ms, 0.0)
     done = gate(tmp_path, moved(WORDS, later, later))
     assert done.returncode == 1
-    assert regressed_systems(done.stdout) == {" | ".join(system) for system in SYSTEMS}
+    assert regressed_systems(done.stdout) == set(NAMES.values())
     direction = "later" if by_ms > 0 else "earlier"
     pattern = f"speaker {speaker}: .*starts 60.0 ms {direction} .*, ends 60.0 ms {direction} "
     assert len(re.findall(pattern, done.stdout)) == len(SYSTEMS)
