@@ -9,6 +9,7 @@ from typing import Any
 from align_eval.corpus.folder import Corpus
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import Pairing, SystemName, Word
+from align_eval.reporting.numbers import interval_text
 from align_eval.run_record import ScoreRow
 from align_eval.scoring.summary import score_table
 
@@ -102,9 +103,9 @@ def markdown(corpus: str, lines: Sequence[Mapping[str, Any]], signature: Mapping
         text += "|---|---|---|---|---|---|---|---|\n"
         for line in table:
             value, low, high = line["calibrated"]
-            interval = f"{value:.1f}" if low is None else f"{value:.1f} [{low:.0f}, {high:.0f}]"
+            calibrated = f"{value:.1f}{interval_text(low, high, 0)}"
             text += (
-                f"| {line['system']} | {line['all'][0]:.1f} | {line['interior'][0]:.1f} | {interval} | "
+                f"| {line['system']} | {line['all'][0]:.1f} | {line['interior'][0]:.1f} | {calibrated} | "
                 f"{line['within_50ms'][0]:.0%} | {line['start_bias'][0]:+.0f}, {line['end_bias'][0]:+.0f} | "
                 f"{line['coverage'][0]:.1%} | {line['seconds_per_audio_second']:.2f} |\n"
             )

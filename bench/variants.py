@@ -24,8 +24,10 @@ from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.folder import Corpus
 from align_eval.errors import InputError
 from align_eval.model.load import load_model
+from align_eval.reporting.numbers import number_text
+from align_eval.scoring.inference import student_interval
 from align_eval.scoring.metrics import mean_by
-from align_eval.scoring.statistics import cluster_rows, draw_weights, estimate
+from align_eval.scoring.statistics import cluster_rows, draw_weights
 
 SOURCES = (
     "attention:heads=alignment",
@@ -95,7 +97,7 @@ def compared(source: str, variant: str, before: tuple[Evaluation, float], after:
     cluster = np.concatenate([cluster, cluster])[both]
     n_clusters = int(cluster.max()) + 1
     more_ms = 1000 * (np.abs(errors[1]) - np.abs(errors[0]))[both]
-    difference, low, high = estimate(mean_by(cluster, more_ms, n_clusters), draw_weights(n_clusters, 0))
+    difference, low, high = student_interval(mean_by(cluster, more_ms, n_clusters), draw_weights(n_clusters, 0))
     moved_ms = 1000 * np.abs(times[1] - times[0])[both]
     return Row(
         source=source,
@@ -121,10 +123,10 @@ def markdown(rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
-        interval = "" if r.low is None else f" [{r.low:.1f}, {r.high:.1f}]"
+        difference = number_text(r.difference, r.low, r.high, signed=True)
         lines.append(
             f"| {r.source} | {r.variant} | {r.seconds:.1f} | {r.times_faster:.2f} | {r.wbe:.1f} "
-            f"| {r.difference:+.1f}{interval} | {100 * r.moved:.0f} % | {r.moved_95:.0f} / {r.moved_most:.0f} "
+            f"| {difference} | {100 * r.moved:.0f} % | {r.moved_95:.0f} / {r.moved_most:.0f} "
             f"| `{r.signature}` |"
         )
     return "\n".join(lines)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from align_eval.findings.budget.cells import ALL_HEADS, prepared
 from align_eval.findings.saved_run import decoded, read_saved_run
 from align_eval.formats.run.words_table import read_words_table
+from align_eval.reporting.numbers import number_text
 from align_eval.scoring.summary import score_table
 
 COLUMNS = (
@@ -80,8 +81,8 @@ def main(run: str, heads: str, prep: str = "log", align: str = "viterbi") -> Non
                 if (r.reference, r.source, r.align, r.boundaries, r.calibration, r.metric)
                 == (reference, source, path, *key)
             ]
-            intervals = [f"[{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in scores if r.ci_low is not None]
-            cells += f"{scores[0].value:.2f} {''.join(intervals[:1])}".rjust(30) if scores else f"{'-':>30}"
+            texts = [number_text(row.value, row.ci_low, row.ci_high, 2) for row in scores[:1]]
+            cells += f"{texts[0] if texts else '-':>30}"
         print(f"{reference} {source} | {path}"[:60].ljust(60) + cells)
 
 

@@ -32,6 +32,7 @@ from align_eval.model.load import load_model, weights_checksum
 from align_eval.pipeline import Speech, maps_of_passes, passes_of
 from align_eval.records import RelevanceMap, Utterance
 from align_eval.relevance.source import Source, parse_source
+from align_eval.reporting.numbers import number_text
 from align_eval.scoring.boundaries import medians_of_others
 from align_eval.scoring.inference import student_interval
 from align_eval.scoring.metrics import Difference, mean_by
@@ -287,9 +288,8 @@ def gain(study: Study) -> None:
         for i, name in enumerate(("raw", "calibrated")):
             values = [float(statistics[a][i].evaluate(np.ones((1, n_clusters)))[0]) for a in study.aligners]
             value, low, high = student_interval(Difference(statistics[first][i], statistics[last][i]), drawn)
-            interval = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
             steps = " -> ".join(f"{v:.1f}" for v in values)
-            print(f"{source.text:64}{name:11} {steps}: gain {value:+.1f}{interval}", flush=True)
+            print(f"{source.text:64}{name:11} {steps}: gain {number_text(value, low, high, signed=True)}", flush=True)
 
 
 def half_of(utterances: Sequence[Utterance], half: str) -> list[Utterance]:

@@ -40,8 +40,20 @@ def figure_text(figure: Figure, *, sign: bool = False) -> str:
 
 
 def interval_text(low: float | None, high: float | None, digits: int = 1) -> str:
-    """Return an interval in brackets after a space; nothing where it has no ends."""
-    return "" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    """Return an interval in brackets after a space; nothing where :func:`ends_text` has none."""
+    ends = ends_text(low, high, digits)
+    return f" [{ends[0]}, {ends[1]}]" if ends else ""
+
+
+def ends_text(low: float | None, high: float | None, digits: int = 1) -> tuple[str, str] | None:
+    """Return the ends of an interval, with up to two more digits where they would look equal.
+
+    None without an interval, and for one of no width: it would claim a certainty that no data give.
+    """
+    if low is None or high is None:
+        return None
+    texts = ((f"{low:z.{n}f}", f"{high:z.{n}f}") for n in range(digits, digits + 3))
+    return next((ends for ends in texts if ends[0] != ends[1]), None)
 
 
 def number_text(value: float, low: float | None, high: float | None, digits: int = 1, *, signed: bool = False) -> str:

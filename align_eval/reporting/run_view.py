@@ -23,7 +23,7 @@ from align_eval.formats.run.words_table import read_words_table
 from align_eval.records import SECOND_REFERENCE
 from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
 from align_eval.reporting.reference_order import by_trust
-from align_eval.reporting.terminal.scores import clusters_label, named_align
+from align_eval.reporting.terminal.scores import named_align, widest_label
 from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.curves import signed_errors_s
@@ -207,4 +207,4 @@ def _n_words(rows: Sequence[ScoreRow], table: pa.Table) -> int:
 def _clusters(rows: Sequence[ScoreRow]) -> str:
     if not rows:
         return "no scores"
-    return clusters_label(rows[0].clusters, rows[0].n_clusters, rows[0].n_effective_clusters)
+    return widest_label(rows)

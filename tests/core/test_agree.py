@@ -91,10 +91,10 @@ def test_a_map_faithful_by_construction_agrees_by_one_but_under_the_papers_recip
         assert paper["head 1.0"] == pytest.approx(paper[FAITHFUL], abs=1e-6)
 
 
-def test_every_row_has_its_square_and_an_interval_over_speakers(finding):
+def test_every_row_has_its_square_and_no_interval_of_four_speakers(finding):
     for row in finding.rows:
         assert row.squared == row.value**2
-        assert row.ci_low <= row.value <= row.ci_high
+        assert (row.ci_low, row.ci_high) == (None, None)
         assert (row.clusters, row.n_clusters, row.n_effective_clusters) == ("speakers", 4, 4)  # equally many words each
         assert row.n_undefined == 0
         assert row.n == {"utterance": 4, "word": 16, "token": 16}[row.level]  # one token per word
@@ -194,8 +194,8 @@ def printed(finding: AgreementFinding) -> str:
 
 def test_the_table_shows_averages_and_says_how_few_speakers_there_are(finding):
     text = printed(finding)
-    assert f"{EVERY} with {OUTPUT}: 4 utterances, 4 speakers, 4.0 effective" in text
-    assert "95 % intervals within these recordings only" in text
+    assert f"{EVERY} with {OUTPUT}: 4 utterances, too few speakers to tell (4, effectively 4.0)" in text
+    assert "[" not in text.split(f"signature {finding.finding['id']}")[0]  # no interval
     for group in ("layer 0", "layer 1", "all", FAITHFUL):
         assert f"{group} " in text
     assert "head 1.0" not in text  # in the file
@@ -208,7 +208,7 @@ def test_the_table_shows_averages_and_says_how_few_speakers_there_are(finding):
 def test_one_cluster_has_no_interval_and_says_so(tmp_path):
     found = measure_agreement(read_saved_run(write_planted(tmp_path, [Planted("a", "ann")], SIGNALS)))
     assert {(r.ci_low, r.ci_high) for r in found.rows} == {(None, None)}
-    assert "1 recording, 1.0 effective: nothing to resample, no intervals" in printed(found)
+    assert "too few recordings to tell (1, effectively 1.0)" in printed(found)
 
 
 def test_the_command_writes_strict_json_with_the_signature_of_the_run(tmp_path):

@@ -338,7 +338,7 @@ def test_the_mean_counts_every_defined_value_once_and_the_undefined_apart():
     assert row.squared == pytest.approx(0.2025)
     assert (row.n, row.n_undefined, row.n_clusters) == (4, 2, 2)
     assert row.n_effective_clusters == pytest.approx(1.6)
-    assert (row.ci_low, row.ci_high) == pytest.approx((1 / 3, 0.8))  # draws of one cluster alone are not rare
+    assert (row.ci_low, row.ci_high) == (None, None)  # two clusters tell nothing
     assert {name: getattr(row, name) for name in CONDITIONS} == CONDITIONS
 
 
@@ -349,12 +349,19 @@ def test_the_square_of_a_negative_mean_is_positive():
 
 def test_the_interval_resamples_clusters_not_values():
     """100 values of one speaker are one piece of evidence: their interval is that of the speakers' own values."""
-    own = np.array([0.1, 0.2, 0.5, 0.6])
-    weights = draw_weights(4, seed=0)
-    few = summarise_agreement(own, np.arange(4), weights, **CONDITIONS)
-    many = summarise_agreement(np.repeat(own, 100), np.repeat(np.arange(4), 100), weights, **CONDITIONS)
+    own = np.array([0.1, 0.2, 0.5, 0.6, 0.4])
+    weights = draw_weights(5, seed=0)
+    few = summarise_agreement(own, np.arange(5), weights, **CONDITIONS)
+    many = summarise_agreement(np.repeat(own, 100), np.repeat(np.arange(5), 100), weights, **CONDITIONS)
     assert (many.ci_low, many.ci_high) == pytest.approx((few.ci_low, few.ci_high))
     assert few.ci_low < few.value < few.ci_high
+
+
+def test_the_interval_of_a_correlation_ends_at_one():
+    # Four of 1 and one of 0: mean 0.8, sd 0.447, t of 4 is 2.776, so that the reach is 0.56.
+    row = summarise_agreement(np.array([1.0] * 4 + [0.0]), np.arange(5), draw_weights(5, seed=0), **CONDITIONS)
+    assert row.ci_high == 1.0
+    assert row.ci_low == pytest.approx(0.8 - 2.776 * 0.447 / 5**0.5, rel=0.05)
 
 
 def test_one_cluster_with_a_value_has_no_interval_and_none_has_no_row():

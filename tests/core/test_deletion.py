@@ -359,14 +359,18 @@ def printed(form: str, done: list[UtteranceCurves], cluster: np.ndarray) -> str:
 
 
 def test_the_table_names_withheld_verdicts_the_number_of_clusters_and_failures():
-    text = printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}, 4), np.arange(4))
+    text = printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}, 6), np.arange(6))
     assert "withheld" in text
-    assert "4 recordings, 3.9 effective: 95 % intervals within these recordings only" in text
+    assert "6 recordings, 5.7 effective: 95 % intervals within these recordings only" in text  # 45^2 / 355
     assert "0.700 [0." in text  # .25 + .9 / 2, and its interval
     assert "size, floor" in text
     assert "failed: bad.wav: the file is empty" in text
     assert "signature abc" in text
-    assert "nothing to resample" in printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}), np.zeros(12, int))
+    few = printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}, 4), np.arange(4))
+    assert "too few recordings to tell (4, effectively" in few
+    assert "0.700 " in few
+    assert "0.700 [" not in few
+    assert "withheld" not in few  # it is undecided under every fill
 
 
 def mapped(n_utterances: int = 4) -> list[UtteranceCurves]:
@@ -386,11 +390,22 @@ def test_unexplained_change_is_summed_before_division_and_sensitivity_is_a_mean(
     done[1] = replace(done[1], unexplained=(Unexplained("source", "mean", 1.0, 12.0), done[1].unexplained[1]))
     rows = {(r.metric, r.fill): r for r in summarise_maps(done, np.array([0, 1]), seed=0)}
     share = rows["unexplained", "mean"]
-    # (0 + 1) / (4 + 12), and not the mean of 0 and 1/12; of two clusters a draw may hold either alone
-    assert (share.value, share.ci_low, share.ci_high) == (1 / 16, 0, 1 / 12)
+    # (0 + 1) / (4 + 12), and not the mean of 0 and 1/12; two clusters have no interval
+    assert (share.value, share.ci_low, share.ci_high) == (1 / 16, None, None)
     assert rows["unexplained", "floor"].value == 1
     steady = rows["sensitivity", None]
-    assert (steady.value, steady.ci_low, steady.ci_high, steady.n_utterances) == (0.05, 0, 0.1, 2)
+    assert (steady.value, steady.ci_low, steady.ci_high, steady.n_utterances) == (0.05, None, None, 2)
+
+
+def test_a_share_of_change_is_not_negative_at_the_end_of_its_interval():
+    # One of six unexplained wholly: the mean of 1/6 reaches 2.57 * 0.41 / sqrt(6) = 0.43 below, were it not a share.
+    done = [
+        replace(d, unexplained=(Unexplained("source", "mean", float(i == 5), 1.0),)) for i, d in enumerate(mapped(6))
+    ]
+    share = next(r for r in summarise_maps(done, np.arange(6), seed=0) if r.metric == "unexplained")
+    assert share.ci_low == 0.0
+    assert share.value == pytest.approx(1 / 6)
+    assert share.ci_high > 0.5
 
 
 def test_a_share_of_no_change_is_left_out():
@@ -399,11 +414,12 @@ def test_a_share_of_no_change_is_left_out():
 
 
 def test_the_table_of_maps_says_that_stable_is_not_faithful():
-    text = printed("log-prob", mapped(), np.arange(4))
+    text = printed("log-prob", mapped(6), np.arange(6))
     assert "9 random masks, 4 noises per utterance" in text
-    assert "0.375 [0." in text  # (0 + 1 + 2 + 3) / 16
-    assert "1.000 [1.00, 1.00]" in text
-    assert "0.150 [0." in text  # the mean of 0, .1, .2 and .3
+    assert "0.625 [0." in text  # (0 + 1 + ... + 5) / 24
+    assert "1.000" in text
+    assert "1.000 [" not in text  # in every utterance: no spread, no interval
+    assert "0.250 [0." in text  # the mean of 0, .1, ... .5
     assert "less is steadier, which is not more faithful" in text
     assert "noises" not in printed("log-prob", finding_of({"mean": 0.9, "floor": 0.1}), np.zeros(12, int))
 

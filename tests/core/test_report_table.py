@@ -116,13 +116,25 @@ def test_systems_that_recognised_different_words_have_separate_lines_and_a_colum
         (40, 31.25, "40 speakers, 31.2 effective, 95 % intervals"),
         (12, 10.0, "12 speakers, 10.0 effective, 95 % intervals"),
         (12, 9.9, "12 speakers, 9.9 effective: 95 % intervals within these recordings only"),
-        (1, 1.0, "1 speaker, 1.0 effective: nothing to resample, no intervals"),
+        (7, 5.0, "7 speakers, 5.0 effective: 95 % intervals within these recordings only"),
+        (7, 4.9, "too few speakers to tell (7, effectively 4.9)"),
+        (7, 1.9, "too few speakers to tell (7, effectively 1.9)"),
+        (1, 1.0, "too few speakers to tell (1, effectively 1.0)"),
     ],
 )
 def test_the_title_has_the_effective_number_of_clusters_and_the_scope_of_intervals(n_clusters, n_effective, label):
     text = printed(replace(ROW, n_clusters=n_clusters, n_effective_clusters=n_effective))
     title = next(line for line in text.splitlines() if " reference: " in line)
     assert title.rstrip() == f"manual reference: 83 words, {label}"
+
+
+def test_a_system_of_too_few_speakers_beside_others_is_named():
+    few = replace(ROW, source="gradient", ci_low=None, ci_high=None, n_clusters=2, n_effective_clusters=1.9)
+    text = printed(few, ROW)
+    assert "manual reference: 83 words, 40 speakers, 31.2 effective, 95 % intervals" in text  # those of most speakers
+    assert "gradient | dtw: too few speakers to tell (2, effectively 1.9)" in text.splitlines()
+    assert "too few" not in printed(ROW)
+    assert printed(few).count("too few") == 1  # the title alone
 
 
 def test_a_value_without_an_interval_is_printed_alone():

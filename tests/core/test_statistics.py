@@ -1,16 +1,17 @@
-"""Clusters and intervals: unit of resampling, effective number, and coverage of the interval."""
+"""Clusters and intervals: unit of resampling, effective number, and when there is an interval."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from align_eval.scoring.metrics import Median, Ratio
+from align_eval.scoring.inference import NOT_NEGATIVE, SHARE, student_interval
+from align_eval.scoring.metrics import Combination, Difference, MeanOf, Median, Ratio, Smallest
 from align_eval.scoring.statistics import (
     N_DRAWS,
+    are_enough,
     cluster_rows,
     draw_weights,
     effective_clusters,
-    estimate,
     evaluate_draws,
 )
 
@@ -90,61 +91,98 @@ def median(seed: int = 0, n_clusters: int = 12) -> Median:
 @pytest.mark.parametrize("make", [ratio, median])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_interval_holds_the_value(make, seed):
-    value, low, high = estimate(make(seed), draw_weights(12, seed))
+    value, low, high = student_interval(make(seed), draw_weights(12, seed))
     assert low < value < high
 
 
 @pytest.mark.parametrize("make", [ratio, median])
 def test_the_same_seed_gives_the_same_interval_and_another_one_another(make):
-    assert estimate(make(), draw_weights(12, 3)) == estimate(make(), draw_weights(12, 3))
-    assert estimate(make(), draw_weights(12, 3)) != estimate(make(), draw_weights(12, 4))
+    assert student_interval(make(), draw_weights(12, 3)) == student_interval(make(), draw_weights(12, 3))
+    assert student_interval(make(), draw_weights(12, 3)) != student_interval(make(), draw_weights(12, 4))
 
 
 @pytest.mark.parametrize("make", [ratio, median])
-def test_a_single_cluster_has_a_value_and_no_interval(make):
-    value, low, high = estimate(make(n_clusters=1), draw_weights(1, 0))
+@pytest.mark.parametrize("n_clusters", [1, 2, 4])
+def test_under_five_clusters_there_is_a_value_and_no_interval(make, n_clusters):
+    value, low, high = student_interval(make(n_clusters=n_clusters), draw_weights(n_clusters, 0))
     assert np.isfinite(value)
     assert low is high is None
 
 
 @pytest.mark.parametrize(
-    ("statistic", "value"),
+    ("sizes", "is_enough"),
     [
-        (Ratio(np.full(5, 6.0), np.full(5, 4.0)), 1.5),
-        (Median(np.tile([1.0, 2.0, 9.0], 5), np.repeat(np.arange(5), 3)), 2.0),
+        ([3.0] * 5, True),  # exactly five
+        ([3.0] * 4 + [2.9], False),  # a little under five
+        ([3.0] * 5 + [0.0] * 9, True),  # clusters without an entry are none
+        ([59, 6, 3, 3, 4, 4, 4], False),  # the demo corpus: seven speakers are worth 1.9
+        ([19.0, 0.0], False),  # one scored cluster beside an unscored one
+        ([0.0] * 8, False),
     ],
 )
-def test_clusters_that_are_all_alike_give_an_interval_of_no_width(statistic, value):
-    assert estimate(statistic, draw_weights(5, 0)) == (value, value, value)
+def test_five_effective_clusters_of_scored_entries_are_enough(sizes, is_enough):
+    counts = np.array(sizes, dtype=np.float64)
+    assert are_enough(counts) == is_enough
+    statistic = Ratio(np.arange(1.0, 1 + len(counts)) * counts, counts)
+    assert (student_interval(statistic, draw_weights(len(counts), 0))[1] is not None) == is_enough
 
 
-def test_the_interval_leaves_out_a_fortieth_of_the_draws_on_either_side():
-    # Draws of two clusters whose values are 0 and 1000: drawn k of 1000 times, the second makes the mean k.
-    k = np.arange(1001.0)
-    statistic = Ratio(np.array([0.0, 1000.0]), np.array([1.0, 1.0]))
-    assert estimate(statistic, np.stack([1000 - k, k], axis=1)) == pytest.approx((500.0, 25.0, 975.0), rel=1e-12)
+def test_the_sizes_of_a_statistic_are_its_scored_entries_by_cluster():
+    a, b = Ratio(np.ones(3), np.array([4.0, 0.0, 2.0])), Ratio(np.ones(3), np.array([3.0, 1.0, 5.0]))
+    assert a.sizes(3).tolist() == [4, 0, 2]
+    assert Median(np.ones(4), np.array([2, 0, 0, 2])).sizes(4).tolist() == [2, 0, 2, 0]
+    both = [3, 0, 2]  # what both parts score
+    for paired in (Difference(a, b), Smallest([a, b]), MeanOf([b, a]), Combination([(1.0, a), (-2.0, b)])):
+        assert paired.sizes(3).tolist() == both
 
 
-def test_draws_that_have_nothing_to_count_are_left_out():
-    # Only cluster 1 has something to count: whatever is drawn, the ratio is 3 or nothing.
-    statistic = Ratio(np.array([0.0, 6.0]), np.array([0.0, 2.0]))
-    assert estimate(statistic, draw_weights(2, 0)) == (3.0, 3.0, 3.0)
-
-
-def test_nothing_to_count_at_all_has_neither_value_nor_interval():
-    value, low, high = estimate(Ratio(np.zeros(3), np.zeros(3)), draw_weights(3, 0))
-    assert np.isnan(value)
+@pytest.mark.parametrize(
+    ("statistic", "value"),
+    [
+        (Ratio(np.full(8, 6.0), np.full(8, 4.0)), 1.5),
+        (Ratio(np.full(8, 0.1) * 3, np.full(8, 0.7)), 0.3 / 0.7),  # sums that are rounded
+        (Ratio(np.zeros(8), np.ones(8)), 0.0),
+        (Median(np.tile([1.0, 2.0, 9.0], 8), np.repeat(np.arange(8), 3)), 2.0),
+    ],
+)
+def test_clusters_that_are_all_alike_give_no_interval_of_no_width(statistic, value):
+    found, low, high = student_interval(statistic, draw_weights(8, 0))
+    assert found == pytest.approx(value, rel=1e-12)
     assert low is high is None
 
 
-def test_the_interval_holds_the_true_mean_about_as_often_as_it_says():
-    # 300 corpora of 40 speakers with means around 60 ms and 5 to 15 words each, which say nothing of the mean.
-    # The percentile interval is a little narrow at 40 clusters (by sqrt(39/40), and for want of Student's t): it covers
-    # about 93.5 %, with a standard error of 1.4 % from 300 corpora.
-    rng = np.random.default_rng(20)
-    held = 0
-    for corpus in range(300):
-        n_words = rng.integers(5, 16, 40).astype(np.float64)
-        _, low, high = estimate(Ratio(rng.normal(60.0, 15.0, 40) * n_words, n_words), draw_weights(40, corpus))
-        held += low <= 60.0 <= high
-    assert 0.90 <= held / 300 <= 0.98
+def test_an_interval_ends_at_the_bounds_of_the_statistic():
+    share = Ratio(np.array([1.0, 1.0, 1.0, 1.0, 0.0]), np.ones(5))
+    value, low, high = student_interval(share, draw_weights(5, 0))
+    assert value == 0.8
+    assert high > 1.0
+    assert student_interval(share, draw_weights(5, 0), bounds=SHARE) == (value, low, 1.0)
+    error = Ratio(np.array([0.0, 0.0, 0.0, 0.0, 50.0]), np.ones(5))
+    value, low, high = student_interval(error, draw_weights(5, 0))
+    assert low < 0.0
+    assert student_interval(error, draw_weights(5, 0), bounds=NOT_NEGATIVE) == (value, 0.0, high)
+
+
+def test_given_counts_decide_on_the_number_of_clusters():
+    # Eight clusters of equally many words, of which one was timed: coverage counts all of them, and tells little.
+    timed = np.array([9.0, 0, 0, 0, 0, 0, 0, 0])
+    coverage = Ratio(timed, np.full(8, 10.0))
+    assert student_interval(coverage, draw_weights(8, 0), bounds=SHARE)[1] is not None
+    assert student_interval(coverage, draw_weights(8, 0), counts=timed) == (pytest.approx(9 / 80), None, None)
+
+
+def test_draws_that_have_nothing_to_count_are_left_out():
+    # Of eight clusters five have something to count; a draw of the other three alone has no value.
+    sizes = np.repeat([2.0, 0.0], [5, 3])
+    statistic = Ratio(np.arange(8.0) * sizes, sizes)
+    drawn = draw_weights(8, 0)
+    empty = np.zeros((9, 8), dtype=drawn.dtype)
+    empty[:, 7] = 8
+    assert np.isnan(evaluate_draws(statistic, empty)).all()
+    assert student_interval(statistic, np.concatenate([empty, drawn])) == student_interval(statistic, drawn)
+
+
+def test_nothing_to_count_at_all_has_neither_value_nor_interval():
+    value, low, high = student_interval(Ratio(np.zeros(3), np.zeros(3)), draw_weights(3, 0))
+    assert np.isnan(value)
+    assert low is high is None

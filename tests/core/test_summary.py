@@ -36,12 +36,14 @@ SPEAKERS = [utterance(id_, speaker=id_) for id_ in "abcd"]
 
 @pytest.mark.parametrize("boundaries", ["all", "interior"])
 @pytest.mark.parametrize("calibration", ["none", "reference"])
-def test_the_reference_against_itself_is_perfect_and_so_is_its_interval(boundaries, calibration):
-    rows = scores(SPEAKERS, {u.id: {SYSTEM: u.words} for u in SPEAKERS})
+def test_the_reference_against_itself_is_perfect_and_has_no_interval_of_no_width(boundaries, calibration):
+    # Six speakers are enough for an interval, but no draw changes the value: no spread is seen, which is not certainty.
+    speakers = [utterance(id_, speaker=id_) for id_ in "abcdef"]
+    rows = scores(speakers, {u.id: {SYSTEM: u.words} for u in speakers})
     perfect = {"wbe_mean": 0.0, "wbe_median": 0.0, "start_bias": 0.0, "end_bias": 0.0, "within_10ms": 1.0, "iou": 1.0}
     for row in rows:
         expected = 0.0 if row.unit == "ms" or row.metric == "cut" else 1.0
-        assert (row.value, row.ci_low, row.ci_high) == (expected, expected, expected)
+        assert (row.value, row.ci_low, row.ci_high) == (expected, None, None)
     assert {value(rows, metric, boundaries, calibration) for metric in perfect} == {0.0, 1.0}
 
 
@@ -142,3 +144,50 @@ def test_every_row_says_what_it_stands_on():
     assert len({(r.boundaries, r.calibration, r.metric) for r in rows if r.protocol == "wbe"}) == sum(
         r.protocol == "wbe" for r in rows
     )
+
+
+def late(u: Utterance, i: int) -> tuple[Word, ...]:
+    """The words of ``u``, 10 ms later for each step of ``i``."""
+    return moved(u, 0.01 * i)
+
+
+def test_speakers_without_a_scored_word_are_no_clusters():
+    """Of eight speakers OTHER timed the words of two: its rows have no interval, whatever they count; SYSTEM's do."""
+    speakers = [utterance(id_, speaker=id_) for id_ in "abcdefgh"]
+    found = {u.id: {SYSTEM: late(u, i)} | ({OTHER: late(u, i + 1)} if i < 2 else {}) for i, u in enumerate(speakers)}
+    rows = list(score_table(words_table(speakers, (SYSTEM, OTHER), found)))
+    by_system = {s: [r for r in rows if (r.source, r.align) == (s.source, s.align)] for s in (SYSTEM, OTHER)}
+    assert {(r.ci_low, r.ci_high) for r in by_system[OTHER]} == {(None, None)}
+    assert {(r.n_clusters, r.n_effective_clusters) for r in by_system[OTHER]} == {(2, 2.0)}
+    assert {r.metric for r in by_system[OTHER]} >= {"coverage", "within_50ms_of_all", "wbe_mean", "wbe_mean_macro"}
+    errors = next(
+        r for r in by_system[SYSTEM] if (r.metric, r.boundaries, r.calibration) == ("wbe_mean", "all", "none")
+    )
+    assert (errors.value, errors.n_clusters, errors.n_effective_clusters) == (pytest.approx(35.0), 8, 8.0)
+    # 0, 10 ... 70 ms: sd 24.5 ms, and Student's t of seven is 2.365
+    assert errors.ci_high - errors.value == pytest.approx(2.365 * 24.5 / 8**0.5, rel=0.05)
+
+
+def test_one_scored_speaker_beside_an_unscored_one_has_no_interval():
+    speakers = [utterance("a", speaker="a"), utterance("b", speaker="b")]
+    rows = list(score_table(words_table(speakers, (SYSTEM,), {"a": {SYSTEM: moved(speakers[0], 0.019)}})))
+    assert value(rows, "wbe_mean") == pytest.approx(19.0)
+    assert {(r.ci_low, r.ci_high, r.n_clusters) for r in rows} == {(None, None, 1)}
+
+
+def test_intervals_stay_among_possible_values():
+    """One of six speakers is right and the others are 60 ms off, or the other way round: shares near 0 and 1."""
+    speakers = [utterance(id_, speaker=id_) for id_ in "abcdef"]
+    for right in ({0}, {1, 2, 3, 4, 5}):
+        found = {u.id: {SYSTEM: moved(u, 0.0 if i in right else 0.06)} for i, u in enumerate(speakers)}
+        rows = list(score_table(words_table(speakers, (SYSTEM,), found)))
+        for row in rows:
+            assert (row.ci_low is None) == (row.ci_high is None)
+            if row.ci_low is not None:
+                assert row.ci_low < row.value < row.ci_high or row.value in (row.ci_low, row.ci_high)
+                if row.unit == "share":
+                    assert 0 <= row.ci_low < row.ci_high <= 1
+                elif not row.metric.endswith("bias"):
+                    assert row.ci_low >= 0
+    bias = next(r for r in rows if (r.metric, r.boundaries, r.calibration) == ("start_bias", "all", "none"))
+    assert bias.ci_low < 0 < bias.value  # a bias has either sign

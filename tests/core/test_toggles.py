@@ -112,5 +112,16 @@ def test_a_heuristic_that_a_preset_adds_is_worth_what_switching_it_on_gains():
 
 def test_the_table_says_worth_with_its_interval_and_p():
     file = StringIO()
-    print_toggles(finding(np.full(N_SPEAKERS, 0.01)), Console(file=file, width=200))
-    assert re.search(r"half a frame +off: grid=edge +50\.0 +60\.0 +\+10\.0 \[10\.0, 10\.0\] +0\.008", file.getvalue())
+    shifts = 0.010 + 0.001 * np.arange(N_SPEAKERS)
+    print_toggles(finding(shifts), Console(file=file, width=200))
+    # The mean of eight: 13.5 ms, with an sd of 2.45 ms; Student's t of 7 is 2.365, so that the reach is 2.05 ms.
+    row = r"half a frame +off: grid=edge +50\.0 +63\.5 +\+13\.5 \[11\.[45], 15\.[56]\] +0\.008"
+    assert re.search(row, file.getvalue())
+
+
+def test_under_five_speakers_a_heuristic_has_neither_interval_nor_p():
+    # the base failed on four of the eight: four are scored
+    for row in finding(0.010 + 0.001 * np.arange(N_SPEAKERS), lost=["u0", "u1", "u2", "u3"]).rows:
+        assert row.worth_ms == pytest.approx(15.5)  # the mean of 14 to 17
+        assert (row.ci_low, row.ci_high, row.p_value, row.p_holm) == (None, None, None, None)
+        assert (row.n_clusters, row.n_effective_clusters) == (4, 4)

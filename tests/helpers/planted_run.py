@@ -87,6 +87,9 @@ SPEAKERS = (
     Planted("d", "dee", (0, 14, 24, 39, 51)),
 )
 
+SIX_SPEAKERS = (*SPEAKERS, Planted("e", "eve", (0, 12, 23, 37, 48)), Planted("f", "flo", (0, 15, 27, 40, 52)))
+"""Enough for intervals and p-values."""
+
 Signal = Callable[[Planted, int], np.ndarray]
 """From an utterance and the number of tokens per word to ``(map, row, frame)``."""
 

@@ -40,6 +40,7 @@ from tests.helpers.planted_run import (
     OUTPUT,
     RANDOM,
     SIGNATURE,
+    SIX_SPEAKERS,
     SPEAKERS,
     Planted,
     all_heads,
@@ -82,7 +83,7 @@ pytestmark = pytest.mark.usefixtures("few_draws", "edges_of_frames")
 @pytest.fixture(scope="module")
 def late(few_draws, edges_of_frames, tmp_path_factory) -> Budget:  # noqa: ARG001
     """Attention 60 ms late, gradients exact."""
-    (found,) = with_holm([budget_of(tmp_path_factory.mktemp("late"), signals=LATE, tokens=BOTH)])
+    (found,) = with_holm([budget_of(tmp_path_factory.mktemp("late"), SIX_SPEAKERS, LATE, BOTH)])
     return found
 
 
@@ -178,7 +179,7 @@ def test_saliency_that_is_attention_at_another_temperature_has_no_residual(tmp_p
         return unsure(u, n_tokens) ** power
 
     signals = {**EXACT, DEFAULT: unsure, EVERY: all_heads(unsure), OUTPUT: sharper, RANDOM: moved(5)}
-    kept = read_saved_run(write_planted(tmp_path, signals=signals))
+    kept = read_saved_run(write_planted(tmp_path, SIX_SPEAKERS, signals))
     injected = injection_errors(kept.items["manual"], "subword", seed=0)
     attention = injected["attention"].errors_ms
     assert np.abs(attention).max() > 10
@@ -221,8 +222,10 @@ def test_the_cost_of_incompleteness_has_an_interval_a_p_value_and_choices(late):
     assert 50 < found.cost.value <= 60 + NEAR
     assert found.cost.value == min(figure.value for figure in found.over_real.values())
     assert found.cost.ci_low <= found.cost.value <= found.cost.ci_high
-    assert (found.p_value, found.p_holm) == (2 / 16, 2 / 16)  # all four speakers gain: as much in 2 of the 2^4 flips
-    assert found.smallest_effect_ms is None  # so that nothing can be shown at 5 %
+    # 60 ms for every speaker: no spread, and so no interval
+    assert (found.over_real["attention"].ci_low, found.over_real["attention"].ci_high) == (None, None)
+    assert (found.p_value, found.p_holm) == (2 / 64, 2 / 64)  # all six speakers gain: as much in 2 of the 2^6 flips
+    assert 0 < found.smallest_effect_ms < found.cost.value
     assert found.stands == "stands"
     assert all(name.startswith("real lambda=") for name in found.chosen)
 
@@ -277,8 +280,8 @@ def test_shares_of_causes_that_interact_sum_to_the_gain(tmp_path):
 def test_units_are_strata_and_only_subwords_are_primary(late):
     assert [(s.reference, s.unit) for s in late.strata] == [("manual", "subword"), ("manual", "character")]
     for stratum in late.strata:
-        assert (stratum.n_utterances, stratum.n_boundaries, stratum.n_clusters) == (4, 24, 4)
-        assert stratum.n_effective_clusters == 4
+        assert (stratum.n_utterances, stratum.n_boundaries, stratum.n_clusters) == (6, 36, 6)
+        assert stratum.n_effective_clusters == 6
         assert [cell.difference.value for cell in stratum.cells] == pytest.approx([60] * 4)
         assert {cell.stands for cell in stratum.cells} == {"stands"}
     assert late.strata[1].injection.p_value is None
@@ -391,13 +394,32 @@ def test_character_maps_that_are_half_there_are_refused(tmp_path):
 # Over runs
 
 
+def test_the_cost_of_unequally_late_attention_has_an_interval_of_speakers(tmp_path):
+    """Attention is one column late for three of six speakers and five for the others: 60 ms, 40 either way."""
+    shifts = {u.id: 1 + 4 * (i % 2) for i, u in enumerate(SIX_SPEAKERS)}
+
+    def late(u: Planted, n_tokens: int) -> np.ndarray:
+        return exact(u, n_tokens, shifts[u.id])
+
+    signals = {**EXACT, DEFAULT: late, EVERY: all_heads(late)}
+    found = budget_of(tmp_path, SIX_SPEAKERS, signals).strata[0].injection
+    attention = found.over_real["attention"]
+    # sd 43.8 ms of six speakers; t of five is 2.571, and 0.920 at 80 %
+    assert attention.value == pytest.approx(60)
+    assert attention.ci_high - 60 == pytest.approx(2.571 * 43.8 / 6**0.5, rel=0.25)  # of few draws
+    assert found.arms["attention"].ci_low == pytest.approx(attention.ci_low)
+    assert found.cost.ci_low < found.cost.value < found.cost.ci_high
+    reach = found.cost.ci_high - found.cost.value
+    assert found.smallest_effect_ms == pytest.approx(reach * (1 + 0.920 / 2.571), rel=1e-3)
+
+
 def test_p_values_are_adjusted_over_runs_and_kinds_of_reference(tmp_path, late):
-    automatic = tuple(replace(u, id=f"auto-{u.id}", reference="automatic") for u in SPEAKERS)
-    two = budget_of(tmp_path, SPEAKERS + automatic, LATE)
+    automatic = tuple(replace(u, id=f"auto-{u.id}", reference="automatic") for u in SIX_SPEAKERS)
+    two = budget_of(tmp_path, SIX_SPEAKERS + automatic, LATE)
     adjusted = with_holm([late, two])
-    # three primary contrasts of p 1/8 each, all times three: the largest so far is carried on
-    assert [s.injection.p_holm for b in adjusted for s in b.strata] == [3 / 8, None, 3 / 8, 3 / 8]
-    assert [s.injection.p_value for b in adjusted for s in b.strata] == [1 / 8, None, 1 / 8, 1 / 8]
+    # three primary contrasts of p 2/2^6 each, all times three: the largest so far is carried on
+    assert [s.injection.p_holm for b in adjusted for s in b.strata] == [3 / 32, None, 3 / 32, 3 / 32]
+    assert [s.injection.p_value for b in adjusted for s in b.strata] == [1 / 32, None, 1 / 32, 1 / 32]
     assert all(replace(a, strata=()) == replace(b, strata=()) for a, b in zip(adjusted, (late, two), strict=True))
 
 
@@ -408,17 +430,20 @@ def test_a_budget_is_strict_json_with_the_signature_of_its_run_and_the_same_agai
     assert (read["schema"], read["signature"]) == (1, SIGNATURE)
     assert [stratum["unit"] for stratum in read["strata"]] == ["subword", "character"]
     assert read["strata"][0]["start"]["value"] == pytest.approx(60)
-    (again,) = with_holm([budget_of(tmp_path / "run", signals=LATE, tokens=BOTH)])
+    (again,) = with_holm([budget_of(tmp_path / "run", SIX_SPEAKERS, LATE, BOTH)])
     write_finding(tmp_path / "again.json", again)
     assert (tmp_path / "again.json").read_text(encoding="utf-8") == text
 
 
 def test_two_speakers_are_the_fewest_and_are_strict_json_too(tmp_path):
-    """In half of the draws one of two speakers is alone, and there is nothing to choose on: they are left out."""
+    """They are enough to choose on, and too few for an interval or a test."""
     budget = budget_of(tmp_path / "run", SPEAKERS[:2], LATE)
     write_finding(tmp_path / "budget.json", budget)
     assert 50 < budget.strata[0].injection.cost.value < 70
-    assert budget.strata[0].injection.p_value == 2 / 4
+    found = budget.strata[0].injection
+    assert (found.cost.ci_low, found.p_value, found.smallest_effect_ms) == (None, None, None)
+    assert "24 boundaries" not in printed(budget)
+    assert "12 boundaries, too few speakers to tell (2, effectively 2.0)" in printed(budget)
     assert budget_png(budget).startswith(b"\x89PNG\r\n")
 
 
@@ -434,14 +459,14 @@ def printed(budget: Budget) -> str:
 def test_every_stratum_is_printed_and_says_how_few_speakers_there_are(late):
     text = printed(late)
     for unit in BOTH:
-        label = "24 boundaries, 4 speakers, 4.0 effective: 95 % intervals within these recordings only"
-        assert f"manual reference, {unit}: 4 utterances, {label}" in text
+        label = "36 boundaries, 6 speakers, 6.0 effective: 95 % intervals within these recordings only"
+        assert f"manual reference, {unit}: 6 utterances, {label}" in text
     assert text.count("residual injection into all heads") == 2
     for arm in (*ARMS, "other token", "random weights", "sharpened", "could be shown"):
         assert arm in text
-    assert text.count("+60.0 [60.0, 60.0] stands") >= 2 * 4  # the cells of either unit
-    assert text.count("0.125") == 1  # the primary contrast alone has a p-value
-    assert text.count("of 60.0 [60.0, 60.0] down to 0.0 [0.0, 0.0]") == 2 * 2
+    assert text.count("+60.0 stands") >= 2 * 4  # the cells of either unit; the same for all, hence no interval
+    assert text.count("0.031") == 1  # the primary contrast alone has a p-value: 2 / 2^6
+    assert text.count("of 60.0 down to 0.0") == 2 * 2
     assert f"from run {SIGNATURE['id']}: model planted.en" in text
 
 
@@ -491,7 +516,7 @@ def test_a_picture_needs_no_intervals_and_bears_skew_ones(late):
 def test_the_command_writes_a_finding_and_a_picture_into_every_run_without_a_model(tmp_path, monkeypatch):
     for name in ("whisper.load_model", "torch.load", "align_eval.model.load.load_model"):
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("a model was loaded"))
-    runs = [write_planted(tmp_path / name, signals=LATE) for name in ("one", "two")]
+    runs = [write_planted(tmp_path / name, SIX_SPEAKERS, LATE) for name in ("one", "two")]
     done = align_eval("budget", *runs, "--floor-ms", 24)
     assert done.returncode == 0
     for run in runs:
@@ -499,4 +524,4 @@ def test_the_command_writes_a_finding_and_a_picture_into_every_run_without_a_mod
         assert (run / "budget.png").read_bytes().startswith(b"\x89PNG\r\n")
         read = json.loads((run / "budget.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
         assert read["signature"] == SIGNATURE
-        assert read["strata"][0]["injection"]["p_holm"] == 2 / 8  # two runs, two contrasts
+        assert read["strata"][0]["injection"]["p_holm"] == 2 / 32  # two runs, two contrasts

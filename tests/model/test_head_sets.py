@@ -7,7 +7,7 @@ import numpy as np
 from align_eval.findings.budget.agreement_effect import head_sets, permuted_words, word_errors_ms
 from align_eval.findings.budget.injection import SALIENCY
 from align_eval.findings.saved_run import Item, read_saved_run
-from tests.helpers.planted_run import EXACT, write_planted
+from tests.helpers.planted_run import EXACT, SIX_SPEAKERS, write_planted
 
 
 def test_no_token_keeps_its_words_saliency_and_a_word_shares_one_row():
@@ -48,7 +48,8 @@ def test_sets_that_agree_with_the_saliency_time_words_better(tmp_path):
     items = read_saved_run(
         write_planted(
             tmp_path,
-            signals=signals,
+            SIX_SPEAKERS,
+            signals,
             details={"attention:heads=all": {"heads": [f"{i // 4}.{i % 4}" for i in range(8)]}},
         )
     ).items["manual"]

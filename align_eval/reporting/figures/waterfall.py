@@ -9,6 +9,8 @@ from align_eval.findings.budget.records import Budget, Stratum
 from align_eval.reporting.charts.waterfall import Bar, Cost, Waterfall, waterfall
 from align_eval.reporting.figures.save import png
 from align_eval.reporting.figures.style import INK
+from align_eval.reporting.numbers import interval_text
+from align_eval.reporting.terminal.scores import clusters_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,14 +45,13 @@ def budget_figure(budget: Budget, floors_ms: Mapping[str, float] | None = None) 
         axis.set_title(_title(stratum), fontsize=9)
     axes[0].set_ylabel("mean absolute error of interior word boundaries, ms")
     s = budget.signature
-    picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}: Shapley shares, 95 % intervals", fontsize=10)
+    picture.suptitle(f"{s['model']} on {s['corpus']}, run {s['id']}: Shapley shares", fontsize=10)
     return picture
 
 
 def _title(stratum: Stratum) -> str:
-    return (
-        f"{stratum.reference} reference, {stratum.unit}\n{stratum.n_clusters} {stratum.clusters}, "
-        f"{stratum.n_effective_clusters:.1f} effective; cost: of incompleteness"
+    return f"{stratum.reference} reference, {stratum.unit}; cost: of incompleteness\n" + clusters_label(
+        stratum.clusters, stratum.n_clusters, stratum.n_effective_clusters
     )
 
 
@@ -74,7 +75,7 @@ def _bar(axis: Axes, position: int, bar: Bar) -> None:
     axis.bar(position, bar.end_ms - bar.start_ms, bottom=bar.start_ms, color=BAR_COLOURS[bar.kind], width=WIDTH)
     top_ms, text = max(bar.start_ms, bar.end_ms), bar.text
     if bar.kind == "total":
-        text += "" if bar.interval_ms is None else "\n[{:.0f}, {:.0f}]".format(*bar.interval_ms)
+        text += "" if bar.interval_ms is None else "\n" + interval_text(*bar.interval_ms, 0).strip()
     else:
         axis.plot([position - 1 - WIDTH / 2, position + WIDTH / 2], [bar.start_ms] * 2, color=INK, linewidth=0.6)
         if bar.interval_ms is not None:

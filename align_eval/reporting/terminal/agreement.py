@@ -11,7 +11,7 @@ from align_eval.findings.agreement.correlation import NORMALISATIONS
 from align_eval.findings.agreement.records import FAITHFUL, AgreementFinding, AgreementRow
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
-from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.reporting.terminal.scores import widest_label
 from align_eval.signature import signature_line
 
 MEANING = (
@@ -41,7 +41,7 @@ def print_agreement(finding: AgreementFinding, console: Console) -> None:
 def _table(rows: Sequence[AgreementRow], n_utterances: int) -> Table:
     """One row per group of heads, two columns per normalisation."""
     first = rows[0]
-    label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
+    label = widest_label(rows)
     table = titled_table(f"{first.source} with {first.saliency}: {n_utterances} utterances, {label}")
     add_columns(table, ["heads"], text=["heads"])
     for normalisation in NORMALISATIONS:

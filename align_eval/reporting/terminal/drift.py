@@ -10,7 +10,7 @@ from rich.table import Table
 from align_eval.findings.drift import Drift, DriftRow
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
-from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.reporting.terminal.scores import widest_label
 from align_eval.signature import signature_line
 
 MEANING = (
@@ -32,7 +32,7 @@ def _table(drift: Drift, rows: Sequence[DriftRow]) -> Table:
     """The rows of one kind of reference."""
     first = rows[0]
     title = f"{first.reference} reference: {first.n_words} words, up to {max(r.longest_min for r in rows):.1f} min, "
-    title += clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
+    title += widest_label(rows)
     table = titled_table(title)
     add_columns(
         table, ("source", "align", "boundary", "ms per minute", "min", "max"), text=("source", "align", "boundary")

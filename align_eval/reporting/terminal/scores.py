@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +14,7 @@ from align_eval.reporting.failures import failure_lines
 from align_eval.reporting.numbers import interval_text
 from align_eval.reporting.terminal.printing import add_row, print_line, titled_table
 from align_eval.run_record import Run, ScoreRow
-from align_eval.scoring.statistics import FEW_CLUSTERS
+from align_eval.scoring.statistics import FEW_CLUSTERS, FEWEST_CLUSTERS
 from align_eval.signature import run_signature_line
 from align_eval.systems import PRESETS, is_own, short_names
 
@@ -99,7 +99,7 @@ def _print_tables(run: Run, console: Console) -> None:
         if any(row.metric == COMMON_COLUMN[1][2] for row in rows):
             columns += (COMMON_COLUMN,)
         console.print(score_table_of(rows, reference, columns))
-        for line in recognition_lines(rows):
+        for line in (*recognition_lines(rows), *few_clusters_lines(rows)):
             print_line(console, line)
     for name, short in short_names(SystemName(row.source, row.align) for row in run.rows).items():
         if is_own(name) and short != str(name):
@@ -121,9 +121,7 @@ def flat_row_lines(flat_rows: Sequence[FlatRows]) -> list[str]:
 
 def score_table_of(rows: Sequence[ScoreRow], reference: str, columns: Sequence[tuple[str, _Key]] = COLUMNS) -> Table:
     """Return the table of one kind of reference: one row per system, the second reference last."""
-    first = rows[0]
-    label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
-    table = titled_table(f"{reference} reference: {first.n_words} words, {label}")
+    table = titled_table(f"{reference} reference: {rows[0].n_words} words, {widest_label(rows)}")
     table.add_column("system", overflow="fold")
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
@@ -155,18 +153,48 @@ def recognition_lines(rows: Sequence[ScoreRow]) -> list[str]:
     return [f"recognition, {system}: {line}" for system, line in lines.items()]
 
 
+class _Clustered(Protocol):
+    """A row of a table over clusters."""
+
+    @property
+    def clusters(self) -> str: ...
+    @property
+    def n_clusters(self) -> int: ...
+    @property
+    def n_effective_clusters(self) -> float: ...
+
+
+def widest_label(rows: Iterable[_Clustered]) -> str:
+    """Return the label of a table: that of the row that most clusters are scored in."""
+    row = max(rows, key=lambda row: row.n_effective_clusters)
+    return clusters_label(row.clusters, row.n_clusters, row.n_effective_clusters)
+
+
+def few_clusters_lines(rows: Sequence[ScoreRow]) -> list[str]:
+    """Return one line for each system that has too few scored clusters for an interval, if others have enough."""
+    if max(row.n_effective_clusters for row in rows) < FEWEST_CLUSTERS:
+        return []  # the title of the table says so
+    by_system: dict[str, list[ScoreRow]] = {}
+    for row in rows:
+        by_system.setdefault(f"{row.source} | {row.align}", []).append(row)
+    return [
+        f"{system}: {widest_label(of_system)}"
+        for system, of_system in by_system.items()
+        if max(row.n_effective_clusters for row in of_system) < FEWEST_CLUSTERS
+    ]
+
+
 def clusters_label(clusters: str, n_clusters: int, n_effective: float) -> str:
-    """Return the number of clusters, their effective number, and the scope of the intervals.
+    """Return the number of scored clusters, their effective number, and the scope of the intervals.
 
     Parameters
     ----------
     clusters
         Name of the clusters in the plural, as ``speakers``.
     """
-    noun = clusters if n_clusters != 1 else clusters.removesuffix("s")
-    label = f"{n_clusters} {noun}, {n_effective:.1f} effective"
-    if n_clusters < 2:
-        return f"{label}: nothing to resample, no intervals"
+    if n_effective < FEWEST_CLUSTERS:
+        return f"too few {clusters} to tell ({n_clusters}, effectively {n_effective:.1f})"
+    label = f"{n_clusters} {clusters}, {n_effective:.1f} effective"
     if n_effective < FEW_CLUSTERS:
         return f"{label}: 95 % intervals within these recordings only"
     return f"{label}, 95 % intervals"

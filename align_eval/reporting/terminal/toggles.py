@@ -8,7 +8,7 @@ from rich.table import Table
 from align_eval.findings.toggles import HeuristicWorth, ToggleFinding
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.terminal.printing import add_row, print_line, titled_table
-from align_eval.reporting.terminal.scores import clusters_label
+from align_eval.reporting.terminal.scores import widest_label
 
 MEANING = (
     "Worth: word boundary error without the heuristic minus error with it, in ms, paired, with its 95 % interval; "
@@ -29,7 +29,7 @@ def print_toggles(finding: ToggleFinding, console: Console) -> None:
 
 def _table(rows: list[HeuristicWorth]) -> Table:
     first = rows[0]
-    label = clusters_label(first.clusters, first.n_clusters, first.n_effective_clusters)
+    label = widest_label(rows)
     system = f"{first.preset} ({first.source} | {first.align})"
     table = titled_table(f"{system}, {first.reference} reference: {first.n_words} words, {label}")
     table.add_column("heuristic", overflow="fold")

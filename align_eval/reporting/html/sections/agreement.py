@@ -18,7 +18,7 @@ from align_eval.records import Failure
 from align_eval.relevance.source import parse_source
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import Plane, axes, figure, line
-from align_eval.reporting.numbers import minus, signed
+from align_eval.reporting.numbers import interval_text, minus, number_text, signed
 from align_eval.reporting.run_view import RunView, family_of, stack_of
 from align_eval.reporting.word_columns import WordColumns
 from align_eval.scoring.boundaries import Floats
@@ -113,18 +113,17 @@ def agreement_lines(findings: Findings) -> list[str]:
     for s in findings.budget.strata if findings.budget is not None else ():
         if s.head_sets is not None:
             e = s.head_sets.excess
-            ends = "" if e.ci_low is None or e.ci_high is None else f" [{e.ci_low / 10:.1f}, {e.ci_high / 10:.1f}]"
+            low, high = (None if end is None else end / 10 for end in (e.ci_low, e.ci_high))
+            slope = signed(e.slope_ms / 10, 1) + minus(interval_text(low, high))
             lines.append(
                 f"Each word against itself under {s.head_sets.n_sets} sets of heads, {s.reference} reference, "
-                f"{s.unit}: {signed(e.slope_ms / 10, 1)} ms{minus(ends)} per 0.1 of ρ, in excess of the effect of "
+                f"{s.unit}: {slope} ms per 0.1 of ρ, in excess of the effect of "
                 "another word's saliency."
             )
     for row in findings.agree.rows if findings.agree is not None else ():
         if (row.group, row.level, row.method, row.normalisation) == ("all", "utterance", "pearson", "rows"):
-            ends = "" if row.ci_low is None else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
-            lines.append(
-                f"Agreement of {row.source} with {row.saliency}: ρ = {row.value:.3f}{ends}, {row.n} utterances."
-            )
+            rho = number_text(row.value, row.ci_low, row.ci_high, 3)
+            lines.append(f"Agreement of {row.source} with {row.saliency}: ρ = {rho}, {row.n} utterances.")
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from align_eval.findings.budget.records import Budget
-from align_eval.reporting.numbers import minus, signed
+from align_eval.reporting.numbers import ends_text, minus, signed
 from align_eval.reporting.run_view import ALL, INTERIOR, RunView, StratumView
 
 
@@ -45,5 +45,6 @@ def _cost_cards(stratum: StratumView, budget: Budget | None) -> list[dict[str, A
 
 
 def _card(name: str, value: str, note: str, kind: str, low: float | None, high: float | None) -> dict[str, Any]:
-    interval = "" if low is None or high is None else minus(f"{low:.0f} to {high:.0f}")
+    ends = ends_text(low, high, 0)
+    interval = minus(f"{ends[0]} to {ends[1]}") if ends else ""
     return {"name": name, "value": value, "interval": interval, "note": note, "kind": kind}

@@ -13,7 +13,7 @@ from align_eval.reporting.html.svg import Plane, axes, box, figure, line, text
 from align_eval.reporting.numbers import figure_text
 from align_eval.reporting.reference_order import by_trust
 from align_eval.reporting.run_view import RunView
-from align_eval.reporting.terminal.scores import floors_ms
+from align_eval.reporting.terminal.scores import clusters_label, floors_ms
 from align_eval.run_record import Figure
 from align_eval.signature import signature_line
 
@@ -33,7 +33,7 @@ def budget_section(view: RunView, budget: Budget | None) -> dict[str, Any] | Non
         "parts": [
             {
                 "title": f"{s.reference} reference, {s.unit}: {s.n_boundaries} boundaries, "
-                f"{s.n_clusters} {s.clusters}, {s.n_effective_clusters:.1f} effective",
+                + clusters_label(s.clusters, s.n_clusters, s.n_effective_clusters),
                 "chart": _draw(waterfall(s, floors.get(s.reference))),
                 "cells": [
                     [

@@ -12,6 +12,7 @@ from align_eval.reporting.charts.curves import MEDIAN_LABEL, MINUTES_LABEL, medi
 from align_eval.reporting.findings import is_long
 from align_eval.reporting.html.legend import legend
 from align_eval.reporting.html.svg import Plane, axes, figure, line, mark, path
+from align_eval.reporting.numbers import number_text
 from align_eval.reporting.run_view import StratumView
 
 DASHES = {"start": 0, "end": 1}
@@ -36,9 +37,7 @@ def _slopes(drift: Drift, stratum: StratumView) -> list[list[str]]:
     rows = []
     for row in drift.rows:
         if row.reference == stratum.reference:
-            slope = f"{row.slope_ms_per_min:+.2f}"
-            if row.ci_low is not None and row.ci_high is not None:
-                slope += f" [{row.ci_low:.2f}, {row.ci_high:.2f}]"
+            slope = number_text(row.slope_ms_per_min, row.ci_low, row.ci_high, 2, signed=True)
             rows.append([f"{row.source} | {row.align}", f"{row.boundary}s", slope])
     return rows
 
