@@ -135,4 +135,4 @@ def test_the_command_explains_a_recording(clip, tmp_path):
     assert (done.returncode, done.stdout) == (0, f"written: {out}\n"), done.stderr
     shown = re.findall(r">([^<>]+)</text>", out.read_text())
     assert {word.text for word in read_words(grid)} <= set(shown)
-    assert {"reference", "attention:heads=all | viterbi", "gradient:at=encoder-output | viterbi"} <= set(shown)
+    assert {"reference", "attention", "gradient"} <= set(shown)

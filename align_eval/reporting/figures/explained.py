@@ -12,6 +12,7 @@ from align_eval.reporting.figures.save import save
 from align_eval.reporting.figures.utterance import Panel, Tier, utterance_figure
 from align_eval.reporting.map_images import map_images
 from align_eval.reporting.run_view import family_of, stack_of
+from align_eval.systems import short_names
 
 
 def draw_explained(
@@ -40,8 +41,9 @@ def draw_explained(
     tiers = [Tier("reference", "reference", reference)] if reference else []
     panels = []
     images = map_images(maps)
+    names = short_names(words)
     for system, system_words in words.items():
-        name = f"{system.source} | {system.align}"
+        name = names[system]
         tiers.append(Tier(name, family_of(system.source), system_words))
         stack = stack_of(system.source)
         if stack in images:
