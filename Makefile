@@ -31,7 +31,7 @@ CUDA := triton cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu
   bench bench-small pictures docs clean
 
 demo: $(VENV)/.demo
-	$(BIN)/align-eval run demo --model tiny.en --out runs/demo
+	$(BIN)/align-eval run demo --model tiny.en --out runs/demo --force
 
 # Compare the figures and the words of the demo with the accepted ones.
 check-demo: $(VENV)/.demo

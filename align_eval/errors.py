@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ EXIT_CODES = {
 OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "_ALLOC_FAILED")
 """Parts of torch's out-of-memory messages: from a device, from the CPU allocator, and from CUDA's libraries."""
 
+NO_MEMORY = "does not fit into memory"
+"""Problem in the message of every failure by a lack of memory."""
 
 MOST_LISTED = 12
 """Most items that a message lists."""
@@ -87,6 +90,19 @@ def listed(items: Iterable[object], separator: str = ", ", most: int = MOST_LIST
     names = list(items)
     shown = separator.join(shorten(str(name), width) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 2) -> str:
+    """Begin a remedy with the known names that are nearest to one that is unknown; empty where none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("atention", ["attention", "gradient"]), did_you_mean("x", ["gradient"])
+    ('did you mean attention? ', '')
+    """
+    by_lowered = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), by_lowered, n=most)
+    return f"did you mean {' or '.join(by_lowered[other] for other in near)}? " if near else ""
 
 
 def reason(error: BaseException) -> str:

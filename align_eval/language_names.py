@@ -84,8 +84,9 @@ def check_language(name: str | None, place: object) -> str | None:
     code = whisper_code(name)
     if code is None and lowered not in _UNDETERMINED:
         near = difflib.get_close_matches(lowered, _CODES, n=3, cutoff=0.5)
-        listed = ", ".join(dict.fromkeys(f"{NAMES[_CODES[n]][0].title()} ({_CODES[n]})" for n in near))
-        remedy = f"the nearest are {listed}" if listed else "use a code such as en, or a name such as English"
+        languages = " or ".join(dict.fromkeys(f"{NAMES[_CODES[n]][0].title()} ({_CODES[n]})" for n in near))
+        question = f"did you mean {languages}? " if languages else ""
+        remedy = f"{question}use a code such as en, or a name such as English"
         raise InputError(place, f"Whisper knows no language {name!r}", remedy)
     return code
 

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean
 from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class RunOptions:
     def __post_init__(self) -> None:
         for key, choices in choices_of(RunOptions).items():
             if getattr(self, key) not in choices:
-                raise InputError(key, f"there is no {getattr(self, key)!r}", f"one of {', '.join(choices)}")
+                value = getattr(self, key)
+                remedy = f"{did_you_mean(str(value), choices)}one of {', '.join(choices)}"
+                raise InputError(key, f"there is no {value!r}", remedy)
         if self.batch < 1 or (self.batch > 1 and self.text == "hypothesis"):
             problem = f"{self.batch} utterances cannot go through the model at once where it recognises them one by one"
             raise InputError("batch", problem if self.batch > 1 else f"is {self.batch}", "use --batch 1")

@@ -10,8 +10,9 @@ import gzip
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 
 from align_eval.errors import InputError
@@ -42,6 +43,13 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+def near_files(path: Path) -> list[str]:
+    """Names beside a path that does not exist, for :func:`~align_eval.errors.did_you_mean`; at most 1,000."""
+    with suppress(OSError):
+        return [other.name for other in islice(path.parent.iterdir(), 1000)]
+    return []
 
 
 def refuse_special(path: Path) -> None:

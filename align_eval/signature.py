@@ -149,8 +149,12 @@ def json_checksum(value: object) -> str:
 
 
 def run_environment() -> dict[str, Any]:
-    """Python, platform and machine of the run: informative, never compared."""
+    """Python, platform, machine and code of the run: informative, never compared between two runs.
+
+    The code decides whether a finished run is used again (:mod:`align_eval.engine.finished`).
+    """
     return {
+        "code": own_modules_checksum(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
@@ -227,6 +231,15 @@ def utterance_keys(
 @cache
 def _own_code() -> str:
     return code_checksum(Path(__file__).parents[1])
+
+
+@cache
+def own_modules_checksum() -> str:
+    """First 12 hexadecimal digits of the checksum of all modules of this package."""
+    folder = Path(__file__).parent
+    paths = sorted(folder.rglob("*.py"))
+    modules = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return json_checksum(modules)[:12]
 
 
 def code_checksum(folder: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean
 
 ALWAYS = {"always": True}
 """Field metadata: write the key even where it has its default, because it says what the source is."""
@@ -42,14 +42,15 @@ def parse_spec(text: str, table: Mapping[str, type], kind: str) -> tuple[str, Op
     place = f"{kind} {text!r}"
     name, _, tail = text.strip().partition(":")
     if name not in table:
-        raise InputError(place, f"unknown {kind} {name!r}", f"known: {', '.join(table)}")
+        raise InputError(place, f"unknown {kind} {name!r}", f"{did_you_mean(name, table)}known: {', '.join(table)}")
     hints = types_of_keys(table[name])
     values: dict[str, Any] = {}
     for part in _split(tail, place) if tail else []:
         key, equals, value_text = part.partition("=")
         if key not in hints or not equals:
+            known = f"keys of {name}: {', '.join(hints) or 'none'}, as key=value"
             raise InputError(
-                place, f"unknown key {part!r}", f"keys of {name}: {', '.join(hints) or 'none'}, as key=value"
+                place, f"unknown key {part!r}", (did_you_mean(key, hints) if key not in hints else "") + known
             )
         if key in values:
             raise InputError(place, f"key {key!r} given twice", "give each key once")
@@ -122,7 +123,9 @@ def _split(tail: str, place: str) -> list[str]:
 def _convert(text: str, type_: Any, place: str) -> Any:
     if get_origin(type_) is Literal:
         if text not in get_args(type_):
-            raise InputError(place, f"{text!r} is not a choice", f"choose one of {', '.join(get_args(type_))}")
+            choices = get_args(type_)
+            remedy = f"{did_you_mean(text, choices)}choose one of {', '.join(choices)}"
+            raise InputError(place, f"{text!r} is not a choice", remedy)
         return text
     try:
         value = type_(text)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from align_eval.alignment.aligner import ALIGNER_OPTIONS, Aligner, parse_aligner
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean
 from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.source import SOURCE_OPTIONS, ResidualOptions, Source, parse_source
@@ -199,7 +199,9 @@ def find_preset(name: str) -> System:
         Where there is no preset of that name.
     """
     if name not in PRESETS:
-        raise InputError(f"preset {name!r}", "unknown preset", f"known: {', '.join(PRESETS)}")
+        raise InputError(
+            f"preset {name!r}", "unknown preset", f"{did_you_mean(name, PRESETS)}known: {', '.join(PRESETS)}"
+        )
     return PRESETS[name]
 
 

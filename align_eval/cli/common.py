@@ -30,7 +30,10 @@ PIPED_WIDTH = 190
 
 CorpusName = Annotated[
     str,
-    typer.Argument(help="Folder of audio with TextGrids, folder of another kind, or bundled name (demo, demo-ru)."),
+    typer.Argument(
+        help="Folder of audio with TextGrids, folder of another kind, audio file beside its TextGrid, or bundled name "
+        "(demo, demo-ru)."
+    ),
 ]
 CorpusKind = Annotated[
     str | None,
@@ -65,6 +68,7 @@ Channel = Annotated[
 Protocols = Annotated[
     Path | None, typer.Option(help="TOML file of custom protocols, to score in addition to the built-in ones.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace the finished run in --out, of whatever plan it is.")]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Recording = Annotated[Path, typer.Argument(help="Audio file of at most 30 s.")]
 

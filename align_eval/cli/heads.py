@@ -19,6 +19,8 @@ from align_eval.cli.common import (
     print_json,
     with_corpus_options,
 )
+from align_eval.cli.interrupt import interruptible
+from align_eval.reporting.numbers import counted
 from align_eval.reporting.terminal.printing import print_line
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def search(
 def _run(corpus: Corpus, model: str, options: RunOptions, folder: Path, console: Console) -> tuple[Failure, ...]:
     """Make the run that a search reads, and return its failures: the search goes on with the other utterances."""
     from align_eval.cli.progress import progress
+    from align_eval.engine.finished import finished_job
     from align_eval.engine.job import prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.staging import prepare_folder
@@ -102,8 +105,13 @@ def _run(corpus: Corpus, model: str, options: RunOptions, folder: Path, console:
 
     prepare_folder(folder)
     job = prepare_job(corpus, model, options)
-    with progress(len(job.utterances)) as on_done:
-        run, _ = run_into(folder, job, on_done=on_done)
+    finished = finished_job(folder, job, remedy="choose another --out: the run of a search goes beside it")
+    if finished:
+        run, _ = finished
+        print_line(console, f"already done: {folder} ({counted(len(job.utterances), 'utterance')})")
+    else:
+        with interruptible(len(job.utterances)) as count, progress(len(job.utterances)) as on_done:
+            run, _ = run_into(folder, job, on_done=count(on_done))
     print_run(run, console)
     return run.failures
 

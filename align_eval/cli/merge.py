@@ -11,6 +11,7 @@ from align_eval.cli.common import (
     AllScores,
     AsJson,
     Edited,
+    Force,
     Protocols,
     exit_for_failures,
     make_console,
@@ -26,6 +27,7 @@ def merge(
     protocols: Protocols = None,
     edited: Edited = False,
     every: AllScores = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Combine the shards of a run. The result is byte for byte the run of the whole corpus.
@@ -42,12 +44,20 @@ def merge(
     from align_eval.reporting.terminal.scores import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
-    merged = merge_into(out, runs, read_protocols(protocols) if protocols else None, edited=edited)
+    already: list[str] = []
+    merged = merge_into(
+        out,
+        runs,
+        read_protocols(protocols) if protocols else None,
+        edited=edited,
+        force=force,
+        on_already=lambda: already.append(f"already done: {out}"),
+    )
     console = make_console(quiet=as_json)
     print_run(merged, console, tables=every or merged.answer is None)
     print_languages(read_languages(out), console)
     maps = ", maps/" if has_maps(out) else ""
-    print_line(console, f"written: {out}/run.json, words.parquet, textgrids/{maps}")
+    print_line(console, *already or [f"written: {out}/run.json, words.parquet, textgrids/{maps}"])
     print_answer(merged, console)
     print_next(console, out)
     if as_json:

@@ -16,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from align_eval.errors import brief
@@ -51,7 +52,7 @@ def progress(total: int, console: Console | None = None) -> Iterator[Report]:
     console = console or Console(stderr=True)
     if console.is_terminal:
         columns = (
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),

@@ -16,6 +16,7 @@ from align_eval.cli.common import (
     Channel,
     CorpusName,
     Device,
+    Force,
     Language,
     Model,
     Protocols,
@@ -29,8 +30,10 @@ from align_eval.cli.common import (
     with_corpus_options,
 )
 from align_eval.cli.from_record import with_options_of
+from align_eval.cli.interrupt import interruptible
 from align_eval.errors import InputError, printable
 from align_eval.options import RunOptions, specs_of
+from align_eval.reporting.numbers import counted
 from align_eval.reporting.terminal.printing import print_dropped, print_line
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ def run(
         typer.Option("--dry-run", help="Process a few utterances, forecast time and memory, and write nothing."),
     ] = False,
     every: AllScores = False,
+    force: Force = False,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
@@ -75,6 +79,7 @@ def run(
     align-eval run demo --align openai --toggle --out runs/toggles
     """
     from align_eval.cli.progress import progress
+    from align_eval.engine.finished import finished_job
     from align_eval.engine.job import ANY_HEADS, prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.staging import prepare_folder
@@ -99,18 +104,34 @@ def run(
         _print_forecast(job, as_json=as_json)
         return
     console = make_console(quiet=as_json)
-    with progress(len(job.utterances)) as on_done:
-        scored, languages = run_into(
-            out,
-            job,
-            protocols=user_protocols,
-            on_done=on_done,
-            on_resumed=lambda n: print_line(console, f"{n} utterances were processed before this run was interrupted"),
-        )
+    finished = None if force else finished_job(out, job, user_protocols)
+    if finished:
+        scored, languages = finished
+        print_line(console, f"already done: {out} ({counted(len(job.utterances), 'utterance')})")
+    else:
+        with interruptible(len(job.utterances)) as count, progress(len(job.utterances)) as on_done:
+            scored, languages = run_into(
+                out,
+                job,
+                protocols=user_protocols,
+                on_done=count(on_done),
+                on_resumed=lambda n: print_line(
+                    console, f"{n} utterances were processed before this run was interrupted"
+                ),
+            )
     specs = job.specs
     toggled = toggled_systems(specs.sources, specs.aligns, specs.presets) if run_options.toggle else ()
     print_dropped("corpus", loaded.marks, console)
-    _print_run(out, scored, languages, toggled, with_maps=run_options.keep != "nothing", tables=every, as_json=as_json)
+    _print_run(
+        out,
+        scored,
+        languages,
+        toggled,
+        with_maps=run_options.keep != "nothing",
+        tables=every,
+        written=not finished,
+        as_json=as_json,
+    )
     exit_for_failures(scored.failures, out / "run.json", out / FOLDER)
 
 
@@ -132,6 +153,7 @@ def _print_run(
     *,
     with_maps: bool,
     tables: bool,
+    written: bool,
     as_json: bool,
 ) -> None:
     """Print a finished run, and measure, write and print the effect of heuristics where that was asked for."""
@@ -149,11 +171,13 @@ def _print_run(
         from align_eval.reporting.terminal.toggles import print_toggles
 
         finding = measure_toggles(dataset(out / "words.parquet"), toggled, run.signature["id"], run.signature["seed"])
-        write_finding(out / "toggles.json", finding)
+        if written or not (out / "toggles.json").is_file():
+            write_finding(out / "toggles.json", finding)
         print_toggles(finding, console)
     maps = ["maps/"] * with_maps
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *maps]
-    print_line(console, f"written: {out}/{', '.join(names)}")
+    if written:
+        print_line(console, f"written: {out}/{', '.join(names)}")
     print_answer(run, console)
     print_next(console, out)
     if as_json:

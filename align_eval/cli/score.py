@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from align_eval.cli.common import (
     CorpusKind,
     DropLabel,
     Edited,
+    Force,
     KeepLabel,
     Language,
     Protocols,
@@ -68,6 +70,7 @@ def score(
         Lint,
         typer.Option(help="Impossible times: ignore, count or list them; fail: list them and exit with 1."),
     ] = Lint.counted,
+    force: Force = False,
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
@@ -80,6 +83,8 @@ def score(
     Example: align-eval score demo hypotheses --out runs/theirs
     """
     from align_eval.corpus.bundled import BUNDLED
+    from align_eval.corpus.file_search import is_sound
+    from align_eval.engine.finished import finished_run, refuse_other_plan
     from align_eval.formats.run.folder import write_run
     from align_eval.formats.run.staging import prepare_folder
     from align_eval.reporting.terminal.lint import print_lint, print_untimed, score_values
@@ -105,7 +110,11 @@ def score(
         seed=seed,
         protocols=read_protocols(protocols) if protocols else None,
     )
-    if out:
+    done = None if force or not out else finished_run(out)
+    if out and done:
+        refuse_other_plan(out, done, scored.run.signature)
+    is_same = done is not None and replace(scored.run, environment={}) == replace(done, environment={}, files={})
+    if out and not is_same:
         write_run(out, scored.run, scored.words)
     console = make_console()
     if as_json:
@@ -118,8 +127,11 @@ def score(
         if lint != Lint.off:
             print_lint(scored.lint, scored.n_words, console, listed=lint != Lint.counted, rounded=scored.rounded)
         if out:
-            print_line(console, f"written: {out}/run.json, words.parquet, textgrids/")
-            corpus = reference if reference in BUNDLED or Path(reference).is_dir() else None
+            files = f"written: {out}/run.json, words.parquet, textgrids/"
+            print_line(console, f"already done: {out}" if is_same else files)
+            corpus = (
+                reference if reference in BUNDLED or Path(reference).is_dir() or is_sound(Path(reference)) else None
+            )
             print_next(console, out, corpus, kind=kind, tier=tier)
     exit_for_listed(scored.run.failures)
     if scored.lint and lint == Lint.fail:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from align_eval.corpus.sound.find import media_sound, native_sound
 from align_eval.corpus.sound.parts import Part, PartFile, Sound
-from align_eval.errors import InputError, InputWarning, reason, told_apart
-from align_eval.reading import cannot_read, changed, refuse_special
+from align_eval.errors import InputError, InputWarning, did_you_mean, reason, told_apart
+from align_eval.reading import cannot_read, changed, near_files, refuse_special
 from align_eval.records import AudioSpan, FileState
 from align_eval.units import FRAME_S, SAMPLE_RATE, WINDOW_S
 
@@ -272,7 +272,8 @@ def open_sound(path: Path) -> Sound:
         if not path.is_file():
             if path.exists():
                 refuse_special(path)
-            raise InputError(path, "there is no such audio file", "check the path")
+            near = did_you_mean(path.name, near_files(path))
+            raise InputError(path, "there is no such audio file", f"{near}check the path")
         refuse_other_encoding(path)
         state = FileState.of(path)
     except OSError as error:

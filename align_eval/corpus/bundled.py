@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from align_eval.corpus.audio import check_channel
 from align_eval.corpus.folder import Corpus
 from align_eval.corpus.kinds import FOLDER, load_kind
+from align_eval.errors import InputError, did_you_mean
 from align_eval.formats.textgrids import Tiers
+from align_eval.reading import near_files
 from align_eval.text import DEFAULT_POLICY, LabelPolicy
 
 BUNDLED = {
@@ -69,6 +72,12 @@ def load_corpus(
     """
     is_bundled = isinstance(name_or_path, str) and name_or_path in BUNDLED  # a Path is never a bundled name
     path = bundled_path(str(name_or_path)) if is_bundled else Path(name_or_path)
+    if not os.path.lexists(path):
+        near = did_you_mean(path.name, [*BUNDLED, *near_files(path)])
+        remedy = "give a folder of audio with TextGrids, or a bundled name"
+        raise InputError(path, "there is no such folder", near + remedy)
+    if is_bundled and kind not in (None, FOLDER):
+        raise InputError(f"kind {kind!r}", f"the bundled corpus {name_or_path} is of kind {FOLDER}", "leave --kind out")
     corpus = load_kind(
         path,
         kind=FOLDER if is_bundled else kind,

@@ -73,6 +73,18 @@ def _broken(path: Path) -> str:
     return f"is a link to {os.readlink(path)}, which is not there"
 
 
+def is_sound(path: Path) -> bool:
+    """Tell whether a path has a suffix of sound, and is no folder."""
+    return path.suffix.lower() in (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES) and not path.is_dir()
+
+
+def with_companions(audio: Path) -> tuple[Path, ...]:
+    """An audio file and the files of its name beside it that are no sound, sorted."""
+    name = composed(audio.stem).lower()
+    beside = (path for path in audio.parent.iterdir() if composed(path.stem).lower() == name)
+    return tuple(sorted({audio, *(path for path in beside if not is_sound(path) and not path.is_dir())}))
+
+
 def with_suffix(files: Files, *suffixes: str) -> list[Path]:
     """Files whose name ends with one of the suffixes, in upper or lower case."""
     return [path for path in files if path.name.lower().endswith(suffixes)]

@@ -23,6 +23,7 @@ from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.disk_names import on_disk
 from align_eval.corpus.failing import failure_of
 from align_eval.corpus.file_search import (
+    Files,
     audio_by_identity,
     by_identity,
     list_files,
@@ -30,7 +31,7 @@ from align_eval.corpus.file_search import (
     read_text,
     refuse_broken_link,
 )
-from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES
+from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from align_eval.errors import InputError, InputWarning, listed, shorten
 from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import words_of
@@ -93,6 +94,7 @@ class Corpus:
 def load_folder(
     folder: Path,
     *,
+    files: Files | None = None,
     tier: Tiers = None,
     language: str | None = None,
     speaker_characters: int | None = None,
@@ -103,6 +105,8 @@ def load_folder(
 
     Parameters
     ----------
+    files
+        Files to read, where they are not all of the folder.
     tier
         Word tiers by name or number, if it is not ``words``; several are merged if their words do not overlap.
     language
@@ -122,13 +126,17 @@ def load_folder(
         If the folder does not exist or holds neither audio nor TextGrids, or if ``corpus.csv`` is malformed.
     """
     if not folder.is_dir():
-        raise InputError(folder, "there is no such folder", "give a folder of audio with TextGrids, or a bundled name")
-    files = list_files(folder)
-    grids = by_identity(files, folder, TEXTGRID_SUFFIX)
-    audio = audio_by_identity(files, folder, grids or None)
+        problem = "is a file, not a folder" if folder.is_file() else "there is no such folder"
+        raise InputError(folder, problem, "give a folder of audio with TextGrids, or a bundled name")
+    chosen = list_files(folder) if files is None else files
+    grids = by_identity(chosen, folder, TEXTGRID_SUFFIX)
+    audio = audio_by_identity(chosen, folder, grids or None)
     if not audio and not grids:
         raise InputError(folder, "holds no audio and no TextGrids", f"audio is {' '.join(AUDIO_SUFFIXES)}")
-    metadata, failures = read_metadata(folder / METADATA_NAME, set(audio) | set(grids))
+    described = set(audio) | set(grids)
+    if files is not None and os.path.lexists(folder / METADATA_NAME):
+        described |= by_identity(list_files(folder), folder, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES, *MEDIA_SUFFIXES).keys()
+    metadata, failures = read_metadata(folder / METADATA_NAME, described)
     utterances = []
     marks: Counter[str] = Counter()
     for id_ in sorted(set(audio) | set(grids)):

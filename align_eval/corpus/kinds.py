@@ -6,15 +6,23 @@ refused and they are named.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from align_eval.corpus.file_search import Files, list_files, warn_of_broken_links, with_suffix
+from align_eval.corpus.file_search import (
+    Files,
+    is_sound,
+    list_files,
+    warn_of_broken_links,
+    with_companions,
+    with_suffix,
+)
 from align_eval.corpus.folder import METADATA_NAME, TEXTGRID_SUFFIX, Corpus, load_folder
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
-from align_eval.errors import InputError, listed
+from align_eval.errors import InputError, did_you_mean, listed
 from align_eval.formats.textgrids import Tiers, wanted_tiers
 from align_eval.language_names import check_language
 from align_eval.reading import read_head
@@ -85,25 +93,29 @@ def load_kind(
         ``labels`` is set for a kind without them.
     """
     if kind is not None and kind not in (FOLDER, *KINDS):
-        raise InputError(
-            f"kind {kind!r}", "there is no such kind of corpus", f"use one of {', '.join((FOLDER, *KINDS))}"
-        )
+        kinds = (FOLDER, *KINDS)
+        remedy = f"{did_you_mean(kind, kinds)}use one of {', '.join(kinds)}"
+        raise InputError(f"kind {kind!r}", "there is no such kind of corpus", remedy)
     if language is not None:
         language = check_language(language, f"language {language!r}")
     if path.is_file():
         read_head(path, 1)  # raises if it cannot be read, since no kind can be detected then
-    files = (path,) if path.is_file() else list_files(path)
+    is_recording = is_sound(path)
+    files = _beside(path) if is_recording else (path,) if path.is_file() else list_files(path)
+    name, path = path.stem, path.parent if is_recording else path
     warn_of_broken_links(files, TEXTGRID_SUFFIX, *AUDIO_SUFFIXES, *MEDIA_SUFFIXES)
     kind = kind or detect_kind(path, files)
     if kind == FOLDER:
-        return load_folder(
+        corpus = load_folder(
             path,
+            files=files if is_recording else None,
             tier=tier,
             language=language,
             speaker_characters=speaker_characters,
             labels=labels,
             to_score=to_score,
         )
+        return replace(corpus, name=name) if is_recording else corpus
     if labels != DEFAULT_POLICY:
         problem = f"a corpus of kind {kind} has labels of its own, which its reader knows"
         raise InputError(path, problem, "leave --keep-label and --drop-label out")
@@ -113,7 +125,24 @@ def load_kind(
     corpus = load(path, files, tier) if KINDS[kind].in_textgrids else load(path, files)
     if not corpus.utterances and not corpus.failures:
         raise InputError(path, f"holds no utterances of kind {kind}", "check the path, or name another --kind")
-    return replace(corpus, utterances=tuple(_completed(u, language, speaker_characters) for u in corpus.utterances))
+    utterances = tuple(_completed(u, language, speaker_characters) for u in corpus.utterances)
+    return replace(corpus, name=name if is_recording else corpus.name, utterances=utterances)
+
+
+def _beside(audio: Path) -> Files:
+    """One recording and the files of its name beside it.
+
+    Raises
+    ------
+    InputError
+        If there are none, and hence no reference words.
+    """
+    files = with_companions(audio)
+    if files == (audio,):
+        to_align = shlex.join(["align-eval", "align", str(audio), "--text", "..."])
+        problem = f"has no reference words beside it ({audio.with_suffix('.TextGrid').name})"
+        raise InputError(audio, problem, f"add them to score word times, or align a text that you know: {to_align}")
+    return files
 
 
 def detect_kind(path: Path, files: Files) -> str:

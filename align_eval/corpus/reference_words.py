@@ -11,7 +11,7 @@ from pathlib import Path
 from align_eval.corpus.bundled import BUNDLED, bundled_path, load_corpus
 from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.failing import failure_of
-from align_eval.corpus.file_search import by_identity, list_files
+from align_eval.corpus.file_search import by_identity, is_sound, list_files
 from align_eval.corpus.folder import (
     METADATA_NAME,
     TEXTGRID_SUFFIX,
@@ -98,7 +98,9 @@ def read_reference(
     if kind is not None and form is not None:
         raise InputError(f"--kind {kind}", f"is of a corpus, and --format {form} of files of words", "give one of them")
     path = bundled_path(where) if where in BUNDLED else Path(where)
-    is_corpus = kind is not None or (form is None and (where in BUNDLED or _has_audio_and_textgrids(path)))
+    is_corpus = kind is not None or (
+        form is None and (where in BUNDLED or is_sound(path) or _has_audio_and_textgrids(path))
+    )
     several_tiers = len(wanted_tiers(tier)) > 1
     if is_corpus and several_tiers and kind in (None, FOLDER, *KINDS_IN_TEXTGRIDS):
         form = TEXTGRID_FORM

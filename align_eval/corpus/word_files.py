@@ -23,11 +23,12 @@ from align_eval.corpus.file_search import (
     with_suffix,
 )
 from align_eval.corpus.sound.suffixes import AUDIO_SUFFIXES, MEDIA_SUFFIXES
-from align_eval.errors import InputError, listed
+from align_eval.errors import InputError, did_you_mean, listed
 from align_eval.formats.atomic import check_name
 from align_eval.formats.hypothesis.detect import FORMATS, check_format, claimants, read_transcripts, the_one, words_of
 from align_eval.formats.hypothesis.document import Document, read_document
 from align_eval.formats.textgrids import Tiers
+from align_eval.reading import near_files
 from align_eval.records import Failure, Transcript, listed_failures
 from align_eval.text import DEFAULT_POLICY, LabelPolicy, composed
 
@@ -89,7 +90,8 @@ def read_word_files(
         check_format(form)
         return _read_folder(path, form, tier, labels)
     if not path.is_file():
-        raise InputError(path, "there is no such file or folder", "check the path")
+        near = did_you_mean(path.name, near_files(path))
+        raise InputError(path, "there is no such file or folder", f"{near}check the path")
     detected, file_transcripts = read_transcripts(path, form, tier, labels)
     transcripts: dict[str, Transcript] = {}
     failures: list[Failure] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +24,10 @@ from align_eval.corpus.second_reference import (
 from align_eval.corpus.transcript_file import transcripts_checksum
 from align_eval.corpus.windows import windowed, with_room_for_windows
 from align_eval.engine.answer import HEADS_BY_AGREEMENT
-from align_eval.errors import InputError
+from align_eval.errors import InputError, listed
+from align_eval.formats.run.languages import Languages
 from align_eval.heuristics import toggled_systems
+from align_eval.language_names import NAMES
 from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
 from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance, listed_failures
 from align_eval.systems import SALIENCY, System, chosen_heads
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 
 ANY_HEADS = ("0.0",)
 """Stands for the best heads of a model while a spec is checked."""
+
+
+N_HEARD = 5
+"""Utterances whose language is detected to suggest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,8 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         second = read_second_reference(corpus, second)
     loaded = load_model(model, device=options.device) if isinstance(model, str) else model
     check_precision(loaded)
+    if loaded.is_multilingual and all(u.language is None for u in corpus.utterances):
+        raise _without_language(corpus, loaded)
     settings: dict[str, Any] = {}
     utterances = _in_order(corpus, options)
     if {u.id for u in utterances} != {u.id for u in corpus.utterances}:  # some were cut
@@ -168,9 +177,15 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
     )
 
 
-def with_languages(job: Job) -> Job:
-    """Replace every language ``auto`` of a job by the one that the model detects (:func:`detect_languages`)."""
-    corpus, languages = detect_languages(job.corpus, job.model)
+def with_languages(job: Job, known: dict[str, dict[str, Any]] | None = None) -> Job:
+    """Replace every language ``auto`` of a job by the one that the model detects (:func:`detect_languages`).
+
+    With ``known``, the languages that were detected before, nothing is detected.
+    """
+    if known is None:
+        corpus, languages = detect_languages(job.corpus, job.model)
+    else:
+        corpus, languages = _in_languages(job.corpus, known), known
     if not languages:
         return job
     return replace(job, corpus=corpus, utterances=_in_order(corpus, job.plan.options), languages=languages)
@@ -190,10 +205,34 @@ def detect_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, 
             with suppress(Exception):  # raised again where it is processed
                 language, probability = detect_language(model, read_audio(_first_window(u.audio)))
                 languages[u.id] = {"detected": language, "probability": probability}
+    return _in_languages(corpus, languages), languages
+
+
+def _in_languages(corpus: Corpus, languages: Languages) -> Corpus:
+    """A corpus whose languages ``auto`` are the detected ones, where they are known."""
     utterances = (
-        replace(u, language=languages[u.id]["detected"]) if u.id in languages else u for u in corpus.utterances
+        replace(u, language=languages[u.id]["detected"]) if u.language == AUTO and u.id in languages else u
+        for u in corpus.utterances
     )
-    return (replace(corpus, utterances=tuple(utterances)) if languages else corpus), languages
+    return replace(corpus, utterances=tuple(utterances)) if languages else corpus
+
+
+def _without_language(corpus: Corpus, model: Whisper) -> InputError:
+    """The error of a corpus without languages for a multilingual model, with the language that the model hears."""
+    few = tuple(replace(u, language=AUTO) for u in sorted(corpus.utterances, key=lambda u: u.id)[:N_HEARD])
+    _, heard = detect_languages(replace(corpus, utterances=few), model)
+    codes = Counter(NAMES[language["detected"]][0].title() for language in heard.values())
+    if len(codes) == 1:
+        (name,) = codes
+        code = next(iter(heard.values()))["detected"]
+        least = min(language["probability"] for language in heard.values())
+        of = "its utterance" if len(corpus.utterances) == 1 else f"all of its first {len(heard)} utterances"
+        remedy = f"add --language {code}: the model hears {name} in {of} (probability at least {least:.2f})"
+    else:
+        remedy = "add --language with a code such as en, or auto for each utterance by itself, or write corpus.csv"
+        names = listed(f"{name} in {n}" for name, n in codes.most_common())
+        remedy += f"; of its first {len(heard)} utterances, the model hears {names}" if codes else ""
+    return InputError(f"corpus {corpus.name}", "states no language, and the model is multilingual", remedy)
 
 
 def parse_shard(text: str) -> Shard:

@@ -6,7 +6,7 @@ anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from heapq import merge
 from itertools import islice
@@ -19,6 +19,7 @@ from pyarrow.dataset import dataset
 
 from align_eval.corpus.folder import checksum_of_pieces
 from align_eval.engine.answer import answers
+from align_eval.engine.finished import finished_run, refuse_other_plan
 from align_eval.engine.job import Shard
 from align_eval.engine.shard_file import read_pieces, read_shard
 from align_eval.engine.utterance import all_failed, by_id
@@ -45,7 +46,13 @@ OF_THE_WHOLE = ("id", "corpus_checksum")
 
 
 def merge_into(
-    out: Path, folders: Sequence[Path], protocols: Mapping[str, Protocol] | None = None, *, edited: bool = False
+    out: Path,
+    folders: Sequence[Path],
+    protocols: Mapping[str, Protocol] | None = None,
+    *,
+    edited: bool = False,
+    force: bool = False,
+    on_already: Callable[[], None] | None = None,
 ) -> Run:
     """Merge the shards of a run into a folder: the files that the undivided run would have written.
 
@@ -58,11 +65,17 @@ def merge_into(
         User-defined protocols that the shards were scored by.
     edited : bool
         Accept shards whose files were changed since they were written.
+    force : bool
+        Replace the finished run of another plan.
+
+    on_already : function, optional
+        Called where the folder holds the merged run already, which then stays as it is.
 
     Raises
     ------
     InputError
-        Where a shard is missing or given twice, they are of different runs, or the folder cannot be written.
+        Where a shard is missing or given twice, they are of different runs, the folder holds the finished run of
+        another plan, or it cannot be written.
     """
     runs = [read_run(folder, edited=edited) for folder in folders]
     facts = [read_shard(folder) for folder in folders]
@@ -75,6 +88,15 @@ def merge_into(
         raise InputError(folders[0], "was scored by other protocols", "give those of its run with --protocols")
     failed = [failure for f in facts for failure in f.utterance_failures]
     failures = by_id([*facts[0].corpus_failures, *failed])
+    signature = with_id(deciding)
+    done = None if force else finished_run(out)
+    if done:
+        refuse_other_plan(out, done, signature)
+        maps = {id_: checksum for folder in folders for id_, checksum in read_checksums(folder).items()}
+        if done.failures == failures + facts[0].second_failures and read_checksums(out) == maps:
+            if on_already:
+                on_already()
+            return done
     with staging(out) as new:
         words = new / WORDS_NAME
         with words_writer(words) as put_rows:
@@ -89,7 +111,7 @@ def merge_into(
         answer, no_answer = answers(dataset(words), rows, deciding)
         run = Run(
             schema=runs[0].schema,
-            signature=with_id(deciding),
+            signature=signature,
             rows=rows,
             failures=failures + facts[0].second_failures,
             environment=runs[0].environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow.dataset import Dataset, dataset
@@ -175,14 +176,7 @@ def score_job(
 ) -> Run:
     """Score the words of a job, sign them, and answer what attention's incompleteness costs."""
     plan = job.plan
-    signature = run_signature(
-        plan,
-        model_checksum=model_checksum,
-        corpus=job.corpus.name,
-        corpus_checksum=corpus_checksum(job.corpus.utterances, job.checksums),
-        settings=job.settings,
-        protocols=PROTOCOLS | dict(protocols or {}),
-    )
+    signature = signature_of(job, model_checksum, protocols)
     rows = score_words(words, text=plan.options.text, seed=plan.options.seed, protocols=protocols)
     answer, no_answer = answers(words, rows, signature)
     return Run(
@@ -195,6 +189,18 @@ def score_job(
         flat_rows=flat_rows,
         answer=answer,
         no_answer=no_answer,
+    )
+
+
+def signature_of(job: Job, model_checksum: str, protocols: Mapping[str, Protocol] | None = None) -> dict[str, Any]:
+    """The signature of the run of a job, whose languages are known."""
+    return run_signature(
+        job.plan,
+        model_checksum=model_checksum,
+        corpus=job.corpus.name,
+        corpus_checksum=corpus_checksum(job.corpus.utterances, job.checksums),
+        settings=job.settings,
+        protocols=PROTOCOLS | dict(protocols or {}),
     )
 
 

@@ -16,7 +16,16 @@ import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
 from align_eval.engine.saved_maps import StackCollector
-from align_eval.errors import AlignEvalError, BugError, InputError, bug_message, is_out_of_memory, printable, reason
+from align_eval.errors import (
+    NO_MEMORY,
+    AlignEvalError,
+    BugError,
+    InputError,
+    bug_message,
+    is_out_of_memory,
+    printable,
+    reason,
+)
 from align_eval.formats.run.maps import SavedMaps
 from align_eval.pipeline import (
     PassOf,
@@ -311,7 +320,7 @@ def _failure_of(utterance: Utterance, error: Exception, item: Source | System | 
         names_file = utterance.part_of is None and printable(utterance.audio.path.name) in error.place
         return Failure(utterance.id, str(error) if names_file and not item else f"{place}, {error}", system=system)
     if is_out_of_memory(error):
-        problem = f"does not fit into memory ({type(error).__name__}: {reason(error)})"
+        problem = f"{NO_MEMORY} ({type(error).__name__}: {reason(error)})"
         remedy = "use a smaller model, or a machine with more memory"
         return Failure(utterance.id, f"{place}: {problem}; {remedy}", system=system)
     message = f"{place}: {bug_message(error)}; report it with its traceback"

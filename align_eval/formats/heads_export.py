@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean
 from align_eval.formats.atomic import write_text, writing
 
 Head = tuple[int, int]
@@ -92,7 +92,7 @@ def export_heads(heads: Sequence[Head], shape: Shape, form: str) -> str:
         If the form is unknown, there are no heads, or the model lacks one of them.
     """
     if form not in FORMS:
-        raise InputError(f"form {form!r}", "is unknown", f"known: {', '.join(FORMS)}")
+        raise InputError(f"form {form!r}", "is unknown", f"{did_you_mean(form, FORMS)}known: {', '.join(FORMS)}")
     if not heads:
         raise InputError("heads", "there are none", "choose at least one")
     check_heads(heads, shape)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 
-from align_eval.errors import InputError, InputWarning, listed
+from align_eval.errors import InputError, InputWarning, did_you_mean, listed
 from align_eval.formats.atomic import cannot_write, write_text
 from align_eval.formats.praat import OVERLAP_TOLERANCE_S, UNCOUNTED_S, read_textgrid, rounding_messages
 from align_eval.records import Word
@@ -105,7 +105,8 @@ def _word_tier(grid: TextGrid, path: object, wanted: str | None) -> int:
         )
     has_intervals = any(isinstance(t, IntervalTier) for t in grid.tiers)
     remedy = "name one with --tier" if has_intervals else "give a TextGrid with a tier of intervals"
-    raise InputError(path, f"no {what}", f"{remedy}; {known}")
+    near = did_you_mean(wanted, names) if wanted and has_intervals else ""
+    raise InputError(path, f"no {what}", f"{near}{remedy}; {known}")
 
 
 def words_of_tier(tier: IntervalTier, labels: LabelPolicy = DEFAULT_POLICY) -> tuple[Word, ...]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from align_eval.errors import InputError, NotComparableError, listed
+from align_eval.errors import InputError, NotComparableError, did_you_mean, listed
 from align_eval.scoring.boundaries import Bools, Floats, Ints
 from align_eval.scoring.statistics import cluster_rows
 from align_eval.units import MS_PER_S
@@ -137,7 +137,11 @@ def match_systems(
     ):
         for name in names:
             if name not in known_names:
-                raise InputError(place, f"there is no system {name!r}", f"choose one of: {listed(known_names, '; ')}")
+                raise InputError(
+                    place,
+                    f"there is no system {name!r}",
+                    f"{did_you_mean(name, known_names)}choose one of: {listed(known_names, '; ')}",
+                )
     matched = {name: renamed.get(name, name) for name in baseline if not only or name in only}
     missing = [name for name in matched.values() if name not in run]
     if missing:

@@ -19,13 +19,14 @@ import torch
 import whisper
 from whisper.model import ModelDimensions, Whisper
 
-from align_eval.errors import InputError, InputWarning, reason
+from align_eval.errors import InputError, InputWarning, did_you_mean, reason
 from align_eval.formats.json_file import read_limited
 from align_eval.model.build import build_whisper, load_pickled
 from align_eval.model.cross_attention import alignment_heads
 from align_eval.model.ctranslate2 import CONFIG_JSON, read_variables, set_alignment_heads, to_whisper
 from align_eval.model.transformers_folder import generation_config, is_transformers_folder, read_transformers_folder
 from align_eval.model.vocabulary import check_tokens, check_vocabulary_size
+from align_eval.reading import near_files
 from align_eval.weights import WEIGHT_PACKAGES, WeightFile
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -64,10 +65,10 @@ def load_model(name_or_path: str | Path, *, device: str = "cpu") -> Whisper:
     elif path.is_file():
         model = _load_checkpoint(path)
     else:
-        known = ", ".join(available_models())
-        raise InputError(
-            name, "no such model", f"give a .pt file, a CTranslate2 or transformers folder, or one of {known}"
-        )
+        known = available_models()
+        kinds = f"give a .pt file, a CTranslate2 or transformers folder, or one of {', '.join(known)}"
+        near = did_you_mean(name, known) or did_you_mean(path.name, near_files(path))
+        raise InputError(name, "no such model", near + kinds)
     for parameter in model.parameters():
         if not torch.isfinite(parameter).all():
             raise InputError(name, "the weights have values that are not finite", "copy or download them again")

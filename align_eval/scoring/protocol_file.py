@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from align_eval.errors import InputError, reason
+from align_eval.errors import InputError, did_you_mean, reason
 from align_eval.reading import MAX_SETTINGS_BYTES, read_bytes
 from align_eval.scoring.protocols import PROTOCOLS, Average, Boundaries, Measure, Normaliser, Protocol, Words
 
@@ -53,7 +53,9 @@ def _protocol(path: Path, name: str, table: Any) -> Protocol:
     values = dict(DEFAULTS)
     for key, value in table.items():
         if key not in READERS:
-            raise InputError(place, f"unknown key {key!r}", f"use one of {', '.join(READERS)}")
+            raise InputError(
+                place, f"unknown key {key!r}", f"{did_you_mean(key, READERS)}use one of {', '.join(READERS)}"
+            )
         values[key] = READERS[key](f"{place}, key {key!r}", value)
     missing = [key for key in READERS if key not in values and key != "paper"]
     if missing:
@@ -67,7 +69,8 @@ def _protocol(path: Path, name: str, table: Any) -> Protocol:
 def _one_of(choices: tuple[str, ...]) -> Callable[[str, Any], str]:
     def read(place: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise InputError(place, f"{value!r} is not a choice", f"choose one of {', '.join(choices)}")
+            remedy = f"{did_you_mean(str(value), choices)}choose one of {', '.join(choices)}"
+            raise InputError(place, f"{value!r} is not a choice", remedy)
         return value
 
     return read

@@ -505,7 +505,7 @@ def test_a_manifest_without_lhotse_names_the_extra(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_corpus_is_refused(tmp_path):
     Path(tmp_path / "notes.txt").write_text("nothing to hear")
-    with pytest.raises(InputError, match=r"notes\.txt: there is no such folder"):
+    with pytest.raises(InputError, match=r"notes\.txt: is a file, not a folder"):
         load_corpus(tmp_path / "notes.txt")
 
 

@@ -89,7 +89,7 @@ def scored(place: Path, old: Path | None) -> Verb:
         write_words(place / "reference" / f"{planted.id}.TextGrid", {"words": words}, 3.0)
         late = [type(w)(w.text, w.start_s + 0.01 * (i + 1), w.end_s + 0.01 * (i + 1)) for w in words]
         write_words(place / "hypothesis" / f"{planted.id}.TextGrid", {"words": late}, 3.0)
-    command = ("score", place / "reference", place / "hypothesis", "--out", place / "run")
+    command = ("score", place / "reference", place / "hypothesis", "--out", place / "run", "--force")
     return Verb(place / "run", old, command, readers=(compares, agrees, reports))
 
 
@@ -112,7 +112,7 @@ def merge(place: Path, old: Path) -> Verb:
         audio = place / f"{planted.id}.wav"
         soundfile.write(audio, [number / 100] * 1600, 16000)
         parts.append(write_part(place / f"part{number}", planted, Shard(number, 2), audio))
-    return Verb(place / "run", old, ("merge", *parts, "--out", place / "run"), readers=(compares, agrees))
+    return Verb(place / "run", old, ("merge", *parts, "--out", place / "run", "--force"), readers=(compares, agrees))
 
 
 def accept(place: Path, old: Path) -> Verb:

@@ -66,7 +66,7 @@ def test_runs_that_are_not_comparable_are_exit_code_3_with_the_key(folders):
     ("arguments", "message"),
     [
         (["missing", "same"], "there is no such folder"),
-        (["baseline", "empty"], "is no run of this version"),
+        (["baseline", "empty"], "holds no run (no run.json)"),
         (["baseline", "broken"], "words.parquet: was edited since the run was written"),
         (["baseline", "broken", "--edited"], "cannot be read as a words table"),
         (["baseline", "same", "--margin-ms", "0"], "is not a positive number of milliseconds"),

@@ -41,7 +41,7 @@ def test_auto_stays():
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("Englsh", r"the nearest are English \(en\)"), ("123", "use a code such as en, or a name")]
+    ("name", "nearest"), [("Englsh", r"did you mean English \(en\)"), ("123", "use a code such as en, or a name")]
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
     with pytest.raises(InputError, match=rf"^--language: Whisper knows no language '{name}'; {nearest}"):

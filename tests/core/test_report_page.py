@@ -352,4 +352,4 @@ def test_the_command_writes_the_page_and_prints_its_content(folder, tmp_path):
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     done = align_eval("report", str(tmp_path))
     assert done.returncode == 2
-    assert "is no run of this version" in done.stderr
+    assert "holds no run (no run.json)" in done.stderr

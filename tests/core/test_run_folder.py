@@ -148,7 +148,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"run\.json: is no run of this version .*No such file"):
+    with pytest.raises(InputError, match=r"holds no run \(no run\.json\); give the folder that `align-eval run`"):
         read_run(tmp_path)
 
 

@@ -108,9 +108,9 @@ def test_unbalanced_parentheses_are_refused(tail):
 SOURCE_REFUSALS = {
     "oracle": "source 'oracle': unknown source 'oracle'; known: attention, gradient",
     "": "source '': unknown source ''; known: attention, gradient",
-    "Attention": "unknown source 'Attention'; known: attention, gradient",
-    "attention:head=all": "unknown key 'head=all'; keys of attention: heads, prep, unit, softmax, rows, median, "
-    "prompt, as key=value",
+    "Attention": "unknown source 'Attention'; did you mean attention or attention-norm? known: attention, gradient",
+    "attention:head=all": "unknown key 'head=all'; did you mean heads? keys of attention: heads, prep, unit, softmax, "
+    "rows, median, prompt, as key=value",
     "attention:heads": "unknown key 'heads'; keys of attention: heads, prep, unit, softmax, rows, median, "
     "prompt, as key=value",
     "attention:heads=all,": "unknown key ''; keys of attention: heads, prep, unit, softmax, rows, median, "
@@ -121,7 +121,7 @@ SOURCE_REFUSALS = {
     "attention:heads=": "heads= is none of alignment, all, all-L.H-L.H, layer.L, L.H+L.H, topN, nearestN",
     "attention:prep=square": "source 'attention:prep=square', key 'prep': 'square' is not a choice; "
     "choose one of zscore-median, log, zscore, norm, mean-norm, mean",
-    "gradient:reduce=L2": "key 'reduce': 'L2' is not a choice; choose one of l2, l1, input",
+    "gradient:reduce=L2": "key 'reduce': 'L2' is not a choice; did you mean l2? choose one of l2, l1, input",
     "gradient:at=decoder": "at=decoder is none of mel, conv, encoder.K, encoder.A/B, encoder-output",
 }
 
@@ -192,7 +192,11 @@ def test_the_grid_is_canonical_and_has_no_doubles():
 @pytest.mark.parametrize(
     ("align", "preset", "message"),
     [
-        ("dtw", "whisperx", "preset 'whisperx': unknown preset; known: openai"),
+        (
+            "dtw",
+            "whisperx",
+            "preset 'whisperx': unknown preset; did you mean whisper.cpp or faster-whisper?",
+        ),
         ("hmm", "openai", "align 'hmm': unknown align 'hmm'; known: dtw, viterbi, openai"),
         ("hmm:end=own", "openai", "align 'hmm:end=own': unknown align 'hmm'; known: dtw, viterbi, openai"),
         (

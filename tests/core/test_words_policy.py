@@ -190,7 +190,7 @@ def test_an_unknown_language_is_refused_with_the_nearest(tmp_path):
     write_good(tmp_path, "openai-whisper", files=FILES)
     done = align_eval("score", tmp_path / "a.json", tmp_path / "a.json", "--language", "Englsh")
     assert done.returncode == 2
-    assert "Whisper knows no language 'Englsh'; the nearest are English (en)" in done.stderr
+    assert "Whisper knows no language 'Englsh'; did you mean English (en)" in done.stderr
     done = align_eval("score", tmp_path / "a.json", tmp_path / "a.json", "--language", "English")
     assert done.returncode == 0
 

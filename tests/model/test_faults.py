@@ -31,7 +31,7 @@ pytestmark = [
 
 
 def run(place: Path, out: Path, plan: tuple[str, ...] = PLAN) -> tuple[object, ...]:
-    return ("run", place / "corpus", *plan, "--keep", "heads", "--out", out)
+    return ("run", place / "corpus", *plan, "--keep", "heads", "--out", out, "--force")
 
 
 def once_per_audio(encode: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,15 +10,20 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 from align_eval import align
 from align_eval.api import evaluate
+from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import bundled_path, load_corpus
 from align_eval.corpus.folder import Corpus
-from align_eval.engine.job import detect_languages
+from align_eval.engine.job import detect_languages, prepare_job
 from align_eval.engine.utterance import read_speech
+from align_eval.errors import InputError
 from align_eval.language_names import NAMES, whisper_code
+from align_eval.model.language import detect_language
 from align_eval.model.load import load_model
 from align_eval.options import Plan, RunOptions
 from align_eval.records import AudioSpan, Utterance, Word
 from tests.helpers.command_line import align_eval
+from tests.helpers.models import random_whisper
+from tests.helpers.tiny_run import write_corpus
 
 SYSTEM = {"sources": ["gradient"], "aligns": ["viterbi"], "presets": []}
 
@@ -105,3 +110,31 @@ def test_the_library_detects_the_language_of_one_recording():
     assert align(base, u.audio.path, u.text, language="auto", **options) == align(
         base, u.audio.path, u.text, language="ru", **options
     )
+
+
+@pytest.mark.slow
+def test_a_corpus_without_a_language_is_refused_with_the_one_that_the_model_hears(tmp_path):
+    corpus = without_language("demo-ru", tmp_path / "c")
+    done = align_eval("run", corpus, "--model", "base", "--preset", "openai", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "corpus c: states no language, and the model is multilingual; add --language ru: " in done.stderr
+    assert "the model hears Russian in all of its first 5 utterances (probability at least 0." in done.stderr
+    remedied = ("run", corpus, "--model", "base", "--preset", "openai", "--out", tmp_path / "out", "--language", "ru")
+    assert align_eval(*remedied).returncode == 0
+
+
+def test_languages_that_differ_are_listed(tmp_path, monkeypatch):
+    """A model of random weights hears this or that; the message says the same as the detection."""
+    write_corpus(tmp_path / "corpus", 3)
+    loaded, corpus = random_whisper(n_vocab=51865), load_corpus(tmp_path / "corpus")
+    heard = {detect_language(loaded, read_audio(u.audio))[0] for u in corpus.utterances}
+    with pytest.raises(InputError, match="states no language, and the model is multilingual") as refused:
+        prepare_job(corpus, loaded, RunOptions(presets=["openai"]))
+    if len(heard) == 1:
+        assert refused.value.remedy.startswith(f"add --language {next(iter(heard))}: the model hears ")
+    detections = iter([("de", 0.9), ("ru", 0.8), ("de", 0.7)])
+    monkeypatch.setattr("align_eval.model.language.detect_language", lambda *_: next(detections))
+    with pytest.raises(InputError) as refused:
+        prepare_job(corpus, loaded, RunOptions(presets=["openai"]))
+    assert refused.value.remedy.endswith("of its first 3 utterances, the model hears German in 2, Russian in 1")
+    assert prepare_job(load_corpus(tmp_path / "corpus", language="ru"), loaded, RunOptions(presets=["openai"]))

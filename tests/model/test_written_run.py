@@ -48,7 +48,7 @@ def test_a_run_that_is_cut_off_while_it_writes_leaves_the_one_before_it_and_goes
     from align_eval.engine import run
 
     corpus, model = speech
-    command = ("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "out")
+    command = ("run", corpus, "--model", model, *OPTIONS, "--out", tmp_path / "out", "--force")
     assert align_eval(*command).returncode == 0
     before = files_of(tmp_path / "out")
     with monkeypatch.context() as patched:

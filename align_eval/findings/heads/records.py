@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from align_eval.errors import InputError, listed
+from align_eval.errors import InputError, did_you_mean, listed
 from align_eval.formats.heads_export import Head, Shape, check_heads, parse_heads
 from align_eval.formats.run.finding_json import finding_of, read_finding
 from align_eval.run_record import Figure
@@ -187,8 +187,10 @@ def heads_of_search(
         raise InputError(place, f"holds several references: {listed(strata)}", "choose one with --reference")
     chosen = reference or next(iter(strata), "")
     if chosen not in strata:
-        raise InputError(place, f"holds no {chosen} reference", f"known: {listed(strata) or 'none'}")
+        raise InputError(
+            place, f"holds no {chosen} reference", f"{did_you_mean(chosen, strata)}known: {listed(strata) or 'none'}"
+        )
     sets = {row.name: row.heads for row in strata[chosen].sets if row.heads}
     if name not in sets:
-        raise InputError(place, f"holds no set {name!r}", f"known: {listed(sets)}")
+        raise InputError(place, f"holds no set {name!r}", f"{did_you_mean(name, sets)}known: {listed(sets)}")
     return parse_heads("+".join(sets[name])), (search.n_layers, search.n_heads_a_layer)

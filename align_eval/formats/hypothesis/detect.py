@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean
 from align_eval.formats.hypothesis import (
     ctm,
     lhotse,
@@ -78,7 +78,9 @@ def check_format(name: str | None) -> None:
         Names the known formats.
     """
     if name is not None and name not in FORMATS:
-        raise InputError(f"--format {name}", "there is no such format", f"known: {', '.join(FORMATS)}")
+        raise InputError(
+            f"--format {name}", "there is no such format", f"{did_you_mean(name, FORMATS)}known: {', '.join(FORMATS)}"
+        )
 
 
 def claimants(document: Document) -> tuple[str, ...]:

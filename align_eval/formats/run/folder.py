@@ -7,25 +7,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow.dataset import dataset
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean, listed
 from align_eval.formats.atomic import inside, write_bytes, write_text, writing
 from align_eval.formats.checksum import check_file, file_checksum
 from align_eval.formats.json_file import Kind, decode_json, read_limited
 from align_eval.formats.run.json_lines import entries_writer, read_entries
 from align_eval.formats.run.languages import Languages, write_languages
-from align_eval.formats.run.staging import RUN_NAME, VOUCHED, is_unfinished, place, settle, staging
+from align_eval.formats.run.staging import RUN_NAME, VOUCHED, holds_run, is_unfinished, place, settle, staging
 from align_eval.formats.run.textgrids import write_textgrids
 from align_eval.formats.run.tracebacks import FOLDER as TRACEBACKS
 from align_eval.formats.run.tracebacks import as_json, without_tracebacks, write_tracebacks
 from align_eval.formats.run.words_file import write_words_table
+from align_eval.reading import near_files
 from align_eval.records import Failure
 from align_eval.run_record import Run, RunSignature, ScoreRow
 
@@ -171,10 +174,15 @@ def read_run(path: Path, *, edited: bool = False) -> Run:
         If the run is unfinished, or the file cannot be read, has another schema version, or lacks a setting of
         :class:`~align_eval.run_record.RunSignature`, or another file of the run is missing or was changed.
     """
+    if not os.path.lexists(path):
+        runs = (path.with_name(name) for name in near_files(path))
+        raise InputError(path, "there is no such folder", _run_remedy(path, runs))
     file = path / RUN_NAME if path.is_dir() else path
     settle(file.parent)
     if is_unfinished(file.parent):
         raise InputError(file.parent, "holds a run that was interrupted", "give the command that wrote it again")
+    if not os.path.lexists(file):
+        raise InputError(path, f"holds no run (no {RUN_NAME})", _run_remedy(path, (), path.iterdir()))
     run = _parse_run(file)
     if edited:
         return replace(run, files={})
@@ -182,6 +190,14 @@ def read_run(path: Path, *, edited: bool = False) -> Run:
     for name in sorted({WORDS_NAME, *run.files, *present}):
         check_file(inside(file.parent, name), run.files.get(name))
     return run
+
+
+def _run_remedy(path: Path, beside: Iterable[Path], inside_: Iterable[Path] = ()) -> str:
+    """Name the run folders that someone may have meant: of a similar name, or in the folder that was named."""
+    names = did_you_mean(path.name, (other.name for other in beside if holds_run(other)), most=1)
+    runs = sorted(str(other) for other in islice(inside_, 1000) if holds_run(other))
+    question = names or (f"did you mean {listed(runs, ' or ', most=2)}? " if runs else "")
+    return f"{question}give the folder that `align-eval run` or `score` wrote with --out"
 
 
 def _parse_run(file: Path) -> Run:

@@ -78,7 +78,7 @@ def _scores(finding: Faithfulness, pooling: str) -> Table:
     table.add_column("order", overflow="fold")
     for metric in metrics:
         for fill in FILLS:
-            table.add_column(f"{metric}, {fill}", justify="right")
+            table.add_column(f"{metric}, {fill}", justify="right", overflow="fold")
     for order in dict.fromkeys(key[0] for key in rows):
         add_row(table, order, *(_cell(rows.get((order, metric, fill))) for metric in metrics for fill in FILLS))
     return table
@@ -107,7 +107,7 @@ def _maps(finding: Faithfulness) -> Table:
     table.add_column("source", overflow="fold")
     keys = list(dict.fromkeys((r.metric, r.fill) for r in finding.map_rows))
     for metric, fill in keys:
-        table.add_column(f"{metric}, {fill}" if fill else metric, justify="right")
+        table.add_column(f"{metric}, {fill}" if fill else metric, justify="right", overflow="fold")
     for source in dict.fromkeys(r.source for r in finding.map_rows):
         add_row(table, source, *(_cell(rows.get((source, metric, fill))) for metric, fill in keys))
     return table

@@ -7,13 +7,35 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
-from align_eval.errors import InputError
+from align_eval.errors import InputError, did_you_mean
 from align_eval.spec import format_spec, types_of_keys
 
 if TYPE_CHECKING:
     from align_eval.scoring.protocols import Protocol
 
 KINDS = ("sources", "aligns", "presets", "protocols", "models", "corpora", "formats", "kinds")
+
+OTHER_NAMES = {
+    "source": "sources",
+    "saliency": "sources",
+    "saliencies": "sources",
+    "align": "aligns",
+    "aligner": "aligns",
+    "aligners": "aligns",
+    "alignment": "aligns",
+    "alignments": "aligns",
+    "path": "aligns",
+    "paths": "aligns",
+    "preset": "presets",
+    "protocol": "protocols",
+    "metrics": "protocols",
+    "model": "models",
+    "corpus": "corpora",
+    "corpuses": "corpora",
+    "format": "formats",
+    "kind": "kinds",
+}
+"""Other words for the lists: the singular, and words of the docs for the same thing."""
 
 
 def listing(what: str) -> Iterator[str]:
@@ -22,13 +44,16 @@ def listing(what: str) -> Iterator[str]:
     Parameters
     ----------
     what
-        Name of the list, one of :data:`KINDS`.
+        Name of the list, one of :data:`KINDS` or :data:`OTHER_NAMES`, in any case.
 
     Raises
     ------
     InputError
         If there is no list of this name.
     """
+    asked = what
+    what = what.lower()
+    what = OTHER_NAMES.get(what, what)
     if what == "sources":
         from align_eval.relevance.source import SOURCE_OPTIONS
 
@@ -67,7 +92,8 @@ def listing(what: str) -> Iterator[str]:
 
         yield from (f"{name}: {form.description}" for name, form in FORMATS.items())
     else:
-        raise InputError(f"list {what}", "there is no such list", f"one of {', '.join(KINDS)}")
+        remedy = f"{did_you_mean(what, KINDS)}one of {', '.join(KINDS)}"
+        raise InputError(f"list {asked}", "there is no such list", remedy)
 
 
 def _specs(table: Mapping[str, type]) -> Iterator[str]:

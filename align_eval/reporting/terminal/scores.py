@@ -79,6 +79,12 @@ def print_languages(languages: Mapping[str, Mapping[str, Any]], console: Console
         print_line(console, f"languages detected: {counts}")
 
 
+ONE_RECORDING = (
+    "one recording: the errors are those of its words. Whether a system is better than another, and the errors on "
+    "other speech, take more recordings, of ten speakers or more."
+)
+
+
 def print_run(run: Run, console: Console, *, tables: bool = True) -> None:
     """Print one table per kind of reference, if asked, and then the failures and the signature."""
     if tables:
@@ -93,20 +99,27 @@ def print_run(run: Run, console: Console, *, tables: bool = True) -> None:
 def _print_tables(run: Run, console: Console) -> None:
     for reference in sorted({row.reference for row in run.rows}):
         rows = [row for row in run.rows if row.reference == reference]
-        columns = COLUMNS if console.width >= NARROW_WIDTH else NARROW_COLUMNS
-        if rows[0].text != "words":
-            columns += (OF_ALL_COLUMN,)
-        if any(row.metric == COMMON_COLUMN[1][2] for row in rows):
-            columns += (COMMON_COLUMN,)
-        console.print(score_table_of(rows, reference, columns))
+        console.print(score_table_of(rows, reference, _columns_of(rows, console.width)))
         for line in (*recognition_lines(rows), *few_clusters_lines(rows)):
             print_line(console, line)
     for name, short in short_names(SystemName(row.source, row.align) for row in run.rows).items():
         if is_own(name) and short != str(name):
             print_line(console, f"{short}: {name}", "dim")
     print_line(console, MEANING, "dim")
+    if run.rows and all(row.n_clusters == 1 and row.clusters == "recordings" for row in run.rows):
+        print_line(console, ONE_RECORDING, "yellow")
     if any(row.source == SECOND_REFERENCE for row in run.rows):
         print_line(console, FLOOR_MEANING, "dim")
+
+
+def _columns_of(rows: Sequence[ScoreRow], width: int) -> tuple[tuple[str, _Key], ...]:
+    """Columns of a table. A narrow one has three, so that names keep room: the additional ones replace two."""
+    recognised = (OF_ALL_COLUMN,) if rows[0].text != "words" else ()
+    common = (COMMON_COLUMN,) if any(row.metric == COMMON_COLUMN[1][2] for row in rows) else ()
+    if width >= NARROW_WIDTH:
+        return (*COLUMNS, *recognised, *common)
+    first, second, third = NARROW_COLUMNS
+    return (*(common or (first,)), second, *(recognised or (third,)))
 
 
 def flat_row_lines(flat_rows: Sequence[FlatRows]) -> list[str]:

@@ -17,32 +17,42 @@ MEANING = (
 )
 
 
+NARROW_WIDTH = 120
+"""Terminals narrower than this show the worth alone. toggles.json has the errors and the p-values."""
+
+
 def print_toggles(finding: ToggleFinding, console: Console) -> None:
     """Print one table per preset, source, alignment and kind of reference."""
     keys = dict.fromkeys((row.preset, row.source, row.align, row.reference) for row in finding.rows)
     for key in keys:
         console.print(
-            _table([row for row in finding.rows if (row.preset, row.source, row.align, row.reference) == key])
+            _table(
+                [row for row in finding.rows if (row.preset, row.source, row.align, row.reference) == key],
+                narrow=console.width < NARROW_WIDTH,
+            )
         )
     print_line(console, MEANING, "dim")
 
 
-def _table(rows: list[HeuristicWorth]) -> Table:
+def _table(rows: list[HeuristicWorth], *, narrow: bool) -> Table:
     first = rows[0]
     label = widest_label(rows)
     system = f"{first.preset} ({first.source} | {first.align})"
     table = titled_table(f"{system}, {first.reference} reference: {first.n_words} words, {label}")
     table.add_column("heuristic", overflow="fold")
     table.add_column("switched", overflow="fold")
-    for name in ("with", "without", "worth, all", "p", "worth, interior", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
+    names = ("with", "without", "worth, all", "p", "worth, interior", "p")
+    shown = [i for i, name in enumerate(names) if not narrow or "worth" in name]
+    for i in shown:
+        table.add_column(names[i], justify="right", no_wrap=True)
     by_key = {(row.heuristic, row.change, row.boundaries): row for row in rows}
     for heuristic, change in dict.fromkeys((row.heuristic, row.change) for row in rows):
         all_boundaries, interior = (by_key.get((heuristic, change, boundaries)) for boundaries in ("all", "interior"))
         errors = ("-", "-")
         if all_boundaries:
             errors = (f"{all_boundaries.with_ms:.1f}", f"{all_boundaries.without_ms:.1f}")
-        add_row(table, heuristic, change, *errors, *_worth(all_boundaries), *_worth(interior))
+        values = (*errors, *_worth(all_boundaries), *_worth(interior))
+        add_row(table, heuristic, change, *(values[i] for i in shown))
     return table
 
 
