@@ -40,7 +40,7 @@ check-demo: $(VENV)/.demo
 
 # The 17 systems of the grid on the demo, with their accepted figures.
 check-grid: $(VENV)/.demo
-	$(BIN)/align-eval run demo --model tiny.en --grid --out runs/grid
+	$(BIN)/align-eval run demo --model tiny.en --grid --out runs/grid --force
 	$(BIN)/python scripts/check_demo.py runs/grid corpora/demo/grid.json
 
 test test-core test-all test-validate test-fuzz test-lowest: export OMP_NUM_THREADS := 1

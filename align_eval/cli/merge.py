@@ -40,6 +40,7 @@ def merge(
     from align_eval.formats.run.languages import read_languages
     from align_eval.formats.run.maps import has_maps
     from align_eval.formats.run.tracebacks import FOLDER
+    from align_eval.reporting.answer_sentences import with_sentences
     from align_eval.reporting.terminal.answer import print_answer
     from align_eval.reporting.terminal.scores import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
@@ -61,5 +62,5 @@ def merge(
     print_answer(merged, console)
     print_next(console, out)
     if as_json:
-        print_json(merged)
+        print_json(with_sentences(merged))
     exit_for_failures(merged.failures, out / "run.json", out / FOLDER)

@@ -157,6 +157,7 @@ def _print_run(
     as_json: bool,
 ) -> None:
     """Print a finished run, and measure, write and print the effect of heuristics where that was asked for."""
+    from align_eval.reporting.answer_sentences import with_sentences
     from align_eval.reporting.terminal.answer import print_answer
     from align_eval.reporting.terminal.scores import print_languages, print_run
 
@@ -181,7 +182,7 @@ def _print_run(
     print_answer(run, console)
     print_next(console, out)
     if as_json:
-        print_json(run)
+        print_json(with_sentences(run))
 
 
 def align(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from align_eval.reporting.numbers import counted, figure_text
 from align_eval.run_record import Answer, Figure, Run, Step
@@ -90,6 +91,11 @@ def source_name(answer: Answer) -> str:
 def sentence(answer: Answer) -> str:
     """What a run says: what reading attention well is worth, and what its incompleteness costs."""
     return " ".join((_reading_sentence(answer), _worth_sentence(answer)))
+
+
+def with_sentences(run: Run) -> dict[str, Any]:
+    """The fields of a run, and ``sentences``: one per answer, in the order of ``answer``."""
+    return {**{f.name: getattr(run, f.name) for f in fields(run)}, "sentences": [*map(sentence, run.answer or ())]}
 
 
 def footnotes(answer: Answer) -> tuple[str, ...]:
