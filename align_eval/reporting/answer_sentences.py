@@ -99,8 +99,12 @@ def with_sentences(run: Run) -> dict[str, Any]:
 
 
 def footnotes(answer: Answer) -> tuple[str, ...]:
-    """What limits an answer, one sentence each or two."""
-    notes = []
+    """What the numbers are, and what limits them."""
+    known = any(step.difference is not None and _is_known(step.difference) for step in answer.steps)
+    notes = [
+        "Mean absolute error of word starts and ends. Differences are paired, and minus is nearer: attention from the "
+        "line above it, each other line from attention" + (f"; 95 % intervals over {answer.clusters}." * known or ".")
+    ]
     if answer.heads_from == "agreement":
         notes.append(
             "Exploratory: no heads were chosen for these weights on other speech. Those that agree best with the "
@@ -194,7 +198,7 @@ def _share(answer: Answer) -> str:
 
 
 def _at_most(answer: Answer) -> str:
-    return "" if answer.at_most_ms is None else f" (at most {max(0.0, answer.at_most_ms):.1f} ms, at any amount)"
+    return "" if answer.at_most_ms is None else f" (at most {max(0.0, answer.at_most_ms):.1f} ms, at any amount of it)"
 
 
 def _note(step: Step, answer: Answer) -> str:
