@@ -133,7 +133,7 @@ def _reading_sentence(answer: Answer) -> str:
         here = "" if _is_known(reading) else " on these recordings"
         said = f"how Whisper reads attention {verb} {_size(reading)} ms{here}{_shift(answer)}."
     else:
-        said = f"reading attention otherwise is not shown to help: {figure_text(reading)} ms."
+        said = f"reading attention otherwise is not shown to help: {figure_text(reading, sign=True)} ms."
     against = AGAINST.get(answer.reference, "Against a reference of unstated kind, ")
     return against + said if against else said[0].upper() + said[1:]
 

@@ -22,7 +22,7 @@ def print_answer(run: Run, console: Console) -> None:
     if run.answer is None:
         for line in (
             *nearest_lines(run),
-            *([f"no answer on what attention lacks: {run.no_answer}"] * bool(run.no_answer)),
+            *([f"what attention lacks is not measured: {run.no_answer}"] * bool(run.no_answer)),
         ):
             print_line(console, line)
         return
