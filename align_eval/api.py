@@ -18,7 +18,7 @@ from align_eval.options import RunOptions
 from align_eval.pipeline import Speech, align_speech, maps_of_passes, passes_of, sources_of, words
 from align_eval.records import AudioSpan, SystemName, Word
 from align_eval.run_record import Run
-from align_eval.systems import ALIGN, BEST, chosen_heads, make_systems, names_best, with_heads
+from align_eval.systems import ALIGN, BEST, make_systems, with_heads
 from align_eval.text import split_words
 
 if TYPE_CHECKING:
@@ -120,13 +120,15 @@ def align(
     >>> align(model, "speech.wav", "and you always want to see it")  # doctest: +SKIP
     """
     make_systems([with_heads(source, "alignment")], [align])  # refused before the model is loaded
+    from align_eval.engine.head_choice import with_chosen_heads
+
     if not isinstance(text, str):
         raise InputError("text", f"is a {type(text).__name__}", "give one string, words separated by white space")
     if isinstance(model, str | Path):
         from align_eval.model.load import load_model
 
         model = load_model(model)
-    (system,) = make_systems(_with_chosen_heads(model, [source]), [align])
+    (system,) = make_systems(with_chosen_heads(model, [source]), [align])
     speech = _speech(model, audio, text, language, channel)
     return align_speech(model, speech, [system])[system]
 
@@ -160,9 +162,10 @@ def explain(
     InputError
         Where audio, text or a spec cannot be used.
     """
+    from align_eval.engine.head_choice import with_chosen_heads
     from align_eval.engine.saved_maps import StackCollector
 
-    systems = make_systems(_with_chosen_heads(model, sources), [align])
+    systems = make_systems(with_chosen_heads(model, sources), [align])
     speech = _speech(model, audio, text, language, channel)
     collector = StackCollector("maps")
     maps = maps_of_passes(model, passes_of(model, speech), collector.add)(sources_of(systems))
@@ -265,19 +268,6 @@ def _with_options_in_signature(function: Callable[..., Any]) -> None:
 
 
 _with_options_in_signature(evaluate)
-
-
-def _with_chosen_heads(model: Whisper, sources: Sequence[str]) -> list[str]:
-    """Write out the best heads of a model in specs; warn where none were chosen for its weights."""
-    if not any(names_best(source) for source in sources):
-        return list(sources)
-    from align_eval.model.load import weights_checksum
-
-    heads = chosen_heads(weights_checksum(model))
-    if not heads:
-        message = "no heads were chosen for these weights: the model's alignment heads are used"
-        warnings.warn(message, UserWarning, stacklevel=3)
-    return [with_heads(source, heads or "alignment") for source in sources]
 
 
 def _speech(

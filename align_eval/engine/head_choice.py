@@ -1,11 +1,12 @@
-"""Choice of attention heads for a model without chosen ones: those that agree best with a saliency.
+"""Heads of a model: those that were chosen for its weights, or else those that agree best with a saliency.
 
-It uses no reference times, only the maps of a few utterances. It is made once, before the first utterance of a run, and
-its heads are written out in the specs of the run.
+The choice by agreement uses no reference times, only the maps of a few utterances. It is made once, before the first
+utterance of a run, and its heads are written out in the specs of the run.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from torch import Tensor
 
 from align_eval.engine.utterance import read_speech
 from align_eval.errors import AlignEvalError, InputError, listed
+from align_eval.model.load import weights_checksum
 from align_eval.pipeline import passes_of
 from align_eval.records import Utterance
 from align_eval.relevance.source import parse_source
 from align_eval.relevance.stack import stacks_of, text_rows
-from align_eval.systems import SALIENCY
+from align_eval.systems import SALIENCY, chosen_heads, names_best, with_heads
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -30,6 +32,17 @@ N_UTTERANCES = 30
 
 N_HEADS = 10
 """Number of heads, or half of them where a model has fewer than twice that."""
+
+
+def with_chosen_heads(model: Whisper, sources: Sequence[str]) -> list[str]:
+    """Write out the best heads of a model in specs; warn where none were chosen for its weights."""
+    if not any(names_best(source) for source in sources):
+        return list(sources)
+    heads = chosen_heads(weights_checksum(model))
+    if not heads:
+        message = "no heads were chosen for these weights: the model's alignment heads are used"
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return [with_heads(source, heads or "alignment") for source in sources]
 
 
 def heads_by_agreement(model: Whisper, utterances: Sequence[Utterance], plan: Plan) -> tuple[tuple[str, ...], int]:

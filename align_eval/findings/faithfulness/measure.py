@@ -23,6 +23,7 @@ from align_eval.corpus.audio import check_unchanged, read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.checksums import FileChecksums
 from align_eval.corpus.folder import Corpus, corpus_checksum
+from align_eval.engine.head_choice import with_chosen_heads
 from align_eval.engine.job import detect_languages
 from align_eval.engine.utterance import all_failed, attempt, by_id
 from align_eval.errors import InputError
@@ -52,6 +53,7 @@ from align_eval.records import Failure, Utterance
 from align_eval.relevance.source import Source, parse_source
 from align_eval.relevance.stack import StackOf, stacks_of, text_rows
 from align_eval.signature import package_version, run_environment, run_signature, signature_id
+from align_eval.systems import with_heads
 from align_eval.units import FRAME_S, START_S
 
 DEFAULT_ORDERS = ("attention:heads=all", "gradient:at=encoder-output")
@@ -93,8 +95,7 @@ def measure_faithfulness(
         fail.
     """
     options = options or FaithfulnessOptions()
-    parsed = tuple(dict.fromkeys(map(parse_source, sources)))
-    for source in parsed:
+    for source in (parse_source(with_heads(text, "alignment")) for text in sources):
         if source.tokens.unit != "subword":
             raise InputError(f"source {source}", "faithfulness needs Whisper's own tokens", "leave unit= out")
         if source.tokens.prompt != "no-timestamps":
@@ -104,6 +105,7 @@ def measure_faithfulness(
     name = model if isinstance(model, str) else "a loaded model"
     loaded = load_model(model, device=device) if isinstance(model, str) else model
     check_precision(loaded)
+    parsed = tuple(dict.fromkeys(map(parse_source, with_chosen_heads(loaded, sources))))
     corpus, _ = detect_languages(corpus, loaded)
     checksums = FileChecksums()
 

@@ -20,11 +20,10 @@ LARGEST_WIDTH = 100
 def print_answer(run: Run, console: Console) -> None:
     """Print every answer of a run, that of the most trusted kind of reference last; or why there is none."""
     if run.answer is None:
-        for line in (
-            *nearest_lines(run),
-            *([f"what attention lacks is not measured: {run.no_answer}"] * bool(run.no_answer)),
-        ):
+        for line in nearest_lines(run):
             print_line(console, line)
+        if run.no_answer:
+            print_line(console, f"what attention lacks is not measured: {run.no_answer}")
         return
     width = min(console.width, LARGEST_WIDTH)
     for answer in sorted(run.answer, key=lambda answer: by_trust(answer.reference), reverse=True):
