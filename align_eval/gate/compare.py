@@ -107,6 +107,7 @@ def compare(
         new_systems=tuple(
             name for name in run_systems if name not in systems.values() and name not in baseline_systems
         ),
+        answers=run.run.answer or (),
     )
 
 

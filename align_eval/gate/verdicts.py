@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from align_eval.errors import InputError
+from align_eval.run_record import Answer
 
 Verdict = Literal["pass", "undecided", "regression"]
 Metric = Literal["wbe_mean", "start_shift", "end_shift", "lost_words"]
@@ -139,6 +140,8 @@ class Comparison:
         Baseline systems that have another name in the run, by their name in the baseline.
     new_systems
         Systems of the run that the baseline lacks. They are not compared.
+    answers
+        Answers of the run; empty for a run without one.
     """
 
     schema: int
@@ -153,6 +156,7 @@ class Comparison:
     differences: tuple[SignatureDifference, ...]
     renamed: dict[str, str]
     new_systems: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
 
     def checks_on(self, system: str, reference: str) -> list[Check]:
         """Return the checks on one system and kind of reference."""

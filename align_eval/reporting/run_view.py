@@ -20,17 +20,21 @@ from align_eval.findings.agreement.measure import SALIENCIES
 from align_eval.formats.run.folder import read_run
 from align_eval.formats.run.map_checksums import read_checksums
 from align_eval.formats.run.words_table import read_words_table
-from align_eval.records import SECOND_REFERENCE
-from align_eval.relevance.source import SOURCE_OPTIONS, parse_source
+from align_eval.records import SECOND_REFERENCE, SystemName
+from align_eval.relevance.source import SOURCE_OPTIONS, ResidualOptions, parse_source
 from align_eval.reporting.reference_order import by_trust
-from align_eval.reporting.terminal.scores import named_align, widest_label
+from align_eval.reporting.terminal.scores import widest_label
 from align_eval.run_record import Run, ScoreRow
 from align_eval.scoring.boundaries import Floats, Ints
 from align_eval.scoring.curves import signed_errors_s
 from align_eval.scoring.statistics import cluster_rows
+from align_eval.systems import short_names
 
 Family = Literal["attention", "saliency", "hybrid", "control", "external", "reference"]
 """Kind of signal that word times come from."""
+
+RESIDUAL = "residual"
+"""Name of the sources that add a residual to attention."""
 
 BOUNDARIES = "interior"
 """Boundaries that distributions and curves count."""
@@ -52,6 +56,8 @@ class SystemView:
 
     Attributes
     ----------
+    label
+        Short name (:func:`~align_eval.systems.short_names`).
     rows
         Score rows of the protocol ``wbe``.
     starts_s, ends_s
@@ -96,7 +102,7 @@ class StratumView:
         """For each relevance source the preparation and path with the least error."""
         first: dict[str, SystemView] = {}
         for system in self.systems:
-            first.setdefault(stack_of(system.source) or system.name, system)
+            first.setdefault(_signal_of(system), system)
         return tuple(first.values())
 
 
@@ -121,7 +127,9 @@ def view_run(folder: Path, *, edited: bool = False) -> RunView:
     """
     run, words = read_run(folder, edited=edited), read_words_table(folder / "words.parquet")
     references = sorted(set(words.column("reference").to_pylist()), key=by_trust)
-    strata = tuple(_stratum(run, words, reference) for reference in references)
+    systems = words.group_by(["source", "align"], use_threads=False).aggregate([]).to_pylist()
+    labels = short_names(SystemName(system["source"], system["align"]) for system in systems)
+    strata = tuple(_stratum(run, words, reference, labels) for reference in references)
     maps_of = maps_reader(folder, read_checksums(folder) if run.files else None)
     return RunView(folder, run, words, strata, maps_of)
 
@@ -141,7 +149,7 @@ def default_pair(view: RunView) -> tuple[str | None, str | None]:
 
 
 def family_of(source: str) -> Family:
-    """The family of a source, from its name."""
+    """The family of a source, from its name; that of a residual from the source whose residual is added."""
     name = source.partition(":")[0]
     if source == SECOND_REFERENCE:
         return "reference"
@@ -149,12 +157,29 @@ def family_of(source: str) -> Family:
         return "external"
     if name in SALIENCIES:
         return "saliency"
+    if name == RESIDUAL:
+        return "hybrid" if family_of(_added(source)) == "saliency" else "control"
     return "hybrid" if name == "hybrid" else "control" if name.startswith("control-") else "attention"
 
 
 def stack_of(source: str) -> str | None:
     """The name under which a run saves the maps of a source; None for an external system."""
     return parse_source(source).stack if source.partition(":")[0] in SOURCE_OPTIONS else None
+
+
+def _added(residual: str) -> str:
+    """Source whose residual a residual source adds to attention."""
+    options = parse_source(residual).options
+    assert isinstance(options, ResidualOptions)
+    return options.inner[0].text
+
+
+def _signal_of(system: SystemView) -> str:
+    """Name of the maps behind a system; the amounts of one residual are one signal."""
+    stack = stack_of(system.source)
+    if stack is None or system.source.partition(":")[0] != RESIDUAL:
+        return stack or system.name
+    return parse_source(system.source).with_options(amount=1.0).stack
 
 
 def number_systems(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[str, str]]]:
@@ -177,7 +202,7 @@ def number_systems(pairs: Sequence[tuple[str, str]]) -> tuple[Ints, list[tuple[s
     return row_numbers, list(number)
 
 
-def _stratum(run: Run, words: pa.Table, reference: str) -> StratumView:
+def _stratum(run: Run, words: pa.Table, reference: str, labels: Mapping[SystemName, str]) -> StratumView:
     table = words.filter(pc.equal(words.column("reference"), reference))
     _, cluster = cluster_rows(table)
     rows = [row for row in run.rows if row.reference == reference and row.protocol == "wbe"]
@@ -192,7 +217,7 @@ def _stratum(run: Run, words: pa.Table, reference: str) -> StratumView:
             for row in rows
             if (row.source, row.align) == (source, align)
         }
-        label = f"{source} | {named_align(source, align)}"
+        label = labels[SystemName(source, align)]
         systems.append(SystemView(source, align, label, family_of(source), system_rows, starts_s, ends_s))
     systems.sort(key=lambda system: (system.family == "reference", system.error_ms))
     return StratumView(reference, _n_words(rows, table), _clusters(rows), tuple(systems))

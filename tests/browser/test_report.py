@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from PIL import Image
 from playwright.sync_api import Page
+from textgrid import TextGrid
 
 from align_eval.corpus.bundled import bundled_path
+from align_eval.formats.praat import read_textgrid
 from align_eval.formats.run.folder import read_run
-from align_eval.formats.run.words_table import read_words_table
+from align_eval.formats.run.words_table import SCHEMA, read_words_table
+from align_eval.formats.textgrids import write_words
+from align_eval.records import SystemName, Word
 from align_eval.reporting.run_view import INTERIOR, view_run
 from align_eval.reporting.word_columns import word_columns
 from tests.helpers.command_line import align_eval, start
@@ -71,7 +78,10 @@ def errors_ms(run: Path, system: str) -> np.ndarray:
 
 
 def test_the_page_has_the_figures_of_the_run(run, page):
-    """The interior error of every system equals `run.json`, and the words of the page have the same mean."""
+    """The interior error of every system equals `run.json`, and the words of the page have the same mean.
+
+    Three recordings are too few for an interval.
+    """
     view = view_run(run)
     rows = {r.source + r.align: r for r in read_run(run).rows if (r.boundaries, r.calibration, r.metric) == INTERIOR}
     assert len(rows) == 4
@@ -80,7 +90,7 @@ def test_the_page_has_the_figures_of_the_run(run, page):
     for line in lines:
         source, align = line.locator("th").inner_text().split("\n")
         row = rows[source + align]
-        assert line.locator("td.main").inner_text() == f"{row.value:.1f}"  # four speakers have no interval
+        assert line.locator("td.main").inner_text() == f"{row.value:.1f}"
     data = json.loads(page.locator("#data").text_content())
     mean = np.abs(data["errors"][data["pair"][0]]).mean() / 10  # of starts and ends; tenths of a millisecond
     best = view.strata[0].best("attention")
@@ -91,7 +101,7 @@ def test_words_are_sorted_by_each_criterion(run, page):
     page.locator("#a").select_option(label=ATTENTION)
     page.locator("#b").select_option(label=GRADIENT)
     assert column(page, 5) == pytest.approx(sorted(errors_ms(run, ATTENTION), reverse=True), abs=0.06)
-    page.get_by_role("button", name="Worst of the second").click()
+    page.get_by_role("button", name=f"Worst of {GRADIENT}").click()
     assert column(page, 6) == pytest.approx(sorted(errors_ms(run, GRADIENT), reverse=True), abs=0.06)
     page.get_by_role("button", name="Where they differ most").click()
     apart = word_columns(read_words_table(run / "words.parquet")).apart_ms(ATTENTION, GRADIENT)
@@ -129,12 +139,12 @@ def open_word(page: Page, word: str) -> None:
 
 
 def test_a_click_shows_the_maps_of_a_word_and_its_times(run, page):
-    """Tiers, spectrogram and two maps; the picture has many colours; times equal the words table."""
+    """Tiers, spectrogram, waveform and two maps; the picture has many colours; times equal the words table."""
     page.locator("#a").select_option(label=ATTENTION)
     page.locator("#b").select_option(label=GRADIENT)
     open_word(page, "ripped")
     assert page.locator("#word-title").inner_text() == "ripped"
-    assert page.locator("#view").get_attribute("data-panels") == "4"
+    assert page.locator("#view").get_attribute("data-panels") == "5"
     n_colours = page.evaluate(
         """() => {
         const c = document.getElementById('view'), p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
@@ -160,7 +170,7 @@ def test_a_word_is_heard_from_its_start_to_its_end(run, page):
     for n, (button, start_s, end_s) in enumerate(
         (
             ("▶ word", row["reference_start_s"], row["reference_end_s"]),
-            ("▶ first system", row["start_s"], row["end_s"]),
+            (f"▶ {ATTENTION}", row["start_s"], row["end_s"]),
             ("▶ utterance", 0.0, row["duration_s"]),
         ),
         start=1,
@@ -193,6 +203,144 @@ def test_a_window_of_a_long_recording_is_played_at_its_place(run, opened, tmp_pa
     assert page.evaluate("window.started[0]")[:2] == pytest.approx([start_s, end_s - start_s], abs=2e-4)
 
 
+def ink_per_column(page: Page) -> np.ndarray:
+    """Dark pixels in each column of the waveform, which is the last panel of a page without maps."""
+    picture = np.array(Image.open(BytesIO(page.locator("#view").screenshot())).convert("L"))[1:-1, 1:-1]  # the border
+    bottom = len(picture) - 24  # the axis
+    return (picture[bottom - 48 : bottom] < 150).sum(axis=0)
+
+
+def test_the_waveform_is_as_high_as_the_sound_is_loud(opened, tmp_path):
+    """A tone of 4 kHz until 0.3 s, silence after: columns are full before and a thin line after, at any zoom."""
+    folder = write_reported(tmp_path / "run", SPEAKERS[:1], saved=None)
+    path = folder / "audio" / "a.wav"
+    at_sample = np.arange(soundfile.info(path).frames)
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * 4000 * at_sample / 16000) * (at_sample < 4800), 16000)
+    command("report", folder)
+    page = opened(folder / "report.html")
+    open_word(page, "w0")
+    for is_zoomed in (False, True):
+        first_s, last_s = span_s(page)
+        columns = ink_per_column(page)[92:-6]
+        at_s = np.linspace(first_s, last_s, len(columns))
+        assert np.median(columns[at_s < 0.28]) >= 46
+        assert 1 <= np.median(columns[at_s > 0.32]) <= 2  # between two rows of the screen
+        if not is_zoomed:
+            page.keyboard.press("-")
+            page.locator("#view").evaluate("() => new Promise((drawn) => setTimeout(drawn, 200))")
+
+
+def span_s(page: Page) -> tuple[float, float]:
+    """The part of the utterance that the picture shows."""
+    first, last = re.findall(r"[\d.]+", page.locator("#span").inner_text())
+    return float(first), float(last)
+
+
+def test_keys_and_buttons_zoom_around_the_word(run, page):
+    """Each step divides the part that is shown by 1.5; the middle of the word stays at its place."""
+
+    open_word(page, "ripped")
+    row = next(r for r in read_words_table(run / "words.parquet").to_pylist() if r["word"] == "ripped")
+    middle_s = (row["reference_start_s"] + row["reference_end_s"]) / 2
+    whole = span_s(page)
+    page.keyboard.press("+")
+    page.get_by_role("button", name="Zoom in").click()
+    first, last = span_s(page)
+    assert last - first == pytest.approx((whole[1] - whole[0]) / 1.5**2, abs=0.02)
+    place, before = (middle_s - first) / (last - first), (middle_s - whole[0]) / (whole[1] - whole[0])
+    assert place == pytest.approx(before, abs=0.02)
+    page.keyboard.press("Shift+ArrowRight")
+    assert span_s(page) == pytest.approx([edge + (last - first) / 4 for edge in (first, last)], abs=0.02)
+    assert page.locator("#word-title").inner_text() == "ripped"
+    for _ in range(20):
+        page.keyboard.press("-")
+    assert span_s(page) == pytest.approx([0, row["duration_s"]], abs=0.01)
+    assert page.get_by_role("button", name="Zoom out").is_disabled()
+    for _ in range(20):
+        page.keyboard.press("+")
+    first, last = span_s(page)
+    assert last - first == pytest.approx(0.05, abs=0.01)
+    assert page.get_by_role("button", name="Zoom in").is_disabled()
+    page.locator("#whole").check()
+    assert span_s(page) == pytest.approx([0, row["duration_s"]], abs=0.01)
+    page.locator("#whole").uncheck()
+    assert span_s(page) == whole
+
+
+def test_systems_have_short_names_and_their_specs_under_the_pointer(opened, tmp_path):
+    command("report", write_reported(tmp_path / "run", SPEAKERS[:1]))
+    page = opened(tmp_path / "run" / "report.html")
+    assert texts(page, "#a option") == ["attention", "gradient"]
+    assert page.locator("#a option").first.get_attribute("title") == "attention:heads=all | dtw"
+    page.get_by_role("button", name="Worst of gradient").click()
+    open_word(page, "w1")
+    names = texts(page, "#play button")
+    assert names == ["▶ word", "▶ attention", "▶ gradient", "▶ with neighbours", "▶ utterance"]
+    assert texts(page, "#times th[scope=col]") == ["word", "reference, s", "attention, s", "gradient, s"]
+    assert page.locator("#times .name-b").get_attribute("title") == "gradient:at=encoder-output | viterbi"
+    assert "error: attention 60.0 ms, gradient 20.0 ms" in page.locator("#word-place").inner_text()
+    page.keyboard.press("Escape")
+    page.locator("#a").select_option(label="gradient")
+    page.locator("#b").select_option(label="none")
+    heads = texts(page, ".words th")
+    assert ["gradient, ms" in heads[4], "none, ms" in heads[5]] == [True, True]
+
+
+def saved_textgrid(page: Page, path: Path) -> TextGrid:
+    """The TextGrid of the open word's utterance, as our strict reader reads it."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Open in Praat").press("Enter")
+    download.value.save_as(path / download.value.suggested_filename)
+    return read_textgrid(path / download.value.suggested_filename)[0]
+
+
+def test_the_saved_textgrid_has_words_and_phones(opened, tmp_path):
+    """Words of the reference, the phones beside the audio, both systems 60 and 20 ms later; every interval in order."""
+    quoted = 'say "ah" \\n'
+    folder = write_reported(tmp_path / "run", SPEAKERS[:1], texts={"w1": quoted})
+    (spoken,) = (u.words() for u in SPEAKERS[:1])
+    phones = tuple(Word(f"P{i}", 0.1 * i, 0.1 * i + 0.1) for i in range(1, 4))
+    write_words(folder / "audio" / "a.TextGrid", {"words": spoken, "Phones": phones}, spoken[-1].end_s)
+    command("report", folder)
+    page = opened(folder / "report.html")
+    open_word(page, "w0")
+    grid = saved_textgrid(page, tmp_path)
+    assert [tier.name for tier in grid.tiers] == ["reference", "phones", "attention", "gradient"]
+    assert (tmp_path / "a.TextGrid").is_file()
+    for tier, late_s, words in zip(grid.tiers, (0, 0, 0.06, 0.02), (spoken, phones, spoken, spoken), strict=True):
+        labelled = [(i.mark, i.minTime, i.maxTime) for i in tier if i.mark]
+        assert [mark for mark, *_ in labelled] == [quoted if w.text == "w1" else w.text for w in words]
+        times = [time for _, *ends in labelled for time in ends]
+        assert times == pytest.approx([t + late_s for w in words for t in (w.start_s, w.end_s)], abs=1e-4)
+        assert (tier.intervals[0].minTime, tier.intervals[-1].maxTime) == (grid.minTime, grid.maxTime)
+        assert all(one.maxTime == other.minTime for one, other in pairwise(tier.intervals))  # as Praat writes them
+
+
+def test_words_that_no_interval_can_hold_are_points_in_the_saved_textgrid(opened, tmp_path):
+    """Word 1 of attention overlaps word 0, and word 2 has no length; 10 s into the file, times count from its start."""
+    folder = write_reported(tmp_path / "run", SPEAKERS[:1], late_s={SystemName("attention:heads=all", "dtw"): 0.06})
+    rows = read_words_table(folder / "words.parquet").to_pylist()
+    rows[1]["start_s"] = rows[0]["end_s"] - 0.05
+    rows[2]["end_s"] = rows[2]["start_s"]
+    for row in rows:
+        for edge in ("start", "end"):
+            row[f"{edge}_error_s"] = row[f"{edge}_s"] - row[f"reference_{edge}_s"]
+            row[f"{edge}_s"], row[f"reference_{edge}_s"] = row[f"{edge}_s"] + 10, row[f"reference_{edge}_s"] + 10
+        row["offset_s"] += 10
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), folder / "words.parquet")
+    command("report", folder, "--edited")
+    page = opened(folder / "report.html")
+    open_word(page, "w0")
+    grid = saved_textgrid(page, tmp_path)
+    assert grid.minTime == 10
+    tiers = {tier.name: tier for tier in grid.tiers}
+    assert list(tiers) == ["reference", "attention", "attention (no length)", "attention (overlapping)"]
+    assert [i.mark for i in tiers["attention"] if i.mark] == ["w0", "w3"]
+    for name, row in (("no length", rows[2]), ("overlapping", rows[1])):
+        (point,) = tiers[f"attention ({name})"]
+        assert (point.mark, point.time) == (row["word"], pytest.approx(row["start_s"], abs=1e-4))
+
+
 def test_long_utterances_show_and_play_20_s_around_a_word(opened, tmp_path):
     """Words 50 s into 80 s of tone: the embedded stretch lasts 20 s, and the word is played from its place in it."""
     folder = write_reported(tmp_path / "run", SPEAKERS[:1], longer_s=80.0)
@@ -208,7 +356,7 @@ def test_long_utterances_show_and_play_20_s_around_a_word(opened, tmp_path):
     (part,) = json.loads(page.locator("script.media[data-utterance='a']").text_content())
     assert part["to"] - part["from"] == 20
     assert part["from"] < row["reference_start_s"] - 2
-    assert page.locator("#view").get_attribute("data-panels") == "2"  # boundaries and spectrogram
+    assert page.locator("#view").get_attribute("data-panels") == "3"  # boundaries, spectrogram and waveform
     for n, (button, offset, length) in enumerate(
         (
             ("▶ word", row["reference_start_s"] - part["from"], row["reference_end_s"] - row["reference_start_s"]),
@@ -222,7 +370,10 @@ def test_long_utterances_show_and_play_20_s_around_a_word(opened, tmp_path):
 
 
 def test_the_keyboard_is_enough(run, page):
-    """Move to the second word, open it, go to the next and back, play it, close it."""
+    """Move to the second word, open it, go to the next and back, play it, close it; then from the first to the second.
+
+    At the first word the button to the word before is disabled, and has the focus no more.
+    """
     page.locator("#rows").focus()
     page.keyboard.press("ArrowDown")
     second = page.locator("#body tr.here td").first.inner_text()
@@ -237,6 +388,11 @@ def test_the_keyboard_is_enough(run, page):
     page.locator("html[data-started='1']").wait_for()
     page.keyboard.press("Escape")
     assert not page.locator("#word").is_visible()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#word-title").inner_text() == second
+    page.keyboard.press("Escape")
     page.keyboard.press("End")
     assert page.locator("#body tr.here").get_attribute("data-at") == str(len(errors_ms(run, ATTENTION)) - 1)
 

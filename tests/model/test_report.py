@@ -69,7 +69,7 @@ def test_the_page_shows_budget_and_heads(folder, tmp_path):
     for value in (stratum.start.value, stratum.end.value):
         assert f">{value:.1f}</text>" in section
     assert f">{stratum.injection.cost.value:+.1f}</text>" in section
-    heads = page[page.index('id="heads"') : page.index('id="words"')]
+    heads = page[page.index('id="heads"') : page.index("<dialog")]
     (searched,) = findings.heads.strata
     assert len(re.findall("<title>head ", heads)) == 2 * len(searched.heads) == 8
     errors = {row.head: round(row.error_ms.value) for row in searched.heads}
@@ -95,7 +95,7 @@ def test_figures_have_every_format_and_the_same_bytes_each_time(folder, tmp_path
     for name in again:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     svg = (tmp_path / "one" / "utterance-a.svg").read_text()
-    assert {"w0", "w3", "(end)", "reference", "attention:heads=all | dtw"} <= set(re.findall(r">([^<>]+)</text>", svg))
+    assert {"w0", "w3", "(end)", "reference", "attention", "gradient"} <= set(re.findall(r">([^<>]+)</text>", svg))
 
 
 def test_a_long_utterance_is_drawn_around_its_word():

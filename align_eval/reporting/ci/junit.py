@@ -1,7 +1,7 @@
 """JUnit XML of a comparison: one test case per system, kind of reference and metric.
 
 A case covers all words and each speaker. It fails if one of these verdicts is a regression. It is skipped, with the
-reason, if none is a regression and one is undecided.
+reason, if none is a regression and one is undecided. The answers of the run are properties of the suite.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from xml.etree import ElementTree as ET  # writes only; nothing is parsed
 
 from align_eval.errors import printable
 from align_eval.gate.verdicts import Check, Comparison, worst_of
+from align_eval.reporting.answer_sentences import sentence as answer_sentence
+from align_eval.reporting.answer_sentences import source_name
 from align_eval.reporting.gate_sentences import METRICS, headline, sentence
+from align_eval.reporting.reference_order import in_order
 
 
 def junit(comparison: Comparison, *, strict: bool = False) -> str:
@@ -25,6 +28,7 @@ def junit(comparison: Comparison, *, strict: bool = False) -> str:
     counts = {"tests": str(len(cases)), "failures": str(n_failures), "errors": "0", "skipped": str(n_skipped)}
     root = ET.Element("testsuites", {"name": "align-eval compare", **counts})
     suite = ET.SubElement(root, "testsuite", {"name": printable(headline(comparison)), **counts})
+    _add_answers(suite, comparison)
     for (system, reference, metric), checks in cases.items():
         name = f"{METRICS[metric]}, {reference} reference"
         case = ET.SubElement(suite, "testcase", {"classname": printable(system), "name": printable(name)})
@@ -39,3 +43,14 @@ def junit(comparison: Comparison, *, strict: bool = False) -> str:
         result.text = "\n".join(lines)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _add_answers(suite: ET.Element, comparison: Comparison) -> None:
+    """Add the sentence of each answer as a property, in the element that precedes the cases."""
+    if not comparison.answers:
+        return
+    properties = ET.SubElement(suite, "properties")
+    for answer in in_order(comparison.answers):
+        name = f"answer on the {source_name(answer)}, {answer.reference} reference"
+        texts = {"name": printable(name), "value": printable(answer_sentence(answer))}
+        ET.SubElement(properties, "property", texts)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from align_eval.errors import NotComparableError, brief, listed, printable
 from align_eval.gate.compare import Side
 from align_eval.gate.verdicts import Comparison, SystemFigures, Verdict, worst_of
+from align_eval.reporting.answer_sentences import sentence as answer_sentence
 from align_eval.reporting.gate_cells import system_cells
 from align_eval.reporting.gate_names import with_short_names
 from align_eval.reporting.gate_sentences import differences_text, headline, regressions, warning, worst_words
+from align_eval.reporting.reference_order import in_order
 
 _LINKS = re.compile(r"@|#|GH-(?=\d)|:(?=//)|www(?=\.)|:(?=[\w+-]+:)", re.IGNORECASE)
 """Characters after which a space without width keeps GitHub from a mention, an issue, a link or an emoji."""
@@ -61,6 +63,8 @@ def figures_row(comparison: Comparison, figures: SystemFigures) -> tuple[str, ..
 def _body(comparison: Comparison) -> Iterator[str]:
     comparison = with_short_names(comparison)
     yield escaped(headline(comparison))
+    for answer in in_order(comparison.answers):
+        yield from ("", escaped(answer_sentence(answer)))
     for reference in dict.fromkeys(figures.reference for figures in comparison.figures):
         yield from ("", f"### {escaped(reference)} reference", "")
         yield from _table(

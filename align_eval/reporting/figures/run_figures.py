@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from align_eval.records import AudioSpan, Word
 from align_eval.reporting.figures.heads import heads_figure
 from align_eval.reporting.figures.save import require_matplotlib, save
+from align_eval.reporting.figures.steps import steps_figure
 from align_eval.reporting.figures.tolerance import tolerance_figure
 from align_eval.reporting.figures.utterance import Panel, Tier, utterance_figure
 from align_eval.reporting.figures.waterfall import budget_figure
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.map_images import map_images
+from align_eval.reporting.reference_order import in_order
 from align_eval.reporting.run_view import RunView, default_pair, family_of, stack_of
 from align_eval.reporting.terminal.scores import floors_ms
 from align_eval.reporting.utterance_audio import read_samples
@@ -31,7 +33,7 @@ N_UTTERANCES = 3
 def draw_figures(
     folder: Path, view: RunView, findings: Findings, spans: Mapping[str, AudioSpan], formats: Sequence[str]
 ) -> list[str]:
-    """Draw tolerance curves, the utterances of the top-ranked words, and the waterfall and heads if they were measured.
+    """Draw tolerance curves, the utterances of the top-ranked words, with answer, waterfall and heads if there are any.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def draw_figures(
 
 
 def _figures(view: RunView, findings: Findings, spans: Mapping[str, AudioSpan]) -> Iterator[tuple[str, Figure]]:
+    if view.run.answer:
+        yield "answer", steps_figure(in_order(view.run.answer), view.run)
     yield "tolerance", tolerance_figure(view.strata)
     if findings.budget is not None:
         yield "waterfall", budget_figure(findings.budget, floors_ms(view.run))
@@ -72,6 +76,7 @@ def _figures(view: RunView, findings: Findings, spans: Mapping[str, AudioSpan]) 
 def _utterances(view: RunView, spans: Mapping[str, AudioSpan]) -> Iterator[tuple[str, Figure]]:
     columns = word_columns(view.words)
     pair = default_pair(view)
+    labels = {system.name: system.label for stratum in view.strata for system in stratum.systems}
     top_word: dict[str, int] = {}
     for i in rank_words(columns, *pair):
         top_word.setdefault(columns.utterance[i], i)
@@ -85,10 +90,10 @@ def _utterances(view: RunView, spans: Mapping[str, AudioSpan]) -> Iterator[tuple
             if name is None:
                 continue
             source = name.partition(" | ")[0]
-            tiers.append(Tier(name, family_of(source), _words(view, id_, name)))
+            tiers.append(Tier(labels[name], family_of(source), _words(view, id_, name)))
             stack = stack_of(source)
             if stack in images and max(images[stack].word_of_row) < len(texts):
-                panels.append(Panel(name, family_of(source), images[stack], name))
+                panels.append(Panel(labels[name], family_of(source), images[stack], labels[name]))
         duration_s = float(columns.utterance_rows[id_]["duration_s"])
         samples = read_samples(spans[id_], duration_s) if id_ in spans else None
         yield f"utterance-{id_.replace('/', '_')}", utterance_figure(id_, texts, samples, tiers, panels, around_s)

@@ -1,4 +1,4 @@
-"""Spectrograms, maps and sound inside the page: packed bytes as base64, top-ranked words first, up to a size."""
+"""Spectrograms, maps, sound and phones inside the page: bytes as base64, top-ranked words first, up to a size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from align_eval.corpus.audio import Samples
 from align_eval.engine.fitting_maps import MapsOf
-from align_eval.records import AudioSpan
+from align_eval.records import AudioSpan, Word
 from align_eval.reporting.map_images import MapImage, map_images
 from align_eval.reporting.spectrogram import spectrogram
 from align_eval.reporting.utterance_audio import flac, read_samples
+from align_eval.reporting.utterance_phones import PhonesOf
 from align_eval.reporting.word_columns import WordColumns
 
 LONGEST_S = 60.0
@@ -27,6 +28,12 @@ STRETCH_S = 20.0
 
 MARGIN_S = 2.0
 """A word at least this far inside an earlier stretch gets no stretch."""
+
+UNITS_PER_S = 10_000
+"""Integer time units of the page per second."""
+
+PHONE_BYTES = 20
+"""Approximate size of a phone on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Media:
     Attributes
     ----------
     entries
-        Spectrogram, maps and sound of each stretch, by utterance.
+        Spectrogram, maps, sound and phones of each stretch, by utterance.
     left_out
         Ids of the utterances that did not fit at all.
     n_utterances
@@ -110,9 +117,15 @@ def choose_stretches(words: Iterable[tuple[str, float, float, float]]) -> list[S
 
 
 def embed_media(
-    maps_of: MapsOf, stretches: Sequence[Stretch], spans: Mapping[str, AudioSpan], room_bytes: int, *, audio: bool
+    maps_of: MapsOf,
+    stretches: Sequence[Stretch],
+    spans: Mapping[str, AudioSpan],
+    room_bytes: int,
+    *,
+    audio: bool,
+    phones_of: PhonesOf = lambda _: (),
 ) -> Media:
-    """Embed the spectrogram, maps and sound of each stretch that fits.
+    """Embed the spectrogram, maps, sound and phones of each stretch that fits.
 
     Parameters
     ----------
@@ -125,6 +138,8 @@ def embed_media(
         does not fit, no other stretch is tried.
     audio
         Whether to embed sound.
+    phones_of
+        Reads the phones of an utterance.
     """
     entries: dict[str, list[dict[str, Any]]] = {}
     refused: dict[str, None] = {}
@@ -136,9 +151,10 @@ def embed_media(
             continue
         samples = _samples(spans[id_], stretch) if id_ in spans else None
         maps = maps_of(id_) if stretch.whole else None
-        if samples is None and maps is None:
+        phones = [phone for phone in phones_of(id_) if phone.end_s > stretch.start_s and phone.start_s < stretch.end_s]
+        if samples is None and maps is None and not phones:
             continue
-        entry = _entry(samples, map_images(maps) if maps is not None else {}, audio=audio)
+        entry = _entry(samples, map_images(maps) if maps is not None else {}, phones, audio=audio)
         entry |= {"from": stretch.start_s, "to": stretch.end_s}
         size = _size(entry)
         if size > room_bytes:
@@ -159,7 +175,9 @@ def _samples(span: AudioSpan, stretch: Stretch) -> Samples | None:
     return read_samples(span, stretch.duration_s, None if stretch.whole else (stretch.start_s, stretch.end_s))
 
 
-def _entry(samples: Samples | None, maps: Mapping[str, MapImage], *, audio: bool) -> dict[str, Any]:
+def _entry(
+    samples: Samples | None, maps: Mapping[str, MapImage], phones: Sequence[Word], *, audio: bool
+) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "maps": {
             spec: {
@@ -181,6 +199,10 @@ def _entry(samples: Samples | None, maps: Mapping[str, MapImage], *, audio: bool
         }
         if audio:
             entry["audio"] = base64.b64encode(flac(samples)).decode("ascii")
+    if phones:
+        entry["phones"] = [
+            [round(phone.start_s * UNITS_PER_S), round(phone.end_s * UNITS_PER_S), phone.text] for phone in phones
+        ]
     return entry
 
 
@@ -193,4 +215,4 @@ def _size(entry: Mapping[str, Any]) -> int:
     """Approximate size of an entry on the page: its long strings, and a little for the rest."""
     images = [*entry["maps"].values(), *([entry["spectrogram"]] if "spectrogram" in entry else [])]
     image_bytes: int = sum(len(image["data"]) + 4 * image["rows"] + 200 for image in images)
-    return image_bytes + len(entry.get("audio", ""))
+    return image_bytes + len(entry.get("audio", "")) + PHONE_BYTES * len(entry.get("phones", ()))

@@ -29,11 +29,12 @@ from align_eval.reporting.html.sections.sources import sources_section
 from align_eval.reporting.html.sections.verdict import verdict_section
 from align_eval.reporting.html.sections.words import pack_words, select_words, words_bytes, words_note
 from align_eval.reporting.run_view import RunView, default_pair
+from align_eval.reporting.utterance_phones import phones_reader
 from align_eval.reporting.word_columns import rank_words, word_columns
 from align_eval.signature import run_signature_line
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("words.js", "table.js", "picture.js", "sound.js", "page.js")
+SCRIPTS = ("words.js", "table.js", "sound.js", "zoom.js", "picture.js", "textgrid.js", "dialog.js", "page.js")
 """Parts of the page's script, in order. They share one scope."""
 
 MB = 1_000_000
@@ -98,7 +99,8 @@ def write_report(
     media_bytes = int(limit_bytes - words_bytes(len(selected), len(columns.errors_s)))
     on_page = set(selected)
     stretches = choose_stretches(word_place(columns, i) for i in ranking if i in on_page)
-    media = embed_media(view.maps_of, stretches, spans, media_bytes, audio=audio)
+    phones_of = phones_reader(spans, {id_: row["speaker"] for id_, row in columns.utterance_rows.items()})
+    media = embed_media(view.maps_of, stretches, spans, media_bytes, audio=audio, phones_of=phones_of)
     has_sources = any(system["stack"] is not None for system in data["systems"])
     text = _render(
         **_run_sections(view, findings, verdict),
@@ -130,8 +132,11 @@ def _run_sections(view: RunView, findings: Findings, verdict: Comparison | NotCo
         "run_id": signature["id"],
         "n_failures": len(view.run.failures),
         "failures": failure_lines(view.run.failures),
-        "answers": answer_section(view, findings.budget),
+        "answers": answer_section(view.run),
+        "has_intervals": any(step.error.ci_low is not None for of in view.run.answer or () for step in of.steps),
+        "no_answer": view.run.no_answer,
         "strata": [sources_section(stratum) | errors_section(stratum) for stratum in view.strata],
+        "n_systems": len({system.name for stratum in view.strata for system in stratum.systems}),
         "budget": budget_section(view, findings.budget),
         "verdict": verdict_section(verdict) if verdict is not None else None,
         "rhos": agreement_lines(findings),

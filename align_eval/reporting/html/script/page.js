@@ -18,11 +18,13 @@ document.addEventListener("keydown", (event) => {
 addEventListener("resize", () => { measure(); draw(); paint(); });
 addEventListener("beforeprint", () => {
   printing = true;
-  const names = [["first", state.a], ["second", state.b]].filter(([, system]) => system !== null).map(([which, system]) => `${which}: ${data.systems[system].name}`);
+  const named = (system) => (nameOf(system) === specOf(system) ? nameOf(system) : `${nameOf(system)} (${specOf(system)})`);
+  const names = [["first", state.a], ["second", state.b]].filter(([, system]) => system !== null).map(([which, system]) => `${which}: ${named(system)}`);
   $("on-paper").textContent = `${names.join("; ")}. ${Math.min(state.shown.length, PRINTED)} words are printed.`;
   draw();
 });
 addEventListener("afterprint", () => { printing = false; draw(); });
+name();
 colour();
 select();
 measure();

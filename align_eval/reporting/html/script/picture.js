@@ -1,5 +1,5 @@
-// The dialog of one word: its picture, sentence and times.
-const dialog = $("word"), canvas = $("view");
+// The picture of the open word: boundaries, spectrogram, waveform and maps on one time axis.
+const canvas = $("view");
 const unpacked = new Map();
 async function bytes(image) {
   if (!unpacked.has(image)) {
@@ -22,16 +22,10 @@ function picture(levels, image, colours, first, last) {
   context.putImageData(pixels, 0, 0);
   return off_;
 }
-// The words of the utterance, the words near word i, and the visible time span.
-function near(i) {
-  const all = [];
-  for (let j = i; j >= 0 && data.utterance[j] === data.utterance[i]; j--) all.unshift(j);
-  for (let j = i + 1; j < n && data.utterance[j] === data.utterance[i]; j++) all.push(j);
-  const u = utterance(i), at = all.indexOf(i), [from, to] = bounds(i), inside = (j) => data.end[j] - u.offset >= from * S && data.start[j] - u.offset <= to * S;
-  const nearby = $("whole").checked ? all.filter(inside) : all.slice(Math.max(0, at - 2), at + 3);
-  const edges = nearby.flatMap((j) => [data.start[j], data.end[j]]).concat([state.a, state.b].flatMap((s) => nearby.flatMap((j) => timesOf(s, j)))).filter((t) => t !== null).map((t) => (t - u.offset) / S);
-  const span = $("whole").checked ? [from, to] : [Math.max(0, from, Math.min(...edges) - 0.12), Math.min(to, Math.max(...edges) + 0.12)];
-  return { all, nearby, span, sentence: u.duration / S > LONG_S ? all.filter(inside) : all };
+function extent(samples, from, to) { // least and greatest sample, the next one included, so that steep waves have no gaps
+  let low = Infinity, high = -Infinity;
+  for (let k = Math.max(0, from); k <= to && k < samples.length; k++) { if (samples[k] < low) low = samples[k]; if (samples[k] > high) high = samples[k]; }
+  return low <= high ? [low, high] : [0, 0];
 }
 let drawn = null; // scale of the open word's picture, for the cursor
 async function paint() {
@@ -40,9 +34,13 @@ async function paint() {
   const u = utterance(i), pack = mediaOf(i), { all, nearby, span } = near(i);
   const maps = [state.a, state.b].map((system, k) => ({ system, k, map: system === null ? undefined : pack.maps[data.systems[system].stack] }));
   const panels = [];
-  const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", null, "--reference"], ["first", state.a, "--key-a"], ["second", state.b, "--key-b"]].filter(([, s], k) => k === 0 || s !== null);
+  const words_ = (system) => all.map((j) => [...(system === null ? [data.start[j], data.end[j]] : timesOf(system, j)), data.text[j], j === i]).filter(([s, e]) => s !== null && e !== null);
+  const tiers = [[canvas.clientWidth < 500 ? "ref." : "reference", words_(null), "--reference"], ...[[state.a, "--key-a"], [state.b, "--key-b"]].filter(([s]) => s !== null).map(([s, colour_]) => [nameOf(s), words_(s), colour_])];
+  if (pack.phones) tiers.splice(1, 0, ["phones", pack.phones.map(([s, e, text]) => [s + u.offset, e + u.offset, text, false]), "--reference"]);
   panels.push({ kind: "tiers", height: 24 * tiers.length, tiers });
   if (pack.spectrogram) panels.push({ kind: "picture", label: "spectrogram, 0 to 8 kHz", image: pack.spectrogram, ramp: "spectrogram", height: 120, first: 0, last: pack.spectrogram.rows, lines: ["reference", state.a, state.b] });
+  const sound = await samplesOf(pack).catch(() => null);
+  if (sound) panels.push({ kind: "wave", label: "waveform", height: 48, lines: ["reference", state.a, state.b], samples: sound.getChannelData(0), rate: sound.sampleRate });
   for (const { system, map } of maps) if (map) {
     const wanted = new Set(nearby.map((j) => data.index[j]));
     let first = map.words.findIndex((w) => wanted.has(w)), last = map.words.length - [...map.words].reverse().findIndex((w) => wanted.has(w));
@@ -75,21 +73,33 @@ async function paint() {
   let top = 4;
   panels.forEach((p, k) => {
     if (p.kind === "tiers") {
-      p.tiers.forEach(([name, system, colour_], row) => {
+      p.tiers.forEach(([name_, entries, colour_], row) => {
         const y = top + row * 24;
-        c.fillStyle = soft; c.textAlign = "right"; c.fillText(name, gutter - 6, y + 11);
+        c.fillStyle = soft; c.textAlign = "right"; c.fillText(clip(name_, gutter - 8), gutter - 6, y + 11);
         c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, 22); c.clip();
-        for (const j of all) {
-          const [s, e] = row === 0 ? [data.start[j], data.end[j]] : timesOf(system, j);
-          if (s === null || e === null) continue;
+        for (const [s, e, label, opened] of entries) {
           const from = x(rel(s)), to = x(rel(e));
-          c.fillStyle = j === i ? key(colour_) : panel; c.globalAlpha = j === i ? 0.25 : 1; c.fillRect(from, y, to - from, 21); c.globalAlpha = 1;
+          if (to < gutter || from > width) continue;
+          c.fillStyle = opened ? key(colour_) : panel; c.globalAlpha = opened ? 0.25 : 1; c.fillRect(from, y, to - from, 21); c.globalAlpha = 1;
           c.strokeStyle = key(colour_); c.lineWidth = 1.5; c.strokeRect(from, y + 0.5, to - from, 20);
           c.fillStyle = ink; c.textAlign = "center"; const seen = [Math.max(from, gutter), Math.min(to, width - 6)];
-          if (seen[1] > seen[0]) c.fillText(clip(data.text[j], seen[1] - seen[0] - 6), (seen[0] + seen[1]) / 2, y + 11);
+          if (seen[1] > seen[0]) c.fillText(clip(label, seen[1] - seen[0] - 4), (seen[0] + seen[1]) / 2, y + 11);
         }
         c.restore();
       });
+    } else if (p.kind === "wave") {
+      c.fillStyle = soft; c.textAlign = "left"; c.fillText(p.label, gutter, top + 6);
+      const y = top + 16, half = p.height / 2, left = Math.ceil(gutter), right = Math.floor(width - 6);
+      const at = (pixel) => Math.round((span[0] + ((pixel - gutter) / (width - gutter - 6)) * (span[1] - span[0]) - (pack.from ?? 0)) * p.rate);
+      c.save(); c.beginPath(); c.rect(gutter, y, width - gutter - 6, p.height); c.clip();
+      c.fillStyle = ink;
+      const loudest = p.samples.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-4);
+      for (let pixel = left; pixel < right; pixel++) {
+        const [low, high] = extent(p.samples, at(pixel), at(pixel + 1));
+        c.fillRect(pixel, y + half - (high / loudest) * half, 1, Math.max(1, ((high - low) / loudest) * half));
+      }
+      for (const j of all) for (const system of p.lines) if (system !== null) for (const t of system === "reference" ? [data.start[j], data.end[j]] : timesOf(system, j)) edge(t, system, y, y + p.height);
+      c.restore();
     } else {
       c.fillStyle = soft; c.textAlign = "left"; c.fillText(clip(p.label, width - gutter - 8), gutter, top + 6);
       const y = top + 16, h = p.height - 0, image = picture(levels[k], p.image, ramp(p.ramp), p.first, p.last);
@@ -121,62 +131,7 @@ async function paint() {
   }
   c.textAlign = "right"; c.fillText("s", gutter - 22, top + 11);
   drawn = { x, gutter, width };
-  const shown = panels.filter((p) => p.image).map((p) => p.label).join("; ");
+  const shown = panels.filter((p) => p.label).map((p) => p.label).join("; ");
   canvas.setAttribute("aria-label", `${data.text[i]}: ${shown || "boundaries only"}. The table below has the times.`);
   canvas.dataset.panels = panels.length;
 }
-function describe(i) {
-  const u = utterance(i), { nearby, sentence } = near(i), long = u.duration / S > LONG_S, [from, to] = bounds(i);
-  for (const id of ["all-name", "whole-name"]) $(id).textContent = long ? `${Math.round(to - from)} s around it` : "utterance";
-  $("word-title").textContent = data.text[i];
-  $("word-place").textContent = `${u.id}${u.speaker ? `, ${u.speaker}` : ""} · ${u.reference} reference · error: ${state.b === null ? "" : "first "}${plain(errorMs(state.a, i))} ms${state.b === null ? "" : `, second ${plain(errorMs(state.b, i))} ms`}`;
-  $("sentence").replaceChildren(...sentence.flatMap((j) => {
-    const part = document.createElement(j === i ? "mark" : "span");
-    part.textContent = data.text[j];
-    return [part, " "];
-  }));
-  const rows_ = nearby.map((j) => {
-    const tr = document.createElement("tr"), th = document.createElement("th");
-    th.textContent = data.text[j]; th.scope = "row"; tr.append(th);
-    if (j === i) tr.className = "here";
-    const span = ([s, e]) => `${s === null ? "–" : (s / S).toFixed(3)} to ${e === null ? "–" : (e / S).toFixed(3)}`;
-    cell(tr, span([data.start[j], data.end[j]]), "number"); cell(tr, span(timesOf(state.a, j)), "number"); cell(tr, span(timesOf(state.b, j)), "number of-two");
-    return tr;
-  });
-  $("times").tBodies[0].replaceChildren(...rows_);
-  $("name-a").textContent = state.a === null ? "" : data.systems[state.a].name;
-  $("name-b").textContent = state.b === null ? "none" : data.systems[state.b].name;
-  const pack = mediaOf(i), sound = Boolean(pack.audio), mapped = Object.keys(pack.maps).length > 0;
-  $("rows-note").hidden = !mapped;
-  const missing = [];
-  if (!pack.spectrogram) missing.push("spectrogram");
-  if (!mapped) missing.push("maps");
-  if (!sound) missing.push("sound");
-  $("silent").textContent = missing.length ? `This page has no ${missing.join(" and no ")} for this word.` : "";
-  for (const button of document.querySelectorAll("[data-play]")) {
-    const t = stretch(button.dataset.play, i);
-    button.disabled = !sound || t === null;
-  }
-}
-function open(at) {
-  stop();
-  state.here = at;
-  state.open = state.shown[at];
-  describe(state.open);
-  if (!dialog.open) dialog.showModal();
-  $("before").disabled = at <= 0;
-  $("after").disabled = at >= state.shown.length - 1;
-  paint();
-}
-const step = (by) => { const to = state.here + by; if (to >= 0 && to < state.shown.length) { move(to); open(to); } };
-$("before").addEventListener("click", () => step(-1));
-$("after").addEventListener("click", () => step(1));
-$("close").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => { stop(); state.open = -1; rows.focus({ preventScroll: true }); });
-dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-dialog.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowLeft") { event.preventDefault(); step(-1); }
-  if (event.key === "ArrowRight") { event.preventDefault(); step(1); }
-  if (event.key === " " && !["BUTTON", "INPUT"].includes(event.target.tagName)) { event.preventDefault(); play("word"); }
-});
-$("whole").addEventListener("input", () => { describe(state.open); paint(); });

@@ -1,6 +1,15 @@
 // The sound of the open word.
 let audio = null, playing = null;
+const RATE = 16000, KEPT = 8; // of the embedded sound; decoded sounds that are kept
 const decoded = new Map();
+async function samplesOf(pack) {
+  if (!pack.audio) return null;
+  if (!decoded.has(pack)) {
+    if (decoded.size >= KEPT) decoded.delete(decoded.keys().next().value);
+    decoded.set(pack, new OfflineAudioContext(1, 1, RATE).decodeAudioData(Uint8Array.from(atob(pack.audio), (c) => c.charCodeAt(0)).buffer));
+  }
+  return decoded.get(pack);
+}
 function stretch(kind, i) { // seconds from the start of the utterance
   const u = utterance(i), all = near(i).all, at = all.indexOf(i), [from, to] = bounds(i);
   const times = { word: [data.start[i], data.end[i]], a: timesOf(state.a, i), b: timesOf(state.b, i), near: [data.start[all[Math.max(0, at - 1)]], data.end[all[Math.min(all.length - 1, at + 1)]]] }[kind];
@@ -27,10 +36,10 @@ async function play(kind) {
   stop();
   audio ??= new AudioContext();
   await audio.resume();
-  if (!decoded.has(pack)) decoded.set(pack, await audio.decodeAudioData(Uint8Array.from(atob(pack.audio), (c) => c.charCodeAt(0)).buffer));
+  const buffer = await samplesOf(pack);
   if (state.open !== i) return;
   const source = audio.createBufferSource();
-  source.buffer = decoded.get(pack);
+  source.buffer = buffer;
   source.connect(audio.destination);
   source.start(0, times[0] - pack.from, times[1] - times[0]);
   playing = { source, times, from: audio.currentTime };

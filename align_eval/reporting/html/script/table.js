@@ -101,7 +101,7 @@ for (const button of document.querySelectorAll(".words th button")) button.addEv
 for (const button of document.querySelectorAll(".buttons [data-order]")) button.addEventListener("click", () => { state.order = button.dataset.order; state.down = true; select(); });
 for (const id of ["find", "reference", "speaker", "least"]) $(id).addEventListener("input", select);
 $("tools").addEventListener("submit", (event) => event.preventDefault());
-function option(select_, value, label) { const o = document.createElement("option"); o.value = value; o.textContent = label; select_.append(o); }
+function option(select_, value, label, title = "") { const o = document.createElement("option"); o.value = value; o.textContent = label; o.title = title; select_.append(o); }
 for (const [id, values] of [["reference", data.utterances.map((u) => u.reference)], ["speaker", data.utterances.map((u) => u.speaker).filter((s) => s !== null)]]) {
   const choices = [...new Set(values)].sort();
   option($(id), "", "all");
@@ -109,10 +109,16 @@ for (const [id, values] of [["reference", data.utterances.map((u) => u.reference
   $(id).parentElement.hidden = choices.length < 2; // only one value
 }
 for (const which of ["a", "b"]) {
-  data.systems.forEach((system, i) => option($(which), i, system.name));
+  data.systems.forEach((system, i) => option($(which), i, system.name, system.spec));
   if (which === "b") option($("b"), "", "none");
   $(which).value = state[which] ?? "";
-  $(which).addEventListener("input", () => { state[which] = $(which).value === "" ? null : Number($(which).value); colour(); select(); });
+  $(which).addEventListener("input", () => { state[which] = $(which).value === "" ? null : Number($(which).value); name(); colour(); select(); });
+}
+function name() { // short names wherever a system is named; the whole spec is under the pointer
+  for (const which of ["a", "b"]) {
+    for (const element of document.querySelectorAll(`.name-${which}`)) { element.textContent = nameOf(state[which]); element.title = specOf(state[which]); }
+    $(which).title = specOf(state[which]);
+  }
 }
 function colour() {
   const family = (system) => (system === null ? "control" : data.systems[system].family);

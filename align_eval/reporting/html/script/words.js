@@ -4,7 +4,7 @@ const data = JSON.parse($("data").textContent);
 const n = data.text.length;
 const MS = 10, S = 10000; // units of time per ms and per s
 const LONG_S = 60, PRINTED = 40; // longer utterances have stretches; number of printed words
-const state = { a: data.pair[0], b: data.pair[1], order: "a", down: true, shown: [], here: -1, open: -1 };
+const state = { a: data.pair[0], b: data.pair[1], order: "a", down: true, shown: [], here: -1, open: -1, zoom: 0, pan: 0 };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const NONE = -Infinity;
@@ -24,6 +24,8 @@ const apart = (i) => {
   if (a === null || b === null) return null;
   return column(`${a} ${b}`, (j) => { const one = errors(a, j), other = errors(b, j); return toMs(mean(distance(one[0], other[0]), distance(one[1], other[1]))); })[i];
 };
+const nameOf = (system) => (system === null ? "none" : data.systems[system].name);
+const specOf = (system) => (system === null ? "" : data.systems[system].spec);
 const timesOf = (system, i) => { const [s, e] = errors(system, i); return [s === null ? null : data.start[i] + s, e === null ? null : data.end[i] + e]; };
 const utterance = (i) => data.utterances[data.utterance[i]];
 const NOTHING = { maps: {} };

@@ -42,6 +42,7 @@ def sources_section(stratum: StratumView) -> dict[str, Any]:
 
 def _row(system: SystemView, top_ms: float) -> dict[str, Any]:
     return {
+        "short": system.label if system.label != system.name else "",
         "source": _breakable(system.source),
         "align": named_align(system.source, system.align),
         "family": system.family,

@@ -7,6 +7,7 @@ from typing import Any
 from align_eval.errors import NotComparableError
 from align_eval.gate.verdicts import Comparison, SystemFigures
 from align_eval.reporting.ci.markdown import MARKS, figures_row
+from align_eval.reporting.gate_names import with_short_names
 from align_eval.reporting.gate_sentences import differences_text, headline, regressions, warning
 
 MEANINGS = {
@@ -26,6 +27,7 @@ def verdict_section(verdict: Comparison | NotComparableError) -> dict[str, Any]:
             "rows": [],
             "lines": [],
         }
+    verdict = with_short_names(verdict)
     return {
         "short": f"{verdict.verdict}: {MEANINGS[verdict.verdict]}",
         "headline": headline(verdict),

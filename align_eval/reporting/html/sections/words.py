@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from align_eval.reporting.html.embed import LONGEST_S, STRETCH_S, Media
+from align_eval.reporting.html.embed import LONGEST_S, STRETCH_S, UNITS_PER_S, Media
 from align_eval.reporting.run_view import RunView, stack_of
 from align_eval.reporting.word_columns import WordColumns
 from align_eval.scoring.boundaries import Floats
-
-UNITS_PER_S = 10_000
-"""Integer time units of the page per second."""
 
 KINDS = (("spectrogram", "a spectrogram"), ("audio", "sound"))
 """Parts of an entry of media, with their names in a sentence."""
@@ -123,7 +120,7 @@ def _utterance(id_: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _system(view: RunView, name: str) -> dict[str, Any]:
     system = next(system for stratum in view.strata for system in stratum.systems if system.name == name)
-    return {"name": system.label, "family": system.family, "stack": stack_of(system.source)}
+    return {"name": system.label, "spec": system.name, "family": system.family, "stack": stack_of(system.source)}
 
 
 def _integer(value: float) -> int:
