@@ -24,15 +24,17 @@ from align_eval.scoring.boundaries import Bools, Floats, WordTimes, calibrated, 
 from align_eval.scoring.inference import (
     LEVEL,
     NOT_NEGATIVE,
+    UNBOUNDED,
+    freedom_of,
+    interval_of_draws,
     standard_error,
-    student_interval,
     student_quantile,
 )
 from align_eval.scoring.metrics import Difference, Ratio, Statistic, count_by, sum_by
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.recognition import only
 from align_eval.scoring.selection import ChosenOnHalves
-from align_eval.scoring.statistics import Drawn, are_enough, draw_weights, effective_clusters
+from align_eval.scoring.statistics import Drawn, are_enough, draw_weights, effective_clusters, evaluate_draws
 from align_eval.scoring.system_rows import Kind, read_columns, read_recognition
 from align_eval.units import MS_PER_S
 
@@ -82,9 +84,9 @@ class Totals:
 
     Attributes
     ----------
-    raw, calibrated : float64[n_systems, n_clusters]
+    raw, calibrated : mapping of SystemName to float64[n_clusters]
         Total absolute error in ms. Calibrated errors are NaN where a cluster has no other to be calibrated on.
-    moved : float64[n_systems]
+    moved : mapping of SystemName to float
         Share of boundaries that lie at least :data:`MOVED_MS` from those of attention.
     counts : float64[n_clusters]
         Number of boundaries, at least one per cluster.
@@ -101,15 +103,19 @@ class Totals:
 
 def totals_of(words: Dataset, kind: Kind, systems: AnswerSystems) -> Totals | None:
     """Errors of the systems of an answer under one kind of reference; None where no boundary is timed by all."""
-    times = _common_times(words, kind, systems.names)
-    starts, ends = counted(next(iter(times.values())), "interior")
-    of_units = times[systems.attention].cluster
+    return totals_of_times(_common_times(words, kind, systems.names), systems.attention)
+
+
+def totals_of_times(times: Mapping[SystemName, WordTimes], attention: SystemName) -> Totals | None:
+    """Errors of systems that timed the same units, of which ``attention`` is one; None without interior boundaries."""
+    starts, ends = counted(times[attention], "interior")
+    of_units = times[attention].cluster
     cluster = np.concatenate([of_units[starts], of_units[ends]])
     if not len(cluster):
         return None
     numbers, cluster = np.unique(cluster, return_inverse=True)  # clusters without a boundary are none
     n_clusters = len(numbers)
-    attention_ms = _errors_ms(times[systems.attention], starts, ends)
+    attention_ms = _errors_ms(times[attention], starts, ends)
     raw, calibrated_totals, moved = {}, {}, {}
     for name, of in times.items():
         errors_ms = _errors_ms(of, starts, ends)
@@ -134,30 +140,31 @@ def answer_of(totals: Totals, kind: Kind, systems: AnswerSystems, seed: int, flo
     floor_ms : Figure, optional
         Distance of a second reference from the one that scores.
     """
-    n_clusters = len(totals.counts)
-    drawn = draw_weights(n_clusters, seed)
-    enough = are_enough(totals.counts)
+    counts = totals.counts
+    drawn = draw_weights(len(counts), seed)
+    enough = are_enough(counts)
     roles = {"whisper": systems.whisper, "attention": systems.attention, "saliency": systems.saliency}
-    raw: dict[str, Statistic] = {role: Ratio(totals.raw[name], totals.counts) for role, name in roles.items()}
     can_calibrate = all(np.isfinite(of).all() for of in totals.calibrated.values())
-    even: dict[str, Statistic] = {
-        role: Ratio(totals.calibrated[name], totals.counts) for role, name in roles.items() if can_calibrate
-    }
+
+    def sampled(statistic: Statistic) -> Floats:
+        return np.concatenate([statistic.evaluate(np.ones((1, len(counts)))), evaluate_draws(statistic, drawn)])
+
+    raw = {role: sampled(Ratio(totals.raw[name], counts)) for role, name in roles.items()}
+    even = {role: sampled(Ratio(totals.calibrated[name], counts)) for role, name in roles.items() if can_calibrate}
     amounts: dict[str, tuple[AmountRow, ...]] = {}
     for role, by_amount in (("residual", systems.residual), ("control", systems.control)):
         if enough and by_amount and not (role == "residual" and systems.circular):
             candidates = {0.0: systems.attention, **by_amount}
-            raw[role] = _chosen(totals.raw, candidates, totals.counts)
+            raw[role] = sampled(_chosen(totals.raw, candidates, counts))
             if can_calibrate:
-                even[role] = _chosen(totals.calibrated, candidates, totals.counts)
+                even[role] = sampled(_chosen(totals.calibrated, candidates, counts))
             amounts[role] = _amount_rows(totals, candidates)
 
-    def figure(statistic: Statistic, *, error: bool = False) -> Figure:
-        bounds = {"bounds": NOT_NEGATIVE} if error else {}
-        return Figure(*student_interval(statistic, drawn, counts=totals.counts, **bounds))
+    def figure(samples: Floats, *, bounds: tuple[float, float] = UNBOUNDED) -> Figure:
+        return Figure(*interval_of_draws(float(samples[0]), samples[1:], counts, bounds=bounds))
 
-    def worth(of: Mapping[str, Statistic], role: str, than: str) -> Figure | None:
-        return figure(Difference(of[than], of[role])) if role in of and than in of else None
+    def worth(of: Mapping[str, Floats], role: str, than: str) -> Figure | None:
+        return figure(of[than] - of[role]) if role in of and than in of else None
 
     names = {
         "whisper": "whisper",
@@ -171,8 +178,8 @@ def answer_of(totals: Totals, kind: Kind, systems: AnswerSystems, seed: int, flo
         Step(
             name=name,
             role=role,
-            error=figure(raw[role], error=True),
-            calibrated=figure(even[role], error=True) if role in even else None,
+            error=figure(raw[role], bounds=NOT_NEGATIVE),
+            calibrated=figure(even[role], bounds=NOT_NEGATIVE) if role in even else None,
             difference=worth(raw, before[role], role) if role in before else None,
             calibrated_difference=worth(even, before[role], role) if role in before else None,
             amounts=amounts.get(role, ()),
@@ -180,7 +187,7 @@ def answer_of(totals: Totals, kind: Kind, systems: AnswerSystems, seed: int, flo
         for role, name in names.items()
         if role in raw
     )
-    reading = figure(Difference(raw["whisper"], raw["attention"]))
+    reading = figure(raw["whisper"] - raw["attention"])
     reading_even = worth(even, "attention", "whisper")
     gain, gain_even = worth(raw, "residual", "attention"), worth(even, "residual", "attention")
     beyond = worth(raw, "residual", "control")
@@ -191,10 +198,10 @@ def answer_of(totals: Totals, kind: Kind, systems: AnswerSystems, seed: int, flo
         heads_from=systems.heads_from,
         verdict=verdict_of(gain, gain_even, beyond, enough=enough, circular=systems.circular),
         n_words=totals.n_words,
-        n_boundaries=int(totals.counts.sum()),
+        n_boundaries=int(counts.sum()),
         clusters=kind.clusters,
-        n_clusters=n_clusters,
-        n_effective_clusters=effective_clusters(totals.counts),
+        n_clusters=len(counts),
+        n_effective_clusters=effective_clusters(counts),
         steps=steps,
         reading_ms=reading,
         shift_ms=reading.value - reading_even.value if reading_even else None,
@@ -248,7 +255,7 @@ def _amount_rows(totals: Totals, candidates: Mapping[float, SystemName]) -> tupl
 
 def _at_most_ms(totals: Totals, systems: AnswerSystems, drawn: Drawn) -> float | None:
     """Largest upper end of the worth of the residual at any fixed amount, at a joint confidence of 95 %."""
-    reach = student_quantile(1 - LEVEL / (2 * len(systems.residual)), effective_clusters(totals.counts) - 1)
+    reach = student_quantile(1 - LEVEL / (2 * len(systems.residual)), freedom_of(totals.counts))
     attention = Ratio(totals.raw[systems.attention], totals.counts)
     ends = []
     for name in systems.residual.values():

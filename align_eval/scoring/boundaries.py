@@ -98,15 +98,14 @@ def medians_of_others(values: Floats, cluster: Ints, n_clusters: int) -> Floats:
         NaN if no other cluster has values.
     """
     order = np.argsort(values, kind="stable")
-    ordered, rank = values[order], np.empty(len(values), dtype=np.int64)
-    rank[order] = np.arange(len(values))
-    by_cluster = np.lexsort((rank, cluster))
-    cluster_ranks = np.split(rank[by_cluster], np.cumsum(np.bincount(cluster, minlength=n_clusters))[:-1])
-    medians = np.full(n_clusters, np.nan)
-    for i, ranks in enumerate(cluster_ranks):
-        n_others = len(values) - len(ranks)
-        if n_others:
-            middle = np.array([(n_others - 1) // 2, n_others // 2])
-            n_below = np.searchsorted(ranks - np.arange(len(ranks)), middle, side="right")
-            medians[i] = ordered[middle + n_below].mean()
+    ordered, of_rank = values[order], cluster[order]
+    rank = np.argsort(of_rank, kind="stable")  # of the values of the first cluster, rising, then of the next
+    of = of_rank[rank]
+    sizes = np.bincount(cluster, minlength=n_clusters)
+    n_others, n_before = len(values) - sizes, np.cumsum(sizes) - sizes
+    n_others_below = rank - (np.arange(len(values)) - n_before[of])
+    medians, defined = np.full(n_clusters, np.nan), n_others > 0
+    middle = np.stack([(n_others - 1) // 2, n_others // 2])  # among the values of others, (2, cluster)
+    n_own_below = np.stack([np.bincount(of[n_others_below <= m[of]], minlength=n_clusters) for m in middle])
+    medians[defined] = ordered[(middle + n_own_below)[:, defined]].mean(axis=0)
     return medians

@@ -89,7 +89,8 @@ class ChosenOnHalves:
             raise ValueError("one cluster alone leaves nothing to choose on")
         sums = self.totals.sum(axis=1)
         first = np.stack([self.totals[:, half].sum(axis=1) for half in self._halves()])  # (split, candidate)
-        return np.stack([_least(first, sums[None]), _least(sums - first, sums[None])], axis=1)
+        tie = _tie(sums[None])
+        return np.stack([_least(first, tie), _least(sums - first, tie)], axis=1)
 
     def own_totals(self) -> Floats:
         """Mean over splits of each cluster's total error in ms under the candidate of the other half, ``[n_clusters]``.
@@ -115,9 +116,10 @@ class ChosenOnHalves:
             Candidates that the first and the second half choose.
         """
         sums = weights @ self.totals.T
+        tie = _tie(sums)
         for half in self._halves():
             first = weights[:, half] @ self.totals[:, half].T
-            yield half, first, _least(first, sums), _least(sums - first, sums)
+            yield half, first, _least(first, tie), _least(sums - first, tie)
 
     def _halves(self) -> list[Bools]:
         return halves(self.counts, self.seed, self.n_splits)
@@ -135,10 +137,14 @@ def halves(counts: Floats, seed: int, n_splits: int) -> list[Bools]:
     return first_halves
 
 
-def _least(sums: Floats, whole: Floats) -> Ints:
-    """First candidate of least sum, ``(draw, candidate)`` to ``(draw,)``, up to the rounding of the whole sums."""
-    least = sums.min(axis=1, keepdims=True) + ROUNDING * np.abs(whole).max(axis=1, keepdims=True)
-    return np.asarray((sums <= least).argmax(axis=1))
+def _tie(sums: Floats) -> Floats:
+    """Largest difference by rounding of sums ``(draw, candidate)`` over all clusters, ``(draw, 1)``."""
+    return np.asarray(ROUNDING * np.abs(sums).max(axis=1, keepdims=True))
+
+
+def _least(sums: Floats, tie: Floats) -> Ints:
+    """First candidate of least sum, up to ``tie``, from ``(draw, candidate)`` to ``(draw,)``."""
+    return np.asarray((sums <= sums.min(axis=1, keepdims=True) + tie).argmax(axis=1))
 
 
 def _taken(sums: Floats, candidate: Ints) -> Floats:

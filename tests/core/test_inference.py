@@ -10,7 +10,9 @@ from scipy.stats import t
 
 from align_eval.scoring.inference import (
     N_FLIPS,
+    error_of_draws,
     flip_test,
+    freedom_of,
     holm,
     smallest_effect,
     standard_error,
@@ -18,7 +20,7 @@ from align_eval.scoring.inference import (
     student_interval,
 )
 from align_eval.scoring.metrics import Combination, Difference, Ratio
-from align_eval.scoring.statistics import draw_weights
+from align_eval.scoring.statistics import draw_weights, effective_clusters
 
 
 def test_a_combination_is_the_sum_of_its_parts_and_a_difference_one_of_them():
@@ -36,6 +38,41 @@ def test_the_interval_of_a_mean_is_students():
     reach = t.ppf(0.975, 11) * values.std(ddof=1) / np.sqrt(12)
     assert value == pytest.approx(values.mean())
     assert (value - low, high - value) == pytest.approx((reach, reach), rel=0.05)
+
+
+SIZES = [
+    ([1.0] * 12, 11.0),  # equal clusters: one less than their number
+    ([3.0, 5.0, 9.0, 2.0, 30.0], None),
+    ([3.0, 0.0, 5.0, 9.0, 2.0, 30.0, 0.0], None),  # a cluster without entries is none
+]
+
+
+@pytest.mark.parametrize(("counts", "freedom"), SIZES)
+def test_degrees_of_freedom_are_those_of_the_quadratic_form(counts, freedom):
+    # The estimate of the variance of w @ y is y' M y. For normal y of variances D its mean is tr(M D), its variance
+    # 2 tr(M D M D), and chi-squared of f degrees of freedom has mean f and variance 2 f.
+    sizes = np.array([count for count in counts if count])
+    w = sizes / sizes.sum()
+    residuals = np.eye(len(w)) - w  # y - w @ y
+    form = residuals.T @ np.diag(w**2) @ residuals @ np.diag((1 + sizes.mean() / sizes) / 2)
+    expected = np.trace(form) ** 2 / np.trace(form @ form)
+    assert freedom_of(np.array(counts)) == pytest.approx(expected, rel=1e-12)
+    assert expected == pytest.approx(freedom or expected)
+
+
+def test_the_standard_error_of_uneven_clusters_is_right_in_the_mean():
+    # One cluster has a third of the entries. Over 4,000 samples, the mean square of the corrected errors is the
+    # variance of the mean of these samples, to within 3 %; corrected by the effective number alone, it is less.
+    rng, counts = np.random.default_rng(0), np.array([1.0] * 10 + [5.0])
+    means = rng.normal(0.0, 1.0, (4000, 11)) * np.sqrt((1 + counts.mean() / counts) / 2)
+    shares = counts / counts.sum()
+    values = means @ shares
+    squares = (((means - values[:, None]) * shares) ** 2).sum(axis=1)
+    # Two draws, each sqrt(square / 2) from their mean, have this square as their variance.
+    variances = [error_of_draws(np.sqrt(square / 2) * np.array([-1.0, 1.0]), counts) ** 2 for square in squares]
+    assert np.mean(variances) == pytest.approx(values.var(), rel=0.03)
+    effective = effective_clusters(counts)
+    assert squares.mean() * effective / (effective - 1) < 0.93 * values.var()
 
 
 def test_the_smallest_effect_is_students_2_8_standard_errors_and_none_with_five_clusters():
