@@ -60,7 +60,8 @@ class RunOptions:
         "Another reference, scored like a system: a folder of TextGrids with the same names, or the name of a tier.",
     )
     keep: Keep = option(
-        "nothing", "Save maps in the run folder: each source's mean map, or every head, as agree and budget need."
+        "nothing",
+        "Save maps in the run folder: each source's mean map, or every head, as agree and budget need.",
     )
     device: str = option("cpu", "A torch device: cpu, cuda.")
     dtype: Dtype = option(

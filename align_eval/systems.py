@@ -95,6 +95,12 @@ BEST_OF_WEIGHTS = {
 }
 """Best preset by the checksum of the weights that its heads were chosen for, whatever the file is called."""
 
+BEST_OF_MODELS = {
+    "2b3de9985693ddfe266567d70ac053a7c90913fab109887e9a6b58f3eab8b69c": "best-tiny.en",
+    "62ca34e1ce11169a5af0b795fbddc60eeb10808395ee47c555602e4d17ca7a53": "best-base",
+}
+"""The same by the checksum that a run records, in which the alignment heads of the file count."""
+
 CHOSEN_ON = r"LJ\d{3}-\d{4}"
 """Ids of the corpus that those heads were chosen on, LJSpeech."""
 
@@ -175,17 +181,19 @@ def with_heads(spec: str, heads: Sequence[str] | Literal["alignment"]) -> str:
     return _SYMBOLIC.sub(lambda match: f"heads={literal[match[1]]}", spec)
 
 
-def chosen_heads(weights: str) -> tuple[str, ...] | None:
+def chosen_heads(checksum: str) -> tuple[str, ...] | None:
     """Heads that were chosen for weights on other speech, or None.
 
     Parameters
     ----------
-    weights : str
-        Their checksum (:func:`~align_eval.model.load.weights_checksum`).
+    checksum : str
+        That of the weights (:func:`~align_eval.model.load.weights_checksum`), or that of a model as its run records it
+        (:func:`~align_eval.model.load.model_checksum`).
     """
-    if weights not in BEST_OF_WEIGHTS:
+    preset = {**BEST_OF_WEIGHTS, **BEST_OF_MODELS}.get(checksum)
+    if preset is None:
         return None
-    options = PRESETS[BEST_OF_WEIGHTS[weights]].source.options
+    options = PRESETS[preset].source.options
     assert isinstance(options, AttentionOptions)
     return tuple(options.heads.split("+"))
 

@@ -137,12 +137,13 @@ def budget(
     ] = "gradient:at=encoder-output",
     edited: Edited = False,
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of placebos, permutations and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of controls, permutations and the bootstrap.")] = 0,
 ) -> None:
     """Measure how much word error the incompleteness of attention costs, and divide the rest of the error.
 
-    Computes residual injection with placebos, the effect of agreement per word, the cells of the error budget, and
-    Shapley shares. Writes budget.json and budget.png into each run. p-values are adjusted over all runs.
+    Prints the answer of the run, then the cells of the error budget, residual injection with controls, Shapley shares,
+    and the effect of agreement per word. Writes budget.json and budget.png into each run. p-values are adjusted over
+    all runs.
 
     Example: align-eval budget runs/tiny runs/base --floor-ms 24
     """
@@ -151,6 +152,7 @@ def budget(
     from align_eval.findings.saved_run import read_saved_run
     from align_eval.formats.run.finding_json import write_finding
     from align_eval.reporting.figures.waterfall import budget_png
+    from align_eval.reporting.terminal.answer import print_answer
     from align_eval.reporting.terminal.budget import print_budget
     from align_eval.reporting.terminal.scores import floors_ms
 
@@ -163,6 +165,7 @@ def budget(
         floors = floors_ms(kept.run) if floor_ms is None else dict.fromkeys(references, floor_ms)
         picture = {run / "budget.png": budget_png(finding, floors)}
         write_finding(run / "budget.json", finding, MAKE_WRITABLE, picture)
+        print_answer(kept.run, console)
         print_budget(finding, console, floors)
         print_line(console, f"written: {run}/budget.json, budget.png")
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from align_eval.alignment.energy import energy_at_columns
 from align_eval.formats.run.maps import SavedMaps
 from align_eval.pipeline import SourceMap
 from align_eval.records import IntVector
-from align_eval.relevance.source import Source
+from align_eval.relevance.source import Source, parse_source
 from align_eval.units import FRAME_S, START_S
 
 if TYPE_CHECKING:
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from align_eval.model.text import ForcedText
     from align_eval.options import Keep
     from align_eval.relevance.stack import Stack
+
+
+def all_heads_of(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Attention of every head in each token unit of the sources, where it is not among them.
+
+    It is saved beside the maps of the sources, so that a finding can average any heads.
+    """
+    every = [parse_source("attention:heads=all").with_options(unit=source.tokens.unit) for source in sources]
+    stacks = {source.stack for source in sources}
+    return tuple(source for source in dict.fromkeys(every) if source.stack not in stacks)
 
 
 class StackCollector:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from align_eval.corpus.audio import Samples, read_audio
-from align_eval.engine.saved_maps import StackCollector
+from align_eval.engine.saved_maps import StackCollector, all_heads_of
 from align_eval.errors import (
     NO_MEMORY,
     AlignEvalError,
@@ -154,9 +154,12 @@ def map_speech(
     maps_of = maps_of_passes(model, pass_of, collector.add if collector else None)
     if cache and not collector:
         maps_of = cache.wrap(maps_of, speech)
-    sources = [source for group in by_tokens(sources_of(plan.systems)).values() for source in group]
-    maps, errors = each_alone(sources, lambda source: maps_of([source])[source])
-    return MappedSpeech(maps, collector.saved(speech.samples, maps) if collector else None, errors)
+    asked = sources_of(plan.systems)
+    beside = all_heads_of(asked) if plan.options.keep == "heads" else ()
+    sources = [source for group in by_tokens((*asked, *beside)).values() for source in group]
+    made, errors = each_alone(sources, lambda source: maps_of([source])[source])
+    maps = {source: of for source, of in made.items() if source in asked}
+    return MappedSpeech(maps, collector.saved(speech.samples, made) if collector else None, errors)
 
 
 def time_speech(utterance: Utterance, speech: Speech, mapped: MappedSpeech | None, plan: Plan) -> Result:

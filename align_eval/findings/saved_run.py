@@ -35,7 +35,7 @@ from align_eval.scoring.statistics import cluster_rows
 from align_eval.signature import package_version, signature_id
 from align_eval.units import MS_PER_S
 
-PACKAGES = ("align-eval", "numpy", "scipy", "statsmodels", "dtw-python", "numba")
+PACKAGES = ("align-eval", "numpy", "scipy", "dtw-python", "numba")
 """Packages whose versions can change a finding that is made from saved maps."""
 
 

@@ -98,6 +98,13 @@ def student_quantile(share: float, freedom: float) -> float:
     return float(stdtrit(freedom, share))
 
 
+def student_share(value: float, freedom: float) -> float:
+    """Probability that Student's t with these degrees of freedom is at most a value."""
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, value))
+
+
 def standard_error(statistic: Statistic, drawn: Drawn, counts: Floats | None = None) -> float | None:
     """Bootstrap standard error, in the unit of the statistic; None with too few effective clusters.
 

@@ -14,10 +14,11 @@ import pytest
 
 from align_eval.errors import InputError
 from align_eval.findings.budget.cells import ARMS, PATHS, PREPARATIONS, Errors, candidates, depths, in_unit, units_of
-from align_eval.findings.budget.cost import incompleteness_cost
-from align_eval.findings.budget.injection import needed_stacks
+from align_eval.findings.budget.chosen_heads import heads_of_answer, no_worth
+from align_eval.findings.budget.cost import incompleteness_cost, summarise_injection
 from align_eval.findings.budget.shapley import coalition, last_step, shapley, swap_gain
 from align_eval.findings.saved_run import heads_of, interior_errors_ms, read_saved_run
+from align_eval.systems import AMOUNTS, BEST_OF_MODELS
 from tests.helpers.command_line import LOADED, start
 from tests.helpers.planted_run import (
     CONV,
@@ -92,7 +93,7 @@ def test_a_folder_without_maps_is_refused_by_the_file_that_is_missing(tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"run\.json: is no run"):
+    with pytest.raises(InputError, match=r"holds no run \(no run\.json\); give the folder that"):
         read_saved_run(tmp_path)
 
 
@@ -141,8 +142,6 @@ def test_units_are_those_that_every_item_has(tmp_path):
 def test_a_spec_is_put_into_another_unit():
     assert in_unit(RANDOM, "character") == f"{RANDOM},unit=character"
     assert in_unit(f"{RANDOM},unit=character", "subword") == RANDOM
-    assert needed_stacks("subword") == (EVERY, OUTPUT, RANDOM)
-    assert needed_stacks("character") == tuple(f"{spec},unit=character" for spec in (EVERY, OUTPUT, RANDOM))
 
 
 @pytest.mark.parametrize("gradients", [[OUTPUT], [OUTPUT, MIDDLE], [OUTPUT, MIDDLE, CONV]], ids=len)
@@ -161,6 +160,50 @@ def test_attention_has_as_many_candidates_as_saliency(tmp_path, gradients, unit)
     for of_arm in arms.values():
         for stack in of_arm.values():
             assert stack(items[0]).shape[1:] == (5 if unit == "subword" else 9, 56)
+
+
+def test_the_heads_chosen_for_the_model_are_the_first_candidate_of_the_best_attention(tmp_path):
+    """With one gradient they are the only one: as many candidates on either side as ever."""
+    distinct = {**EXACT, EVERY: lambda u, n: np.concatenate([exact(u, n, shift) for shift in range(4)])}
+    del distinct[MIDDLE]
+    (item, *_) = items = read_saved_run(write_planted(tmp_path / "one", signals=distinct)).items["manual"]
+    (group,) = candidates(items, "subword", ("0.1", "1.1"))["best attention"].values()
+    np.testing.assert_array_equal(group(item), item.maps.stacks[EVERY][[1, 3]])
+    both = read_saved_run(write_planted(tmp_path / "two", signals={**distinct, MIDDLE: moved(0)})).items["manual"]
+    arms = candidates(both, "subword", ("0.1", "1.1"))
+    assert list(arms["best attention"]) == [f"{EVERY}, chosen", EVERY]
+    assert len(arms["best saliency"]) == 2
+
+
+def test_alignment_heads_are_found_by_name_where_only_a_source_with_other_rows_was_saved(tmp_path):
+    """A default run saves ``rows=all``; its budget takes the same heads from all of them, as ``rows=text`` would."""
+    later = "attention:heads=alignment,rows=all"
+    signals = {
+        later: moved(5),
+        EVERY: lambda u, n: np.concatenate([exact(u, n, k) for k in range(4)]),
+        OUTPUT: moved(0),
+    }
+    details = {EVERY: {"heads": HEADS}, later: {"heads": ["0.1", "1.0"]}}
+    (item, *_) = items = read_saved_run(write_planted(tmp_path, signals=signals, details=details)).items["manual"]
+    (group,) = candidates(items, "subword")["default heads"].values()
+    np.testing.assert_array_equal(group(item), item.maps.stacks[EVERY][[1, 2]])
+
+
+def test_attention_has_the_heads_that_the_answer_names_or_those_chosen_for_the_weights(tmp_path):
+    run = read_saved_run(write_planted(tmp_path / "named", heads="0.0+1.1")).run
+    assert heads_of_answer(run) == ("0.0", "1.1")
+    silent = read_saved_run(write_planted(tmp_path / "silent", heads=None)).run
+    assert heads_of_answer(silent) is None
+    assert no_worth(silent, OUTPUT).startswith("no heads were chosen for these weights")
+    of_tiny = replace(silent, signature={**silent.signature, "model_checksum": next(iter(BEST_OF_MODELS))})
+    assert heads_of_answer(of_tiny) == ("0.3", "1.1", "2.0", "2.1", "3.1", "3.2")
+    assert no_worth(of_tiny, OUTPUT) is None
+
+
+def test_the_saliency_that_chose_the_heads_has_no_worth(tmp_path):
+    run = read_saved_run(write_planted(tmp_path, settings={"heads_by_agreement": [OUTPUT, 30]})).run
+    assert no_worth(run, OUTPUT).endswith("would be circular")
+    assert no_worth(run, "spes:at=encoder-output") is None
 
 
 def test_groups_of_heads_go_from_the_upper_half_to_one_layer_and_end(tmp_path):
@@ -221,17 +264,49 @@ def test_a_candidate_is_chosen_on_the_other_cluster():
     assert value(errors([0, 0, 100, 100]).statistic()) == 50
 
 
-def test_the_cost_is_the_excess_of_the_best_placebo():
-    """Attention exceeds the real residual by 50 ms, rolled too (its 80 is not chosen), sharpened by 35: the cost."""
-    attention, real = errors([60] * 4), errors([60] * 4, [10] * 4)
-    injected = {"attention": attention, "real": real, "rolled": errors([60] * 4, [80] * 4)}
-    injected["sharpened"] = errors([60] * 4, [45] * 4)
+def test_the_cost_is_the_excess_of_the_best_control():
+    """Attention exceeds the saliency by 50 ms, rolled too (its 80 is not chosen), other heads by 35: the cost."""
+    attention, saliency = errors([60] * 4), errors([60] * 4, [10] * 4)
+    injected = {"attention": attention, "saliency": saliency, "rolled": errors([60] * 4, [80] * 4)}
+    injected["other heads"] = errors([60] * 4, [45] * 4)
     assert value(incompleteness_cost(injected)) == 45 - 10
     assert value(incompleteness_cost(injected, 20)) == 25 - 10
 
 
-def test_more_placebos_do_not_raise_the_cost_where_the_residual_has_no_information():
-    """All signals are exchangeable: the cost must not grow with the number of placebos."""
+def test_a_control_that_restores_more_than_the_saliency_leaves_no_cost():
+    """Controls can win: the saliency restores 20 ms, the other heads 40."""
+    injected = {"attention": errors([60] * 4), "saliency": errors([60] * 4, [40] * 4)}
+    injected["other heads"] = errors([60] * 4, [20] * 4)
+    assert value(incompleteness_cost(injected)) == 20 - 40
+
+
+def test_a_constant_shift_is_no_error_once_the_others_median_is_removed():
+    """Starts 10 ms late and ends 30 ms early on both clusters: each is moved by the other's median, of its kind."""
+    one = errors([10, -30, 10, -30], [12, -30, 10, -30])
+    even = one.without_bias()
+    np.testing.assert_array_equal(even.errors_ms, [[0, 0, 0, 0], [2, 0, -2, 0]])
+    assert value(one.statistic()) > 19
+
+
+def test_a_control_that_moves_fewer_boundaries_than_the_saliency_is_said():
+    """The saliency moves all four boundaries by over half a frame, rolled at most two, other heads all of them."""
+    moved_ms = {
+        "saliency": [[11, 20, 30, 40]] * 7,
+        "rolled": [[9, 10, -9, -12]] * 7,  # 10 ms is half a frame
+        "other heads": [[0, 0, 0, 0]] * 6 + [[99, 99, 99, 99]],
+    }
+    injected = {arm: errors([50] * 4, *(50.0 - np.array(rows))) for arm, rows in moved_ms.items()}
+    injected["attention"] = errors([50] * 4)
+    found = summarise_injection(injected, {"manual": injected}, np.ones((4, 2)), 0, primary=False)
+    assert {arm: of.moves_as_many for arm, of in found.arms.items()} == {
+        "saliency": None, "rolled": False, "other heads": True, "attention": None,
+    }  # fmt: skip
+    assert [row.moved for row in found.arms["rolled"].amounts] == [0.0, *[0.5] * 7]
+    assert [row.amount for row in found.arms["rolled"].amounts] == [0, *AMOUNTS]
+
+
+def test_more_controls_do_not_raise_the_cost_where_the_residual_has_no_information():
+    """All signals are exchangeable: the cost must not grow with the number of controls."""
     rng = np.random.default_rng(0)
     costs = []
     for _ in range(60):
@@ -240,7 +315,7 @@ def test_more_placebos_do_not_raise_the_cost_where_the_residual_has_no_informati
         attention = base + rng.normal(0, 5, (1, len(speakers)))
         starts = np.arange(len(speakers)) % 2 == 0
         injected = {"attention": Errors(("a",), attention, speakers, starts)}
-        for arm in ("real", "rolled", "other token", "random weights", "sharpened"):
+        for arm in ("saliency", "rolled", "other token", "other heads", "row spreads"):
             moved = attention + rng.normal(0, 15, (6, len(speakers)))
             injected[arm] = Errors(tuple("abcdefg"), np.concatenate([attention, moved]), speakers, starts)
         costs.append(float(incompleteness_cost(injected).evaluate(np.ones((1, 12)))[0]))

@@ -34,8 +34,8 @@ TIED_60, TIED_50 = Signal([60.0] * 6), Signal([50.0] * 6)
 # One candidate far better than the rest: it is chosen nearly always, and the mean is its own.
 CLEAR_60, CLEAR_50 = Signal([95.0, 90.0, 60.0, 100.0]), Signal([80.0, 50.0, 85.0, 90.0])
 BIASED_60, BIASED_50 = Signal([95.0, 90.0, 60.0, 100.0], bias_ms=25.0), Signal([80.0, 50.0, 85.0, 90.0], bias_ms=-10.0)
-# Residual injection: candidate 0 is attention as it is, the rest real residuals or placebos at several lambdas.
-PLACEBO = Signal([60.0, 60.5, 61.0, 63.0, 60.5, 61.5, 64.0, 61.0, 62.0, 66.0])
+# Residual injection: candidate 0 is attention as it is, the rest residuals or controls at several amounts.
+CONTROL = Signal([60.0, 60.5, 61.0, 63.0, 60.5, 61.5, 64.0, 61.0, 62.0, 66.0])
 TIMING, NO_TIMING = Signal([60.0, 57.0, 54.0, 50.0]), Signal([60.0, 60.5, 61.0, 63.0])
 
 
@@ -212,8 +212,8 @@ def test_10_ms_among_ties_are_found_by_halves(n):
 @N_CORPORA
 def test_a_residual_that_carries_timing_is_found_and_one_that_does_not_is_not(n):
     # Choosing is not free: the truth is the mean of the procedure, within 0.5 ms of the planted 10 and 0.
-    timing = simulate(n, PLACEBO, TIMING, ChosenOnHalves, truth=10.0, shared=1)
-    no_timing = simulate(n, PLACEBO, NO_TIMING, ChosenOnHalves, truth=0.0, shared=1)
+    timing = simulate(n, CONTROL, TIMING, ChosenOnHalves, truth=10.0, shared=1)
+    no_timing = simulate(n, CONTROL, NO_TIMING, ChosenOnHalves, truth=0.0, shared=1)
     print(timing, no_timing, sep="\n")
     for shares, planted in ((timing, 10.0), (no_timing, 0.0)):
         assert shares.mean == pytest.approx(planted, abs=0.5 + 3 * shares.sd / np.sqrt(n))

@@ -23,11 +23,16 @@ from align_eval.formats.run.staging import staging
 from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, Failure, SystemName, Utterance, Word
-from align_eval.run_record import Run
+from align_eval.run_record import Answer, Figure, Run, Step
 
 FRAME_S, START_S = 0.02, -0.01
 N_LAYERS, N_HEADS = 2, 2
 HEADS = [f"{layer}.{head}" for layer in range(N_LAYERS) for head in range(N_HEADS)]
+
+CHOSEN = "0.1+1.0+1.1"
+"""Heads that the answer of a planted run names."""
+
+NO_ANSWER = "the run lacks a planted system"
 
 DEFAULT, EVERY = "attention:heads=alignment", "attention:heads=all"
 OUTPUT, MIDDLE, CONV = "gradient:at=encoder-output", "gradient:at=encoder.1/2", "gradient:at=conv"
@@ -158,6 +163,15 @@ def maps_of(
     return SavedMaps(stacks, words, u.energy(), FRAME_S, START_S, evidence | dict(details or {}))
 
 
+def planted_answer(heads: str) -> Answer:
+    """An answer that names heads; its figures are of no use."""
+    error = Figure(60.0, None, None)
+    return Answer(
+        "manual", OUTPUT, heads, "other speech", "cannot be told", 16, 24, "speakers", 4, 4.0,
+        (Step("whisper", "whisper", error, None),), Figure(0.0, None, None), None, None, None, None, None, None,
+    )  # fmt: skip
+
+
 def write_planted(
     folder: Path,
     utterances: Sequence[Planted] = SPEAKERS,
@@ -165,8 +179,13 @@ def write_planted(
     tokens: Mapping[str, int] | None = None,
     details: Mapping[str, Mapping[str, object]] | None = None,
     failed: Sequence[str] = (),
+    heads: str | None = CHOSEN,
+    settings: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write the folder of a run with saved maps; failed utterances are in its table and have no maps."""
+    """Write the folder of a run with saved maps; failed utterances are in its table and have no maps.
+
+    Its answer names ``heads``, or there is none. ``settings`` are added to its signature.
+    """
     records = [
         Utterance(
             u.id, AudioSpan(Path(f"{u.id}.wav")), u.words(), " ".join(w.text for w in u.words()), "en", u.speaker,
@@ -180,5 +199,7 @@ def write_planted(
         write_words_table(new / WORDS_NAME, words_table(records, SYSTEMS, results))
         maps = {u.id: maps_of(u, signals, tokens, details) for u in utterances if u.id not in failed}
         write_checksums(new, {id_: write_maps(maps_path(new, id_), saved) for id_, saved in maps.items()})
-        place_run(folder, new, Run(2, dict(SIGNATURE), (), failures))
+        answer = None if heads is None else (planted_answer(heads),)
+        signature = {**SIGNATURE, **(settings or {})}
+        place_run(folder, new, Run(2, signature, (), failures, answer=answer, no_answer=None if answer else NO_ANSWER))
     return folder

@@ -23,7 +23,7 @@ from align_eval.formats.run.staging import staging
 from align_eval.formats.run.words_file import write_words_table
 from align_eval.formats.run.words_table import words_table
 from align_eval.records import AudioSpan, SystemName, Utterance, Word
-from align_eval.run_record import Run
+from align_eval.run_record import Answer, Run
 from align_eval.scoring.summary import score_table
 from tests.helpers.planted_run import FRAME_S, SIGNATURE, SPEAKERS, Planted, maps_of
 from tests.helpers.planted_words import corpus
@@ -40,6 +40,7 @@ def write_reported(
     late_s: Mapping[SystemName, float] | None = None,
     longer_s: float = 1.0,
     saved: Callable[[Planted], SavedMaps] | None = maps_of,
+    answer: Answer | None = None,
 ) -> Path:
     """Write the run; ``texts`` are other names for words, ``longer_s`` is what follows the last word."""
     records, late_s = [], late_s or LATE_S
@@ -61,7 +62,7 @@ def write_reported(
         write_words_table(new / WORDS_NAME, table)
         write_audio_spans(new, {u.id: u.audio for u in records})
         write_checksums(new, {u.id: write_maps(maps_path(new, u.id), saved(u)) for u in utterances if saved})
-        place_run(folder, new, Run(2, dict(RUN_SIGNATURE), score_table(table)))
+        place_run(folder, new, Run(2, dict(RUN_SIGNATURE), score_table(table), answer=answer and (answer,)))
     return folder
 
 

@@ -9,8 +9,8 @@ timing
 no timing
     the log of attention at another temperature plus smooth noise: the residual holds no information.
 
-The saliency of a model with random weights is smooth noise. The reference is off by a constant and by noise, the same
-for all arms.
+Attention is the mean of three of the four heads; the control of other heads has the fourth. The reference is off by a
+constant and by noise, the same for all arms.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from scipy.ndimage import gaussian_filter1d
 from align_eval.findings.budget.cost import summarise_injection
 from align_eval.findings.budget.injection import injection_errors
 from align_eval.findings.budget.records import Injection
-from align_eval.findings.saved_run import read_saved_run, with_interior
+from align_eval.findings.saved_run import Item, read_saved_run, with_interior
 from align_eval.scoring.statistics import draw_weights
-from tests.helpers.planted_run import DEFAULT, EVERY, HEADS, OUTPUT, RANDOM, Planted, write_planted
+from tests.helpers.planted_run import CHOSEN, DEFAULT, EVERY, HEADS, OUTPUT, Planted, write_planted
 
 N_SPEAKERS = 40
 N_WORDS = 6
 ATTENTION_SD_FRAMES = 3.0
 HEAD_SD_FRAMES = 1.0
 SALIENCY_SD_FRAMES = 1.5
-WIDTH_FRAMES = 2.5
+WIDTH_FRAMES = 5.0
 PEAK = 4.0
 NOISE = 0.5
 BIAS_FRAMES = 2
@@ -84,16 +84,19 @@ def stacks(u: Planted, seed: int, *, timing: bool) -> dict[str, np.ndarray]:
         EVERY: attention,
         DEFAULT: attention[:1],
         OUTPUT: distributions(saliency)[None],
-        RANDOM: distributions(2 * smooth(rng, of_attention.shape))[None],
     }
+
+
+def items(folder: Path, seed: int, *, timing: bool) -> tuple[Item, ...]:
+    """The utterances of one corpus."""
+    made = utterances(np.random.default_rng(seed))
+    of = {u.id: stacks(u, seed, timing=timing) for u in made}
+    signals = {spec: (lambda u, _, spec=spec: of[u.id][spec]) for spec in (EVERY, DEFAULT, OUTPUT)}
+    return with_interior(read_saved_run(write_planted(folder, made, signals)).items["manual"])
 
 
 def simulate(folder: Path, seed: int, *, timing: bool) -> Injection:
     """One corpus, from its maps to the cost of incompleteness."""
-    made = utterances(np.random.default_rng(seed))
-    of = {u.id: stacks(u, seed, timing=timing) for u in made}
-    signals = {spec: (lambda u, _, spec=spec: of[u.id][spec]) for spec in (EVERY, DEFAULT, OUTPUT, RANDOM)}
-    items = with_interior(read_saved_run(write_planted(folder, made, signals)).items["manual"])
-    injected = injection_errors(items, "subword", seed)
+    injected = injection_errors(items(folder, seed, timing=timing), "subword", seed, CHOSEN.split("+"), OUTPUT)
     weights = draw_weights(N_SPEAKERS, seed)
     return summarise_injection(injected, {"manual": injected}, weights, seed, primary=True)

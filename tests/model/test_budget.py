@@ -23,20 +23,22 @@ from align_eval.findings.budget.cells import ARMS, PREPARATIONS, cell_errors
 from align_eval.findings.budget.injection import injection_errors
 from align_eval.findings.budget.measure import measure_budget, with_holm
 from align_eval.findings.budget.records import Budget
-from align_eval.findings.budget.residual import LAMBDAS
 from align_eval.findings.saved_run import read_saved_run
 from align_eval.formats.run.finding_json import write_finding
 from align_eval.formats.run.maps import write_maps
 from align_eval.reporting.figures.waterfall import budget_png
 from align_eval.reporting.terminal.budget import print_budget
+from align_eval.systems import AMOUNTS
 from tests.helpers.command_line import align_eval
 from tests.helpers.planted_run import (
+    CHOSEN,
     CONV,
     DEFAULT,
     EVERY,
     EXACT,
     LATE,
     MIDDLE,
+    NO_ANSWER,
     OUTPUT,
     RANDOM,
     SIGNATURE,
@@ -71,8 +73,9 @@ def budget_of(folder: Path, utterances=SPEAKERS, signals=EXACT, tokens=None) -> 
 @pytest.fixture(scope="module")
 def edges_of_frames() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("cells", "injection", "measure"):
+        for module in ("cells", "measure"):
             patch.setattr(f"align_eval.findings.budget.{module}.SILENCES", FRAMED)
+        patch.setattr("align_eval.findings.budget.injection.ALIGN", "viterbi:boundary=frame")
         patch.setitem(cells_module.PATHS, "viterbi", FRAMED)
         yield
 
@@ -155,17 +158,33 @@ def test_attention_and_saliency_choose_among_as_many_candidates_and_silences(tmp
 # Residual injection
 
 
-def injected_candidates(arm: str) -> list[str]:
-    amounts = [("attention", 0.0), *((arm, amount) for amount in LAMBDAS[1:] if arm != "attention")]
-    return [f"{name} lambda={amount:g} | {align}" for name, amount in amounts for align in FRAMED]
+HEADS = tuple(CHOSEN.split("+"))
+CONTROLS = (
+    "other heads", "smoothed, 1 frame", "smoothed, 2 frames", "smoothed, 4 frames", "other token", "rolled",
+    "row spreads",
+)  # fmt: skip
+
+
+def injected_into(items, saliency: str = OUTPUT) -> dict[str, cells_module.Errors]:
+    return injection_errors(items, "subword", 0, HEADS, saliency)
 
 
 def test_nothing_injected_is_attention_itself_in_every_arm(tmp_path):
-    injected = injection_errors(items_of(tmp_path, signals=LATE), "subword", seed=0)
-    assert list(injected) == ["attention", "real", "rolled", "other token", "random weights", "sharpened"]
+    injected = injected_into(items_of(tmp_path, signals=LATE))
+    assert sorted(injected) == sorted(("attention", "saliency", *CONTROLS))
     for arm, found in injected.items():
-        assert list(found.candidates) == injected_candidates(arm)
-        np.testing.assert_array_equal(found.errors_ms[: len(FRAMED)], injected["attention"].errors_ms)
+        assert found.candidates == tuple(f"amount={x:g}" for x in ((0.0,) if arm == "attention" else (0.0, *AMOUNTS)))
+        np.testing.assert_array_equal(found.errors_ms[:1], injected["attention"].errors_ms)
+
+
+def test_attention_is_the_mean_of_its_heads_and_the_control_that_of_all_others(tmp_path):
+    """Head 0.0 is exact, the others are late: into the others alone, it restores what the exact saliency does."""
+    late, none = moved(3), moved(0)
+    signals = {**EXACT, EVERY: lambda u, n: np.concatenate([none(u, n), late(u, n), late(u, n), late(u, n)])}
+    injected = injected_into(items_of(tmp_path, signals=signals))
+    np.testing.assert_allclose(injected["attention"].errors_ms, 60, atol=NEAR)
+    np.testing.assert_array_equal(injected["other heads"].errors_ms, injected["saliency"].errors_ms)
+    assert np.abs(injected["saliency"].errors_ms).min() < 60
 
 
 @pytest.mark.parametrize("power", [1, 2])
@@ -180,54 +199,82 @@ def test_saliency_that_is_attention_at_another_temperature_has_no_residual(tmp_p
 
     signals = {**EXACT, DEFAULT: unsure, EVERY: all_heads(unsure), OUTPUT: sharper, RANDOM: moved(5)}
     kept = read_saved_run(write_planted(tmp_path, SIX_SPEAKERS, signals))
-    injected = injection_errors(kept.items["manual"], "subword", seed=0)
+    injected = injected_into(kept.items["manual"])
     attention = injected["attention"].errors_ms
     assert np.abs(attention).max() > 10
-    for found in injected.values():
-        for errors_ms in found.errors_ms.reshape(-1, *attention.shape):
-            np.testing.assert_allclose(errors_ms, attention, atol=NEAR)
+    for arm in ("saliency", "other heads", "other token", "rolled"):  # all heads are equal
+        for errors_ms in injected[arm].errors_ms:
+            np.testing.assert_allclose(errors_ms, attention[0], atol=NEAR)
     (stratum,) = measure_budget(kept).strata
-    assert stratum.injection.cost.value == pytest.approx(0, abs=NEAR)
-    assert stratum.injection.p_value == 1
-    assert stratum.injection.stands == "depends on the reference"  # no sign
+    assert stratum.injection.worth.value == pytest.approx(0, abs=NEAR)
+    assert stratum.injection.cost.value <= NEAR
 
 
-def test_nothing_injected_is_the_cell_of_all_heads_by_their_log_with_silence(tmp_path):
+def test_nothing_injected_is_the_cell_of_the_chosen_heads_by_their_log_with_silence(tmp_path):
     def unsure(u: Planted, n_tokens: int) -> np.ndarray:
         return (exact(u, n_tokens, 2, 0.5) + 2 * noise(u, n_tokens)) / 3
 
     items = items_of(tmp_path, signals={**EXACT, EVERY: all_heads(unsure)})
-    cells = cell_errors(items, "subword")
-    attention = injection_errors(items, "subword", seed=0)["attention"].errors_ms
-    np.testing.assert_array_equal(attention, cells["log", "viterbi", "all heads"].errors_ms)
-    assert (attention != cells["zscore-median", "viterbi", "all heads"].errors_ms).any()
+    cells = cell_errors(items, "subword", HEADS)
+    attention = injected_into(items)["attention"].errors_ms
+    level = [name.endswith("level=1,boundary=frame") for name in cells["log", "viterbi", "best attention"].candidates]
+    of_chosen = cells["log", "viterbi", "best attention"].errors_ms[level.index(True)]
+    np.testing.assert_array_equal(attention[0], of_chosen)
+    assert (attention != cells["zscore-median", "viterbi", "best attention"].errors_ms).any()
 
 
 @pytest.mark.parametrize("outside", [0.02, 0.2], ids=["sharp", "flat"])
-def test_a_residual_with_the_exact_times_beats_its_placebos(tmp_path, outside):
+def test_a_residual_with_the_exact_times_beats_its_controls(tmp_path, outside):
     signals = {**LATE, DEFAULT: moved(3, outside), EVERY: all_heads(moved(3, outside))}
-    injected = injection_errors(items_of(tmp_path, signals=signals), "subword", seed=0)
+    injected = injected_into(items_of(tmp_path, signals=signals))
     values = {arm: float(found.statistic().evaluate(ONE)[0]) for arm, found in injected.items()}
     assert values["attention"] == pytest.approx(60)
-    assert values["real"] == pytest.approx(0, abs=NEAR)
-    for placebo in ("rolled", "other token", "random weights", "sharpened"):
-        assert values[placebo] > 30
+    assert values["saliency"] < 30
+    for control in CONTROLS:
+        assert values[control] > values["saliency"] + 20
 
 
-def test_the_cost_of_incompleteness_has_an_interval_a_p_value_and_choices(late):
+def test_the_cost_of_incompleteness_is_beyond_the_best_control(late):
     found = late.strata[0].injection
-    assert found.arms["attention"].value == pytest.approx(60)
-    assert found.arms["real"].value == pytest.approx(0, abs=NEAR)
-    # no placebo does better than attention but by chance
-    assert 50 < found.cost.value <= 60 + NEAR
-    assert found.cost.value == min(figure.value for figure in found.over_real.values())
-    assert found.cost.ci_low <= found.cost.value <= found.cost.ci_high
+    assert found.heads == HEADS
+    assert found.arms["attention"].error.value == pytest.approx(60)
+    assert found.worth.value == pytest.approx(60 - found.arms["saliency"].error.value)
+    assert found.cost.value == min(arm.over_saliency.value for arm in found.arms.values() if arm.over_saliency)
+    assert 20 < found.cost.value <= found.worth.value
     # 60 ms for every speaker: no spread, and so no interval
-    assert (found.over_real["attention"].ci_low, found.over_real["attention"].ci_high) == (None, None)
+    assert (found.arms["attention"].error.ci_low, found.arms["attention"].error.ci_high) == (None, None)
     assert (found.p_value, found.p_holm) == (2 / 64, 2 / 64)  # all six speakers gain: as much in 2 of the 2^6 flips
-    assert 0 < found.smallest_effect_ms < found.cost.value
+    assert found.smallest_effect_ms > 0
     assert found.stands == "stands"
-    assert all(name.startswith("real lambda=") for name in found.chosen)
+    assert sum(row.chosen for row in found.arms["saliency"].amounts) == 40
+
+
+def test_every_control_is_reported_with_what_it_moves(late):
+    """The other heads are the same as attention's and have no residual: this control cannot win, which is said."""
+    found = late.strata[0].injection
+    for name in CONTROLS:
+        arm = found.arms[name]
+        assert [row.amount for row in arm.amounts] == [0.0, *AMOUNTS]
+        assert arm.amounts[0].moved == 0
+        assert isinstance(arm.moves_as_many, bool)
+    assert found.arms["other heads"].moves_as_many is False  # all heads are equal
+    assert "controls that move fewer boundaries than the saliency at every amount: other heads" in printed(late)
+
+
+def test_a_run_without_chosen_heads_has_cells_and_no_worth(tmp_path):
+    for settings, heads, reason in (
+        ({}, None, "no heads were chosen for these weights"),
+        ({"heads_by_agreement": [OUTPUT, 4]}, CHOSEN, f"the heads were chosen by agreement with {OUTPUT}"),
+    ):
+        folder = tmp_path / str(heads)
+        budget = measure_budget(read_saved_run(write_planted(folder, signals=LATE, settings=settings, heads=heads)))
+        (stratum,) = budget.strata
+        assert stratum.injection is None
+        assert stratum.no_injection.startswith(reason)
+        assert len(stratum.cells) == 4
+        assert f"cost of incompleteness: not measured, {reason}" in printed(budget)
+        assert with_holm([budget]) == [budget]
+        assert budget_png(budget).startswith(b"\x89PNG\r\n")
 
 
 # Shares
@@ -302,14 +349,13 @@ def test_calibration_takes_a_constant_shift_out_and_stands_beside_the_cells(late
 @pytest.mark.slow
 def test_another_saliency_is_injected_on_request_and_is_exploratory(tmp_path):
     """The gradient of the middle is exact, that of the output as late as attention: only the first has a cost."""
-    random = RANDOM.replace("encoder-output", "encoder.1/2")
-    signals = {**LATE, OUTPUT: moved(3), random: noise}
+    signals = {**LATE, OUTPUT: moved(3)}
     kept = read_saved_run(write_planted(tmp_path, signals=signals, tokens=BOTH))
     primary, other = measure_budget(kept), measure_budget(kept, saliency=MIDDLE)
     for stratum in other.strata:
         assert stratum.injection.p_value is None
-        assert stratum.injection.arms["real"].value < stratum.injection.arms["attention"].value - 5
-    assert primary.strata[0].injection.arms["real"].value == pytest.approx(60, abs=NEAR)
+        assert stratum.injection.worth.value > 5
+    assert primary.strata[0].injection.worth.value == pytest.approx(0, abs=NEAR)
     assert primary.finding["id"] != other.finding["id"]
     without = measure_budget(read_saved_run(write_planted(tmp_path / "subword", signals=signals)), saliency=MIDDLE)
     assert [s.unit for s in without.strata] == ["subword"]
@@ -323,9 +369,9 @@ def test_a_difference_that_turns_with_the_kind_of_reference_does_not_stand(tmp_p
     budget = budget_of(tmp_path, SPEAKERS + automatic, LATE)
     gains = {s.reference: [cell.difference.value for cell in s.cells] for s in budget.strata}
     assert gains == {"automatic": pytest.approx([-60] * 4), "manual": pytest.approx([60] * 4)}
-    costs = {s.reference: s.injection.cost.value for s in budget.strata}
-    assert costs["automatic"] == pytest.approx(0, abs=NEAR)  # nothing forces a residual in
-    assert 50 < costs["manual"] < 70
+    worths = {s.reference: s.injection.worth.value for s in budget.strata}
+    assert worths["automatic"] == pytest.approx(0, abs=NEAR)  # nothing forces a residual in
+    assert worths["manual"] > 20
     for stratum in budget.strata:
         assert {cell.stands for cell in stratum.cells} == {"depends on the reference"}
         assert stratum.injection.stands == "depends on the reference"
@@ -373,12 +419,29 @@ def test_a_run_whose_utterances_all_failed_is_refused(tmp_path):
         measure_budget(kept)
 
 
-@pytest.mark.parametrize("missing", [DEFAULT, EVERY, OUTPUT, RANDOM])
+@pytest.mark.parametrize("missing", [DEFAULT, EVERY, OUTPUT])
 def test_a_missing_map_is_named_with_the_command_that_keeps_it(tmp_path, missing):
     signals = {spec: signal for spec, signal in EXACT.items() if spec != missing}
     with pytest.raises(InputError, match="lacks maps that this needs; run with --keep heads --source ") as refused:
         budget_of(tmp_path, signals=signals)
     assert missing in str(refused.value)
+
+
+SPES = "spes:at=encoder-output,masks=100"
+
+
+@pytest.mark.parametrize(
+    ("missing", "saliency", "remedy"),
+    [(EVERY, OUTPUT, "--keep heads"), (None, SPES, f"--keep heads --saliency {SPES}")],
+    ids=["means alone", "another saliency"],
+)
+def test_a_default_run_that_lacks_maps_is_told_its_own_options(tmp_path, missing, saliency, remedy):
+    """Its sources, of which there are seventeen, follow from them."""
+    residual = f"residual:of=({OUTPUT}),to=(attention:heads=0.1),amount=0.5"
+    signals = {spec: signal for spec, signal in {**EXACT, residual: moved(0)}.items() if spec != missing}
+    with pytest.raises(InputError) as refused:
+        measure_budget(read_saved_run(write_planted(tmp_path, signals=signals)), saliency=saliency)
+    assert str(refused.value) == f"{tmp_path}: lacks maps that this needs; run again with {remedy}"
 
 
 def test_character_maps_that_are_half_there_are_refused(tmp_path):
@@ -394,7 +457,7 @@ def test_character_maps_that_are_half_there_are_refused(tmp_path):
 # Over runs
 
 
-def test_the_cost_of_unequally_late_attention_has_an_interval_of_speakers(tmp_path):
+def test_the_worth_for_unequally_late_attention_has_an_interval_of_speakers(tmp_path):
     """Attention is one column late for three of six speakers and five for the others: 60 ms, 40 either way."""
     shifts = {u.id: 1 + 4 * (i % 2) for i, u in enumerate(SIX_SPEAKERS)}
 
@@ -403,11 +466,10 @@ def test_the_cost_of_unequally_late_attention_has_an_interval_of_speakers(tmp_pa
 
     signals = {**EXACT, DEFAULT: late, EVERY: all_heads(late)}
     found = budget_of(tmp_path, SIX_SPEAKERS, signals).strata[0].injection
-    attention = found.over_real["attention"]
+    attention = found.arms["attention"].error
     # sd 43.8 ms of six speakers; t of five is 2.571, and 0.920 at 80 %
     assert attention.value == pytest.approx(60)
     assert attention.ci_high - 60 == pytest.approx(2.571 * 43.8 / 6**0.5, rel=0.25)  # of few draws
-    assert found.arms["attention"].ci_low == pytest.approx(attention.ci_low)
     assert found.cost.ci_low < found.cost.value < found.cost.ci_high
     reach = found.cost.ci_high - found.cost.value
     assert found.smallest_effect_ms == pytest.approx(reach * (1 + 0.920 / 2.571), rel=1e-3)
@@ -427,7 +489,7 @@ def test_a_budget_is_strict_json_with_the_signature_of_its_run_and_the_same_agai
     write_finding(tmp_path / "budget.json", late)
     text = (tmp_path / "budget.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=pytest.fail)
-    assert (read["schema"], read["signature"]) == (1, SIGNATURE)
+    assert (read["schema"], read["signature"]) == (2, SIGNATURE)
     assert [stratum["unit"] for stratum in read["strata"]] == ["subword", "character"]
     assert read["strata"][0]["start"]["value"] == pytest.approx(60)
     (again,) = with_holm([budget_of(tmp_path / "run", SIX_SPEAKERS, LATE, BOTH)])
@@ -439,8 +501,8 @@ def test_two_speakers_are_the_fewest_and_are_strict_json_too(tmp_path):
     """They are enough to choose on, and too few for an interval or a test."""
     budget = budget_of(tmp_path / "run", SPEAKERS[:2], LATE)
     write_finding(tmp_path / "budget.json", budget)
-    assert 50 < budget.strata[0].injection.cost.value < 70
     found = budget.strata[0].injection
+    assert found.worth.value > 20
     assert (found.cost.ci_low, found.p_value, found.smallest_effect_ms) == (None, None, None)
     assert "24 boundaries" not in printed(budget)
     assert "12 boundaries, too few speakers to tell (2, effectively 2.0)" in printed(budget)
@@ -461,11 +523,12 @@ def test_every_stratum_is_printed_and_says_how_few_speakers_there_are(late):
     for unit in BOTH:
         label = "36 boundaries, 6 speakers, 6.0 effective: 95 % intervals within these recordings only"
         assert f"manual reference, {unit}: 6 utterances, {label}" in text
-    assert text.count("residual injection into all heads") == 2
-    for arm in (*ARMS, "other token", "random weights", "sharpened", "could be shown"):
+    assert text.count(f"residual injection into heads {CHOSEN}") == 2
+    for arm in (*ARMS, *CONTROLS, "could be shown"):
         assert arm in text
-    assert text.count("+60.0 stands") >= 2 * 4  # the cells of either unit; the same for all, hence no interval
-    assert text.count("0.031") == 1  # the primary contrast alone has a p-value: 2 / 2^6
+    assert text.count("+60.0 stands") == 2 * 4  # the cells of either unit; the same for all, hence no interval
+    assert text.count("p = 0.031 (Holm)") == 1  # the primary contrast alone has a p-value: 2 / 2^6
+    assert text.count("stands; not tested") == 1
     assert text.count("of 60.0 down to 0.0") == 2 * 2
     assert f"from run {SIGNATURE['id']}: model planted.en" in text
 
@@ -525,3 +588,16 @@ def test_the_command_writes_a_finding_and_a_picture_into_every_run_without_a_mod
         read = json.loads((run / "budget.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
         assert read["signature"] == SIGNATURE
         assert read["strata"][0]["injection"]["p_holm"] == 2 / 32  # two runs, two contrasts
+    assert done.stdout.count("How far off are planted.en's word times on planted?") == 2  # the answer comes first
+    first, _, rest = done.stdout.partition("How far off")
+    assert "preparation" not in first
+    assert "preparation" in rest
+
+
+def test_a_run_without_an_answer_says_why_before_its_cells(tmp_path):
+    run = write_planted(tmp_path, signals=LATE, heads=None)
+    done = align_eval("budget", run)
+    assert done.returncode == 0
+    before, _, after = done.stdout.partition("preparation")
+    assert f"what attention lacks is not measured: {NO_ANSWER}" in before
+    assert "cost of incompleteness: not measured, no heads were chosen for these weights" in after

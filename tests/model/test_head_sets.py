@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from align_eval.findings.budget.agreement_effect import head_sets, permuted_words, word_errors_ms
-from align_eval.findings.budget.injection import SALIENCY
 from align_eval.findings.saved_run import Item, read_saved_run
+from align_eval.systems import SALIENCY
 from tests.helpers.planted_run import EXACT, SIX_SPEAKERS, write_planted
 
 
@@ -33,7 +35,7 @@ def test_a_words_error_is_of_its_interior_boundaries(tmp_path):
 
 
 def test_sets_that_agree_with_the_saliency_time_words_better(tmp_path):
-    """Of eight heads four lie on the words and four a fifth of a second late; the saliency lies on the words: the more
+    """Of 24 heads half lie on the words and half a fifth of a second late; the saliency lies on the words: the more
     of the first a set has, the more it agrees and the smaller are its errors.
     """
     rng = np.random.default_rng(0)
@@ -41,20 +43,20 @@ def test_sets_that_agree_with_the_saliency_time_words_better(tmp_path):
     def heads(u, n):
         exact = EXACT[SALIENCY](u, n)
         late = np.roll(exact, 10, axis=-1)
-        mixed = [exact] * 4 + [late] * 4
+        mixed = [exact] * 12 + [late] * 12
         return np.concatenate([m + 0.05 * rng.random(m.shape) for m in mixed]).astype(np.float32)
 
     signals = {**EXACT, "attention:heads=all": heads}
     items = read_saved_run(
         write_planted(
             tmp_path,
-            SIX_SPEAKERS,
-            signals,
-            details={"attention:heads=all": {"heads": [f"{i // 4}.{i % 4}" for i in range(8)]}},
+            (*SIX_SPEAKERS, *(replace(u, id=f"{u.id}2", speaker=f"{u.speaker}2") for u in SIX_SPEAKERS)),
+            signals=signals,
+            details={"attention:heads=all": {"heads": [f"{i // 6}.{i % 6}" for i in range(24)]}},
         )
     ).items["manual"]
     found = head_sets(items, "subword", SALIENCY, seed=0)
-    assert found.size == 2
+    assert (found.size, found.effect.n_sets) == (6, 24)
     assert found.effect.slope_ms < -50
     assert found.effect.ci_high < 0
     assert found.excess.slope_ms < 0

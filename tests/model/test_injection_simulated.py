@@ -1,10 +1,8 @@
-"""Residual injection over corpora of planted maps, from the maps to the cost, with placebos and choices.
+"""Residual injection over corpora of planted maps, from the maps to the cost, with controls and choices.
 
-A run of 240 corpora per setting, seeds 0 to 239, gave with timing a cost of 9.7 ms, p below 5 % in 98.8 %, and its mean
-covered in 95.8 %; without timing a cost of -0.8 ms, p below 5 % and an interval above zero in none, and its mean
-covered in 98.3 %. The cost is the smallest difference over placebos. A residual without information therefore has a
-cost a little below zero and is rejected less than 5 % of the time. These tests repeat a part: 16 corpora in
-``make validate``, and 6 in CI with the same bounds of the means.
+The cost is the smallest difference over attention and the controls. A residual without information therefore has a cost
+a little below zero, and is rejected less than 5 % of the time. There are 16 corpora in ``make validate``, and 6 in CI
+with the same bounds of the means.
 """
 
 import numpy as np
@@ -42,10 +40,10 @@ def test_a_residual_is_found_where_it_carries_timing_and_not_where_it_does_not(i
     costs = np.array([of.cost.value for of in found])
     n_rejected = sum(of.p_value <= 0.05 for of in found)
     if timing:
-        assert 7 <= costs.mean() <= 12.5  # planted: about 10 ms
+        assert 5 <= costs.mean() <= 10  # the worth is 7 to 8 ms, and no control restores more than a little
         assert n_rejected >= 0.8 * len(found)
     else:
-        assert -2.5 <= costs.mean() <= 0.5  # the smallest of five differences that are zero in the mean
+        assert -2.5 <= costs.mean() <= 0.5  # the smallest of eight differences that are zero in the mean
         assert n_rejected <= 1
 
 
@@ -61,6 +59,6 @@ def test_the_interval_holds_the_mean_of_the_corpora(injections):
 def test_a_residual_with_timing_has_a_cost_after_removal_of_the_constant_shift(injections):
     """The reference is 40 ms late for all. Calibration removes that shift, and the residual holds none of it."""
     timing, found = injections
-    calibrated = np.mean([of.calibrated["attention"].value for of in found])
-    assert calibrated < np.mean([of.arms["attention"].value for of in found]) - 3
+    attention = [of.arms["attention"] for of in found]
+    assert np.mean([of.calibrated.value for of in attention]) < np.mean([of.error.value for of in attention]) - 3
     assert (np.mean([of.calibrated_cost.value for of in found]) > 5) == timing

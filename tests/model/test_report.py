@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from align_eval.api import align, explain
 from align_eval.corpus.audio import read_audio
@@ -18,6 +19,7 @@ from align_eval.formats.run.audio_spans import read_audio_spans
 from align_eval.formats.run.finding_json import finding_of, read_finding, write_finding
 from align_eval.formats.textgrids import read_words
 from align_eval.records import SystemName, Word
+from align_eval.reporting.budget_sentences import injection_sentences
 from align_eval.reporting.figures.explained import draw_explained
 from align_eval.reporting.figures.run_figures import draw_figures
 from align_eval.reporting.figures.save import save
@@ -25,9 +27,10 @@ from align_eval.reporting.figures.utterance import LONGEST_S, Panel, Tier, utter
 from align_eval.reporting.findings import gather_findings
 from align_eval.reporting.html.page import write_report
 from align_eval.reporting.map_images import MapImage, map_images
+from align_eval.reporting.numbers import signed
 from align_eval.reporting.run_view import view_run
 from tests.helpers.command_line import align_eval
-from tests.helpers.planted_run import EVERY, EXACT, SPEAKERS, Planted, exact, maps_of
+from tests.helpers.planted_run import CHOSEN, EVERY, EXACT, SPEAKERS, Planted, exact, maps_of, planted_answer
 from tests.helpers.reported_run import write_reported
 
 ATTENTION, GRADIENT = SystemName("attention:heads=all", "viterbi"), SystemName("gradient:at=encoder-output", "viterbi")
@@ -44,7 +47,7 @@ def folder(few_draws, tmp_path_factory):  # noqa: ARG001
         return np.concatenate([exact(u, n_tokens, shift) for shift in (3, 2, 1, 0)])
 
     folder = tmp_path_factory.mktemp("findings") / "run"
-    write_reported(folder, saved=lambda u: maps_of(u, {**EXACT, EVERY: late}))
+    write_reported(folder, saved=lambda u: maps_of(u, {**EXACT, EVERY: late}), answer=planted_answer(CHOSEN))
     run = read_saved_run(folder)
     (budget,) = with_holm([measure_budget(run, 0)])
     write_finding(folder / "budget.json", budget)
@@ -68,7 +71,10 @@ def test_the_page_shows_budget_and_heads(folder, tmp_path):
     section = page[page.index('id="budget"') : page.index('id="errors"')]
     for value in (stratum.start.value, stratum.end.value):
         assert f">{value:.1f}</text>" in section
-    assert f">{stratum.injection.cost.value:+.1f}</text>" in section
+    assert f">{signed(stratum.injection.cost.value, 1)}</text>" in section
+    for line in injection_sentences(stratum):  # the same as on the terminal
+        assert escape(line[1:]) in section
+    assert '<th scope="row">+ other heads</th>' in section
     heads = page[page.index('id="heads"') : page.index("<dialog")]
     (searched,) = findings.heads.strata
     assert len(re.findall("<title>head ", heads)) == 2 * len(searched.heads) == 8
@@ -85,7 +91,7 @@ def test_figures_have_every_format_and_the_same_bytes_each_time(folder, tmp_path
     spans = read_audio_spans(folder)
     names = draw_figures(tmp_path / "one", view, findings, spans, ["pdf", "svg", "png"])
     assert {name.rpartition(".")[0] for name in names} == {
-        "tolerance", "heads-manual", "waterfall", "utterance-a", "utterance-b", "utterance-c",
+        "answer", "tolerance", "heads-manual", "waterfall", "utterance-a", "utterance-b", "utterance-c",
     }  # fmt: skip
     signatures = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
     for name in names:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from align_eval.findings.agreement.correlation import Normalisation, agreement
 from align_eval.findings.agreement.coverage import entropy
 from align_eval.findings.budget.cells import ALL_HEADS, in_unit, prepared
-from align_eval.findings.budget.residual import permuted_tokens
+from align_eval.findings.budget.controls import permuted_tokens
 from align_eval.findings.budget.word_effect import (
     NoVariationError,
     WordEffect,
@@ -102,12 +102,13 @@ def head_sets(items: Sequence[Item], unit: str, saliency: str, seed: int) -> Hea
         return None
     observations = np.concatenate(parts)  # (word under a set, variable)
     defined = np.isfinite(observations).all(axis=1)
-    error_ms, own, other, spread, word, cluster = observations[defined].T
-    word, cluster = word.astype(np.int64), cluster.astype(np.int64)
+    error_ms, own, other, spread = observations[defined].T[:4]
+    word, cluster, head_set = observations[defined].T[4:].astype(np.int64)
     try:
-        effect = word_effect(error_ms, own, spread, word, cluster)
-        null = word_effect(error_ms, other, spread, word, cluster)
-        excess = word_effect(error_ms, own - other, spread, word, cluster)
+        effect, null, excess = (
+            word_effect(error_ms, agreements, spread, word, cluster, head_set)
+            for agreements in (own, other, own - other)
+        )
     except NoVariationError:
         return None
     return HeadSets(
@@ -128,14 +129,14 @@ def _observations(
     """One array ``(word, variable)`` per set of heads.
 
     Variables are the error in ms, the agreements with the word's own and with another word's saliency, the entropy of
-    attention, the number of the word in the corpus (from ``first_word``) and its cluster.
+    attention, the number of the word in the corpus (from ``first_word``), its cluster and the number of the set.
     """
     heads = item.maps.stacks[heads_spec]
     words = item.maps.word_of_token[unit][:-1].astype(np.int64)
     saliency = mean_map(item, saliency_spec)
     saliency_of_others = permuted_words(saliency, words, seed_of(seed, item.id, "other words"))
     n_words = len(item.reference_s)
-    for chosen in sets:
+    for number, chosen in enumerate(sets):
         attention = heads[chosen].mean(axis=0)
         times_s = decoded(item, prepared(attention[None], "log"), unit, ALIGN)
         rows = np.asarray(attention[:-1], dtype=np.float64)
@@ -146,6 +147,7 @@ def _observations(
             sum_by(words, entropy(rows), n_words) / count_by(words, n_words),
             first_word + np.arange(n_words),
             np.full(n_words, item.cluster),
+            np.full(n_words, number),
         )
         yield np.stack(columns, axis=1)
 

@@ -1,15 +1,16 @@
 """Cells of the error budget: boundary errors of every signal under every preparation and path, from saved maps.
 
 There are four arms. ``default heads`` and ``all heads`` are attention without a choice. ``best attention`` chooses
-among groups of heads and ``best saliency`` among the depths of a gradient. Both have the same number of candidates, and
-every arm chooses among the same silence parameters. The choice is made by cross-validation where errors are averaged
+among groups of heads, of which the heads chosen for the model on other speech are the first, and ``best saliency``
+among the depths of a gradient. Both have the same number of candidates, and every arm chooses among the same silence
+parameters. The choice is made by cross-validation where errors are averaged
 (:class:`~align_eval.scoring.selection.ChosenOnHalves`); this module decodes every candidate once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,14 @@ from align_eval.findings.saved_run import (
     boundary_clusters,
     boundary_starts,
     decoded,
+    head_names,
     heads_of,
     interior_errors_ms,
     require_stacks,
 )
+from align_eval.relevance.options import AttentionOptions
 from align_eval.relevance.source import parse_source
-from align_eval.scoring.boundaries import Bools, Floats, Ints
+from align_eval.scoring.boundaries import Bools, Floats, Ints, medians_of_others
 from align_eval.scoring.calibration import CalibratedOnHalves
 from align_eval.scoring.metrics import Ratio, Statistic, count_by, sum_by
 from align_eval.scoring.selection import ChosenOnHalves
@@ -86,6 +89,16 @@ class Errors:
         totals = np.stack([sum_by(self.cluster, row, n_clusters) for row in absolute])
         return ChosenOnHalves(totals, count_by(self.cluster, n_clusters))
 
+    def without_bias(self) -> Errors:
+        """The same errors minus the median error of the other clusters, separately for starts and ends."""
+        n_clusters = int(self.cluster.max()) + 1
+        errors_ms = self.errors_ms.copy()
+        for side in (self.is_start, ~self.is_start):
+            cluster = self.cluster[side]
+            for row in errors_ms:
+                row[side] -= medians_of_others(row[side], cluster, n_clusters)[cluster]
+        return replace(self, errors_ms=errors_ms)
+
     def calibrated(self) -> CalibratedOnHalves:
         """Error of the chosen candidate minus its bias on other clusters, separately for starts and ends."""
         return CalibratedOnHalves(self.errors_ms, self.is_start, self.cluster, self.chosen())
@@ -123,8 +136,13 @@ def depths(items: Sequence[Item], unit: str) -> tuple[str, ...]:
     return gradients
 
 
-def candidates(items: Sequence[Item], unit: str) -> dict[str, Candidates]:
+def candidates(items: Sequence[Item], unit: str, heads: Sequence[str] | None = None) -> dict[str, Candidates]:
     """Candidates of every arm by name.
+
+    Parameters
+    ----------
+    heads
+        Names of the heads that were chosen for the model, which are the first group.
 
     Raises
     ------
@@ -132,24 +150,27 @@ def candidates(items: Sequence[Item], unit: str) -> dict[str, Candidates]:
         Where the run saved no heads or no gradient, or more gradients than there are groups of heads.
     """
     gradients = {spec: _stack(spec) for spec in depths(items, unit)}
-    default, every = in_unit(DEFAULT_HEADS, unit), in_unit(ALL_HEADS, unit)
-    require_stacks(f"unit {unit}", items, (default, every))
-    groups = _head_groups(default, every, n_layers=len(heads_of(items[0], every)))
+    require_heads(f"unit {unit}", items, unit)
+    every = in_unit(ALL_HEADS, unit)
+    default = {in_unit(DEFAULT_HEADS, unit): lambda item: alignment_heads(item, unit)}
+    whole = {every: _stack(every)}
+    chosen = {f"{every}, chosen": lambda item: heads_inside(item, unit, heads)} if heads else {}
+    groups = {**chosen, **whole, **default, **_layer_groups(every, n_layers=len(heads_of(items[0], every)))}
     if len(gradients) > len(groups):
         n = len(groups)
         problem = f"{len(gradients)} gradients were saved, but attention has {n} groups of heads to choose from"
         raise InputError(f"unit {unit}", problem, f"run again with at most {n} gradients, to give both as many")
     return {
-        "default heads": {default: groups[default]},
-        "all heads": {every: groups[every]},
+        "default heads": default,
+        "all heads": whole,
         "best attention": dict(list(groups.items())[: len(gradients)]),
         "best saliency": gradients,
     }
 
 
-def _head_groups(default: str, every: str, n_layers: int) -> dict[str, Callable[[Item], Stack]]:
-    """Groups of heads in the order in which they become candidates: all, the default ones, upper layers, one layer."""
-    groups: dict[str, Callable[[Item], Stack]] = {every: _stack(every), default: _stack(default)}
+def _layer_groups(every: str, n_layers: int) -> Candidates:
+    """Groups of heads after the named ones, in the order in which they become candidates: upper layers, one layer."""
+    groups: dict[str, Callable[[Item], Stack]] = {}
     for first in (*range(n_layers // 2, n_layers), *reversed(range(1, n_layers // 2))):  # the upper half comes first
         groups[f"{every}, layers from {first}"] = _layers(every, slice(first, None))
     for layer in reversed(range(n_layers - 1)):  # "layers from" covers the last layer alone
@@ -161,10 +182,57 @@ def _stack(spec: str) -> Callable[[Item], Stack]:
     return lambda item: item.maps.stacks[spec]
 
 
-def upper_layers(spec: str, item: Item) -> Stack:
-    """Heads of the upper half of the layers, float32[n_maps, n_rows, n_frames]."""
-    heads = heads_of(item, spec)
-    return _layers(spec, slice(len(heads) // 2, None))(item)
+def require_heads(place: object, items: Sequence[Item], unit: str) -> None:
+    """Check that every item has the maps of all heads, and the names of Whisper's alignment heads.
+
+    Raises
+    ------
+    InputError
+        Where something is missing. The message names the options of ``run`` that save it.
+    """
+    names_alignment = all(_alignment_spec(item, unit) for item in items)
+    require_stacks(place, items, [in_unit(ALL_HEADS, unit)] + [in_unit(DEFAULT_HEADS, unit)] * (not names_alignment))
+
+
+def _alignment_spec(item: Item, unit: str) -> str | None:
+    """A saved source of Whisper's alignment heads, whatever its rows and softmax, the plain one first; or None."""
+    sources = [parse_source(spec) for spec in sorted(item.maps.stacks, key=len)]
+    return next(
+        (
+            source.stack
+            for source in sources
+            if isinstance(source.options, AttentionOptions)
+            and source.options.heads == "alignment"
+            and source.tokens.unit == unit
+        ),
+        None,
+    )
+
+
+def alignment_heads(item: Item, unit: str) -> Stack:
+    """Maps of Whisper's alignment heads: those that were saved, or those of their names among all heads."""
+    spec = _alignment_spec(item, unit)
+    assert spec is not None
+    if spec == in_unit(DEFAULT_HEADS, unit):
+        return item.maps.stacks[spec]
+    return heads_inside(item, unit, item.maps.details[spec]["heads"])
+
+
+def heads_inside(item: Item, unit: str, heads: Sequence[str]) -> Stack:
+    """Maps of the named heads, float32[n_maps, n_rows, n_frames]."""
+    return _named(item, unit, heads, inside=True)
+
+
+def heads_outside(item: Item, unit: str, heads: Sequence[str]) -> Stack:
+    """Maps of all other heads, float32[n_maps, n_rows, n_frames]; no map where there are no others."""
+    return _named(item, unit, heads, inside=False)
+
+
+def _named(item: Item, unit: str, heads: Sequence[str], *, inside: bool) -> Stack:
+    spec = in_unit(ALL_HEADS, unit)
+    is_named = np.isin(head_names(item, spec), heads)
+    named: Stack = item.maps.stacks[spec][is_named == inside]
+    return named
 
 
 def _layers(spec: str, layers: slice) -> Callable[[Item], Stack]:
@@ -193,16 +261,19 @@ def prepared(stack: Stack, prep: str) -> Stack:
 
 
 def cell_errors(
-    items: Sequence[Item], unit: str, on_done: Callable[[str], None] | None = None
+    items: Sequence[Item],
+    unit: str,
+    heads: Sequence[str] | None = None,
+    on_done: Callable[[str], None] | None = None,
 ) -> dict[tuple[str, str, str], Errors]:
-    """Decode every candidate of every cell.
+    """Decode every candidate of every cell; ``heads`` are those chosen for the model.
 
     Returns
     -------
     dict
         Errors by preparation, path and arm, with one row per candidate and parameter of the path.
     """
-    arms = candidates(items, unit)
+    arms = candidates(items, unit, heads)
     stack_of = {name: stack for arm in arms.values() for name, stack in arm.items()}
     aligns = [align for parameters in PATHS.values() for align in parameters]
     parts: dict[tuple[str, str, str], list[Floats]] = {}

@@ -1,39 +1,30 @@
-"""Residual injection on saved maps: word times after the part of saliency that attention lacks is added to attention.
+"""Residual injection on saved maps: word times after what saliency shows and attention lacks is added to attention.
 
-The map is the log of attention's distribution, averaged over all heads or over those of the upper half of the layers.
-The part of the log saliency that log attention does not explain is added to it, times lambda. *Placebos* change the map
-by as much without information about the token: the residual rolled in time, of other tokens, of a model with random
-weights, and attention sharpened to the same entropy. The gain over the best placebo is the cost of attention's
-incompleteness.
+Attention is the mean of the heads that were chosen for the model, its logarithm, read by the path with silence: the
+attention of the run's answer. The residual of the saliency is added at the amounts of the answer, and that of each
+control (:mod:`align_eval.findings.budget.controls`) at the same ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from align_eval.errors import InputError
-from align_eval.findings.budget.cells import ALL_HEADS, SILENCES, Errors, in_unit, prepared, upper_layers
-from align_eval.findings.budget.residual import arms
+from align_eval.findings.budget.cells import Errors, heads_inside, heads_outside, in_unit, prepared
+from align_eval.findings.budget.controls import ATTENTION, arms
 from align_eval.findings.saved_run import Item, boundary_clusters, boundary_starts, decoded, interior_errors_ms, seed_of
 from align_eval.scoring.boundaries import Floats
+from align_eval.systems import ALIGN, AMOUNTS
 
-SALIENCY = "gradient:at=encoder-output"
-"""Saliency of the primary contrast."""
-
-REAL, ATTENTION = "real", "attention"
-
-
-def needed_stacks(unit: str, saliency: str = SALIENCY) -> tuple[str, ...]:
-    """Specs of the maps that injection reads: all heads, the saliency, and that of a model with random weights."""
-    return tuple(in_unit(spec, unit) for spec in (ALL_HEADS, saliency, f"control-random-weights:of=({saliency})"))
+GRID = (0.0, *AMOUNTS)
+"""Amounts that every arm chooses among. Amount 0 is attention itself, so that no arm is forced to add anything."""
 
 
 def injection_errors(
-    items: Sequence[Item], unit: str, seed: int, *, saliency: str = SALIENCY, upper: bool = False
+    items: Sequence[Item], unit: str, seed: int, heads: Sequence[str], saliency: str
 ) -> dict[str, Errors]:
-    """Decode attention, the real residual and each placebo at every lambda and silence parameter.
+    """Decode attention, and attention plus the residual of the saliency and of each control, at every amount.
 
     Parameters
     ----------
@@ -42,48 +33,44 @@ def injection_errors(
     unit
         Token unit.
     seed
-        Seed of the placebos.
+        Seed of the controls.
+    heads
+        Names of attention's heads, as ``0.3``.
     saliency
         Spec, without preparation and unit, of the source whose residual is injected.
-    upper
-        Average attention over the upper half of the layers instead of all heads.
 
     Returns
     -------
     dict
-        Errors by arm. Attention (lambda 0) is also a candidate of the real residual and of every placebo, so that no
-        arm is forced to inject anything.
-
-    Raises
-    ------
-    InputError
-        Where a placebo cannot be made for an utterance.
+        Errors by arm, its candidates in the order of :data:`GRID`; attention has amount 0 alone.
     """
-    parts: dict[tuple[str, float, str], list[Floats]] = {}
+    parts: dict[tuple[str, float], list[Floats]] = {}
     for item in items:
-        for (arm, amount), values in _item_maps(item, unit, seed, saliency, upper=upper).items():
-            for align in SILENCES:
-                errors_ms = interior_errors_ms(item, decoded(item, values, unit, align))
-                parts.setdefault((arm, amount, align), []).append(errors_ms)
+        for (arm, amount), values in _item_maps(item, unit, seed, heads, saliency).items():
+            errors_ms = interior_errors_ms(item, decoded(item, values, unit, ALIGN))
+            parts.setdefault((arm, amount), []).append(errors_ms)
+    return by_arm({key: np.concatenate(errors_ms) for key, errors_ms in parts.items()}, items)
+
+
+def by_arm(errors_ms: Mapping[tuple[str, float], Floats], items: Sequence[Item]) -> dict[str, Errors]:
+    """Errors by arm from those by arm and amount, attention's before those of every other arm."""
     boundaries = boundary_clusters(items), boundary_starts(items)
-    joined = {key: np.concatenate(errors_ms) for key, errors_ms in parts.items()}
-    errors: dict[str, Errors] = {}
-    for arm in dict.fromkeys(arm for arm, _, _ in joined):
-        keys = [key for key in joined if key[0] in (ATTENTION, arm)]
-        names = tuple(f"{name} lambda={amount:g} | {align}" for name, amount, align in keys)
-        errors[arm] = Errors(names, np.stack([joined[key] for key in keys]), *boundaries)
-    return errors
+    found: dict[str, Errors] = {}
+    for arm in dict.fromkeys(arm for arm, _ in errors_ms):
+        keys = sorted((key for key in errors_ms if key[0] in (ATTENTION, arm)), key=lambda key: key[1])
+        names = tuple(f"amount={amount:g}" for _, amount in keys)
+        found[arm] = Errors(names, np.stack([errors_ms[key] for key in keys]), *boundaries)
+    return found
 
 
-def _item_maps(item: Item, unit: str, seed: int, saliency: str, *, upper: bool) -> dict[tuple[str, float], Floats]:
-    """Maps of one utterance by arm and lambda."""
-    heads, *others = needed_stacks(unit, saliency)
-    stacks = [
-        upper_layers(heads, item) if upper else item.maps.stacks[heads],
-        *(item.maps.stacks[spec] for spec in others),
-    ]
-    attention, trained, random = (prepared(stack, "log").astype(np.float64) for stack in stacks)
-    try:
-        return arms(attention, trained, random, item.maps.frame_s, seed_of(seed, item.id, "placebos"))
-    except ValueError as error:  # attention with tied maxima cannot be sharpened
-        raise InputError(item.id, str(error), "leave it out of this finding") from error
+def _item_maps(
+    item: Item, unit: str, seed: int, heads: Sequence[str], saliency: str
+) -> dict[tuple[str, float], Floats]:
+    """Maps of one utterance by arm and amount."""
+    others = heads_outside(item, unit, heads)
+    attention, of_saliency = (
+        prepared(stack, "log").astype(np.float64)
+        for stack in (heads_inside(item, unit, heads), item.maps.stacks[in_unit(saliency, unit)])
+    )
+    of_others = prepared(others, "log").astype(np.float64) if len(others) else None
+    return arms(attention, of_saliency, of_others, item.maps.frame_s, seed_of(seed, item.id, "controls"))

@@ -1,32 +1,36 @@
 """The error budget of a run: residual injection, cells, Shapley shares and the effect of agreement per word.
 
-The primary contrast was fixed before anything was scored. Its conditions are subword tokens, log preparation and the
-path with silence. It is the paired difference of the interior boundary error between the best placebo and the real
-residual. Lambda and silence parameter of either side are chosen on other clusters, and the saliency is the gradient at
-the encoder output. Everything else, another saliency included, is exploratory and has intervals only. Calibration is a
-row beside the cells, never a step. Shapley shares and last steps summarise the cells and are always shown with them.
-Kinds of reference are never pooled.
+The primary contrast was fixed before anything was scored. Its conditions are subword tokens, the heads chosen for the
+model, log preparation and the path with silence. It is the paired difference of the interior boundary error between the
+best control and the residual of the saliency, which is the gradient at the encoder output. The amount on either side is
+chosen on other clusters. Everything else, another saliency included, is exploratory and has intervals only. Calibration
+is a row beside the cells, never a step. Shapley shares and last steps summarise the cells and are always shown with
+them. Kinds of reference are never pooled.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from align_eval.errors import InputError, listed
 from align_eval.findings.budget.agreement_effect import N_SETS, head_sets
 from align_eval.findings.budget.cells import (
+    ALL_HEADS,
     ARMS,
-    DEFAULT_HEADS,
     PATHS,
     PREPARATIONS,
     SILENCES,
     cell_errors,
     in_unit,
+    require_heads,
     units_of,
 )
+from align_eval.findings.budget.chosen_heads import heads_of_answer, no_worth
 from align_eval.findings.budget.cost import (
     SHIFTS_MS,
     InjectionErrors,
@@ -35,9 +39,8 @@ from align_eval.findings.budget.cost import (
     student_figure,
     summarise_injection,
 )
-from align_eval.findings.budget.injection import REAL, SALIENCY, injection_errors, needed_stacks
-from align_eval.findings.budget.records import SCHEMA_VERSION, Budget, Cell, Stratum
-from align_eval.findings.budget.residual import LAMBDAS
+from align_eval.findings.budget.injection import GRID, injection_errors
+from align_eval.findings.budget.records import SCHEMA_VERSION, Budget, Cell, Injection, Stratum
 from align_eval.findings.budget.shapley import (
     BEST,
     PLAYERS,
@@ -61,6 +64,7 @@ from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import NOT_NEGATIVE, holm
 from align_eval.scoring.metrics import Difference, count_by
 from align_eval.scoring.statistics import draw_weights, effective_clusters
+from align_eval.systems import ALIGN, SALIENCY
 
 PRIMARY_UNIT = "subword"
 
@@ -71,8 +75,7 @@ class StratumErrors:
 
     items: tuple[Item, ...]
     cells: CellErrors
-    injected: InjectionErrors
-    injected_upper: InjectionErrors
+    injected: InjectionErrors | None
 
 
 def measure_budget(
@@ -85,7 +88,7 @@ def measure_budget(
     kept
         A run with saved maps.
     seed
-        Seed of placebos, head sets, bootstrap and sign flips.
+        Seed of controls, head sets, bootstrap and sign flips.
     on_done
         Called with the id of each utterance whose cells are decoded, in the primary unit only.
     saliency
@@ -104,10 +107,12 @@ def measure_budget(
     strata = []
     for reference, unit in errors:
         same_unit = {r: stratum for (r, u), stratum in errors.items() if u == unit}
-        strata.append(_stratum(reference, unit, kept.clusters[reference], same_unit, seed, saliency))
+        strata.append(_stratum(reference, unit, kept, same_unit, seed, saliency))
     settings = {
         "saliency": saliency,
-        "lambdas": LAMBDAS,
+        "heads": heads_of_answer(kept.run),
+        "amounts": GRID,
+        "align": ALIGN,
         "silences": SILENCES,
         "shifts_ms": SHIFTS_MS,
         "head_sets": N_SETS,
@@ -122,11 +127,13 @@ def with_holm(budgets: Sequence[Budget]) -> list[Budget]:
         f"{i} {j}": stratum.injection.p_value
         for i, budget in enumerate(budgets)
         for j, stratum in enumerate(budget.strata)
-        if stratum.injection.p_value is not None
+        if stratum.injection is not None and stratum.injection.p_value is not None
     }
     adjusted = holm(primary)
 
     def with_p(stratum: Stratum, name: str) -> Stratum:
+        if stratum.injection is None:
+            return stratum
         return replace(stratum, injection=replace(stratum.injection, p_holm=adjusted.get(name)))
 
     return [
@@ -141,6 +148,8 @@ def _decode_strata(
     """Errors by kind of reference and token unit, and the reasons for everything left out."""
     errors: dict[tuple[str, str], StratumErrors] = {}
     left_out: list[str] = []
+    heads = heads_of_answer(kept.run)
+    gives_worth = no_worth(kept.run, saliency) is None
     for reference, same_kind in kept.items.items():
         items = with_interior(same_kind)
         for unit in units_of(items):
@@ -148,14 +157,28 @@ def _decode_strata(
             left_out += [f"{reference} reference, {unit}: {reason}" for reason in reasons]
             if not usable:
                 continue
-            require_stacks(kept.folder, items, (in_unit(DEFAULT_HEADS, unit), *needed_stacks(unit, saliency)))
-            errors[reference, unit] = StratumErrors(
-                items=usable,
-                cells=cell_errors(usable, unit, on_done if unit == PRIMARY_UNIT else None),
-                injected=injection_errors(usable, unit, seed, saliency=saliency),
-                injected_upper=injection_errors(usable, unit, seed, saliency=saliency, upper=True),
-            )
+            _require_maps(kept.folder, items, unit, saliency)
+            injected = injection_errors(usable, unit, seed, heads, saliency) if heads and gives_worth else None
+            cells = cell_errors(usable, unit, heads, on_done if unit == PRIMARY_UNIT else None)
+            errors[reference, unit] = StratumErrors(usable, cells, injected)
     return errors, left_out
+
+
+def _require_maps(folder: Path, items: Sequence[Item], unit: str, saliency: str) -> None:
+    """Check that every item has the maps that a stratum needs.
+
+    Raises
+    ------
+    InputError
+        Where one is missing. The sources of a default run are named by its options.
+    """
+    needed = [in_unit(spec, unit) for spec in (ALL_HEADS, saliency)]
+    is_default = any(spec.startswith("residual:") for spec in items[0].maps.stacks)
+    if is_default and unit == PRIMARY_UNIT and not all(has_stack(items, spec) for spec in needed):
+        option = "" if saliency == SALIENCY else f" --saliency {shlex.quote(saliency)}"
+        raise InputError(folder, "lacks maps that this needs", f"run again with --keep heads{option}")
+    require_heads(folder, items, unit)
+    require_stacks(folder, items, needed)
 
 
 def _usable_items(items: Sequence[Item], unit: str, saliency: str, clusters: str) -> tuple[tuple[Item, ...], list[str]]:
@@ -172,37 +195,52 @@ def _usable_items(items: Sequence[Item], unit: str, saliency: str, clusters: str
 
 
 def _stratum(
-    reference: str, unit: str, clusters: str, every: Mapping[str, StratumErrors], seed: int, saliency: str
+    reference: str, unit: str, kept: SavedRun, every: Mapping[str, StratumErrors], seed: int, saliency: str
 ) -> Stratum:
     """Figures of one kind of reference; ``every`` holds the errors under all kinds, in the same unit."""
     stratum = every[reference]
-    injected = {r: errors.injected for r, errors in every.items()}
-    injected_upper = {r: errors.injected_upper for r, errors in every.items()}
-    n_clusters = n_clusters_of(injected)
-    cluster = stratum.injected[REAL].cluster
+    n_clusters = n_clusters_of({r: errors.cells for r, errors in every.items()})
+    cluster = stratum.cells[(*START, "default heads")].cluster
     counts = count_by(cluster, n_clusters[reference])
     weights = draw_weights(n_clusters[reference], seed)
-    primary = unit == PRIMARY_UNIT and saliency == SALIENCY
     return Stratum(
         reference=reference,
         unit=unit,
         n_utterances=len(stratum.items),
         n_boundaries=len(cluster),
-        clusters=clusters,
+        clusters=kept.clusters[reference],
         n_clusters=int(np.count_nonzero(counts)),
         n_effective_clusters=effective_clusters(counts),
         candidates={arm: stratum.cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(
             _cell(prep, path, reference, every, n_clusters, weights) for prep in PREPARATIONS for path in PATHS
         ),
-        injection=summarise_injection(stratum.injected, injected, weights, seed, primary=primary),
-        injection_upper=summarise_injection(stratum.injected_upper, injected_upper, weights, seed, primary=False),
+        injection=_injection(reference, unit, kept, every, weights, seed, saliency),
+        no_injection=no_worth(kept.run, saliency),
         start=student_figure(coalition(stratum.cells, ()), weights, NOT_NEGATIVE),
         end=student_figure(coalition(stratum.cells, PLAYERS), weights, NOT_NEGATIVE),
         shapley={player: student_figure(share, weights) for player, share in shapley(stratum.cells).items()},
         last_step={player: student_figure(share, weights) for player, share in last_step(stratum.cells).items()},
         head_sets=head_sets(stratum.items, unit, saliency, seed),
     )
+
+
+def _injection(
+    reference: str,
+    unit: str,
+    kept: SavedRun,
+    every: Mapping[str, StratumErrors],
+    weights: Floats,
+    seed: int,
+    saliency: str,
+) -> Injection | None:
+    """Figures of residual injection under one kind of reference, where the run has chosen heads."""
+    injected = {kind: errors.injected for kind, errors in every.items() if errors.injected is not None}
+    if reference not in injected:
+        return None
+    primary = unit == PRIMARY_UNIT and saliency == SALIENCY
+    heads = heads_of_answer(kept.run) or ()
+    return summarise_injection(injected[reference], injected, weights, seed, heads=heads, primary=primary)
 
 
 def _cell(

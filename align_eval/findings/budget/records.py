@@ -7,9 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from align_eval.findings.budget.agreement_effect import HeadSets
-from align_eval.run_record import Figure
+from align_eval.run_record import AmountRow, Figure
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Attention, or attention with the residual of the saliency or of a control.
+
+    Attributes
+    ----------
+    error, calibrated : Figure
+        Error at amounts chosen on other clusters, as it is and without the median error of other clusters.
+    over_saliency, calibrated_over_saliency : Figure or None
+        Error minus that with the residual of the saliency; None for the saliency itself.
+    amounts : tuple of AmountRow
+        Error, and share of boundaries moved, at each amount; for attention, amount 0 alone.
+    moves_as_many : bool or None
+        For a control: whether at some amount it moves as many boundaries as the saliency at the amount that most halves
+        choose. One that does not could not have shown a gain.
+    """
+
+    error: Figure
+    calibrated: Figure
+    over_saliency: Figure | None
+    calibrated_over_saliency: Figure | None
+    amounts: tuple[AmountRow, ...]
+    moves_as_many: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,40 +43,36 @@ class Injection:
 
     Attributes
     ----------
+    heads : tuple of str
+        Heads whose mean is attention.
     arms : mapping
-        Error of each arm: attention, the real residual and each placebo.
-    over_real : mapping
-        Error of each other arm minus that of the real residual.
-    cost : Figure
-        The smallest of ``over_real``: the cost of attention's incompleteness.
-    calibrated : mapping
-        Error of each arm after removal of its median error on other clusters.
-    calibrated_cost : Figure
-        Smallest difference of the calibrated errors: the part of the cost that remains once a constant shift is
-        corrected.
+        Attention, the saliency and every control, by name.
+    worth, calibrated_worth : Figure
+        Error of attention minus that with the residual of the saliency: positive where it helps.
+    cost, calibrated_cost : Figure
+        The smallest excess of a control, or of attention, over the saliency: the cost of attention's incompleteness.
+        Calibrated, it is the part that remains once a constant shift is corrected.
     stands : str
         Whether the cost has the same sign under every kind of reference and every shift of the reference.
     p_value : float or None
-        For the primary contrast only: the largest p-value of the placebos, each from flipping the signs of whole
-        clusters, because the real residual must beat all of them. None with fewer than five effective clusters.
+        For the primary contrast only: the largest p-value of attention and the controls, each from flipping the signs
+        of whole clusters, because the saliency must beat all of them. None with fewer than five effective clusters.
     p_holm : float or None
         ``p_value`` adjusted over kinds of reference and runs.
     smallest_effect_ms : float or None
         Smallest cost that this corpus would show with 80 % power; None with too few clusters to show any.
-    chosen : mapping
-        How often each candidate of the real residual was chosen, counting both halves of every random split.
     """
 
-    arms: Mapping[str, Figure]
-    over_real: Mapping[str, Figure]
+    heads: tuple[str, ...]
+    arms: Mapping[str, Arm]
+    worth: Figure
+    calibrated_worth: Figure
     cost: Figure
-    calibrated: Mapping[str, Figure]
     calibrated_cost: Figure
     stands: str
     p_value: float | None
     p_holm: float | None
     smallest_effect_ms: float | None
-    chosen: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +116,9 @@ class Stratum:
     candidates : mapping
         Candidates of the best attention (groups of heads) and of the best saliency (depths).
     cells : tuple of Cell
-    injection : Injection
-        Residual injection into the mean of all heads.
-    injection_upper : Injection
-        Residual injection into the mean of the upper half of the layers. It separates what attention lacks from what
-        averaging over all heads hides.
+    injection : Injection or None
+        Residual injection into the heads chosen for the model, or None with its reason in ``no_injection``.
+    no_injection : str or None
     start, end : Figure
         Error of Whisper's alignment heads with their preparation and DTW, and of the best saliency with its log and the
         path with silence.
@@ -121,8 +140,8 @@ class Stratum:
     n_effective_clusters: float
     candidates: Mapping[str, tuple[str, ...]]
     cells: tuple[Cell, ...]
-    injection: Injection
-    injection_upper: Injection
+    injection: Injection | None
+    no_injection: str | None
     start: Figure
     end: Figure
     shapley: Mapping[str, Figure]

@@ -7,11 +7,11 @@ that attention with saliency, and the entropy of that attention. Fixed effects c
 other sets of heads, which removes the noise of its reference and its difficulty. Sets are random and of equal size, so
 that agreement varies by design.
 
-The interval holds for other speakers under the same sets of heads. It does not hold for other sets: a set that times
-all words well is a single sample, however many words show it, and a few unequal sets can make p small without an
-effect. The null for that is the whole pipeline with the saliency of another word.
+The interval holds for other speakers and for other sets of heads, because errors are clustered by both: a set that
+times all words well is a single sample, however many words show it.
 
-References: Cameron, Miller 2015, "A practitioner's guide to cluster-robust inference", sections II.C and III.B.
+References: Cameron, Gelbach, Miller 2011, "Robust inference with multiway clustering"; Cameron, Miller 2015, "A
+practitioner's guide to cluster-robust inference", sections II.C and III.B.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_eval.scoring.boundaries import Floats, Ints
+from align_eval.scoring.inference import ROUNDING, student_quantile, student_share
 from align_eval.scoring.metrics import count_by, sum_by
-from align_eval.scoring.statistics import CONFIDENCE, are_enough
+from align_eval.scoring.statistics import CONFIDENCE, FEWEST_CLUSTERS, effective_clusters
 
 
 class NoVariationError(ValueError):
@@ -41,11 +42,11 @@ class WordEffect:
     slope_ms_per_sd : float
         The same per standard deviation of agreement within words, the variation that the slope comes from.
     ci_low, ci_high : float or None
-        95 % interval of ``slope_ms``; None with fewer than five effective clusters.
+        95 % interval of ``slope_ms``; None with fewer than five effective clusters, or as many sets.
     p : float or None
         Two-sided p-value of a slope of zero; None likewise.
-    n_observations, n_words, n_clusters : int
-        Numbers used in the fit.
+    n_observations, n_words, n_clusters, n_sets : int
+        Numbers used in the fit: of words under a set, words, speakers or recordings, and sets of heads.
     n_left_out : int
         Words with one observation, which have nothing to be compared with.
     entropy_slope : float
@@ -60,12 +61,15 @@ class WordEffect:
     n_observations: int
     n_words: int
     n_clusters: int
+    n_sets: int
     n_left_out: int
     entropy_slope: float
 
 
-def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints, cluster: Ints) -> WordEffect:
-    """Fit absolute error on agreement and entropy by least squares with word fixed effects and clustered errors.
+def word_effect(
+    error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints, cluster: Ints, head_set: Ints
+) -> WordEffect:
+    """Fit absolute error on agreement and entropy by least squares, with word fixed effects and two-way clustering.
 
     The fixed effects are absorbed: the mean of each variable within a word is subtracted, which gives the slopes of a
     regression with one dummy per word (Frisch, Waugh 1933).
@@ -79,6 +83,8 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
         Number of the word in the corpus.
     cluster : int64[n]
         Speaker, or recording where there is one speaker.
+    head_set : int64[n]
+        Number of the set of heads.
 
     Raises
     ------
@@ -89,15 +95,16 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
 
     Notes
     -----
-    The variance is Liang and Zeger's sandwich times ``G / (G - 1) * (n - 1) / (n - 2)`` for G clusters, n observations
-    and 2 slopes; p and interval are of t with G - 1 degrees of freedom. The W absorbed effects are not counted as
-    parameters, because every word lies in one cluster. A cluster's score sums its errors times deviations from the
-    means of words; subtracting these means from the errors too leaves every such sum unchanged, so that the absorbed
-    effects do not bias the variance. A regression with dummies counts them, ``(n - 1) / (n - 2 - W)``, which makes the
-    variance larger by ``(n - 2) / (n - 2 - W)``: about twofold at two sets per word (Cameron, Miller 2015, III.B).
-    """
-    import statsmodels.api as sm
+    The variance is that of clusters plus that of sets minus that of their intersections, never below that of clusters
+    or of sets alone. Each is that of the slopes without one group after another (the jackknife), which allows for a few
+    groups that decide much; deviations from words' means stay those of all observations. p and interval are of t; its
+    degrees of freedom are the least effective number minus one, of clusters and of sets, by their observations and by
+    the variation of agreement in them.
 
+    With the labels of sets permuted over words of 54 speakers under 24 sets, so that there is no effect, the interval
+    leaves out zero in 6.6 %. Clustered by speaker alone it does so in 84 %; with sandwiches instead of the jackknife
+    and the plain number of sets, in 9 %.
+    """
     columns = np.stack([np.abs(error_ms), agreement, entropy], axis=1).astype(np.float64)  # (observation, variable)
     if not np.isfinite(columns).all():
         raise ValueError("error, agreement and entropy must be finite")
@@ -112,18 +119,26 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
     n_clusters = len(np.unique(clusters))
     sd = np.sqrt((within[:, 1:] ** 2).mean(axis=0)) if is_compared.any() else np.zeros(2)
     scale = np.abs(columns[:, 1:]).max(axis=0)
-    if (sd <= np.finfo(np.float64).eps * scale).any() or np.linalg.matrix_rank(within[:, 1:] / sd) < 2:
+    if (sd <= ROUNDING * scale).any() or np.linalg.matrix_rank(within[:, 1:] / sd) < 2:
         raise NoVariationError("agreement and entropy must each vary within words, and not as one")
 
-    model = sm.OLS(within[:, 0], within[:, 1:])
+    sets = np.unique(head_set[is_compared], return_inverse=True)[1]
+    n_sets = len(np.unique(sets))
+    x, y = within[:, 1:], within[:, 0]
+    slopes = np.linalg.solve(x.T @ x, x.T @ y)
+    n_effective = min(
+        effective_clusters(of)
+        for groups, n_groups in ((clusters, n_clusters), (sets, n_sets))
+        for of in (count_by(groups, n_groups), sum_by(groups, x[:, 0] ** 2, n_groups))
+    )
     ci_low = ci_high = p = None
-    if are_enough(count_by(clusters, n_clusters)):
-        fit = model.fit(cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": True}, use_t=True)
-        ci_low, ci_high = (float(end) for end in fit.conf_int(1 - CONFIDENCE)[0])
-        p = float(fit.pvalues[0])
-    else:
-        fit = model.fit()
-    slope, entropy_slope = (float(value) for value in fit.params)
+    if n_effective >= FEWEST_CLUSTERS:
+        error = math.sqrt(_two_way_variance(x, y, clusters, sets))
+        freedom = n_effective - 1
+        reach = student_quantile((1 + CONFIDENCE) / 2, freedom) * error
+        ci_low, ci_high = float(slopes[0] - reach), float(slopes[0] + reach)
+        p = 2 * student_share(-abs(float(slopes[0])) / error, freedom) if error else 0.0
+    slope, entropy_slope = (float(value) for value in slopes)
     return WordEffect(
         slope_ms=slope,
         slope_ms_per_sd=slope * float(sd[0]),
@@ -133,9 +148,36 @@ def word_effect(error_ms: Floats, agreement: Floats, entropy: Floats, word: Ints
         n_observations=int(is_compared.sum()),
         n_words=int((count > 1).sum()),
         n_clusters=n_clusters,
+        n_sets=n_sets,
         n_left_out=int((count == 1).sum()),
         entropy_slope=entropy_slope,
     )
+
+
+def _two_way_variance(x: Floats, y: Floats, clusters: Ints, sets: Ints) -> float:
+    """Variance of the first slope with errors that depend on each other within clusters and within sets.
+
+    Parameters
+    ----------
+    x : float64[n, 2]
+    y : float64[n]
+    clusters, sets : int64[n]
+        Numbered from 0.
+    """
+    both = np.unique(clusters * (sets.max() + 1) + sets, return_inverse=True)[1]
+    by_cluster, by_set, by_both = (_jackknife_variance(x, y, groups) for groups in (clusters, sets, both))
+    return max(by_cluster + by_set - by_both, by_cluster, by_set)
+
+
+def _jackknife_variance(x: Floats, y: Floats, groups: Ints) -> float:
+    """Variance of the first slope from the slopes without each group: ``(G - 1) / G`` times the sum of squares."""
+    n_groups = int(groups.max()) + 1
+    products = x[:, :, None] * np.concatenate([x, y[:, None]], axis=1)[:, None, :]  # (observation, 2, 3)
+    of_group = np.stack([sum_by(groups, column, n_groups) for column in products.reshape(len(x), 6).T], axis=1)
+    without = of_group.sum(axis=0).reshape(2, 3) - of_group.reshape(n_groups, 2, 3)
+    slopes = np.linalg.solve(without[:, :, :2], without[:, :, 2:])[:, 0, 0]
+    whole = np.linalg.solve(x.T @ x, x.T @ y)[0]
+    return float((n_groups - 1) / n_groups * ((slopes - whole) ** 2).sum())
 
 
 def random_head_sets(n_heads: int, size: int, n_sets: int, seed: int) -> Ints:

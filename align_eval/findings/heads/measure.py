@@ -11,7 +11,6 @@ import numpy as np
 from align_eval.engine.fitting_maps import REMEDY
 from align_eval.errors import InputError, listed
 from align_eval.findings.budget.cells import ALL_HEADS, DEFAULT_HEADS, in_unit
-from align_eval.findings.budget.injection import SALIENCY
 from align_eval.findings.heads.evidence import Evidence, HeadSet, Reading, gather
 from align_eval.findings.heads.records import (
     OWN_NORMS,
@@ -39,6 +38,7 @@ from align_eval.scoring.inference import CORRELATION, NOT_NEGATIVE, flip_test, s
 from align_eval.scoring.metrics import Difference, Ratio, mean_by, sum_by
 from align_eval.scoring.selection import halves
 from align_eval.scoring.statistics import are_enough, draw_weights, effective_clusters
+from align_eval.systems import SALIENCY
 
 N_RANKING_SPLITS = 4 * N_SPLITS
 """Splits over which the stability of rankings is measured."""

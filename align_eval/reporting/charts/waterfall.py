@@ -73,9 +73,14 @@ def waterfall(stratum: Stratum, floor_ms: float | None = None) -> Waterfall:
         )
         level_ms -= share.value
     bars.append(_total("all\nsteps", stratum.end))
+    injection = stratum.injection
     costs = (
-        _cost("cost,\nall heads", stratum.injection.cost),
-        _cost("cost,\nupper half", stratum.injection_upper.cost),
+        ()
+        if injection is None
+        else (
+            _cost("cost of in-\ncompleteness", injection.cost),
+            _cost("cost,\ncalibrated", injection.calibrated_cost),
+        )
     )
     return Waterfall(tuple(bars), costs, floor_ms)
 

@@ -50,7 +50,7 @@ def budget_figure(budget: Budget, floors_ms: Mapping[str, float] | None = None) 
 
 
 def _title(stratum: Stratum) -> str:
-    return f"{stratum.reference} reference, {stratum.unit}; cost: of incompleteness\n" + clusters_label(
+    return f"{stratum.reference} reference, {stratum.unit}\n" + clusters_label(
         stratum.clusters, stratum.n_clusters, stratum.n_effective_clusters
     )
 

@@ -9,6 +9,13 @@ from rich.table import Table
 
 from align_eval.findings.budget.cells import ARMS
 from align_eval.findings.budget.records import Budget, Injection, Stratum
+from align_eval.reporting.budget_sentences import (
+    PER_RHO,
+    added_to,
+    effect_sentence,
+    injection_sentences,
+    moved_text,
+)
 from align_eval.reporting.numbers import number_text
 from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.reporting.terminal.scores import clusters_label
@@ -21,9 +28,14 @@ CELLS_MEANING = (
     "separately for starts and ends; shown for comparison, not a step of the budget."
 )
 INJECTION_MEANING = (
-    "cost of incompleteness: best placebo minus real residual. sign: whether it is the same under every reference and "
-    "when the reference moves by 10 ms either way. Only the primary contrast is tested: subword, log, silence-aware "
-    "path; p flips the sign of whole clusters, adjusted over kinds of reference and runs. The rest is exploratory."
+    "What the saliency shows and attention lacks is added to attention, and so is each control, at an amount of 1/64 "
+    "to 1, or not at all, chosen on other clusters. moved: percentage of boundaries that each amount moves by "
+    "half a frame or more. cost of incompleteness: error with the best control, or of attention, minus that with the "
+    "saliency. "
+    "calibrated: after subtracting the median error of other clusters. sign: whether it is the same under every "
+    "reference and when the reference moves by 10 ms either way. Only the primary contrast is tested: subword, "
+    "gradient at the encoder output; p flips the sign of whole clusters, adjusted over kinds of reference and runs. "
+    "The rest is exploratory."
 )
 
 
@@ -37,9 +49,9 @@ def print_budget(budget: Budget, console: Console, floors_ms: Mapping[str, float
     """
     for stratum in budget.strata:
         console.print(_cells(stratum))
-        console.print(_injection(stratum.injection, "residual injection into all heads"))
-        console.print(_injection(stratum.injection_upper, "residual injection into the upper half of the layers"))
-        for line in (*_shares(stratum), *_word_effects(stratum)):
+        if stratum.injection is not None:
+            console.print(_injection(stratum.injection))
+        for line in (*injection_sentences(stratum), *_shares(stratum), *_word_effects(stratum)):
             print_line(console, f"  {line}")
         floor_ms = (floors_ms or {}).get(stratum.reference)
         if floor_ms is not None:
@@ -72,34 +84,17 @@ def _cells(stratum: Stratum) -> Table:
     return table
 
 
-def _injection(injection: Injection, title: str) -> Table:
-    """Errors per arm, each placebo minus the real residual, and the cost of incompleteness with its test."""
-    table = titled_table(title)
+def _injection(injection: Injection) -> Table:
+    """Errors per arm, each minus that with the saliency, and the boundaries that each amount moves."""
+    table = titled_table(f"residual injection into heads {'+'.join(injection.heads)}")
     add_columns(
-        table,
-        ("arm", "error", "minus real", "calibrated", "sign", "p (Holm)", "could be shown"),
-        text=("arm", "sign"),
+        table, ("arm", "error", "minus saliency", "calibrated", "minus saliency", "moved, %"), text=("arm", "moved, %")
     )
-    for arm, error in injection.arms.items():
-        difference = injection.over_real.get(arm)
-        add_row(
-            table,
-            arm,
-            figure_text(error),
-            "" if difference is None else figure_text(difference, signed=True),
-            figure_text(injection.calibrated[arm]),
-        )
-    table.add_section()
-    add_row(
-        table,
-        "cost of incompleteness",
-        "",
-        figure_text(injection.cost, signed=True),
-        figure_text(injection.calibrated_cost, signed=True),
-        injection.stands,
-        "-" if injection.p_holm is None else f"{injection.p_holm:.3f}",
-        "nothing" if injection.smallest_effect_ms is None else f"{injection.smallest_effect_ms:.1f} ms",
-    )
+    for name, arm in injection.arms.items():
+        over = (arm.over_saliency, arm.calibrated_over_saliency)
+        raw, calibrated = ("" if figure is None else figure_text(figure, signed=True) for figure in over)
+        errors = (figure_text(arm.error), raw, figure_text(arm.calibrated), calibrated)
+        add_row(table, added_to(name), *errors, moved_text(arm))
     return table
 
 
@@ -120,10 +115,11 @@ def _word_effects(stratum: Stratum) -> Iterable[str]:
         ("with another word's saliency", head_sets.null),
         ("own minus other", head_sets.excess),
     ):
-        low, high = (None if end is None else end / 10 for end in (effect.ci_low, effect.ci_high))
+        low, high = (None if end is None else end * PER_RHO for end in (effect.ci_low, effect.ci_high))
         yield (
-            f"per word, {name}: {number_text(effect.slope_ms / 10, low, high, signed=True)} ms per 0.1 of rho, "
+            f"per word, {name}: {number_text(effect.slope_ms * PER_RHO, low, high, signed=True)} ms per 0.1 of rho, "
             f"{effect.n_words} words under {head_sets.n_sets} sets of {head_sets.size} heads"
         )
+    yield effect_sentence(head_sets, stratum)
     quarters = ", ".join(f"{error_ms:.1f}" for error_ms in head_sets.quartile_ms)
     yield f"mean error by quarter of agreement, lowest agreement first: {quarters} ms (descriptive)"

@@ -16,9 +16,10 @@ from align_eval.findings.agreement.correlation import agreement
 from align_eval.formats.run.maps import n_words_of
 from align_eval.records import Failure
 from align_eval.relevance.source import parse_source
+from align_eval.reporting.budget_sentences import effect_sentence
 from align_eval.reporting.findings import Findings
 from align_eval.reporting.html.svg import Plane, axes, figure, line
-from align_eval.reporting.numbers import interval_text, minus, number_text, signed
+from align_eval.reporting.numbers import number_text
 from align_eval.reporting.run_view import RunView, family_of, stack_of
 from align_eval.reporting.word_columns import WordColumns
 from align_eval.scoring.boundaries import Floats
@@ -112,14 +113,7 @@ def agreement_lines(findings: Findings) -> list[str]:
     lines = []
     for s in findings.budget.strata if findings.budget is not None else ():
         if s.head_sets is not None:
-            e = s.head_sets.excess
-            low, high = (None if end is None else end / 10 for end in (e.ci_low, e.ci_high))
-            slope = signed(e.slope_ms / 10, 1) + minus(interval_text(low, high))
-            lines.append(
-                f"Each word against itself under {s.head_sets.n_sets} sets of heads, {s.reference} reference, "
-                f"{s.unit}: {slope} ms per 0.1 of ρ, in excess of the effect of "
-                "another word's saliency."
-            )
+            lines.append(effect_sentence(s.head_sets, s))
     for row in findings.agree.rows if findings.agree is not None else ():
         if (row.group, row.level, row.method, row.normalisation) == ("all", "utterance", "pearson", "rows"):
             rho = number_text(row.value, row.ci_low, row.ci_high, 3)

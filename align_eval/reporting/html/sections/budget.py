@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from align_eval.findings.budget.cells import ARMS
-from align_eval.findings.budget.records import Budget, Stratum
+from align_eval.findings.budget.records import Budget, Injection, Stratum
+from align_eval.reporting.budget_sentences import added_to, injection_sentences, moved_text
 from align_eval.reporting.charts.waterfall import LABELS, STEPS, Bar, Cost, Waterfall, waterfall
 from align_eval.reporting.html.svg import Plane, axes, box, figure, line, text
 from align_eval.reporting.numbers import figure_text
@@ -45,6 +46,8 @@ def budget_section(view: RunView, budget: Budget | None) -> dict[str, Any] | Non
                     for cell in s.cells
                 ],
                 "steps": _steps(s),
+                "injection": _injection(s.injection),
+                "sentences": list(injection_sentences(s)),
             }
             for s in sorted(budget.strata, key=lambda s: by_trust(s.reference))
         ],
@@ -56,9 +59,19 @@ def _steps(stratum: Stratum) -> list[list[str]]:
         ["Whisper's heads, DTW", figure_text(stratum.start)],
         *([LABELS[step].replace("\n", " "), figure_text(_change(stratum.shapley[step]), sign=True)] for step in STEPS),
         ["all steps", figure_text(stratum.end)],
-        ["cost of incompleteness, all heads", figure_text(stratum.injection.cost, sign=True)],
-        ["cost, heads of the upper half", figure_text(stratum.injection_upper.cost, sign=True)],
     ]
+
+
+def _injection(injection: Injection | None) -> list[list[str]]:
+    """One row per arm: error, error minus that with the saliency, the same calibrated, and boundaries moved."""
+    rows = []
+    for name, arm in injection.arms.items() if injection is not None else ():
+        over = (arm.over_saliency, arm.calibrated_over_saliency)
+        raw, calibrated = ("" if figure is None else figure_text(figure, sign=True) for figure in over)
+        rows.append(
+            [added_to(name), figure_text(arm.error), raw, figure_text(arm.calibrated), calibrated, moved_text(arm)]
+        )
+    return rows
 
 
 def _change(share: Figure) -> Figure:

@@ -1,4 +1,4 @@
-"""The residual of saliency given attention, its injection, and placebos."""
+"""The residual of saliency given attention, its injection, and the controls."""
 
 import subprocess
 import sys
@@ -6,8 +6,17 @@ import sys
 import numpy as np
 import pytest
 
-from align_eval.findings.budget.residual import LAMBDAS, arms, entropy, permuted_tokens, rolled, sharpened
-from align_eval.relevance.injection import injected, normalised, rescaled, residual, scaled_residual
+from align_eval.findings.budget.controls import (
+    SMOOTHED,
+    arms,
+    entropy,
+    permuted_tokens,
+    rolled,
+    smoothed,
+    with_row_spreads,
+)
+from align_eval.relevance.injection import injected, normalised, residual, scaled_residual
+from align_eval.systems import AMOUNTS
 
 FRAME_S = 0.02
 
@@ -106,92 +115,112 @@ def test_entropy_is_the_logarithm_of_how_many_frames_share_a_row():
     np.testing.assert_allclose(np.exp(normalised(rows)).sum(axis=1), 1.0, rtol=1e-15)
 
 
-@pytest.mark.parametrize("factor", [0.0, 0.01, 0.7, 1.0, 1.3, 40.0])
-def test_sharpening_finds_a_planted_temperature_either_way(factor):
+def test_smoothing_keeps_the_shares_of_a_row_and_moves_its_middle_nowhere():
+    """One frame becomes the Gaussian itself: symmetric, summing to one, of the variance asked for."""
+    peak = np.full((1, 101), -200.0)
+    peak[0, 50] = 0.0
+    for sd in SMOOTHED:
+        shares = np.exp(smoothed(peak, sd))[0]
+        assert shares.sum() == pytest.approx(1, abs=1e-12)
+        np.testing.assert_allclose(shares, shares[::-1], atol=1e-12)
+        assert (shares * (np.arange(101) - 50) ** 2).sum() == pytest.approx(sd**2, rel=0.01)
+    at_the_edge = np.exp(smoothed(np.roll(peak, -50, axis=1), 4))
+    assert at_the_edge.sum() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("factor", [0.01, 0.7, 1.0, 1.3, 40.0])
+def test_row_spreads_find_a_planted_temperature_of_every_row(factor):
     log_attention = log_map(0)
-    planted = normalised(factor * log_attention)
-    found = sharpened(log_attention, planted + 3.0)  # the other map need not be normalised
-    assert abs(entropy(found).mean() - entropy(planted).mean()) <= 1e-9
+    factors = factor * np.array([1.0, 2.0, 0.5, 1.0, 3.0])[:, None]  # a temperature of its own for every row
+    planted = normalised(factors * log_attention)
+    found = with_row_spreads(log_attention, planted + 3.0)  # the other map need not be normalised
+    np.testing.assert_allclose(entropy(found), entropy(planted), atol=1e-6)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0, rtol=1e-12)
-    # One temperature for all rows: each row has the planted entropy, not only their mean. At factor 0 entropy is at its
-    # maximum, where 1e-9 of it is worth 4e-5 of a factor.
     np.testing.assert_allclose(np.exp(found), np.exp(planted), atol=1e-5)
 
 
-@pytest.mark.parametrize("spread", [0.3, 2.0, 6.0])
-def test_sharpened_attention_is_as_peaky_as_the_injected_map(spread):
-    log_attention = log_map(0, spread=2.0)
-    like = injected(log_attention, residual(log_attention, log_map(1, spread=spread)), 1.0)
-    found = sharpened(log_attention, like)
-    assert abs(entropy(found).mean() - entropy(like).mean()) < 1e-6
-    # and is still attention: a line in it, whose residual is nothing
-    np.testing.assert_allclose(residual(log_attention, found), 0, atol=1e-10)
+def test_row_spreads_of_the_injected_map_are_no_single_temperature_but_standard_deviations_would_be():
+    """R is uncorrelated with log A and as large: standard deviations grow by sqrt(1 + amount^2) in every row."""
+    log_attention = log_map(0)
+    lacking = scaled_residual(log_attention, log_map(1, spread=5.0))
+    for amount in AMOUNTS:
+        like = injected(log_attention, lacking, amount)
+        np.testing.assert_allclose(like.std(axis=1) / log_attention.std(axis=1), np.sqrt(1 + amount**2), rtol=1e-12)
+    centred_rows = centred(with_row_spreads(log_attention, like))
+    temperatures = centred_rows.std(axis=1) / log_attention.std(axis=1)
+    np.testing.assert_allclose(entropy(centred_rows), entropy(like), atol=1e-6)
+    np.testing.assert_allclose(residual(log_attention, centred_rows), 0, atol=1e-9)  # attention, and nothing else
+    assert np.ptp(temperatures) > 0.1
 
 
-def test_attention_whose_maxima_tie_has_a_least_entropy():
-    tied = np.log(np.array([[0.4, 0.4, 0.2]]))  # log 2 however sharp
-    with pytest.raises(ValueError, match=r"no temperature brings attention to an entropy of 0\.\d+ nats: 0\.\d+ are"):
-        sharpened(tied, np.log(np.array([[0.9, 0.09, 0.01]])))
-    nearly = np.array([[0.0, -1e-12, -1.0]])  # not a tie: a large factor tells them apart
-    like = np.log(np.array([[0.9, 0.09, 0.01]]))
-    assert abs(entropy(sharpened(nearly, like)) - entropy(like))[0] <= 1e-9
+def test_a_row_whose_maxima_tie_gets_the_nearest_spread():
+    tied = np.log(np.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2]]))  # the first has log 2 however sharp
+    like = np.log(np.array([[0.9, 0.09, 0.01]] * 2))
+    found = entropy(with_row_spreads(tied, like))
+    assert found[0] == pytest.approx(np.log(2), abs=1e-6)
+    assert found[1] == pytest.approx(entropy(like)[1], abs=1e-6)
+    flat = np.full((1, 4), np.log(0.25))
+    np.testing.assert_allclose(with_row_spreads(flat, np.log([[0.7, 0.1, 0.1, 0.1]])), flat)
 
 
 def centred(rows: np.ndarray) -> np.ndarray:
     return rows - rows.mean(axis=1, keepdims=True)
 
 
-def test_the_arms_are_attention_and_every_other_lambda_of_the_residual_and_its_placebos():
-    log_attention, log_saliency, random = log_map(0), log_map(1), log_map(2)
-    made = arms(log_attention, log_saliency, random, FRAME_S, seed=3)
-    others = ("real", "rolled", "other token", "random weights", "sharpened")
-    assert LAMBDAS == (0.0, 0.25, 0.5, 1.0)
-    assert set(made) == {("attention", 0.0), *((arm, x) for arm in others for x in (0.25, 0.5, 1.0))}
+RESIDUALS = ("saliency", "other heads", *SMOOTHED.values(), "other token", "rolled")
+
+
+def test_every_arm_adds_as_much_as_the_saliency_at_the_same_amounts():
+    """Neither size nor level may tell arms apart: rows sum to one, and what is added has the spread of attention."""
+    log_attention, log_saliency, others = log_map(0), log_map(1), log_map(2)
+    made = arms(log_attention, log_saliency, others, FRAME_S, seed=3)
+    names = (*RESIDUALS, "row spreads")
+    assert set(made) == {("attention", 0.0), *((arm, amount) for arm in names for amount in AMOUNTS)}
     assert made["attention", 0.0].tobytes() == log_attention.tobytes()
+    for values in made.values():
+        assert np.exp(values).sum(axis=1) == pytest.approx(1)
+    for amount in AMOUNTS:
+        for arm in RESIDUALS:
+            added = centred(made[arm, amount] - log_attention) / amount
+            np.testing.assert_allclose(added.std(axis=1), log_attention.std(axis=1), rtol=1e-9, err_msg=arm)
 
-    lacking = residual(log_attention, log_saliency)
-    for x in LAMBDAS[1:]:
-        # up to a constant a row, which normalising adds: residuals have none
-        given = {arm: centred(made[arm, x] - log_attention) / x for arm in others}
-        np.testing.assert_allclose(given["real"], lacking, atol=1e-12)
+
+def test_arms_hold_what_their_names_say():
+    log_attention, log_saliency, others = log_map(0), log_map(1), log_map(2)
+    made = arms(log_attention, log_saliency, others, FRAME_S, seed=3)
+    added = {arm: centred(made[arm, 1.0] - log_attention) for arm in RESIDUALS}
+    lacking = scaled_residual(log_attention, log_saliency)
+    np.testing.assert_allclose(added["saliency"], lacking, atol=1e-9)
+    np.testing.assert_allclose(added["other heads"], scaled_residual(log_attention, others), atol=1e-9)
+    for frames, name in SMOOTHED.items():
         np.testing.assert_allclose(
-            given["random weights"], rescaled(residual(log_attention, random), lacking), atol=1e-12
+            added[name], scaled_residual(log_attention, smoothed(log_attention, frames)), atol=1e-9
         )
-        np.testing.assert_allclose(np.sort(given["rolled"], axis=1), np.sort(lacking, axis=1), atol=1e-12)
-        np.testing.assert_allclose(given["other token"], permuted_tokens(lacking, 3), atol=1e-12)
-        # one shift for all lambdas
-        np.testing.assert_allclose(given["rolled"], centred(made["rolled", 1.0] - log_attention), atol=1e-12)
-        assert abs(entropy(made["sharpened", x]).mean() - entropy(made["real", x]).mean()) < 1e-6
+    np.testing.assert_allclose(np.sort(added["rolled"], axis=1), np.sort(lacking, axis=1), atol=1e-9)
+    of_other = permuted_tokens(lacking, 3)
+    for mine, theirs in zip(added["other token"], of_other, strict=True):
+        assert np.corrcoef(mine, theirs)[0, 1] == pytest.approx(1)
+    for amount in AMOUNTS:
+        np.testing.assert_allclose(entropy(made["row spreads", amount]), entropy(made["saliency", amount]), atol=1e-6)
 
 
-def test_arms_without_a_random_model_leave_only_its_arm_out_and_follow_the_seed():
+def test_a_model_without_other_heads_lacks_that_control_alone_and_arms_follow_the_seed():
     maps = log_map(0), log_map(1)
     made, again = (arms(*maps, None, FRAME_S, seed=3) for _ in range(2))
-    assert {arm for arm, _ in made} == {"attention", "real", "rolled", "other token", "sharpened"}
+    assert {arm for arm, _ in made} == {"attention", *RESIDUALS, "row spreads"} - {"other heads"}
     assert {key: value.tobytes() for key, value in made.items()} == {k: v.tobytes() for k, v in again.items()}
     other = arms(*maps, None, FRAME_S, seed=4)
     same = {arm for arm, x in made if made[arm, x].tobytes() == other[arm, x].tobytes()}
-    assert same == {"attention", "real", "sharpened"}  # these three use no random numbers
+    assert same == {arm for arm, _ in made} - {"other token", "rolled"}  # only these two use random numbers
 
 
 def test_residuals_and_effects_on_words_load_no_model_and_no_statsmodels():
     code = (
-        "import sys, align_eval.findings.budget.residual, align_eval.findings.budget.word_effect\n"
+        "import sys, align_eval.findings.budget.controls, align_eval.findings.budget.word_effect\n"
         "print(*({'torch', 'whisper', 'statsmodels', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
-
-
-def test_every_arm_is_a_distribution_and_the_random_residual_as_large_as_the_real():
-    """Neither level nor size may identify an arm: rows sum to one, standard deviations are equal."""
-    rng = np.random.default_rng(3)
-    a, s, w = (normalised(rng.normal(size=(5, 40)) * scale) for scale in (2.0, 3.0, 0.1))
-    found = arms(a, s, w, 0.02, seed=1)
-    for (arm, amount), values in found.items():
-        assert np.exp(values).sum(axis=1) == pytest.approx(1), (arm, amount)
-    sizes = {arm: (found[arm, 1.0] - a).std(axis=1) for arm in ("real", "random weights")}
-    assert sizes["random weights"] == pytest.approx(sizes["real"])
 
 
 def test_a_scaled_residual_has_the_spread_of_attention_row_by_row():
