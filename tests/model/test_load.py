@@ -80,7 +80,7 @@ def test_a_known_file_gets_its_alignment_heads_by_its_checksum(random_model, tmp
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"tiny\.eng: no such model; give .*tiny\.en"):
+    with pytest.raises(InputError, match=r"tiny\.eng: no such model; did you mean tiny\.en or tiny\? give .*tiny\.en"):
         load_model("tiny.eng")
 
 
