@@ -22,13 +22,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SOURCES = (
-    "attention:heads=all",
-    "attention",
-    "gradient:at=encoder.1/2",
-    "gradient",
-    "control-random-weights:of=(gradient:at=encoder-output)",
-)
 WIDE, PHONE = (1440, 1000), (390, 920)
 GAP = 20
 GREY = (128, 128, 128)
@@ -41,9 +34,7 @@ def align_eval(*arguments: str | Path) -> None:
 def make_run(run: Path, heads: Path) -> None:
     """Make the run and its findings, except those that exist."""
     if not (run / "run.json").is_file():
-        sources = [argument for source in SOURCES for argument in ("--source", source)]
-        align_eval("run", "demo", *sources, "--preset", "openai", "--align", "dtw", "--align", "viterbi",
-                   "--keep", "heads", "--out", run)  # fmt: skip
+        align_eval("run", "demo", "--keep", "heads", "--out", run)
     if not (run / "agree.json").is_file():
         align_eval("agree", run)
     if not (run / "budget.json").is_file():

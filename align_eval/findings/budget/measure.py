@@ -63,7 +63,7 @@ from align_eval.findings.saved_run import (
 from align_eval.scoring.boundaries import Floats
 from align_eval.scoring.inference import NOT_NEGATIVE, holm
 from align_eval.scoring.metrics import Difference, count_by
-from align_eval.scoring.statistics import draw_weights, effective_clusters
+from align_eval.scoring.statistics import are_enough, draw_weights, effective_clusters
 from align_eval.systems import ALIGN, SALIENCY
 
 PRIMARY_UNIT = "subword"
@@ -158,8 +158,11 @@ def _decode_strata(
             if not usable:
                 continue
             _require_maps(kept.folder, items, unit, saliency)
-            injected = injection_errors(usable, unit, seed, heads, saliency) if heads and gives_worth else None
             cells = cell_errors(usable, unit, heads, on_done if unit == PRIMARY_UNIT else None)
+            enough = are_enough(_boundaries_by_cluster(cells))
+            injected = (
+                injection_errors(usable, unit, seed, heads, saliency) if heads and gives_worth and enough else None
+            )
             errors[reference, unit] = StratumErrors(usable, cells, injected)
     return errors, left_out
 
@@ -200,29 +203,36 @@ def _stratum(
     """Figures of one kind of reference; ``every`` holds the errors under all kinds, in the same unit."""
     stratum = every[reference]
     n_clusters = n_clusters_of({r: errors.cells for r, errors in every.items()})
-    cluster = stratum.cells[(*START, "default heads")].cluster
-    counts = count_by(cluster, n_clusters[reference])
+    counts = _boundaries_by_cluster(stratum.cells)
+    n, n_effective = int(np.count_nonzero(counts)), effective_clusters(counts)
+    few = f"too few {kept.clusters[reference]} to choose an amount ({n}, effectively {n_effective:.1f})"
     weights = draw_weights(n_clusters[reference], seed)
     return Stratum(
         reference=reference,
         unit=unit,
         n_utterances=len(stratum.items),
-        n_boundaries=len(cluster),
+        n_boundaries=int(counts.sum()),
         clusters=kept.clusters[reference],
-        n_clusters=int(np.count_nonzero(counts)),
-        n_effective_clusters=effective_clusters(counts),
+        n_clusters=n,
+        n_effective_clusters=n_effective,
         candidates={arm: stratum.cells[(*START, arm)].candidates for arm in BEST.values()},
         cells=tuple(
             _cell(prep, path, reference, every, n_clusters, weights) for prep in PREPARATIONS for path in PATHS
         ),
         injection=_injection(reference, unit, kept, every, weights, seed, saliency),
-        no_injection=no_worth(kept.run, saliency),
+        no_injection=no_worth(kept.run, saliency) or (None if are_enough(counts) else few),
         start=student_figure(coalition(stratum.cells, ()), weights, NOT_NEGATIVE),
         end=student_figure(coalition(stratum.cells, PLAYERS), weights, NOT_NEGATIVE),
         shapley={player: student_figure(share, weights) for player, share in shapley(stratum.cells).items()},
         last_step={player: student_figure(share, weights) for player, share in last_step(stratum.cells).items()},
         head_sets=head_sets(stratum.items, unit, saliency, seed),
     )
+
+
+def _boundaries_by_cluster(cells: CellErrors) -> Floats:
+    """Number of boundaries of each cluster, ``float64[n_clusters]``: the same in every cell."""
+    cluster = cells[(*START, "default heads")].cluster
+    return count_by(cluster, int(cluster.max()) + 1)
 
 
 def _injection(
