@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from align_eval.reporting.numbers import counted, figure_text
@@ -64,7 +65,8 @@ def question(answer: Answer, run: Run) -> str:
             "interior boundaries",
         )
     )
-    return f"How far off are {signature['model']}'s word times on {signature['corpus']}? ({conditions})"
+    model, corpus = (Path(signature[name]).name for name in ("model", "corpus"))  # of a path, the last part
+    return f"How far off are {model}'s word times on {corpus}? ({conditions})"
 
 
 def step_lines(answer: Answer) -> tuple[StepLine, ...]:

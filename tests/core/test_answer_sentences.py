@@ -172,6 +172,12 @@ def test_every_step_has_its_error_and_its_paired_difference():
     )
 
 
+def test_a_model_or_corpus_of_a_path_has_its_last_part():
+    run = run_of(SHOWN)
+    paths = replace(run, signature={**run.signature, "model": "/models/my-whisper", "corpus": "speech/mine"})
+    assert question(SHOWN, paths).startswith("How far off are my-whisper's word times on mine?")
+
+
 @pytest.mark.parametrize("width", [80, 100, 190])
 def test_no_line_is_wider_than_the_terminal_or_100_columns(width):
     wide = replace(
