@@ -90,9 +90,9 @@ class RunOptions:
             raise InputError("keep", f"maps of {self.text} belong to no reference word", "keep maps with --text words")
 
         named = [name for name in ("sources", "aligns", "presets") if getattr(self, name) is not None]
-        if named and (self.grid or self.saliency):
-            flag = "--grid" if self.grid else "--saliency"
-            raise InputError(flag, f"is of the default run, and --{named[0][:-1]} replaces it", "leave one of them out")
+        flags = [f"--{name[:-1]}" for name in named] + ["--grid"] * self.grid + ["--saliency"] * bool(self.saliency)
+        if len(flags) > 1 and (self.grid or self.saliency):
+            raise InputError(flags[-1], f"chooses the systems of a run, as does {flags[0]}", "leave one of them out")
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> RunOptions:

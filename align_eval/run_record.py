@@ -74,8 +74,8 @@ Verdict = Literal["shown", "not shown", "control", "shift", "circular", "cannot 
 
 - is ``shown`` to help: raw, calibrated, and more than the control;
 - is ``not shown`` to help at all;
-- helps, but the ``control`` does as much: reading attention otherwise, not its incompleteness, is what helps;
-- helps, but a constant ``shift`` does as much: nothing is left of it after calibration;
+- helps, but is not shown to help more than the ``control``, which reads attention otherwise;
+- helps, but nothing beyond a constant ``shift`` is shown: its calibrated worth is not;
 - is not measured: it would be ``circular``, since that saliency chose the heads;
 - ``cannot be told``: there are too few speakers to choose an amount.
 """

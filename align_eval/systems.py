@@ -16,7 +16,7 @@ from align_eval.alignment.aligner import ALIGNER_OPTIONS, Aligner, parse_aligner
 from align_eval.errors import InputError, did_you_mean
 from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.relevance.options import AttentionOptions
-from align_eval.relevance.source import SOURCE_OPTIONS, ResidualOptions, Source, parse_source
+from align_eval.relevance.source import NestedOptions, ResidualOptions, Source, parse_source
 from align_eval.spec import parse_spec
 
 
@@ -153,6 +153,8 @@ def answer_specs(saliency: str = SALIENCY) -> tuple[str, ...]:
     Attention, the saliency, and attention plus the residual of the saliency, and of the other heads, at every amount.
     """
     source = parse_source(saliency).with_options(prep="log")
+    if source.name == "attention":
+        raise InputError(f"--saliency {saliency}", "is attention", f"name a saliency, as {SALIENCY}")
     injected = [
         f"residual:of=({of}),to=({ATTENTION}),amount={amount!r}" for of in (source.stack, OTHERS) for amount in AMOUNTS
     ]
@@ -246,9 +248,19 @@ def short_names(names: Iterable[SystemName]) -> dict[SystemName, str]:
     return {name: str(name) if text in shared else text for name, text in short.items()}
 
 
+def is_made_of(source: Source, name: str) -> bool:
+    """True if a source is that of a name, or contains it in parentheses."""
+    inner = source.options.inner if isinstance(source.options, NestedOptions) else ()
+    return source.name == name or any(is_made_of(part, name) for part in inner)
+
+
 def is_own(name: SystemName) -> bool:
-    """True if a system is made of one of our sources: not a file of another program, nor a second reference."""
-    return name.source.partition(":")[0] in SOURCE_OPTIONS
+    """True if a system is made of our parts: not a file of another program, nor a second reference."""
+    try:
+        parse_system(name.source, name.align)
+    except InputError:
+        return False
+    return True
 
 
 def _short_name(name: SystemName) -> str:
@@ -258,7 +270,7 @@ def _short_name(name: SystemName) -> str:
         return name.source
     if name == PRESETS["openai"].name:
         return "whisper"
-    preset = next((of for of, system in PRESETS.items() if system.name == name and not of.startswith("best-")), None)
+    preset = ", ".join(of for of, system in PRESETS.items() if system.name == name and not of.startswith("best-"))
     source = parse_source(name.source)
     if preset or not isinstance(source.options, ResidualOptions):
         return preset or source.name

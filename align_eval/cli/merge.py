@@ -41,7 +41,7 @@ def merge(
     from align_eval.formats.run.maps import has_maps
     from align_eval.formats.run.tracebacks import FOLDER
     from align_eval.reporting.answer_sentences import with_sentences
-    from align_eval.reporting.terminal.answer import print_answer
+    from align_eval.reporting.terminal.answer import print_answer, print_details
     from align_eval.reporting.terminal.scores import print_languages, print_run
     from align_eval.scoring.protocol_file import read_protocols
 
@@ -59,6 +59,8 @@ def merge(
     print_languages(read_languages(out), console)
     maps = ", maps/" if has_maps(out) else ""
     print_line(console, *already or [f"written: {out}/run.json, words.parquet, textgrids/{maps}"])
+    if every:
+        print_details(merged, console)
     print_answer(merged, console)
     print_next(console, out)
     if as_json:

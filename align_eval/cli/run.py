@@ -27,6 +27,7 @@ from align_eval.cli.common import (
     make_console,
     print_json,
     print_next,
+    print_to_stderr,
     with_corpus_options,
 )
 from align_eval.cli.from_record import with_options_of
@@ -79,7 +80,7 @@ def run(
     align-eval run demo --align openai --toggle --out runs/toggles
     """
     from align_eval.cli.progress import progress
-    from align_eval.engine.finished import finished_job
+    from align_eval.engine.finished import finished_job, finished_signature
     from align_eval.engine.job import ANY_HEADS, prepare_job
     from align_eval.engine.run import run_into
     from align_eval.formats.run.staging import prepare_folder
@@ -99,7 +100,15 @@ def run(
     loaded = load_chosen(corpus, options)
     if not dry_run:
         prepare_folder(out)
-    job = prepare_job(loaded, model, run_options)
+    job = prepare_job(
+        loaded,
+        model,
+        run_options,
+        before=None if force else finished_signature(out),
+        on_choosing=lambda: print_to_stderr(
+            "no heads were chosen for this model: up to 30 utterances choose some first"
+        ),
+    )
     if dry_run:
         _print_forecast(job, as_json=as_json)
         return
@@ -158,7 +167,7 @@ def _print_run(
 ) -> None:
     """Print a finished run, and measure, write and print the effect of heuristics where that was asked for."""
     from align_eval.reporting.answer_sentences import with_sentences
-    from align_eval.reporting.terminal.answer import print_answer
+    from align_eval.reporting.terminal.answer import print_answer, print_details
     from align_eval.reporting.terminal.scores import print_languages, print_run
 
     console = make_console(quiet=as_json)
@@ -179,6 +188,8 @@ def _print_run(
     names = ["run.json", "words.parquet", "textgrids/", *["toggles.json"] * bool(toggled), *maps]
     if written:
         print_line(console, f"written: {out}/{', '.join(names)}")
+    if tables:
+        print_details(run, console)
     print_answer(run, console)
     print_next(console, out)
     if as_json:

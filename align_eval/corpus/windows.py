@@ -121,3 +121,9 @@ def _window(utterance: Utterance, begin: Pause, end: Pause) -> Utterance:
 
 def _window_id(utterance: Utterance, start_s: float) -> str:
     return f"{utterance.id}@{utterance.audio.start_s + start_s:09.3f}"
+
+
+def first_window(span: AudioSpan) -> AudioSpan:
+    """The first 30 s of a stretch of audio, or all of it where it is shorter."""
+    end_s = span.start_s + WINDOW_S
+    return replace(span, end_s=end_s if span.end_s is None else min(span.end_s, end_s))

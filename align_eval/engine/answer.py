@@ -14,10 +14,11 @@ from align_eval.relevance.source import ResidualOptions, Source, parse_source
 from align_eval.run_record import Answer, Figure, HeadsFrom, ScoreRow
 from align_eval.scoring.answer import AnswerSystems, answer_of, totals_of
 from align_eval.scoring.system_rows import Kind, kinds_of, read_columns
-from align_eval.systems import BEST_OF_WEIGHTS, CHOSEN_ON, PRESETS, is_own
+from align_eval.systems import CHOSEN_ON, PRESETS, chosen_heads, is_made_of, is_own
 
 HEADS_BY_AGREEMENT = "heads_by_agreement"
-"""Setting in the signature of a run whose heads were chosen by agreement: the saliency, and the utterances used."""
+"""Setting in the signature of a run whose heads were chosen by agreement: the saliency, the number of utterances that
+chose, and the heads."""
 
 
 def answers(
@@ -37,7 +38,9 @@ def answers(
     found: list[Answer] = []
     reason = "the run has no words"
     for kind in kinds_of(words):
-        systems, reason = answer_systems(kind.systems, signature.get(HEADS_BY_AGREEMENT), _ids(words, kind))
+        systems, reason = answer_systems(
+            kind.systems, signature.get(HEADS_BY_AGREEMENT), _ids(words, kind), signature["model_checksum"]
+        )
         for of_saliency in systems:
             totals = totals_of(words, kind, of_saliency)
             if totals is None:
@@ -48,7 +51,7 @@ def answers(
 
 
 def answer_systems(
-    names: Sequence[SystemName], by_agreement: Sequence[Any] | None, ids: Sequence[str]
+    names: Sequence[SystemName], by_agreement: Sequence[Any] | None, ids: Sequence[str], model_checksum: str
 ) -> tuple[tuple[AnswerSystems, ...], str]:
     """The systems that an answer compares, for every saliency whose residual was added to attention.
 
@@ -63,6 +66,8 @@ def answer_systems(
         See :data:`HEADS_BY_AGREEMENT`.
     ids : sequence of str
         Utterances, to tell whether the heads were chosen on them.
+    model_checksum : str
+        Checksum of the model of the run, to tell whether the heads were chosen for it.
 
     Returns
     -------
@@ -90,7 +95,8 @@ def answer_systems(
                 reason = f"the run lacks {missing[0] if missing else f'the control {_rest(to)} at the same amounts'}"
                 continue
             heads = _heads(parse_source(to))
-            circular = by_agreement is not None and by_agreement[0] == of
+            chooser = parse_source(by_agreement[0]).name if by_agreement and by_agreement[2] == heads else None
+            circular = chooser is not None and is_made_of(parse_source(of), chooser)
             found.append(
                 AnswerSystems(
                     whisper=whisper,
@@ -100,7 +106,7 @@ def answer_systems(
                     control=dict(sorted(control.items())),
                     source=parse_source(of).name,
                     heads=heads,
-                    heads_from=_heads_from(heads, by_agreement, ids),
+                    heads_from="agreement" if chooser else _heads_from(heads, model_checksum, ids),
                     circular=circular,
                 )
             )
@@ -128,10 +134,8 @@ def _rest(to: str) -> str:
     return source.with_options(heads="-".join(("all", *_heads(source).split("+")))).stack
 
 
-def _heads_from(heads: str, by_agreement: Sequence[Any] | None, ids: Sequence[str]) -> HeadsFrom:
-    if by_agreement:
-        return "agreement"
-    if heads not in {_heads(PRESETS[name].source) for name in BEST_OF_WEIGHTS.values()}:
+def _heads_from(heads: str, model_checksum: str, ids: Sequence[str]) -> HeadsFrom:
+    if tuple(heads.split("+")) != chosen_heads(model_checksum):
         return "named"
     n_known = sum(re.match(CHOSEN_ON, id_) is not None for id_ in ids)
     return "this corpus" if 2 * n_known > len(ids) else "other speech"

@@ -48,6 +48,15 @@ def finished_run(out: Path, remedy: str = FORCE) -> Run | None:
         raise InputError(error.place, error.problem, remedy) from error
 
 
+def finished_signature(out: Path) -> dict[str, Any] | None:
+    """Signature of the finished run of a folder, or None where it holds none that can be read."""
+    try:
+        run = finished_run(out)
+    except InputError:
+        return None  # refused with its reason later
+    return run.signature if run else None
+
+
 def finished_job(
     out: Path, job: Job, protocols: Mapping[str, Protocol] | None = None, remedy: str = FORCE
 ) -> tuple[Run, Languages] | None:

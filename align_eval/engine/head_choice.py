@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from align_eval.engine.utterance import read_speech
-from align_eval.errors import AlignEvalError, InputError, listed
+from align_eval.corpus.windows import first_window
+from align_eval.engine.utterance import attempt, read_speech
+from align_eval.errors import InputError, listed
 from align_eval.model.load import weights_checksum
 from align_eval.pipeline import passes_of
-from align_eval.records import Utterance
+from align_eval.records import Failure, Utterance
 from align_eval.relevance.source import parse_source
 from align_eval.relevance.stack import stacks_of, text_rows
 from align_eval.systems import SALIENCY, chosen_heads, names_best, with_heads
+from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -61,7 +64,7 @@ def heads_by_agreement(model: Whisper, utterances: Sequence[Utterance], plan: Pl
     heads : tuple of str
         Layers and heads, as ``("0.3", "1.1")``, in that order.
     n_used : int
-        Number of utterances that chose: those that fail are left out, as they are in the run.
+        Number of utterances that chose: those that fail are left out.
 
     Raises
     ------
@@ -72,12 +75,12 @@ def heads_by_agreement(model: Whisper, utterances: Sequence[Utterance], plan: Pl
     names: list[str] = []
     failures: list[str] = []
     for utterance in utterances[:N_UTTERANCES]:
-        try:
-            values, names = _agreement(model, utterance, plan)
-        except AlignEvalError as error:
-            failures.append(str(error))
-            continue
-        agreements.append(values)
+        result = attempt(utterance, lambda u: _agreement(model, u, plan))
+        if isinstance(result, Failure):
+            failures.append(result.message)
+        else:
+            names = result[1]
+            agreements.append(result[0])
     if not agreements:
         problem = f"no utterance can choose heads for this model: {listed(failures)}"
         raise InputError("heads=best", problem, "mend what is listed, or name heads: --source attention:heads=...")
@@ -90,6 +93,8 @@ def heads_by_agreement(model: Whisper, utterances: Sequence[Utterance], plan: Pl
 def _agreement(model: Whisper, utterance: Utterance, plan: Plan) -> tuple[Tensor, list[str]]:
     """Agreement of every head with the gradient in one utterance, and the names of the heads."""
     options = plan.options
+    if utterance.duration_s > WINDOW_S:  # where it is recognised: its first window tells as much
+        utterance = replace(utterance, audio=first_window(utterance.audio), duration_s=WINDOW_S)
     attention, saliency = parse_source("attention:heads=all"), parse_source(SALIENCY)
     speech = read_speech(utterance, plan, model)
     shared = passes_of(model, speech, options.context, options.dtype)(attention.tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from align_eval.corpus.audio import read_audio
 from align_eval.corpus.bundled import load_corpus
 from align_eval.corpus.checksums import FileChecksums
-from align_eval.corpus.folder import Corpus
+from align_eval.corpus.folder import Corpus, corpus_checksum
 from align_eval.corpus.second_reference import (
     MaybeWords,
     SecondReference,
@@ -22,16 +23,15 @@ from align_eval.corpus.second_reference import (
     second_checksum,
 )
 from align_eval.corpus.transcript_file import transcripts_checksum
-from align_eval.corpus.windows import windowed, with_room_for_windows
+from align_eval.corpus.windows import first_window, windowed, with_room_for_windows
 from align_eval.engine.answer import HEADS_BY_AGREEMENT
 from align_eval.errors import InputError, listed
 from align_eval.formats.run.languages import Languages
 from align_eval.heuristics import toggled_systems
 from align_eval.language_names import NAMES
 from align_eval.options import Plan, RunOptions, SystemSpecs, specs_of
-from align_eval.records import AUTO, SECOND_REFERENCE, AudioSpan, SystemName, Utterance, listed_failures
+from align_eval.records import AUTO, SECOND_REFERENCE, SystemName, Utterance, listed_failures
 from align_eval.systems import SALIENCY, System, chosen_heads
-from align_eval.units import WINDOW_S
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -104,8 +104,26 @@ class Job:
     checksums: FileChecksums = field(default_factory=FileChecksums)
 
 
-def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunOptions) -> Job:
-    """Check the options, load corpus and model, cut windows.
+def prepare_job(
+    corpus: Corpus | str | Path,
+    model: Whisper | str,
+    options: RunOptions,
+    *,
+    before: Mapping[str, Any] | None = None,
+    on_choosing: Callable[[], None] | None = None,
+) -> Job:
+    """Check the options, load corpus and model, cut windows, and choose heads where none were chosen for the model.
+
+    Parameters
+    ----------
+    corpus : Corpus, str or Path
+    model : Whisper or str
+    options : RunOptions
+    before : mapping, optional
+        Signature of an earlier run. If it chose heads by agreement on the same corpus, by the same model and options,
+        its heads are taken.
+    on_choosing : function, optional
+        Called before heads are chosen, which takes as long as up to 30 utterances.
 
     Raises
     ------
@@ -142,14 +160,12 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         # without the words of a second reference, which decide nothing and would go to every worker
         replace(options, device=loaded.device.type, second_reference=None),
     )
-    if specs.names_best:
-        heads = chosen_heads(weights_checksum(loaded))
-        if not heads:
-            from align_eval.engine.head_choice import heads_by_agreement
-
-            heads, n_used = heads_by_agreement(loaded, utterances, plan)
-            settings[HEADS_BY_AGREEMENT] = [SALIENCY, n_used]
-        specs = specs.with_heads(heads)
+    if specs.names_best and (known := chosen_heads(weights_checksum(loaded))):
+        specs = specs.with_heads(known)
+    elif specs.names_best:
+        chosen = _chosen_before(before or {}, loaded, plan, corpus, shard)
+        settings[HEADS_BY_AGREEMENT] = chosen or _choose_heads(loaded, utterances, plan, on_choosing)
+        specs = specs.with_heads(settings[HEADS_BY_AGREEMENT][2].split("+"))
     plan = replace(plan, systems=_systems(specs, toggle=options.toggle))
     checksums = FileChecksums()
     if options.text == "transcript":
@@ -175,6 +191,34 @@ def prepare_job(corpus: Corpus | str | Path, model: Whisper | str, options: RunO
         specs=specs,
         checksums=checksums,
     )
+
+
+def _chosen_before(
+    before: Mapping[str, Any], model: Whisper, plan: Plan, corpus: Corpus, shard: Shard | None
+) -> list[Any] | None:
+    """Heads that an earlier run chose by agreement, if the same would be chosen now."""
+    from align_eval.model.load import model_checksum
+
+    options = plan.options
+    deciding = {name: getattr(options, name) for name in ("text", "context", "device", "dtype")}
+    part = in_shard(corpus, shard) if shard else corpus  # the signature of a shard has the checksum of its part
+    same = HEADS_BY_AGREEMENT in before and all(before.get(name) == value for name, value in deciding.items())
+    if not same or before["model_checksum"] != model_checksum(model):
+        return None
+    same_corpus = before["corpus_checksum"] == corpus_checksum(part.utterances, FileChecksums())
+    return list(before[HEADS_BY_AGREEMENT]) if same_corpus else None
+
+
+def _choose_heads(
+    model: Whisper, utterances: Sequence[Utterance], plan: Plan, on_choosing: Callable[[], None] | None
+) -> list[Any]:
+    """Heads by agreement as a setting of the signature: saliency, number of utterances that chose, heads."""
+    from align_eval.engine.head_choice import heads_by_agreement
+
+    if on_choosing:
+        on_choosing()
+    heads, n_used = heads_by_agreement(model, utterances, plan)
+    return [SALIENCY, n_used, "+".join(heads)]
 
 
 def with_languages(job: Job, known: dict[str, dict[str, Any]] | None = None) -> Job:
@@ -203,7 +247,7 @@ def detect_languages(corpus: Corpus, model: Whisper) -> tuple[Corpus, dict[str, 
     for u in sorted(corpus.utterances, key=lambda u: u.id):
         if u.language == AUTO:
             with suppress(Exception):  # raised again where it is processed
-                language, probability = detect_language(model, read_audio(_first_window(u.audio)))
+                language, probability = detect_language(model, read_audio(first_window(u.audio)))
                 languages[u.id] = {"detected": language, "probability": probability}
     return _in_languages(corpus, languages), languages
 
@@ -281,8 +325,3 @@ def _in_order(corpus: Corpus, options: RunOptions) -> tuple[Utterance, ...]:
 
 def _any_long(corpus: Corpus, options: RunOptions) -> bool:
     return any(u.duration_s > options.window_s for u in corpus.utterances)
-
-
-def _first_window(span: AudioSpan) -> AudioSpan:
-    end_s = span.start_s + WINDOW_S
-    return replace(span, end_s=end_s if span.end_s is None else min(span.end_s, end_s))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from align_eval.reporting.numbers import counted, figure_text
+from align_eval.reporting.numbers import counted, figure_text, signed
 from align_eval.run_record import Answer, Figure, Run, Step
-from align_eval.scoring.statistics import FEWEST_CLUSTERS
+from align_eval.scoring.statistics import FEW_CLUSTERS, FEWEST_CLUSTERS
 
 SPES = "spes"
 
@@ -110,6 +111,12 @@ def footnotes(answer: Answer) -> tuple[str, ...]:
         "Mean absolute error of word starts and ends. Differences are paired, and minus is nearer: attention from the "
         "line above it, each other line from attention" + (f"; 95 % intervals over {answer.clusters}." * known or ".")
     ]
+    if known and answer.n_effective_clusters < FEW_CLUSTERS:
+        notes.append(
+            f"{answer.n_clusters} {answer.clusters}, effectively {answer.n_effective_clusters:.1f}: the intervals are "
+            "within these recordings only."
+        )
+    notes += _notes_of_amounts(answer)
     if answer.heads_from == "agreement":
         notes.append(
             "Exploratory: no heads were chosen for these weights on other speech. Those that agree best with the "
@@ -129,6 +136,21 @@ def footnotes(answer: Answer) -> tuple[str, ...]:
             "much as the system. It is not subtracted, because absolute errors do not add up."
         )
     return tuple(notes)
+
+
+def _notes_of_amounts(answer: Answer) -> list[str]:
+    """Limits of the amounts: one at the end of the grid, and a control that moves too little to win."""
+    residual, control = answer.step("residual"), answer.step("control")
+    if not (residual and control and residual.amounts and control.amounts):
+        return []
+    notes = []
+    last, n_halves = residual.amounts[-1], sum(row.chosen for row in residual.amounts)
+    if last.chosen > n_halves / 4:
+        notes.append(f"The largest amount was chosen in {last.chosen} of {n_halves} halves: more may be worth more.")
+    moved = max(residual.amounts, key=lambda row: row.chosen).moved
+    if max(row.moved for row in control.amounts) < moved:
+        notes.append("The control moves fewer boundaries than the saliency at any amount, so that it could not win.")
+    return notes
 
 
 def _reading_sentence(answer: Answer) -> str:
@@ -178,15 +200,23 @@ def _not_shown(answer: Answer, worth: Figure) -> str:
 
 
 def _as_much(answer: Answer) -> str:
-    """What else gains as much, where something does."""
-    control = answer.step("control")
-    if answer.verdict == "control" and control and control.difference:
-        gain = f"{max(0.0, -control.difference.value):.1f} ms"
-        return f", but its other heads do as much ({gain}): a matter of how attention is read, not of what it lacks"
+    """What the gain is not shown to exceed, where it is not shown to exceed a control or a constant shift."""
+    control, beyond = answer.step("control"), answer.beyond_control_ms
+    if answer.verdict == "control" and control and control.difference and beyond:
+        gain = signed(-control.difference.value, 1)
+        if beyond.value <= 0 or _is_positive(_negated(control.difference)):
+            return f", but its other heads give {gain} ms: a matter of how attention is read, not of what it lacks"
+        more = figure_text(beyond, sign=True)
+        return f", but not shown to be more than its other heads give ({gain} ms): the difference is {more} ms"
     if answer.verdict == "shift" and answer.calibrated_worth_ms:
         left = figure_text(answer.calibrated_worth_ms, sign=True)
-        return f", but a constant shift does as much: calibrated, {left} ms are left"
+        return f", but nothing beyond a constant shift is shown: calibrated, it is worth {left} ms"
     return ""
+
+
+def _negated(figure: Figure) -> Figure:
+    low, high = (None if end is None else -end for end in (figure.ci_high, figure.ci_low))
+    return Figure(-figure.value, low, high)
 
 
 def _lacks(answer: Answer) -> str:
@@ -209,9 +239,9 @@ def _at_most(answer: Answer) -> str:
 def _note(step: Step, answer: Answer) -> str:
     if step.role != "attention":
         return ""
-    shift_ms = answer.shift_ms
-    shift = f"; {shift_ms:.1f} of it a constant shift" if shift_ms is not None and shift_ms > 0.05 else ""
-    return f"heads, log, path with silence{shift}"
+    shift = _shift(answer).removeprefix(", of which ").removeprefix(", ")
+    of_it = re.sub(r"^([\d.]+) are a", r"\1 of it a", shift)
+    return "; ".join(("heads, log, path with silence", *[of_it] * bool(of_it)))
 
 
 def _is_known(figure: Figure) -> bool:

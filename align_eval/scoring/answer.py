@@ -6,13 +6,13 @@ of R chosen on other clusters, 0 among the candidates. The *control* has R of at
 saliency, with the same candidates: where it does as much, better reading is what helps.
 
 Errors are those of interior boundaries that all steps timed, so that every difference is paired. Calibrated errors are
-after removal of the median error of the other clusters, separately for starts and ends; amounts are then chosen by
-calibrated error. One answer is given per kind of reference.
+after removal of the median error of all other clusters, separately for starts and ends, which is fixed in the interval;
+amounts are then chosen by calibrated error. One answer is given per kind of reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from pyarrow.dataset import Dataset
 
 from align_eval.records import SystemName
 from align_eval.run_record import AmountRow, Answer, Figure, HeadsFrom, Step, Verdict
-from align_eval.scoring.boundaries import Bools, Floats, WordTimes, calibrated, counted
+from align_eval.scoring.boundaries import Bools, Floats, Ints, WordTimes, calibrated, counted
 from align_eval.scoring.inference import (
     LEVEL,
     NOT_NEGATIVE,
@@ -34,12 +34,22 @@ from align_eval.scoring.metrics import Difference, Ratio, Statistic, count_by, s
 from align_eval.scoring.protocols import PROTOCOLS
 from align_eval.scoring.recognition import only
 from align_eval.scoring.selection import ChosenOnHalves
-from align_eval.scoring.statistics import Drawn, are_enough, draw_weights, effective_clusters, evaluate_draws
+from align_eval.scoring.statistics import (
+    Drawn,
+    are_enough,
+    draw_weights,
+    effective_clusters,
+    encoded,
+    evaluate_draws,
+)
 from align_eval.scoring.system_rows import Kind, read_columns, read_recognition
 from align_eval.units import MS_PER_S
 
 MOVED_MS = 10.0
 """Half an encoder frame: a boundary that differs by less was not moved."""
+
+UNIT_ROWS = 2**20
+"""More than the words of an utterance."""
 
 WORD_ID = ("utterance", "word_index")
 
@@ -102,22 +112,42 @@ class Totals:
 
 
 def totals_of(words: Dataset, kind: Kind, systems: AnswerSystems) -> Totals | None:
-    """Errors of the systems of an answer under one kind of reference; None where no boundary is timed by all."""
-    return totals_of_times(_common_times(words, kind, systems.names), systems.attention)
+    """Errors of the systems of an answer under one kind of reference; None where no boundary is timed by all.
+
+    The table is read twice, one system at a time, so that memory does not grow with the number of systems.
+    """
+    names = tuple(dict.fromkeys(systems.names))
+    number_of: dict[str, int] = {}
+    shared: Ints = np.empty(0, dtype=np.int64)
+    for name in names:
+        times, ids = _timed(words, kind, name, number_of)
+        timed = ids[times.scored]
+        shared = timed if name == names[0] else np.intersect1d(shared, timed, assume_unique=True)
+
+    def times_of(name: SystemName) -> WordTimes:
+        times, ids = _timed(words, kind, name, number_of)
+        in_all = np.flatnonzero(np.isin(ids, shared))
+        in_all = in_all[np.argsort(ids[in_all])]  # the same order for all systems
+        return WordTimes(**{field: getattr(times, field)[in_all] for field in WordTimes.__slots__})
+
+    return totals_of_times(names, times_of, systems.attention)
 
 
-def totals_of_times(times: Mapping[SystemName, WordTimes], attention: SystemName) -> Totals | None:
+def totals_of_times(
+    names: Sequence[SystemName], times_of: Callable[[SystemName], WordTimes], attention: SystemName
+) -> Totals | None:
     """Errors of systems that timed the same units, of which ``attention`` is one; None without interior boundaries."""
-    starts, ends = counted(times[attention], "interior")
-    of_units = times[attention].cluster
-    cluster = np.concatenate([of_units[starts], of_units[ends]])
+    of_attention = times_of(attention)
+    starts, ends = counted(of_attention, "interior")
+    cluster = np.concatenate([of_attention.cluster[starts], of_attention.cluster[ends]])
     if not len(cluster):
         return None
     numbers, cluster = np.unique(cluster, return_inverse=True)  # clusters without a boundary are none
     n_clusters = len(numbers)
-    attention_ms = _errors_ms(times[attention], starts, ends)
+    attention_ms = _errors_ms(of_attention, starts, ends)
     raw, calibrated_totals, moved = {}, {}, {}
-    for name, of in times.items():
+    for name in names:
+        of = times_of(name)
         errors_ms = _errors_ms(of, starts, ends)
         raw[name] = sum_by(cluster, np.abs(errors_ms), n_clusters)
         moved[name] = float((np.abs(errors_ms - attention_ms) >= MOVED_MS).mean())
@@ -266,27 +296,20 @@ def _at_most_ms(totals: Totals, systems: AnswerSystems, drawn: Drawn) -> float |
     return max(ends, default=None)
 
 
-def _common_times(words: Dataset, kind: Kind, names: Sequence[SystemName]) -> dict[SystemName, WordTimes]:
-    """Times of the same units for every system, without those of units that one of them did not recognise or time."""
-    every: dict[SystemName, WordTimes] = {}
-    ids: dict[SystemName, list[tuple[str, int, int]]] = {}
-    for name in dict.fromkeys(names):
-        recognition = read_recognition(words, kind, name)
-        every[name] = only(recognition.times, recognition.is_same(PROTOCOLS["wbe"].normaliser))
-        columns = read_columns(words, kind, name, WORD_ID)
-        rows = list(zip(*(columns.column(column).to_pylist() for column in WORD_ID), strict=True))
-        ids[name] = [
-            (*rows[first], int(n)) for first, n in zip(recognition.first_row, recognition.times.n_words, strict=True)
-        ]
-    shared = set.intersection(*(set(of) for of in ids.values()))
-    in_all = {name: _masked(every[name], [unit in shared for unit in of]) for name, of in ids.items()}
-    timed = np.logical_and.reduce([times.scored for times in in_all.values()])
-    return {name: only(times, timed) for name, times in in_all.items()}
+def _timed(words: Dataset, kind: Kind, name: SystemName, number_of: dict[str, int]) -> tuple[WordTimes, Ints]:
+    """Times of a system's units, and a number of each unit that is the same for all systems.
 
-
-def _masked(times: WordTimes, mask: Sequence[bool]) -> WordTimes:
-    kept = np.asarray(mask, dtype=np.bool_)
-    return WordTimes(**{name: getattr(times, name)[kept] for name in WordTimes.__slots__})
+    Units that the system did not recognise or time have no times. ``number_of`` numbers the utterances; new ones are
+    added to it.
+    """
+    recognition = read_recognition(words, kind, name)
+    table = read_columns(words, kind, name, WORD_ID)
+    utterances, code = encoded(table, "utterance")
+    numbers = np.array([number_of.setdefault(u, len(number_of)) for u in utterances.to_pylist()], dtype=np.int64)
+    index = np.asarray(table.column("word_index").to_numpy(), dtype=np.int64)
+    first, n_words = recognition.first_row, recognition.times.n_words
+    ids = (numbers[code[first]] * UNIT_ROWS + index[first]) * UNIT_ROWS + n_words
+    return only(recognition.times, recognition.is_same(PROTOCOLS["wbe"].normaliser)), ids
 
 
 def _errors_ms(times: WordTimes, starts: Bools, ends: Bools) -> Floats:

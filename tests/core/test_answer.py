@@ -14,7 +14,7 @@ from align_eval.run_record import Figure, ScoreRow
 from align_eval.scoring.answer import AnswerSystems, Totals, answer_of, totals_of, verdict_of
 from align_eval.scoring.statistics import draw_weights
 from align_eval.scoring.system_rows import Kind, kinds_of
-from align_eval.systems import AMOUNTS, PRESETS, answer_specs, parse_system, with_heads
+from align_eval.systems import AMOUNTS, BEST_OF_MODELS, PRESETS, answer_specs, parse_system, with_heads
 from tests.helpers.utterances import utterance
 
 
@@ -355,6 +355,7 @@ def test_at_most_is_the_largest_upper_end_over_the_fixed_amounts_at_a_joint_leve
 # The systems of a run.
 
 HEADS = ("0.3", "1.1")
+MODEL = "0" * 64
 OPENAI = PRESETS["openai"].name
 DEFAULT = (OPENAI, *(parse_system(with_heads(spec, HEADS), "viterbi").name for spec in answer_specs()))
 LJSPEECH = tuple(f"LJ001-{i:04}" for i in range(1, 7))
@@ -365,7 +366,7 @@ def of_amounts(names, of):
 
 
 def test_the_roles_of_the_default_run():
-    (systems,), _ = answer_systems(DEFAULT, None, ["u0"])
+    (systems,), _ = answer_systems(DEFAULT, None, ["u0"], MODEL)
     assert (systems.whisper, systems.attention.source) == (OPENAI, "attention:heads=0.3+1.1,prep=log")
     assert systems.saliency.source == "gradient:at=encoder-output,prep=log"
     assert tuple(systems.residual) == tuple(systems.control) == AMOUNTS
@@ -393,12 +394,12 @@ def test_the_roles_of_the_default_run():
 
 def test_files_of_other_programs_and_second_references_are_no_part_of_it():
     others = [SystemName("whisperx", "given"), SystemName(SECOND_REFERENCE, "mfa")]
-    assert answer_systems([*others, *DEFAULT], None, ["u0"]) == answer_systems(DEFAULT, None, ["u0"])
+    assert answer_systems([*others, *DEFAULT], None, ["u0"], MODEL) == answer_systems(DEFAULT, None, ["u0"], MODEL)
 
 
 def test_every_saliency_has_an_answer_by_the_same_control():
     spes = [parse_system(with_heads(spec, HEADS), "viterbi").name for spec in answer_specs("spes:at=encoder-output")]
-    found, _ = answer_systems(tuple(dict.fromkeys([*DEFAULT, *spes])), None, ["u0"])
+    found, _ = answer_systems(tuple(dict.fromkeys([*DEFAULT, *spes])), None, ["u0"], MODEL)
     assert [systems.source for systems in found] == ["gradient", "spes"]
     assert found[0].control == found[1].control
 
@@ -421,7 +422,7 @@ def test_every_saliency_has_an_answer_by_the_same_control():
     ids=["whisper", "all but whisper", "residual", "attention", "saliency", "control", "an amount", "its partner"],
 )
 def test_without_a_system_there_is_no_answer_and_the_reason_names_it(lacking, reason):
-    found, why = answer_systems([name for name in DEFAULT if name not in lacking], None, ["u0"])
+    found, why = answer_systems([name for name in DEFAULT if name not in lacking], None, ["u0"], MODEL)
     assert found == ()
     assert why.startswith(reason)
 
@@ -438,19 +439,22 @@ def test_without_a_system_there_is_no_answer_and_the_reason_names_it(lacking, re
         (None, None, LJSPEECH, "named", False),
         (None, ("gradient:at=encoder-output", 30), ["u0"], "agreement", True),
         (None, ("spes:at=encoder-output", 30), ["u0"], "agreement", False),
+        (None, ("gradient:at=encoder.3/4", 30), ["u0"], "agreement", True),  # another depth of the same source
     ],
 )
 def test_the_origin_of_the_heads(heads, by_agreement, ids, heads_from, circular):
     literal = HEADS if heads is None else PRESETS[heads].source.options.heads.split("+")
     names = [OPENAI, *(parse_system(with_heads(spec, literal), "viterbi").name for spec in answer_specs())]
-    (systems,), _ = answer_systems(names, by_agreement, ids)
+    models = {name: checksum for checksum, name in BEST_OF_MODELS.items()}
+    agreed = by_agreement and (*by_agreement, "+".join(literal))
+    (systems,), _ = answer_systems(names, agreed, ids, models.get(heads, MODEL))
     assert (systems.heads, systems.heads_from, systems.circular) == ("+".join(literal), heads_from, circular)
     assert len(systems.names) == (1 + 2 + 7 if circular else 1 + 2 + 14)
 
 
 # The answers of a words table, one per kind of reference.
 
-SIGNATURE = {"seed": 0}
+SIGNATURE = {"seed": 0, "model_checksum": MODEL}
 
 
 def default_table(*utterances, late_s=0.03):
@@ -484,7 +488,7 @@ def test_there_is_one_answer_per_kind_of_reference_with_the_distance_of_its_seco
 
 
 def test_heads_chosen_by_agreement_make_an_answer_circular_by_the_signature():
-    signature = SIGNATURE | {"heads_by_agreement": ["gradient:at=encoder-output", 30]}
+    signature = SIGNATURE | {"heads_by_agreement": ["gradient:at=encoder-output", 30, "+".join(HEADS)]}
     table = default_table(*(utterance(f"m{i}", WORDS, f"s{i}") for i in range(6)))
     (answer,), _ = answers(dataset(table), [], signature)
     assert (answer.verdict, answer.heads_from, answer.worth_ms) == ("circular", "agreement", None)

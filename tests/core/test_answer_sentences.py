@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from align_eval.reporting.answer_sentences import footnotes, question, sentence, step_lines
-from align_eval.reporting.terminal.answer import answer_lines, print_answer
-from align_eval.run_record import Answer, Figure, Run, ScoreRow, Step
+from align_eval.reporting.terminal.answer import answer_lines, print_answer, print_details
+from align_eval.run_record import AmountRow, Answer, Figure, Run, ScoreRow, Step
 from tests.helpers.planted_words import SIGNATURE
 
 
@@ -77,17 +77,88 @@ def test_amount_0_that_every_half_chooses_has_no_interval_of_no_width():
     )
 
 
-def test_a_control_that_does_as_much_is_named():
-    assert sentence(replace(SHOWN, verdict="control")).removeprefix(READING) == (
+def with_control(difference: Figure, beyond: Figure) -> Answer:
+    steps = (replace(step, difference=difference) if step.role == "control" else step for step in SHOWN.steps)
+    return replace(SHOWN, verdict="control", steps=tuple(steps), beyond_control_ms=beyond)
+
+
+@pytest.mark.parametrize(
+    ("difference", "beyond"),
+    [
+        (figure(-4.5), figure(-0.5)),  # it gains more
+        (figure(-3.5, 3), figure(0.5)),  # its own gain is shown
+    ],
+)
+def test_a_control_that_does_as_much_is_named(difference, beyond):
+    gain = -difference.value
+    assert sentence(with_control(difference, beyond)).removeprefix(READING) == (
         " What the gradient shows and attention lacks is worth 4.0 [3.0, 5.0] ms, 10% of attention's error, but its "
-        "other heads do as much (0.5 ms): a matter of how attention is read, not of what it lacks."
+        f"other heads give +{gain:.1f} ms: a matter of how attention is read, not of what it lacks."
     )
 
 
-def test_a_shift_that_does_as_much_is_named():
+def test_a_control_whose_gain_is_not_shown_explains_nothing():
+    """The residual is not shown to exceed it, and no more can be said: it may be nothing, or a loss."""
+    for difference, gain in ((figure(0.0), "0.0"), (figure(0.3), "−0.3")):
+        assert sentence(with_control(difference, figure(3.0, 4))).endswith(
+            f"but not shown to be more than its other heads give ({gain} ms): the difference is +3.0 [−1.0, 7.0] ms."
+        )
+
+
+def test_a_gain_that_may_be_a_shift_is_said():
     assert sentence(replace(SHOWN, verdict="shift", calibrated_worth_ms=figure(0.1))).endswith(
-        "but a constant shift does as much: calibrated, +0.1 [−0.9, 1.1] ms are left."
+        "but nothing beyond a constant shift is shown: calibrated, it is worth +0.1 [−0.9, 1.1] ms."
     )
+
+
+def test_five_to_ten_speakers_have_the_label_of_intervals_within_these_recordings():
+    notes = footnotes(replace(SHOWN, n_clusters=7, n_effective_clusters=6.1))
+    assert "7 speakers, effectively 6.1: the intervals are within these recordings only." in notes
+    assert not any("within these" in note for note in footnotes(SHOWN))
+
+
+def amounts(moved: tuple[float, ...], chosen: tuple[int, ...]) -> tuple[AmountRow, ...]:
+    return tuple(AmountRow(a, 1.0, 1.0, m, n) for a, m, n in zip((0.0, 0.5, 1.0), moved, chosen, strict=True))
+
+
+def test_limits_of_the_amounts_are_said():
+    """11 of 40 halves are more than a quarter; a control that moves 20 % at most cannot do what moves 30 %."""
+    at_end = amounts((0.0, 0.3, 0.5), (9, 20, 11))
+    still = amounts((0.0, 0.1, 0.2), (40, 0, 0))
+    rows = {"residual": at_end, "control": still}
+    steps = tuple(replace(step, amounts=rows.get(step.role, ())) for step in SHOWN.steps)
+    notes = footnotes(replace(SHOWN, steps=steps))
+    assert "The largest amount was chosen in 11 of 40 halves: more may be worth more." in notes
+    assert any(note.startswith("The control moves fewer boundaries than the saliency at any amount") for note in notes)
+    rows = {"residual": amounts((0.0, 0.3, 0.5), (10, 20, 10)), "control": amounts((0.0, 0.2, 0.4), (40, 0, 0))}
+    steps = tuple(replace(step, amounts=rows.get(step.role, ())) for step in SHOWN.steps)
+    assert footnotes(replace(SHOWN, steps=steps)) == footnotes(SHOWN)
+
+
+def test_details_have_every_step_raw_and_calibrated_and_the_amounts():
+    steps = tuple(
+        replace(step, amounts=amounts((0.0, 0.3, 0.5), (9, 20, 11)) if step.role == "residual" else ())
+        for step in SHOWN.steps
+    )
+    file = StringIO()
+    print_details(run_of(replace(SHOWN, steps=steps)), Console(file=file, width=160))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert "gradient 50.0 [49.0, 51.0] 45.0 [44.0, 46.0] +10.0 [8.0, 12.0] +15.0 [14.0, 16.0]" in lines
+    assert "attention+gradient 0.5 1.0 1.0 30% 20" in lines
+
+
+@pytest.mark.parametrize(
+    ("reading_ms", "shift_ms", "note"),
+    [
+        (figure(80.0), 50.0, "heads, log, path with silence; 50.0 of it a constant shift"),
+        (figure(5.0), 6.0, "heads, log, path with silence; all of it a constant shift"),
+        (figure(-1.0, 2), 3.0, "heads, log, path with silence"),
+        (figure(80.0), None, "heads, log, path with silence"),
+    ],
+)
+def test_the_note_of_attention_is_of_a_gain_and_no_more_than_it(reading_ms, shift_ms, note):
+    answer = replace(SHOWN, reading_ms=reading_ms, shift_ms=shift_ms)
+    assert [line.note for line in step_lines(answer)] == ["", note, "", "", ""]
 
 
 def test_too_few_speakers_are_counted_and_nothing_has_an_interval():

@@ -16,6 +16,7 @@ from align_eval.systems import (
     GRID_SOURCES,
     PRESETS,
     chosen_heads,
+    is_own,
     make_systems,
     names_best,
     parse_system,
@@ -111,8 +112,29 @@ def test_the_grid_is_asked_for_and_has_openais_way_and_eight_sources_by_two_path
 def test_named_systems_replace_the_default_run_and_its_options(named):
     assert len(specs_of(RunOptions(**named)).systems()) in (1, 2, 8)
     for option in ({"grid": True}, {"saliency": "spes"}):
-        with pytest.raises(InputError, match=r"is of the default run, and --\w+ replaces it; leave one of them out"):
+        with pytest.raises(InputError, match=r"chooses the systems of a run, as does --\w+; leave one of them out"):
             RunOptions(**named, **option)
+
+
+def test_grid_and_saliency_are_two_choices():
+    with pytest.raises(InputError, match="--saliency: chooses the systems of a run, as does --grid"):
+        RunOptions(grid=True, saliency="spes")
+
+
+def test_attention_is_no_saliency():
+    with pytest.raises(InputError, match="--saliency attention:heads=all: is attention; name a saliency, as gradient"):
+        specs_of(RunOptions(saliency="attention:heads=all"))
+
+
+def test_files_of_other_programs_never_pass_as_ours():
+    """A name that begins as one of our sources, or is one, but whose aligner is none of ours."""
+    theirs = [SystemName(source, "given") for source in ("attention:mine", "gradient", "gradient:at=mel")]
+    assert [is_own(name) for name in theirs] == [False] * 3
+    assert list(short_names(theirs).values()) == ["attention:mine", "gradient", "gradient:at=mel"]
+
+
+def test_presets_that_are_one_system_have_one_name_for_both():
+    assert list(short_names([PRESETS["faster-whisper"].name]).values()) == ["openai-transcribe, faster-whisper"]
 
 
 def test_short_names_are_those_of_the_answer():

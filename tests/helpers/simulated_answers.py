@@ -99,7 +99,8 @@ def simulated(truth: Truth, n_speakers: int, rng: np.random.Generator) -> Totals
             changed = (1 - what.gain - own) * (attention - bias) + (LEAST_NOISE_MS + NOISE_OF_AMOUNT_MS * amount) * jump
             error = np.where(rank < share, bias + (redrawn if what.redrawn else changed), attention)
             errors[name] = error - what.shift_ms * share
-    totals = totals_of_times(as_times(errors, speaker), SYSTEMS.attention)
+    times = as_times(errors, speaker)
+    totals = totals_of_times(tuple(times), times.__getitem__, SYSTEMS.attention)
     assert totals is not None
     return totals
 

@@ -14,6 +14,7 @@ import torch
 
 from align_eval.api import evaluate
 from align_eval.corpus.bundled import bundled_path
+from align_eval.engine import head_choice
 from align_eval.engine.answer import HEADS_BY_AGREEMENT
 from align_eval.engine.job import prepare_job
 from align_eval.findings.agreement.correlation import agreement
@@ -105,7 +106,7 @@ def test_other_weights_choose_the_heads_that_agree_with_the_gradient(random_mode
     sources = ["attention:heads=best,prep=log", "attention:heads=all", SALIENCY]
     options = RunOptions(sources=sources, aligns=["viterbi"], keep="heads")
     job = prepare_job(corpus, random_model, options)
-    assert job.settings[HEADS_BY_AGREEMENT] == [SALIENCY, 3]
+    assert job.settings[HEADS_BY_AGREEMENT] == [SALIENCY, 3, job.plan.systems[0].source.options.heads]
     chosen = job.plan.systems[0].source.options.heads.split("+")
 
     maps = []
@@ -129,4 +130,35 @@ def test_other_weights_choose_the_heads_that_agree_with_the_gradient(random_mode
     for number in (1, 2):
         part = prepare_job(corpus, random_model, replace(options, shard=f"{number}/2"))
         assert part.plan.systems == job.plan.systems
-        assert part.settings[HEADS_BY_AGREEMENT] == [SALIENCY, 3]
+        assert part.settings[HEADS_BY_AGREEMENT] == job.settings[HEADS_BY_AGREEMENT]
+
+
+def test_an_utterance_that_fails_in_any_way_does_not_choose(random_model, tmp_path, monkeypatch):
+    corpus = str(write_corpus(tmp_path / "corpus", 3))
+    real = head_choice.read_speech
+
+    def failing(utterance, *rest):
+        if utterance.id == "u00001":
+            raise RuntimeError("CUDA out of memory")
+        return real(utterance, *rest)
+
+    monkeypatch.setattr(head_choice, "read_speech", failing)
+    options = RunOptions(sources=["attention:heads=best,prep=log"], aligns=["viterbi"])
+    assert prepare_job(corpus, random_model, options).settings[HEADS_BY_AGREEMENT][1] == 2
+
+
+def test_a_finished_run_of_the_same_corpus_and_model_has_chosen_already(random_model, tmp_path):
+    corpus = str(write_corpus(tmp_path / "corpus", 2))
+    made = evaluate(corpus, random_model, sources=["attention:heads=best,prep=log"], aligns=["viterbi"])
+    before, asked = made.run.signature, []
+
+    def chosen(folder=corpus, **changed):
+        options = RunOptions(**{"sources": ["attention:heads=best"], "aligns": ["dtw"], **changed})
+        job = prepare_job(folder, random_model, options, before=before, on_choosing=lambda: asked.append(changed))
+        return job.settings[HEADS_BY_AGREEMENT]
+
+    assert chosen() == before[HEADS_BY_AGREEMENT]
+    assert asked == []
+    chosen(context="fit")  # other maps: chosen anew
+    chosen(str(write_corpus(tmp_path / "larger", 3)))
+    assert asked == [{"context": "fit"}, {}]

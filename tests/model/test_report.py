@@ -30,7 +30,17 @@ from align_eval.reporting.map_images import MapImage, map_images
 from align_eval.reporting.numbers import signed
 from align_eval.reporting.run_view import view_run
 from tests.helpers.command_line import align_eval
-from tests.helpers.planted_run import CHOSEN, EVERY, EXACT, SPEAKERS, Planted, exact, maps_of, planted_answer
+from tests.helpers.planted_run import (
+    CHOSEN,
+    EVERY,
+    EXACT,
+    SIX_SPEAKERS,
+    SPEAKERS,
+    Planted,
+    exact,
+    maps_of,
+    planted_answer,
+)
 from tests.helpers.reported_run import write_reported
 
 ATTENTION, GRADIENT = SystemName("attention:heads=all", "viterbi"), SystemName("gradient:at=encoder-output", "viterbi")
@@ -47,7 +57,8 @@ def folder(few_draws, tmp_path_factory):  # noqa: ARG001
         return np.concatenate([exact(u, n_tokens, shift) for shift in (3, 2, 1, 0)])
 
     folder = tmp_path_factory.mktemp("findings") / "run"
-    write_reported(folder, saved=lambda u: maps_of(u, {**EXACT, EVERY: late}), answer=planted_answer(CHOSEN))
+    saved = {"saved": lambda u: maps_of(u, {**EXACT, EVERY: late}), "answer": planted_answer(CHOSEN)}
+    write_reported(folder, SIX_SPEAKERS, **saved)
     run = read_saved_run(folder)
     (budget,) = with_holm([measure_budget(run, 0)])
     write_finding(folder / "budget.json", budget)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from align_eval.engine.answer import HEADS_BY_AGREEMENT
+from align_eval.relevance.source import parse_source
 from align_eval.run_record import Run
-from align_eval.systems import chosen_heads
+from align_eval.systems import chosen_heads, is_made_of
 
 LITERAL = re.compile(r"\d+\.\d+(\+\d+\.\d+)*")
 
@@ -30,6 +31,6 @@ def no_worth(run: Run, saliency: str) -> str | None:
     if heads_of_answer(run) is None:
         return "no heads were chosen for these weights (align-eval run CORPUS --keep heads chooses some)"
     by_agreement = run.signature.get(HEADS_BY_AGREEMENT)
-    if by_agreement and by_agreement[0] == saliency:
+    if by_agreement and is_made_of(parse_source(saliency), parse_source(by_agreement[0]).name):
         return f"the heads were chosen by agreement with {saliency}: what it is worth to them would be circular"
     return None

@@ -5,16 +5,44 @@ from __future__ import annotations
 import textwrap
 
 from rich.console import Console
+from rich.table import Table
 
 from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.reporting.answer_sentences import footnotes, question, sentence, step_lines
-from align_eval.reporting.numbers import number_text
+from align_eval.reporting.numbers import figure_text, number_text
 from align_eval.reporting.reference_order import by_trust
-from align_eval.reporting.terminal.printing import print_line
+from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.run_record import Answer, Run
 from align_eval.systems import short_names
 
 LARGEST_WIDTH = 100
+
+
+def print_details(run: Run, console: Console) -> None:
+    """Print every step of every answer raw and calibrated, and the amounts among which was chosen."""
+    for answer in sorted(run.answer or (), key=lambda answer: by_trust(answer.reference), reverse=True):
+        table = titled_table(f"{answer.reference} reference, steps of the answer, ms")
+        add_columns(table, ("step", "error", "calibrated", "difference", "calibrated"), text=("step",))
+        for step in answer.steps:
+            figures = (step.error, step.calibrated)
+            differences = (step.difference, step.calibrated_difference)
+            cells = [figure_text(figure) if figure else "" for figure in figures]
+            cells += [figure_text(figure, sign=True) if figure else "" for figure in differences]
+            add_row(table, step.name, *cells)
+        console.print(table)
+        if any(step.amounts for step in answer.steps):
+            console.print(_amounts(answer))
+
+
+def _amounts(answer: Answer) -> Table:
+    table = titled_table(f"{answer.reference} reference, amounts of the residual")
+    names = ("step", "amount", "error", "calibrated", "moved", "chosen")
+    add_columns(table, names, text=("step",))
+    for step in answer.steps:
+        for row in step.amounts:
+            cells = (f"{row.amount:g}", f"{row.error_ms:.1f}", f"{row.calibrated_ms:.1f}", f"{row.moved:.0%}")
+            add_row(table, step.name, *cells, str(row.chosen))
+    return table
 
 
 def print_answer(run: Run, console: Console) -> None:
