@@ -350,14 +350,16 @@ def test_calibration_takes_a_constant_shift_out_and_stands_beside_the_cells(late
 def test_another_saliency_is_injected_on_request_and_is_exploratory(tmp_path):
     """The gradient of the middle is exact, that of the output as late as attention: only the first has a cost."""
     signals = {**LATE, OUTPUT: moved(3)}
-    kept = read_saved_run(write_planted(tmp_path, signals=signals, tokens=BOTH))
+    kept = read_saved_run(write_planted(tmp_path, SIX_SPEAKERS, signals=signals, tokens=BOTH))
     primary, other = measure_budget(kept), measure_budget(kept, saliency=MIDDLE)
     for stratum in other.strata:
         assert stratum.injection.p_value is None
         assert stratum.injection.worth.value > 5
     assert primary.strata[0].injection.worth.value == pytest.approx(0, abs=NEAR)
     assert primary.finding["id"] != other.finding["id"]
-    without = measure_budget(read_saved_run(write_planted(tmp_path / "subword", signals=signals)), saliency=MIDDLE)
+    without = measure_budget(
+        read_saved_run(write_planted(tmp_path / "subword", SIX_SPEAKERS, signals=signals)), saliency=MIDDLE
+    )
     assert [s.unit for s in without.strata] == ["subword"]
 
 
