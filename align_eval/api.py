@@ -228,11 +228,9 @@ def evaluate(
     from align_eval.engine.run import process_job, score_job
     from align_eval.formats.run.words_file import BLOCK
     from align_eval.formats.run.words_table import SCHEMA
-    from align_eval.model.load import model_checksum
 
     loaded = load_corpus(corpus) if isinstance(corpus, str | Path) else corpus
     job = with_languages(prepare_job(of_channel(loaded, channel), model, RunOptions(**options)))
-    checksum = model_checksum(job.model)
     blocks = [SCHEMA.empty_table()]
     rows: list[pa.Table] = []
 
@@ -243,16 +241,14 @@ def evaluate(
             rows.clear()
 
     details: dict[str, dict[str, dict[str, Any]]] = {}
-    failures, flat_rows = process_job(
-        job, checksum, put_rows, details.update, on_maps=on_maps, on_done=on_done, journal=journal
-    )
+    failures, flat_rows = process_job(job, put_rows, details.update, on_maps=on_maps, on_done=on_done, journal=journal)
     bugs = [failure for failure in failures if failure.traceback]
     if bugs:
         n_utterances = len({failure.id for failure in bugs})
         message = f"{n_utterances} of the utterances met a bug in align-eval, whose tracebacks are in run.failures"
         warnings.warn(f"{message}: {bugs[0].message}", RuntimeWarning, stacklevel=2)
     table = pa.concat_tables([*blocks, *rows]).combine_chunks()
-    run = score_job(job, checksum, failures, dataset(table), protocols, flat_rows)
+    run = score_job(job, failures, dataset(table), protocols, flat_rows)
     return Evaluation(run, table, details, job.languages)
 
 

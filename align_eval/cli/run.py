@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,7 +105,7 @@ def run(
         loaded,
         model,
         run_options,
-        before=None if force else finished_signature(out),
+        before=None if force else partial(finished_signature, out),
         on_choosing=lambda: print_to_stderr(
             "no heads were chosen for this model: up to 30 utterances choose some first"
         ),

@@ -72,14 +72,13 @@ def finished_job(
     """
     from align_eval.engine.job import with_languages
     from align_eval.engine.run import signature_of
-    from align_eval.model.load import model_checksum
 
     run = finished_run(out, remedy)
     if run is None:
         return None
     languages = read_languages(out)
     job = with_languages(job, languages)
-    refuse_other_plan(out, run, signature_of(job, model_checksum(job.model), protocols), remedy)
+    refuse_other_plan(out, run, signature_of(job, protocols), remedy)
     missing = _missing(out, job.plan.options.keep)
     if missing:
         raise InputError(out, f"holds a finished run without {missing}", remedy)

@@ -71,6 +71,8 @@ class Job:
     Attributes
     ----------
     model : Whisper
+    model_checksum : str
+        See :func:`~align_eval.model.load.model_checksum`.
     plan : Plan
     corpus : Corpus
         As it was read; of a shard, its utterances alone.
@@ -92,6 +94,7 @@ class Job:
     """
 
     model: Whisper
+    model_checksum: str
     plan: Plan
     corpus: Corpus
     utterances: tuple[Utterance, ...]
@@ -109,7 +112,7 @@ def prepare_job(
     model: Whisper | str,
     options: RunOptions,
     *,
-    before: Mapping[str, Any] | None = None,
+    before: Callable[[], Mapping[str, Any] | None] | None = None,
     on_choosing: Callable[[], None] | None = None,
 ) -> Job:
     """Check the options, load corpus and model, cut windows, and choose heads where none were chosen for the model.
@@ -119,9 +122,9 @@ def prepare_job(
     corpus : Corpus, str or Path
     model : Whisper or str
     options : RunOptions
-    before : mapping, optional
-        Signature of an earlier run. If it chose heads by agreement on the same corpus, by the same model and options,
-        its heads are taken.
+    before : function, optional
+        Signature of an earlier run, read where heads are to be chosen. If it chose heads by agreement on the same
+        corpus, by the same model and options, its heads are taken. A shard chooses anew.
     on_choosing : function, optional
         Called before heads are chosen, which takes as long as up to 30 utterances.
 
@@ -130,7 +133,7 @@ def prepare_job(
     InputError
         Where the corpus or the model cannot be used at all, or a spec is unknown.
     """
-    from align_eval.model.load import check_precision, load_model, weights_checksum
+    from align_eval.model.load import check_precision, load_model, model_checksums
 
     model_name = model if isinstance(model, str) else "a loaded model"
     specs = specs_of(options)
@@ -160,14 +163,16 @@ def prepare_job(
         # without the words of a second reference, which decide nothing and would go to every worker
         replace(options, device=loaded.device.type, second_reference=None),
     )
-    if specs.names_best and (known := chosen_heads(weights_checksum(loaded))):
+    weights_checksum, model_checksum = model_checksums(loaded)
+    checksums = FileChecksums()
+    if specs.names_best and (known := chosen_heads(weights_checksum)):
         specs = specs.with_heads(known)
     elif specs.names_best:
-        chosen = _chosen_before(before or {}, loaded, plan, corpus, shard)
+        earlier = None if shard or before is None else before()  # the signature of a shard does not cover the corpus
+        chosen = _chosen_before(earlier, plan, model_checksum, corpus, checksums)
         settings[HEADS_BY_AGREEMENT] = chosen or _choose_heads(loaded, utterances, plan, on_choosing)
         specs = specs.with_heads(settings[HEADS_BY_AGREEMENT][2].split("+"))
     plan = replace(plan, systems=_systems(specs, toggle=options.toggle))
-    checksums = FileChecksums()
     if options.text == "transcript":
         settings["transcripts_checksum"] = transcripts_checksum(corpus.utterances, checksums)
     second_times = None
@@ -181,6 +186,7 @@ def prepare_job(
         utterances = in_shard(replace(corpus, utterances=utterances), shard).utterances
     return Job(
         model=loaded,
+        model_checksum=model_checksum,
         plan=plan,
         corpus=corpus,
         utterances=utterances,
@@ -194,19 +200,16 @@ def prepare_job(
 
 
 def _chosen_before(
-    before: Mapping[str, Any], model: Whisper, plan: Plan, corpus: Corpus, shard: Shard | None
+    before: Mapping[str, Any] | None, plan: Plan, model_checksum: str, corpus: Corpus, checksums: FileChecksums
 ) -> list[Any] | None:
     """Heads that an earlier run chose by agreement, if the same would be chosen now."""
-    from align_eval.model.load import model_checksum
-
-    options = plan.options
-    deciding = {name: getattr(options, name) for name in ("text", "context", "device", "dtype")}
-    part = in_shard(corpus, shard) if shard else corpus  # the signature of a shard has the checksum of its part
-    same = HEADS_BY_AGREEMENT in before and all(before.get(name) == value for name, value in deciding.items())
-    if not same or before["model_checksum"] != model_checksum(model):
+    if not before or HEADS_BY_AGREEMENT not in before:
         return None
-    same_corpus = before["corpus_checksum"] == corpus_checksum(part.utterances, FileChecksums())
-    return list(before[HEADS_BY_AGREEMENT]) if same_corpus else None
+    deciding = {name: getattr(plan.options, name) for name in ("text", "context", "device", "dtype")}
+    deciding["model_checksum"] = model_checksum
+    same = all(before.get(name) == value for name, value in deciding.items())
+    same = same and before["corpus_checksum"] == corpus_checksum(corpus.utterances, checksums)
+    return list(before[HEADS_BY_AGREEMENT]) if same else None
 
 
 def _choose_heads(

@@ -78,17 +78,14 @@ def run_into(
     BugError
         Where every utterance failed, at least one by an unexpected error.
     """
-    from align_eval.model.load import model_checksum
-
-    checksum = model_checksum(job.model)
     with open_journal(out) as journal:
         for failure in job.corpus.failures:
             journal.put_failure(failure)
         job = with_languages(job)
         words = journal.new / WORDS_NAME
         with words_writer(words) as put_rows, entries_writer(journal.new / DETAILS_NAME) as put_details:
-            failures, flat_rows = process_job(job, checksum, put_rows, put_details, on_done=on_done, journal=journal)
-        run = score_job(job, checksum, failures, dataset(words), protocols, flat_rows)
+            failures, flat_rows = process_job(job, put_rows, put_details, on_done=on_done, journal=journal)
+        run = score_job(job, failures, dataset(words), protocols, flat_rows)
         if job.shard:
             write_shard(journal.new, shard_facts(job, job.shard, failures), job.corpus.utterances, job.checksums)
         write_audio_spans(journal.new, {u.id: u.audio for u in job.utterances})
@@ -101,7 +98,6 @@ def run_into(
 
 def process_job(
     job: Job,
-    model_checksum: str,
     put_rows: PutRows,
     put_details: PutEntries,
     *,
@@ -114,7 +110,6 @@ def process_job(
     Parameters
     ----------
     job : Job
-    model_checksum : str
     put_rows : function
         Called with the rows of each utterance for the words table, in order.
     put_details : function
@@ -131,7 +126,7 @@ def process_job(
     flat_rows : tuple of FlatRows
     """
     plan = job.plan
-    facts = plan_facts(plan, model_checksum)
+    facts = plan_facts(plan, job.model_checksum)
     cache = _cache(job, facts)
     failures: list[Failure] = []
     flat_rows: tuple[FlatRows, ...] = ()
@@ -168,7 +163,6 @@ def process_job(
 
 def score_job(
     job: Job,
-    model_checksum: str,
     failures: Sequence[Failure],
     words: Dataset,
     protocols: Mapping[str, Protocol] | None = None,
@@ -176,7 +170,7 @@ def score_job(
 ) -> Run:
     """Score the words of a job, sign them, and answer what attention's incompleteness costs."""
     plan = job.plan
-    signature = signature_of(job, model_checksum, protocols)
+    signature = signature_of(job, protocols)
     rows = score_words(words, text=plan.options.text, seed=plan.options.seed, protocols=protocols)
     answer, no_answer = answers(words, rows, signature)
     return Run(
@@ -192,11 +186,11 @@ def score_job(
     )
 
 
-def signature_of(job: Job, model_checksum: str, protocols: Mapping[str, Protocol] | None = None) -> dict[str, Any]:
+def signature_of(job: Job, protocols: Mapping[str, Protocol] | None = None) -> dict[str, Any]:
     """The signature of the run of a job, whose languages are known."""
     return run_signature(
         job.plan,
-        model_checksum=model_checksum,
+        model_checksum=job.model_checksum,
         corpus=job.corpus.name,
         corpus_checksum=corpus_checksum(job.corpus.utterances, job.checksums),
         settings=job.settings,

@@ -101,14 +101,20 @@ def check_precision(model: Whisper) -> None:
 
 def model_checksum(model: Whisper) -> str:
     """SHA-256 over the loaded weights and the alignment heads, independent of their file format."""
-    digest = _weights_digest(model)
-    digest.update(repr(sorted(alignment_heads(model))).encode())
-    return digest.hexdigest()
+    return model_checksums(model)[1]
 
 
 def weights_checksum(model: Whisper) -> str:
     """SHA-256 over the loaded weights alone: that of a model whose file names other alignment heads is the same."""
     return _weights_digest(model).hexdigest()
+
+
+def model_checksums(model: Whisper) -> tuple[str, str]:
+    """:func:`weights_checksum` and :func:`model_checksum`, from one reading of the weights."""
+    digest = _weights_digest(model)
+    of_weights = digest.hexdigest()
+    digest.update(repr(sorted(alignment_heads(model))).encode())
+    return of_weights, digest.hexdigest()
 
 
 def _weights_digest(model: Whisper) -> hashlib._Hash:

@@ -154,11 +154,14 @@ def test_a_finished_run_of_the_same_corpus_and_model_has_chosen_already(random_m
 
     def chosen(folder=corpus, **changed):
         options = RunOptions(**{"sources": ["attention:heads=best"], "aligns": ["dtw"], **changed})
-        job = prepare_job(folder, random_model, options, before=before, on_choosing=lambda: asked.append(changed))
+        job = prepare_job(
+            folder, random_model, options, before=lambda: before, on_choosing=lambda: asked.append(changed)
+        )
         return job.settings[HEADS_BY_AGREEMENT]
 
     assert chosen() == before[HEADS_BY_AGREEMENT]
     assert asked == []
     chosen(context="fit")  # other maps: chosen anew
     chosen(str(write_corpus(tmp_path / "larger", 3)))
-    assert asked == [{"context": "fit"}, {}]
+    chosen(shard="1/1")  # the signature of a shard says nothing about the rest of the corpus, which chooses too
+    assert asked == [{"context": "fit"}, {}, {"shard": "1/1"}]
