@@ -18,7 +18,7 @@ PER_RHO = 0.1
 
 
 def injection_sentences(stratum: Stratum) -> Iterator[str]:
-    """What residual injection says: the cost, its test, and which controls could show nothing."""
+    """Result of residual injection in sentences: the cost, its test, and the controls that could show nothing."""
     injection = stratum.injection
     if injection is None:
         yield f"cost of incompleteness: not measured, {stratum.no_injection}"

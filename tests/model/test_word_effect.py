@@ -41,7 +41,7 @@ def observations(
 
 
 def with_dummies(data: dict[str, np.ndarray]):
-    """The same regression written out: a dummy a word, nothing absorbed."""
+    """The same regression written out: one dummy per word, nothing absorbed."""
     dummies = (data["word"][:, None] == np.unique(data["word"])).astype(float)
     return sm.OLS(np.abs(data["error_ms"]), np.column_stack([data["agreement"], data["entropy"], dummies])).fit()
 

@@ -1,4 +1,4 @@
-"""What attention lacks of a saliency costs: the gain of its residual, alone and beyond the best control.
+"""Cost of what attention lacks of a saliency: the gain of its residual, alone and beyond the best control.
 
 Calibrated figures are of errors without the median error of the other clusters, separately for starts and ends; amounts
 are then chosen by those errors, as in the answer of a run (:mod:`align_eval.scoring.answer`).

@@ -7,11 +7,11 @@ control (:mod:`align_eval.findings.budget.controls`) at the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from align_eval.findings.budget.cells import Errors, heads_inside, heads_outside, in_unit, prepared
+from align_eval.findings.budget.cells import Errors, Stack, heads_inside, heads_outside, in_unit, prepared
 from align_eval.findings.budget.controls import ATTENTION, arms
 from align_eval.findings.saved_run import Item, boundary_clusters, boundary_starts, decoded, interior_errors_ms, seed_of
 from align_eval.scoring.boundaries import Floats
@@ -44,16 +44,18 @@ def injection_errors(
     dict
         Errors by arm, its candidates in the order of :data:`GRID`; attention has amount 0 alone.
     """
+    return errors_by_arm(items, unit, lambda item: _item_maps(item, unit, seed, heads, saliency))
+
+
+def errors_by_arm(
+    items: Sequence[Item], unit: str, maps_of: Callable[[Item], Mapping[tuple[str, float], Floats]]
+) -> dict[str, Errors]:
+    """Decode the maps of every item by arm and amount; attention is the first candidate of every other arm."""
     parts: dict[tuple[str, float], list[Floats]] = {}
     for item in items:
-        for (arm, amount), values in _item_maps(item, unit, seed, heads, saliency).items():
-            errors_ms = interior_errors_ms(item, decoded(item, values, unit, ALIGN))
-            parts.setdefault((arm, amount), []).append(errors_ms)
-    return by_arm({key: np.concatenate(errors_ms) for key, errors_ms in parts.items()}, items)
-
-
-def by_arm(errors_ms: Mapping[tuple[str, float], Floats], items: Sequence[Item]) -> dict[str, Errors]:
-    """Errors by arm from those by arm and amount, attention's before those of every other arm."""
+        for key, values in maps_of(item).items():
+            parts.setdefault(key, []).append(interior_errors_ms(item, decoded(item, values, unit, ALIGN)))
+    errors_ms = {key: np.concatenate(of_items) for key, of_items in parts.items()}
     boundaries = boundary_clusters(items), boundary_starts(items)
     found: dict[str, Errors] = {}
     for arm in dict.fromkeys(arm for arm, _ in errors_ms):
@@ -67,10 +69,19 @@ def _item_maps(
     item: Item, unit: str, seed: int, heads: Sequence[str], saliency: str
 ) -> dict[tuple[str, float], Floats]:
     """Maps of one utterance by arm and amount."""
+    attention = log_map(heads_inside(item, unit, heads))
+    return arms_of(item, unit, seed, heads, attention, log_map(item.maps.stacks[in_unit(saliency, unit)]))
+
+
+def arms_of(
+    item: Item, unit: str, seed: int, heads: Sequence[str], log_attention: Floats, log_saliency: Floats
+) -> dict[tuple[str, float], Floats]:
+    """Maps of every arm (:func:`~align_eval.findings.budget.controls.arms`) with the other heads of an item."""
     others = heads_outside(item, unit, heads)
-    attention, of_saliency = (
-        prepared(stack, "log").astype(np.float64)
-        for stack in (heads_inside(item, unit, heads), item.maps.stacks[in_unit(saliency, unit)])
-    )
-    of_others = prepared(others, "log").astype(np.float64) if len(others) else None
-    return arms(attention, of_saliency, of_others, item.maps.frame_s, seed_of(seed, item.id, "controls"))
+    log_others = log_map(others) if len(others) else None
+    return arms(log_attention, log_saliency, log_others, item.maps.frame_s, seed_of(seed, item.id, "controls"))
+
+
+def log_map(stack: Stack) -> Floats:
+    """The one map of a stack as ``prep=log`` makes it, float64."""
+    return prepared(stack, "log").astype(np.float64)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from align_eval.findings.budget.cells import Errors, heads_inside, heads_outside, prepared
-from align_eval.findings.budget.controls import ATTENTION, arms, smoothed
+from align_eval.findings.budget.cells import Errors, heads_inside
+from align_eval.findings.budget.controls import ATTENTION, smoothed
 from align_eval.findings.budget.cost import incompleteness_cost, over_saliency
-from align_eval.findings.budget.injection import by_arm
+from align_eval.findings.budget.injection import arms_of, errors_by_arm, log_map
 from align_eval.findings.saved_run import (
     Item,
     boundary_clusters,
@@ -24,7 +24,6 @@ from align_eval.findings.saved_run import (
     decoded,
     interior_errors_ms,
     rng_of,
-    seed_of,
 )
 from align_eval.relevance.injection import Floats, residual
 from align_eval.scoring.inference import student_interval
@@ -101,32 +100,26 @@ def blurred(
     ValueError
         Where no kernel up to :data:`WIDEST_FRAMES` loses as much.
     """
-    sharp = [_log(heads_inside(item, unit, heads)) for item in items]
+    sharp = [log_map(heads_inside(item, unit, heads)) for item in items]
 
     def error_ms(sd_frames: float) -> float:
-        maps = [smoothed(log_map, sd_frames) if sd_frames else log_map for log_map in sharp]
+        maps = [smoothed(of_item, sd_frames) if sd_frames else of_item for of_item in sharp]
         errors_ms = [interior_errors_ms(i, decoded(i, m, unit, ALIGN)) for i, m in zip(items, maps, strict=True)]
         signed = Errors((ATTENTION,), np.concatenate(errors_ms)[None], boundary_clusters(items), boundary_starts(items))
         return float(np.abs(signed.without_bias().errors_ms).mean())
 
     before_ms = error_ms(0)
     sd_frames = _width(lambda sd: error_ms(sd) - before_ms, lost_ms)
-    parts: dict[tuple[str, float], list[Floats]] = {}
-    for item, log_map in zip(items, sharp, strict=True):
-        attention = smoothed(log_map, sd_frames)
-        saliency = noisy(log_map, attention, reliability, rng_of(seed, item.id, "noise"))
-        outside = heads_outside(item, unit, heads)
-        others = _log(outside) if len(outside) else None
-        made = arms(attention, saliency, others, item.maps.frame_s, seed_of(seed, item.id, "controls"))
-        for key, values in made.items():
-            parts.setdefault(key, []).append(interior_errors_ms(item, decoded(item, values, unit, ALIGN)))
-    injected = by_arm({key: np.concatenate(errors_ms) for key, errors_ms in parts.items()}, items)
+
+    def maps_of(item: Item) -> dict[tuple[str, float], Floats]:
+        exact = log_map(heads_inside(item, unit, heads))
+        attention = smoothed(exact, sd_frames)
+        saliency = noisy(exact, attention, reliability, rng_of(seed, item.id, "noise"))
+        return arms_of(item, unit, seed, heads, attention, saliency)
+
+    injected = errors_by_arm(items, unit, maps_of)
     after_ms = float(np.abs(injected[ATTENTION].without_bias().errors_ms).mean())
     return Blurred(sd_frames, after_ms - before_ms, injected)
-
-
-def _log(stack: np.ndarray) -> Floats:
-    return prepared(stack, "log").astype(np.float64)
 
 
 def _width(loss_ms: Callable[[float], float], wanted_ms: float) -> float:
