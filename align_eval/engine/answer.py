@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyarrow.dataset import Dataset
@@ -78,25 +78,24 @@ def answer_systems(
     whisper = PRESETS["openai"].name
     if whisper not in names:
         return (), "the run lacks Whisper's own word times (--preset openai)"
-    families: dict[tuple[str, str], dict[str, dict[float, SystemName]]] = {}
-    for name, source in _own(names):
-        if isinstance(source.options, ResidualOptions):
-            saliency, attended = source.options.inner
-            amounts = families.setdefault((attended.stack, name.align), {}).setdefault(saliency.stack, {})
-            amounts[source.options.amount] = name
+    families: dict[tuple[Source, str], dict[Source, dict[float, SystemName]]] = {}
+    for name in filter(is_own, names):
+        options = parse_source(name.source).options
+        if isinstance(options, ResidualOptions):
+            saliency, attended = options.inner
+            families.setdefault((attended, name.align), {}).setdefault(saliency, {})[options.amount] = name
     found, reason = [], "the run adds no saliency to attention (leave out --source, --align, --preset and --grid)"
     for (to, align), by_saliency in families.items():
-        attention, control = _by_log(to, align), by_saliency.get(_rest(to), {})
+        attention, heads, others = _by_log(to, align), _heads(to), _others(to)
+        control = by_saliency.get(others, {})
+        chooser = parse_source(by_agreement[0]).name if by_agreement and by_agreement[2] == heads else None
         for of, amounts in by_saliency.items():
-            if parse_source(of).name == "attention":
+            if of.name == "attention":
                 continue
             missing = [name for name in (attention, _by_log(of, align)) if name not in names]
             if missing or control.keys() != amounts.keys():
-                reason = f"the run lacks {missing[0] if missing else f'the control {_rest(to)} at the same amounts'}"
+                reason = f"the run lacks {missing[0] if missing else f'the control {others.stack} at the same amounts'}"
                 continue
-            heads = _heads(parse_source(to))
-            chooser = parse_source(by_agreement[0]).name if by_agreement and by_agreement[2] == heads else None
-            circular = chooser is not None and is_made_of(parse_source(of), chooser)
             found.append(
                 AnswerSystems(
                     whisper=whisper,
@@ -104,34 +103,26 @@ def answer_systems(
                     saliency=_by_log(of, align),
                     residual=dict(sorted(amounts.items())),
                     control=dict(sorted(control.items())),
-                    source=parse_source(of).name,
+                    source=of.name,
                     heads=heads,
                     heads_from="agreement" if chooser else _heads_from(heads, model_checksum, ids),
-                    circular=circular,
+                    circular=chooser is not None and is_made_of(of, chooser),
                 )
             )
     return tuple(found), reason
 
 
-def _own(names: Sequence[SystemName]) -> Iterator[tuple[SystemName, Source]]:
-    """The systems whose source is one of ours, parsed."""
-    for name in names:
-        if is_own(name):
-            yield name, parse_source(name.source)
-
-
-def _by_log(stack: str, align: str) -> SystemName:
-    return SystemName(parse_source(stack).with_options(prep="log").text, align)
+def _by_log(source: Source, align: str) -> SystemName:
+    return SystemName(source.with_options(prep="log").text, align)
 
 
 def _heads(source: Source) -> str:
     return source.options.heads if isinstance(source.options, AttentionOptions) else source.text
 
 
-def _rest(to: str) -> str:
-    """Stack of the heads outside those of an attention source."""
-    source = parse_source(to)
-    return source.with_options(heads="-".join(("all", *_heads(source).split("+")))).stack
+def _others(source: Source) -> Source:
+    """The heads outside those of an attention source."""
+    return source.with_options(heads="-".join(("all", *_heads(source).split("+"))))
 
 
 def _heads_from(heads: str, model_checksum: str, ids: Sequence[str]) -> HeadsFrom:
