@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,7 @@ def source_name(answer: Answer) -> str:
 
 
 def sentence(answer: Answer) -> str:
-    """What a run says: what reading attention well is worth, and what its incompleteness costs."""
+    """The answer in two sentences: the worth of reading attention well, and the cost of its incompleteness."""
     return " ".join((_reading_sentence(answer), _worth_sentence(answer)))
 
 
@@ -105,7 +104,7 @@ def with_sentences(run: Run) -> dict[str, Any]:
 
 
 def footnotes(answer: Answer) -> tuple[str, ...]:
-    """What the numbers are, and what limits them."""
+    """Meaning of the numbers, and limits of the answer."""
     known = any(step.difference is not None and _is_known(step.difference) for step in answer.steps)
     notes = [
         "Mean absolute error of word starts and ends. Differences are paired, and minus is nearer: attention from the "
@@ -170,13 +169,21 @@ def _size(figure: Figure) -> str:
 
 
 def _shift(answer: Answer) -> str:
-    """The part of the gain that a constant shift makes up."""
+    """The end of a sentence on the gain: the part of it that a constant shift makes up."""
+    part = _shifted_part(answer)
+    if part in ("none", "all"):
+        return f", {part} of it a constant shift"
+    return f", of which {part} are a constant shift" if part else ""
+
+
+def _shifted_part(answer: Answer) -> str:
+    """The part of the gain that a constant shift makes up: ``none``, ``all`` or ms; empty where there is no gain."""
     gain, shift_ms = answer.reading_ms.value, answer.shift_ms
     if shift_ms is None or gain <= 0:
         return ""
     if shift_ms <= 0.05:
-        return ", none of it a constant shift"
-    return ", all of it a constant shift" if shift_ms >= gain else f", of which {shift_ms:.1f} are a constant shift"
+        return "none"
+    return "all" if shift_ms >= gain else f"{shift_ms:.1f}"
 
 
 def _worth_sentence(answer: Answer) -> str:
@@ -200,7 +207,7 @@ def _not_shown(answer: Answer, worth: Figure) -> str:
 
 
 def _as_much(answer: Answer) -> str:
-    """What the gain is not shown to exceed, where it is not shown to exceed a control or a constant shift."""
+    """The gain of the control, or the calibrated gain, where either leaves the verdict open; else nothing."""
     control, beyond = answer.step("control"), answer.beyond_control_ms
     if answer.verdict == "control" and control and control.difference and beyond:
         gain = signed(-control.difference.value, 1)
@@ -239,9 +246,8 @@ def _at_most(answer: Answer) -> str:
 def _note(step: Step, answer: Answer) -> str:
     if step.role != "attention":
         return ""
-    shift = _shift(answer).removeprefix(", of which ").removeprefix(", ")
-    of_it = re.sub(r"^([\d.]+) are a", r"\1 of it a", shift)
-    return "; ".join(("heads, log, path with silence", *[of_it] * bool(of_it)))
+    part = _shifted_part(answer)
+    return f"heads, log, path with silence{f'; {part} of it a constant shift' if part else ''}"
 
 
 def _is_known(figure: Figure) -> bool:

@@ -15,6 +15,6 @@ def by_trust(reference: str) -> tuple[int, str]:
     return (TRUST.index(reference) if reference in TRUST else len(TRUST), reference)
 
 
-def in_order(answers: Iterable[Answer] | None) -> list[Answer]:
-    """Answers of a run, that of the most trusted kind of reference first."""
-    return sorted(answers or (), key=lambda answer: by_trust(answer.reference))
+def in_order(answers: Iterable[Answer] | None, *, last: bool = False) -> list[Answer]:
+    """Answers of a run, that of the most trusted kind of reference first, or ``last``."""
+    return sorted(answers or (), key=lambda answer: by_trust(answer.reference), reverse=last)

@@ -54,7 +54,7 @@ KIND = Kind("manual", "speakers", {}, SYSTEMS.names)
 
 @dataclass(frozen=True)
 class Injected:
-    """What injecting does to boundaries; by default, it adds noise."""
+    """Effect of injection on boundaries; by default, it adds noise."""
 
     gain: float = 0.0
     shift_ms: float = 0.0

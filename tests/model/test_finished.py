@@ -46,7 +46,7 @@ def command(out: str, *options: str, systems: tuple[str, ...] = SYSTEMS, corpus:
 
 
 def table(stdout: str) -> list[str]:
-    """What a run prints, without the lines that say what was done."""
+    """The output of a run without the lines that tell new runs from reused ones."""
     return [line for line in stdout.splitlines() if not line.startswith(("already done", "written"))]
 
 

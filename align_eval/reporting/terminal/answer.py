@@ -10,7 +10,7 @@ from rich.table import Table
 from align_eval.records import SECOND_REFERENCE, SystemName
 from align_eval.reporting.answer_sentences import footnotes, question, sentence, step_lines
 from align_eval.reporting.numbers import figure_text, number_text
-from align_eval.reporting.reference_order import by_trust
+from align_eval.reporting.reference_order import by_trust, in_order
 from align_eval.reporting.terminal.printing import add_columns, add_row, print_line, titled_table
 from align_eval.run_record import Answer, Run
 from align_eval.systems import short_names
@@ -20,7 +20,7 @@ LARGEST_WIDTH = 100
 
 def print_details(run: Run, console: Console) -> None:
     """Print every step of every answer raw and calibrated, and the amounts among which was chosen."""
-    for answer in sorted(run.answer or (), key=lambda answer: by_trust(answer.reference), reverse=True):
+    for answer in in_order(run.answer, last=True):
         table = titled_table(f"{answer.reference} reference, steps of the answer, ms")
         add_columns(table, ("step", "error", "calibrated", "difference", "calibrated"), text=("step",))
         for step in answer.steps:
@@ -54,7 +54,7 @@ def print_answer(run: Run, console: Console) -> None:
             print_line(console, f"what attention lacks is not measured: {run.no_answer}")
         return
     width = min(console.width, LARGEST_WIDTH)
-    for answer in sorted(run.answer, key=lambda answer: by_trust(answer.reference), reverse=True):
+    for answer in in_order(run.answer, last=True):
         print_line(console, "")
         for line in answer_lines(answer, run, width):
             print_line(console, line)
